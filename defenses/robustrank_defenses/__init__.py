@@ -1,0 +1,1 @@
+"""The defenses that come with RobustRank, one file each."""

@@ -1,0 +1,1 @@
+"""Collection loaders, one format a file."""

@@ -1,0 +1,350 @@
+"""The audit file: TOML in, frozen dataclasses out, with an unknown key or a wrong type an error that names the mend.
+
+Every table with ``use`` is a plug-in; its other keys, but for the few named below, are the plug-in's parameters.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from robustrank.errors import ConfigError
+from robustrank.types import Budget
+
+BUNDLED = ("default", "quick")
+"""Audit files that come with the package; a name of these is accepted wherever a path is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """A plug-in by name, and its parameters."""
+
+    use: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """The canonical one-line form, ``name(key=value, ...)``, used in records and reports and read back by the CLI."""
+        inner = ", ".join(f"{key}={value!r}" for key, value in sorted(self.params.items()))
+        return f"{self.use}({inner})" if inner else self.use
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionSpec:
+    """One ``[[collection]]``. The first is home (i.i.d.); the others are the shifts (out of distribution)."""
+
+    plugin: Plugin
+    name: str
+    queries: int | None = None
+    first_stage: Plugin = Plugin(use="bm25")
+    depth: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankerSpec:
+    """One ``[[ranker]]``."""
+
+    plugin: Plugin
+    name: str
+    attacked: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefenseSpec:
+    """One ``[[defense]]``: each named ranker gets a defended twin, ``"<name> + <ranker>"``.
+
+    ``queries`` limits the defended twin to the first so many queries of each collection it is audited on, because a
+    smoothed ranker costs one pair per sample; ``collections`` names those collections (default: home).
+    """
+
+    plugin: Plugin
+    name: str
+    rankers: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
+    queries: int | None = None
+    depth: int | None = None
+    attacked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackSpec:
+    """One ``[[attack]]`` under one budget; ``rankers`` limits it to some (default: every attacked one)."""
+
+    plugin: Plugin
+    name: str
+    budget: Budget
+    rankers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CasesSpec:
+    """``[cases]``: which documents are attacked.
+
+    Args:
+        queries: Queries of the home collection, drawn with the audit's seed.
+        strata: Clean rank ranges under the attacked ranker; one target is drawn from each, per query.
+        goal_rank: The attacker is content there.
+        collection: Where; default home.
+    """
+
+    queries: int = 20
+    strata: tuple[str, ...] = ("11-20",)
+    goal_rank: int = 1
+    collection: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertifySpec:
+    """``[certify]``: the K and radii of the certificates asked of every certifying defense."""
+
+    k: tuple[int, ...] = (1, 5, 10)
+    radius: tuple[int, ...] = (1, 2, 5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateSpec:
+    """One ``[[gate]]``: a limit on one figure of the summary, judged on a bound of its interval.
+
+    Args:
+        name: A sentence that is true when the gate holds.
+        measure: For example ``"nDCG@10"``, ``"ASR@10"``, ``"CRQ@5"``, ``"drop"``, ``"worst decile"``.
+        where: Which figure: ``ranker``, ``collection``, ``attack``, ``slice``, ``radius``.
+        max: Upper limit; holds when the interval's upper bound is at most this.
+        min: Lower limit; holds when the interval's lower bound is at least this.
+        bound: ``"interval"`` judges on the bound; ``"value"`` on the point estimate, and never is inconclusive.
+        allow_inconclusive: Count an inconclusive gate as held. A decision to write down, hence not a default.
+    """
+
+    name: str
+    measure: str
+    where: Mapping[str, Any] = field(default_factory=dict)
+    max: float | None = None
+    min: float | None = None
+    bound: Literal["interval", "value"] = "interval"
+    allow_inconclusive: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSpec:
+    """A whole audit file."""
+
+    name: str
+    collections: tuple[CollectionSpec, ...]
+    rankers: tuple[RankerSpec, ...]
+    seed: int = 13
+    measures: tuple[str, ...] = ("nDCG@10", "RR@10")
+    baseline: str | None = None
+    defenses: tuple[DefenseSpec, ...] = ()
+    attacks: tuple[AttackSpec, ...] = ()
+    cases: CasesSpec = CasesSpec()
+    certify: CertifySpec = CertifySpec()
+    gates: tuple[GateSpec, ...] = ()
+    source: str = ""
+    """The text of the audit file, so that the report can show how to reproduce itself."""
+
+    @property
+    def home(self) -> CollectionSpec:
+        """The i.i.d. collection."""
+        return self.collections[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, without the gates (they judge records but do not change them) and the source text."""
+        data = asdict(self)
+        del data["gates"], data["source"]
+        return data
+
+
+def load(path: Path | str) -> AuditSpec:
+    """Read an audit file, or a bundled one by name.
+
+    Raises:
+        ConfigError: No such file, not TOML, an unknown key (with the nearest known one), a wrong type or a
+            dangling name.
+    """
+    if str(path) in BUNDLED:
+        text = files("robustrank").joinpath("audits", f"{path}.toml").read_text(encoding="utf-8")
+        return parse(text, where=f"bundled audit {path!r}")
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such audit file; `robustrank init` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return parse(text, where=str(path), folder=Path(path).parent)
+
+
+def parse(text: str, *, where: str = "audit file", folder: Path | None = None) -> AuditSpec:
+    """An audit file's text as a spec; relative ``path`` parameters are taken from ``folder``."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: not valid TOML: {error}") from error
+    reader = _Reader(where, folder)
+    top = reader.table(
+        data,
+        "the top level",
+        required={"name": str},
+        optional={
+            "seed": int,
+            "measures": list,
+            "baseline": str,
+            "collection": list,
+            "ranker": list,
+            "defense": list,
+            "attack": list,
+            "cases": dict,
+            "certify": dict,
+            "gate": list,
+        },
+    )
+    spec = AuditSpec(
+        name=top["name"],
+        seed=top.get("seed", 13),
+        measures=tuple(top.get("measures", AuditSpec.measures)),
+        baseline=top.get("baseline"),
+        collections=tuple(map(reader.collection, top.get("collection", []))),
+        rankers=tuple(map(reader.ranker, top.get("ranker", []))),
+        defenses=tuple(map(reader.defense, top.get("defense", []))),
+        attacks=tuple(map(reader.attack, top.get("attack", []))),
+        cases=reader.options(CasesSpec, top.get("cases", {}), "[cases]"),
+        certify=reader.options(CertifySpec, top.get("certify", {}), "[certify]"),
+        gates=tuple(map(reader.gate, top.get("gate", []))),
+        source=text,
+    )
+    _check_names(spec, where)
+    return spec
+
+
+def _check_names(spec: AuditSpec, where: str) -> None:
+    if not spec.collections or not spec.rankers:
+        raise ConfigError(f"{where}: needs at least one [[collection]] and one [[ranker]]")
+    for kind, names in {
+        "collection": [c.name for c in spec.collections],
+        "ranker": [r.name for r in spec.rankers],
+        "attack": [a.name for a in spec.attacks],
+        "defense": [d.name for d in spec.defenses],
+        "gate": [g.name for g in spec.gates],
+    }.items():
+        for name in {name for name in names if names.count(name) > 1}:
+            raise ConfigError(f"{where}: two [[{kind}]] tables are named {name!r}; give one of them another `name`")
+    rankers = [r.name for r in spec.rankers]
+    collections = [c.name for c in spec.collections]
+    for name in (n for d in spec.defenses for n in d.rankers):
+        _known(name, rankers, f"{where}: [[defense]] ranker")
+    victims = [*rankers, *(f"{d.name} + {n}" for d in spec.defenses for n in d.rankers)]
+    for name in (n for a in spec.attacks for n in a.rankers):
+        _known(name, victims, f"{where}: [[attack]] ranker")
+    for name in (n for d in spec.defenses for n in d.collections):
+        _known(name, collections, f"{where}: [[defense]] collection")
+    if spec.cases.collection is not None:
+        _known(spec.cases.collection, collections, f"{where}: [cases] collection")
+    if spec.baseline is not None:
+        _known(spec.baseline, rankers, f"{where}: baseline")
+    for stratum in spec.cases.strata:
+        first, _, last = stratum.partition("-")
+        if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
+            raise ConfigError(f"{where}: [cases] strata: {stratum!r} is not a rank range such as '11-20'")
+
+
+def _known(name: str, known: Sequence[str], what: str) -> None:
+    if name not in known:
+        raise ConfigError(f"{what} {name!r} is not defined{_suggest(name, known)} (have: {', '.join(known)})")
+
+
+def _suggest(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+class _Reader:
+    """Checks tables and builds specs; remembers where they came from for the messages."""
+
+    def __init__(self, where: str, folder: Path | None) -> None:
+        self.where = where
+        self.folder = folder
+
+    def table(
+        self, data: Any, what: str, *, required: Mapping[str, type], optional: Mapping[str, type], more: bool = False
+    ) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            raise ConfigError(f"{self.where}: {what} must be a table, not {type(data).__name__}")
+        known = {**required, **optional}
+        for key, value in data.items():
+            if key not in known:
+                if more:
+                    continue
+                raise ConfigError(f"{self.where}: {what}: unknown key {key!r}{_suggest(key, list(known))}")
+            if known[key] is float and isinstance(value, int) and not isinstance(value, bool):
+                continue
+            if not isinstance(value, known[key]) or (known[key] is int and isinstance(value, bool)):
+                raise ConfigError(f"{self.where}: {what}: {key} must be {known[key].__name__}, not {value!r}")
+        for key in required:
+            if key not in data:
+                raise ConfigError(f"{self.where}: {what} needs {key!r}")
+        return data
+
+    def plugin(self, data: Any, what: str, own: Mapping[str, type]) -> tuple[Plugin, dict[str, Any]]:
+        """Split a table into the plug-in with its parameters, and the keys that are the audit's own."""
+        table = self.table(data, what, required={"use": str}, optional={"name": str, **own}, more=True)
+        params = {key: value for key, value in table.items() if key not in own and key not in ("use", "name")}
+        for key, value in params.items():
+            if self.folder is not None and isinstance(value, str) and (key in _PATHS or value.startswith("./")):
+                params[key] = str(self.folder / value)
+        options = {key: value for key, value in table.items() if key in own}
+        options["name"] = table.get("name", table["use"])
+        return Plugin(use=table["use"], params=params), options
+
+    def collection(self, data: Any) -> CollectionSpec:
+        own = {"queries": int, "first_stage": dict, "depth": int}
+        plugin, options = self.plugin(data, "[[collection]]", own)
+        if "first_stage" in options:
+            options["first_stage"], _ = self.plugin(options["first_stage"], "[collection.first_stage]", {})
+        return CollectionSpec(plugin=plugin, **options)
+
+    def ranker(self, data: Any) -> RankerSpec:
+        plugin, options = self.plugin(data, "[[ranker]]", {"attacked": bool})
+        return RankerSpec(plugin=plugin, **options)
+
+    def defense(self, data: Any) -> DefenseSpec:
+        own = {"rankers": list, "collections": list, "queries": int, "depth": int, "attacked": bool}
+        plugin, options = self.plugin(data, "[[defense]]", own)
+        options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+        return DefenseSpec(plugin=plugin, **options)
+
+    def attack(self, data: Any) -> AttackSpec:
+        plugin, options = self.plugin(data, "[[attack]]", {"budget": dict, "rankers": list})
+        return AttackSpec(
+            plugin=plugin,
+            name=options["name"],
+            budget=self.options(Budget, options.get("budget", {}), "[attack.budget]"),
+            rankers=tuple(options.get("rankers", ())),
+        )
+
+    def gate(self, data: Any) -> GateSpec:
+        known: dict[str, type] = {
+            "where": dict,
+            "max": float,
+            "min": float,
+            "bound": str,
+            "allow_inconclusive": bool,
+        }
+        table = self.table(data, "[[gate]]", required={"name": str, "measure": str}, optional=known)
+        if ("max" in table) == ("min" in table):
+            raise ConfigError(f"{self.where}: gate {table['name']!r} needs either `max` or `min`")
+        if table.get("bound", "interval") not in ("interval", "value"):
+            raise ConfigError(f"{self.where}: gate {table['name']!r}: bound must be 'interval' or 'value'")
+        return GateSpec(**table)
+
+    def options(self, kind: type[Any], data: Any, what: str) -> Any:
+        """A dataclass whose keys are the table's keys; lists become tuples."""
+        types = {"int": int, "int | None": int, "float | None": float, "str | None": str}
+        known = {name: types.get(str(option.type), list) for name, option in kind.__dataclass_fields__.items()}
+        table = self.table(data, what, required={}, optional=known)
+        return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
+
+
+_PATHS = frozenset({"path", "run", "topics", "qrels", "documents"})

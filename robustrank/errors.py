@@ -1,0 +1,90 @@
+"""Every error RobustRank raises on purpose.
+
+RobustRankError
+├── ConfigError         the audit file or an option is wrong           exit 2
+├── DataError           a collection, run or judgment file is wrong    exit 2
+├── PluginError         a plug-in is unknown, broken or misused        exit 2
+│   ├── MissingExtra    an optional package is not installed           exit 3
+│   └── ContractError   a plug-in broke the contract of its kind       exit 3
+├── StoreError          an audit folder cannot be read or written      exit 3
+└── OracleError         raised into an attack, never out of the harness
+    ├── AccessDenied    the attack asked for more than its access level
+    └── BudgetExhausted the attack asked for more pairs than its budget
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class RobustRankError(Exception):
+    """Base of all errors below; the message says what is wrong and how to mend it."""
+
+    exit_code = 3
+
+
+class ConfigError(RobustRankError):
+    """The audit file or a command-line option is wrong."""
+
+    exit_code = 2
+
+
+class DataError(RobustRankError):
+    """A collection, run or judgment file is wrong.
+
+    Args:
+        message: What is wrong, and the mend.
+        path: The file.
+        line: The 1-based line, where one line is to blame.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, path: Path | str | None = None, line: int | None = None) -> None:
+        self.path = path
+        self.line = line
+        where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
+        super().__init__(where + message)
+
+
+class PluginError(RobustRankError):
+    """A plug-in is unknown, fails to import, or was given wrong parameters."""
+
+    exit_code = 2
+
+
+class MissingExtra(PluginError):
+    """An optional package is not installed.
+
+    Args:
+        what: What needs it, for example ``"the cross_encoder ranker"``.
+        extra: The extra of the ``robustrank`` distribution that brings it.
+        package: The package that could not be imported.
+    """
+
+    exit_code = 3
+
+    def __init__(self, what: str, *, extra: str, package: str) -> None:
+        super().__init__(f"{what} needs the package {package!r}; install it with: pip install 'robustrank[{extra}]'")
+
+
+class ContractError(PluginError):
+    """A plug-in returned something its kind does not allow: NaN, a wrong length, a foreign document."""
+
+    exit_code = 3
+
+
+class StoreError(RobustRankError):
+    """An audit folder cannot be read or written."""
+
+
+class OracleError(RobustRankError):
+    """Base of what an oracle raises into an attack."""
+
+
+class AccessDenied(OracleError):
+    """The attack asked for more than its declared access level."""
+
+
+class BudgetExhausted(OracleError):
+    """The attack asked for more scored pairs than its budget allows."""

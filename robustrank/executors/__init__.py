@@ -1,0 +1,1 @@
+"""Ways to spread tasks over processes or machines."""

@@ -1,0 +1,300 @@
+"""What an audit found, as plain data: everything the report shows, the gates judge and programs read.
+
+Built from records alone (:mod:`robustrank.protocols`); written as ``summary.json``. All lists are in display order.
+A probability or share is in [0, 1]. ``None`` means not measured, never zero.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from robustrank.errors import StoreError
+from robustrank.types import Estimate
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionSummary:
+    """One collection as audited."""
+
+    name: str
+    role: str
+    """``"home"`` or ``"shift"``."""
+    documents: int
+    queries: int
+    queries_available: int
+    judgments: int
+    first_stage: str
+    depth: int
+    digest: str
+    terms: str
+    query_types: Mapping[str, int]
+    """Label to number of audited queries."""
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankerSummary:
+    """One ranker, plain or defended."""
+
+    name: str
+    plugin: str
+    """Canonical one-line form."""
+    fingerprint: str
+    note: str
+    base: str | None = None
+    """The ranker behind a defended one."""
+    defense: str | None = None
+    pairs: int = 0
+    seconds: float = 0.0
+    """Time inside the ranker's own ``score``, and gradients."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effectiveness:
+    """A measure's mean over the queries of one collection, or of one query type of it."""
+
+    ranker: str
+    collection: str
+    measure: str
+    mean: Estimate
+    slice: str | None = None
+    judged: float | None = None
+    """Mean share of the top 10 that is judged for the query."""
+    deviation: float | None = None
+    """Standard deviation over queries."""
+    worst_decile: Estimate | None = None
+    """Mean of the lowest tenth of the queries."""
+    per_query: Mapping[str, float] = field(default_factory=dict)
+    """Query id to value; only where ``slice`` is ``None``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Ranker ``a`` minus ranker ``b``, paired over the queries both ranked."""
+
+    a: str
+    b: str
+    collection: str
+    measure: str
+    difference: Estimate
+    p: float
+    p_holm: float
+    """Holm-corrected over all comparisons of the audit."""
+    test: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """The change of effectiveness from home to somewhere unforeseen; negative is a drop."""
+
+    ranker: str
+    kind: str
+    """``"corpus"`` or ``"query type"``."""
+    source: str
+    target: str
+    measure: str
+    change: Estimate
+    """Absolute: mean there minus mean at home."""
+    relative: Estimate | None
+    """``change`` as a share of the mean at home."""
+    relative_to_baseline: Estimate | None
+    """``relative`` minus the baseline ranker's, because queries and corpora differ in difficulty for everyone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgainstControl:
+    """An attack's success minus a control's on the same cases, paired."""
+
+    control: str
+    difference: Estimate
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackResult:
+    """One attack under one budget against one ranker, over the cases of one rank stratum (or all)."""
+
+    ranker: str
+    attack: str
+    """Name in the audit file."""
+    plugin: str
+    control: bool
+    surface: str
+    access: str
+    goal: str
+    edits_allowed: str
+    budget: Mapping[str, float | int | None]
+    stratum: str
+    """A rank range, or ``"all"``."""
+    statuses: Mapping[str, int]
+    """``ok``, ``budget_exhausted``, ``invalid`` (broke its threat model: counted as no attack), ``error``."""
+    success: Mapping[str, Estimate]
+    """Measure name, such as ``"promoted"``, ``"ASR@10"``, ``"goal"``, to the share of cases."""
+    boost: Estimate
+    """Clean rank minus attacked rank; positive is better for a promoter."""
+    harm: Estimate
+    """Clean minus attacked nDCG@10 of the list: what users lose."""
+    calls: Estimate
+    """Pairs asked per case."""
+    edits: Estimate
+    """Words changed or inserted, as counted by the harness."""
+    similarity: Estimate | None
+    seconds: Estimate
+    against_controls: Sequence[AgainstControl] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertifiedResult:
+    """Share of queries whose list is certified top-K robust."""
+
+    ranker: str
+    collection: str
+    k: int
+    radius: int
+    edits: str
+    crq: Estimate
+    alpha: float
+    expected_false: float
+    """Expected number of falsely certified queries, at most: alpha times queries."""
+    samples: int
+    method: str
+    assumes: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorstCase:
+    """One attacked case, for people to read."""
+
+    key: str
+    ranker: str
+    attack: str
+    collection: str
+    query_id: str
+    query: str
+    query_after: str | None
+    doc_id: str
+    rank_before: int
+    rank_after: int
+    score_before: float
+    score_after: float
+    list_length: int
+    edits: int
+    similarity: float | None
+    calls: int
+    before: str
+    after: str
+    diff: Sequence[tuple[str, str, str]]
+    """Runs of (``"equal"`` | ``"replace"`` | ``"insert"`` | ``"delete"``, text before, text after)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedFlag:
+    """A reason not to believe the evaluation itself."""
+
+    check: str
+    severity: str
+    """``"warning"`` or ``"serious"``."""
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """A gate, judged."""
+
+    gate: str
+    outcome: str
+    """``"pass"``, ``"fail"`` or ``"inconclusive"``."""
+    reason: str
+    estimate: Estimate | None
+    limit: str
+    """For example ``"at most 0.10"``."""
+    queries_needed: int | None = None
+    held: bool = False
+    """Pass, or inconclusive where the audit file allows that in writing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A whole audit."""
+
+    name: str
+    started: str
+    finished: str | None
+    """``None`` while the audit is still running."""
+    seed: int
+    headline: str
+    """One or two sentences: the worst thing found, with its figure."""
+    home: str
+    measure: str
+    """The first measure of the audit file, which the tables lead with."""
+    baseline: str | None
+    collections: Sequence[CollectionSummary]
+    rankers: Sequence[RankerSummary]
+    effectiveness: Sequence[Effectiveness]
+    comparisons: Sequence[Comparison]
+    shifts: Sequence[Shift]
+    attacks: Sequence[AttackResult]
+    certificates: Sequence[CertifiedResult]
+    worst_cases: Sequence[WorstCase]
+    red_flags: Sequence[RedFlag]
+    tested: Sequence[str]
+    not_tested: Sequence[str]
+    environment: Mapping[str, Any]
+    """Versions, hardware, wall seconds, pairs scored, seconds in rankers, tie rule, tokenisation, spec hash."""
+    source: str
+    """The audit file."""
+    verdicts: Sequence[Verdict] = ()
+    schema: int = SCHEMA
+
+
+def write(summary: Summary, path: Path) -> None:
+    """Write ``summary.json``, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(asdict(summary), indent=1, ensure_ascii=False, sort_keys=False) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def read(path: Path) -> Summary:
+    """Read ``summary.json``.
+
+    Raises:
+        StoreError: It is missing, torn, or of another schema.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{path}: no summary there; `robustrank audit` writes it") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from error
+    if data.get("schema") != SCHEMA:
+        raise StoreError(f"{path}: schema {data.get('schema')!r}, this version reads {SCHEMA}; run the audit again")
+    result: Summary = _revive(Summary, data)
+    return result
+
+
+def _revive(kind: Any, value: Any) -> Any:
+    """Rebuild nested dataclasses and Estimates from plain data, by the declared types."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if value is None:
+        return None
+    if origin in (Union, UnionType):
+        return _revive(next(a for a in arguments if a is not type(None)), value)
+    if kind is Estimate:
+        return Estimate(*value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{key: _revive(hints[key], item) for key, item in value.items()})
+    if origin is Mapping:
+        return {key: _revive(arguments[1], item) for key, item in value.items()}
+    if origin is Sequence:
+        return tuple(_revive(arguments[0], item) for item in value)
+    return tuple(value) if origin is tuple else value
