@@ -1,1 +1,1 @@
-"""RobustRank audits ranking models: how they do on average, out of distribution, under attack, and what can be proved."""
+"""RobustRank audits ranking models: on average, out of distribution, under attack, and what can be proved."""

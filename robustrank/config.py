@@ -28,7 +28,7 @@ class Plugin:
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """The canonical one-line form, ``name(key=value, ...)``, used in records and reports and read back by the CLI."""
+        """The canonical one-line form, ``name(key=value, ...)``, used in records and reports."""
         inner = ", ".join(f"{key}={value!r}" for key, value in sorted(self.params.items()))
         return f"{self.use}({inner})" if inner else self.use
 

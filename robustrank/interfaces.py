@@ -1,4 +1,4 @@
-"""The protocols a plug-in satisfies. Nothing inherits from them; a frozen dataclass with the right methods is enough."""
+"""The protocols plug-ins satisfy. Nothing inherits from them; a frozen dataclass with the right methods is enough."""
 
 from __future__ import annotations
 

@@ -15,11 +15,12 @@ class MeteredRanker:
     """Scores a pair once, and knows how many pairs and seconds the ranker behind it took.
 
     The cache is keyed by text, not id, so a perturbed document is a new pair. Rankers that are not pointwise are not
-    cached: their scores depend on the whole list.
+    cached: their scores depend on the whole list. ``cache=False`` only counts and times.
     """
 
-    def __init__(self, ranker: Ranker) -> None:
+    def __init__(self, ranker: Ranker, *, cache: bool = True) -> None:
         self.ranker = ranker
+        self._caches = cache and ranker.card.pointwise
         self.pairs = 0
         self.seconds = 0.0
         self._scores: dict[tuple[str, str], float] = {}
@@ -31,7 +32,7 @@ class MeteredRanker:
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         """Scores, from the cache where the pair was seen."""
-        if not self.card.pointwise:
+        if not self._caches:
             return self._timed(query, docs)
         fresh = {doc.text: doc for doc in docs if (query.text, doc.text) not in self._scores}
         if fresh:
@@ -41,7 +42,7 @@ class MeteredRanker:
 
     def remember(self, query: Query, docs: Sequence[Document], scores: Sequence[float]) -> None:
         """Take scores from a journal, so that a resumed audit does not compute them again."""
-        if self.card.pointwise:
+        if self._caches:
             self._scores.update({(query.text, doc.text): score for doc, score in zip(docs, scores, strict=True)})
 
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:

@@ -46,6 +46,12 @@ def target(kind: str, name: str) -> str:
     return _find(kind, name).value
 
 
+def version(kind: str, name: str) -> str:
+    """Name and version of the distribution a plug-in comes from."""
+    distribution = _find(kind, name).dist
+    return "unknown" if distribution is None else f"{distribution.name} {distribution.version}"
+
+
 def load(kind: str, name: str) -> Any:
     """The plug-in's class.
 

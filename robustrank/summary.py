@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from robustrank.errors import StoreError
+from robustrank.plain import revive
+from robustrank.store import replace
 from robustrank.types import Estimate
 
 SCHEMA = 1
@@ -258,9 +259,7 @@ class Summary:
 
 def write(summary: Summary, path: Path) -> None:
     """Write ``summary.json``, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(asdict(summary), indent=1, ensure_ascii=False, sort_keys=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    replace(path, json.dumps(asdict(summary), indent=1, ensure_ascii=False) + "\n")
 
 
 def read(path: Path) -> Summary:
@@ -277,24 +276,5 @@ def read(path: Path) -> Summary:
         raise StoreError(f"{path}: cannot be read: {error}") from error
     if data.get("schema") != SCHEMA:
         raise StoreError(f"{path}: schema {data.get('schema')!r}, this version reads {SCHEMA}; run the audit again")
-    result: Summary = _revive(Summary, data)
+    result: Summary = revive(Summary, data)
     return result
-
-
-def _revive(kind: Any, value: Any) -> Any:
-    """Rebuild nested dataclasses and Estimates from plain data, by the declared types."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if value is None:
-        return None
-    if origin in (Union, UnionType):
-        return _revive(next(a for a in arguments if a is not type(None)), value)
-    if kind is Estimate:
-        return Estimate(*value)
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints = get_type_hints(kind)
-        return kind(**{key: _revive(hints[key], item) for key, item in value.items()})
-    if origin is Mapping:
-        return {key: _revive(arguments[1], item) for key, item in value.items()}
-    if origin is Sequence:
-        return tuple(_revive(arguments[0], item) for item in value)
-    return tuple(value) if origin is tuple else value

@@ -91,6 +91,14 @@ class AttackSet:
     operation: Operation
     substitutes: str | None = None
 
+    def covers(self, other: AttackSet) -> bool:
+        """Whether every perturbation of ``other`` is one of this set; a table ``"a|b"`` holds those of ``"a"``."""
+        if self.operation is not other.operation:
+            return False
+        if self.substitutes is None or other.substitutes is None:
+            return self.substitutes == other.substitutes
+        return set(other.substitutes.split("|")) <= set(self.substitutes.split("|"))
+
     def __str__(self) -> str:
         return self.operation.value if self.substitutes is None else f"{self.operation.value}({self.substitutes})"
 

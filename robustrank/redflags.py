@@ -1,0 +1,166 @@
+"""Reasons not to believe the evaluation itself, read from records: AutoAttack's habit, for rankings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from robustrank.protocols import certified
+from robustrank.protocols.adversarial import lead
+from robustrank.store import Record
+from robustrank.summary import AttackResult, Effectiveness, RedFlag
+from robustrank.types import AttackSet
+
+SAME = 1e-6
+"""Relative to the spread of a list's scores: differences below this are float noise."""
+
+
+def red_flags(
+    records: Sequence[Record],
+    effectiveness: Sequence[Effectiveness],
+    attacks: Sequence[AttackResult],
+    sets: Mapping[str, AttackSet],
+) -> list[RedFlag]:
+    """All flags that hold, serious ones first."""
+    by_kind: dict[str, list[Record]] = {"ranking": [], "check": [], "attack": [], "certificate": []}
+    for record in records:
+        by_kind.setdefault(record["kind"], []).append(record)
+    flags = [
+        *_broken_certificates(by_kind["certificate"], by_kind["attack"], sets),
+        *_failures(records),
+        *(flag for record in by_kind["check"] if record["status"] == "ok" for flag in _unstable(record)),
+        *_ties([r for r in by_kind["ranking"] if r["status"] == "ok"]),
+        *_no_better_than_control(attacks),
+        *_illegal(attacks),
+        *_unjudged(effectiveness),
+        *_ceiling([r for r in by_kind["ranking"] if r["status"] == "ok"]),
+    ]
+    return sorted(flags, key=lambda flag: flag.severity != "serious")
+
+
+def _broken_certificates(
+    certificates: Sequence[Record], attacks: Sequence[Record], sets: Mapping[str, AttackSet]
+) -> list[RedFlag]:
+    broken = certified.broken(certificates, attacks, sets)
+    if not broken:
+        return []
+    record, k = broken[0]
+    where = (
+        f"{record['attack']} lifted {record['doc_id']} to rank {record['rank_after']} for query {record['query_id']}"
+    )
+    detail = f"{len(broken)} certified claim(s) failed; for example top {k} of {record['ranker']}: {where}"
+    return [RedFlag(check="certificate", severity="serious", title="An attack broke a certificate", detail=detail)]
+
+
+def _failures(records: Sequence[Record]) -> list[RedFlag]:
+    flags = []
+    tasks = [r for r in records if "status" in r]
+    for ranker in sorted({r["ranker"] for r in tasks}):
+        mine = [r for r in tasks if r["ranker"] == ranker]
+        failed = [r for r in mine if r["status"] == "error"]
+        if failed:
+            detail = f"{len(failed)} of {len(mine)} tasks ended in an error; the first: {failed[0]['error']}"
+            severity = "serious" if len(failed) > len(mine) / 10 else "warning"
+            title = f"{ranker}: some tasks failed"
+            flags.append(RedFlag(check="errors", severity=severity, title=title, detail=detail))
+    return flags
+
+
+def _unstable(record: Record) -> list[RedFlag]:
+    spread, ranker, collection = record["spread"], record["ranker"], record["collection"]
+    if spread == 0:
+        detail = f"every document of query {record['query_id']} has the same score; ranks come from the tie rule alone"
+        title = f"{ranker}: constant scores"
+        return [RedFlag(check="constant", severity="serious", title=title, detail=detail)]
+    flags = []
+    asked = {
+        "repeat": "the same call twice gives other scores",
+        "order": "the order of the documents in the call changes their scores",
+        "batch": "a document alone gets another score than in company",
+    }
+    for check, what in asked.items():
+        share = record[check] / spread
+        if share > SAME:
+            severity = "serious" if share > 0.01 else "warning"
+            detail = (
+                f"largest difference {share:.2%} of the spread of the list ({collection}, query {record['query_id']})"
+            )
+            flags.append(RedFlag(check=check, severity=severity, title=f"{ranker}: {what}", detail=detail))
+    if record["query"] == 0:
+        detail = "an unrelated query gives every document the score it had; query attacks cannot hurt such a ranker"
+        title = f"{ranker}: ignores the query"
+        flags.append(RedFlag(check="query-blind", severity="serious", title=title, detail=detail))
+    return flags
+
+
+def _ties(records: Sequence[Record]) -> list[RedFlag]:
+    flags = []
+    for ranker in sorted({r["ranker"] for r in records}):
+        lists = [r["scores"] for r in records if r["ranker"] == ranker]
+        total = sum(map(len, lists))
+        tied = sum(len(scores) - len(set(scores)) for scores in lists)
+        if total and tied / total > 0.2:
+            detail = f"{tied} of {total} scores equal another score of their list; ranks among them follow the tie rule"
+            title = f"{ranker}: many tied scores"
+            flags.append(RedFlag(check="ties", severity="warning", title=title, detail=detail))
+    return flags
+
+
+def _no_better_than_control(attacks: Sequence[AttackResult]) -> list[RedFlag]:
+    flags = []
+    for result in attacks:
+        if result.stratum != "all":
+            continue
+        for against in result.against_controls:
+            success = result.success[lead(result)]
+            if success.value > 0 and against.difference.low <= 0:
+                difference = against.difference
+                detail = (
+                    f"{lead(result)} {success.value:.2f} against {result.ranker}; "
+                    f"minus the control {difference.value:+.2f} "
+                    f"[{difference.low:+.2f}, {difference.high:+.2f}], n={difference.n}"
+                )
+                title = f"{result.attack}: not shown to beat {against.control}"
+                flags.append(RedFlag(check="control", severity="warning", title=title, detail=detail))
+    return flags
+
+
+def _illegal(attacks: Sequence[AttackResult]) -> list[RedFlag]:
+    flags = []
+    for result in attacks:
+        bad = sum(count for status, count in result.statuses.items() if status != "ok")
+        total = sum(result.statuses.values())
+        if result.stratum == "all" and bad > total / 2:
+            detail = f"{bad} of {total} cases ended {result.statuses}; its success rate says little"
+            title = f"{result.attack} on {result.ranker}: most cases failed"
+            flags.append(RedFlag(check="invalid", severity="warning", title=title, detail=detail))
+    return flags
+
+
+def _unjudged(effectiveness: Sequence[Effectiveness]) -> list[RedFlag]:
+    flags = []
+    for figure in effectiveness:
+        if (
+            figure.slice is None
+            and figure.measure.endswith("@10")
+            and figure.judged is not None
+            and figure.judged < 0.2
+        ):
+            detail = (
+                f"only {figure.judged:.0%} of its top 10 is judged; {figure.measure} counts the rest as not relevant, "
+                "which favours rankers close to the ones that were pooled"
+            )
+            title = f"{figure.ranker} on {figure.collection}: few judgments"
+            flags.append(RedFlag(check="judged", severity="warning", title=title, detail=detail))
+    return flags[:3]
+
+
+def _ceiling(records: Sequence[Record]) -> list[RedFlag]:
+    flags = []
+    for collection in dict.fromkeys(r["collection"] for r in records):
+        queries = {r["query_id"]: r["relevant"] for r in records if r["collection"] == collection}
+        empty = sum(count == 0 for count in queries.values())
+        if empty > len(queries) / 4:
+            detail = f"{empty} of {len(queries)} candidate lists hold no relevant document; no re-ranker can do better"
+            title = f"{collection}: the first stage misses a lot"
+            flags.append(RedFlag(check="ceiling", severity="warning", title=title, detail=detail))
+    return flags
