@@ -1,0 +1,138 @@
+"""Build the word tables of ``robustrank/data/substitutes`` from their sources; the rules are told in SOURCES.md.
+
+Needs ``nltk``. WordNet is read from a folder of its database files (Debian: packages wordnet-base and
+wordnet-sense-index). Output is byte for byte the same on every run::
+
+    python tools/build_substitutes.py --wordnet DIR --counterfitted FILE --antonyms FILE [FILE ...] --output DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import re
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from robustrank.substitutes import function_words
+from robustrank.text import words
+
+Pair = tuple[str, str]
+LETTERS = re.compile(r"[a-z]{3,}(?:-[a-z]+)*")
+SENSES = 2
+"""Most frequent senses of a word that count, over all parts of speech."""
+SHARE = 0.2
+"""Least share of a word's tagged uses that its second sense must have."""
+UNWANTED = ("obscenity.n.02", "ethnic_slur.n.01", "disparagement.n.01")
+
+
+def open_wordnet(folder: Path, workspace: Path) -> Any:
+    """NLTK's reader over the plain database files; the names of the lexicographer files are not used, only needed."""
+    import nltk
+    from nltk.corpus import wordnet
+
+    root = workspace / "corpora" / "wordnet"
+    root.mkdir(mode=0o755, parents=True)
+    for path in sorted(folder.iterdir()):
+        shutil.copyfile(path, root / path.name)
+    (root / "lexnames").write_text("".join(f"{i:02d}\tfile{i:02d}\t1\n" for i in range(45)))
+    nltk.data.path.insert(0, str(workspace))
+    return wordnet
+
+
+def excluded(wordnet: Any) -> set[str]:
+    """Function words, number words, and what WordNet marks as an obscenity or a slur."""
+    numbers = wordnet.synset("integer.n.01").closure(lambda synset: synset.hyponyms())
+    ordinals = [near for name in ("cardinal.a.01", "ordinal.a.01") for near in wordnet.synset(name).similar_tos()]
+    marked = [synset for name in UNWANTED for synset in wordnet.synset(name).in_usage_domains()]
+    return set(function_words()) | {
+        name.lower() for synset in [*numbers, *ordinals, *marked] for name in synset.lemma_names()
+    }
+
+
+def usable(word: str, dropped: set[str]) -> bool:
+    """Whether a word may stand in a table."""
+    return bool(LETTERS.fullmatch(word)) and word not in dropped and [w.text for w in words(word)] == [word]
+
+
+def main_senses(wordnet: Any, word: str) -> list[Any]:
+    """A word's most frequent senses by WordNet's tagged counts; equal counts: parts of speech by total, then order."""
+    lemmas = [lemma for lemma in wordnet.lemmas(word) if lemma.name() == word]
+    by_count = sorted(lemmas, key=lambda lemma: -lemma.count())[:SENSES]
+    total = sum(lemma.count() for lemma in lemmas)
+    return [lemma.synset() for i, lemma in enumerate(by_count) if i == 0 or lemma.count() > SHARE * total]
+
+
+def wordnet_pairs(wordnet: Any, dropped: set[str]) -> Iterator[Pair]:
+    """Words that share a synset which is a main sense of both."""
+    members = defaultdict(list)
+    for word in sorted({name for synset in wordnet.all_synsets() for name in synset.lemma_names()}):
+        if usable(word, dropped):
+            for synset in main_senses(wordnet, word):
+                members[synset.name()].append(word)
+    for _, synonyms in sorted(members.items()):
+        yield from combinations(synonyms, 2)
+
+
+def counterfitted_pairs(path: Path, wordnet: Any, dropped: set[str]) -> Iterator[Pair]:
+    """Neighbours in the counter-fitted vectors, both of them common English words."""
+
+    def english(word: str) -> bool:
+        bases = {word} | {base for pos in "nvar" if (base := wordnet.morphy(word, pos))}
+        return any(lemma.name() in bases for base in sorted(bases) for lemma in wordnet.lemmas(base))
+
+    table: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
+    vocabulary = {word for word, near in table.items() for word in (word, *near)}
+    good = {word for word in vocabulary if usable(word, dropped) and english(word)}
+    return ((word, other) for word in sorted(good & table.keys()) for other in table[word] if other in good)
+
+
+def antonym_pairs(paths: Iterable[Path], wordnet: Any) -> set[Pair]:
+    """Pairs of opposites, both ways round."""
+    listed = [tuple(line.split()) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
+    named = [(lemma.name(), other.name()) for synset in wordnet.all_synsets() for lemma in synset.lemmas()
+             for other in lemma.antonyms()]  # fmt: skip
+    pairs = {(pair[0], pair[1]) for pair in [*listed, *named] if len(pair) == 2}
+    return pairs | {(b, a) for a, b in pairs}
+
+
+def write(path: Path, pairs: Iterable[Pair], opposites: set[Pair]) -> None:
+    """Write a symmetric table and say how large it is."""
+    table = defaultdict(set)
+    for a, b in pairs:
+        if a != b and (a, b) not in opposites:
+            table[a].add(b)
+            table[b].add(a)
+    text = json.dumps({word: sorted(table[word]) for word in sorted(table)}, separators=(",", ":"))
+    path.write_bytes(gzip.compress(text.encode(), mtime=0))
+    print(f"{path}: {len(table)} words, {sum(map(len, table.values())) // 2} pairs")
+
+
+def main() -> None:
+    """Build both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--wordnet", type=Path, required=True)
+    parser.add_argument("--counterfitted", type=Path, required=True)
+    parser.add_argument("--antonyms", type=Path, nargs="+", required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as workspace:
+        wordnet = open_wordnet(options.wordnet, Path(workspace))
+        dropped = excluded(wordnet)
+        opposites = antonym_pairs(options.antonyms, wordnet)
+        write(options.output / "wordnet.json.gz", wordnet_pairs(wordnet, dropped), opposites)
+        write(
+            options.output / "counterfitted.json.gz",
+            counterfitted_pairs(options.counterfitted, wordnet, dropped),
+            opposites,
+        )
+
+
+if __name__ == "__main__":
+    main()
