@@ -1,9 +1,9 @@
 """Tables of words that may stand for one another, shared by attacks, their verification and certificates.
 
 A table is symmetric: ``b`` is a substitute of ``a`` exactly when ``a`` is one of ``b``, so what an attack may do it
-may also undo, and a certificate around either text speaks of the other. No word is its own substitute, and every entry
-is one lower-case word of the tokenisation :data:`robustrank.text.UNIT`. Where the bundled tables come from, and by which
-rules they were cleaned, is told in ``data/SOURCES.md``.
+may also undo, and a certificate around either text speaks of the other. No word is its own substitute, and every
+entry is one lower-case word of the tokenisation :data:`robustrank.text.UNIT`. Where the bundled tables come from, and
+by which rules they were cleaned, is told in ``data/SOURCES.md``.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ class SubstituteTable:
     def of(self, word: str) -> tuple[str, ...]:
         """The substitutes of a word in any case: lower-case, sorted, without the word itself; ``()`` when unknown."""
         return self.neighbours.get(word.lower(), ())
+
+    def within(self, text: str) -> dict[int, tuple[str, ...]]:
+        """Position to substitutes, of the words of a text that have any."""
+        found = ((position, self.of(word.text)) for position, word in enumerate(words(text)))
+        return {position: substitutes for position, substitutes in found if substitutes}
 
 
 @lru_cache(maxsize=16)

@@ -1,0 +1,28 @@
+"""Refuses parameters that an attack does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from robustrank.errors import PluginError
+
+
+def require_choice(attack: str, option: str, values: Iterable[str], choices: Sequence[str]) -> None:
+    """Every value must be one of the choices.
+
+    Raises:
+        PluginError: One is not.
+    """
+    for value in values:
+        if value not in choices:
+            raise PluginError(f"{attack}: {option} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def require_positive(attack: str, option: str, value: int) -> None:
+    """A count must be at least 1.
+
+    Raises:
+        PluginError: It is not.
+    """
+    if value < 1:
+        raise PluginError(f"{attack}: {option} must be at least 1, not {value}")
