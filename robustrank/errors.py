@@ -14,7 +14,9 @@ RobustRankError
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 
 class RobustRankError(Exception):
@@ -66,6 +68,11 @@ class MissingExtra(PluginError):
 
     def __init__(self, what: str, *, extra: str, package: str) -> None:
         super().__init__(f"{what} needs the package {package!r}; install it with: pip install 'robustrank[{extra}]'")
+        self._arguments = {"what": what, "extra": extra, "package": package}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that a worker process can send it home."""
+        return partial(MissingExtra, **self._arguments), ()
 
 
 class ContractError(PluginError):

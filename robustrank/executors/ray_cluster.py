@@ -35,10 +35,11 @@ class Ray:
         if not ray.is_initialized():
             ray.init(address=self.address, include_dashboard=False, log_to_driver=False)
 
-        @ray.remote  # takes functions only, and ours may be a partial
-        def task(item: Item) -> Result:
+
+        def call(item: Item) -> Result:  # ray takes functions only, and ours may be a partial
             return function(item)
 
+        task = ray.remote(call)
         waiting = [task.remote(item) for item in items]
         while waiting:
             done, waiting = ray.wait(waiting)

@@ -1,0 +1,218 @@
+"""The command line: a thin shell. Everything heavy is imported inside the command that needs it.
+
+Exit codes: 0 all gates held, 1 a gate was not held, 2 usage or configuration, 3 could not run, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from robustrank.errors import ConfigError, RobustRankError
+
+KINDS = ("collection", "ranker", "attack", "defense", "executor")
+STORE = Path(".robustrank")
+
+
+class _Shell(click.Group):
+    """Turns every way to end into its exit code, in one place."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except RobustRankError as error:
+            from robustrank.hostile import for_terminal
+
+            click.echo(f"robustrank: {for_terminal(str(error))}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            again = "the same command goes on from there" if ctx.invoked_subcommand == "audit" else "nothing is lost"
+            click.echo(f"\nrobustrank: stopped; what was finished is kept, and {again}", err=True)
+            ctx.exit(130)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception:
+            import traceback
+
+            traceback.print_exc()
+            click.echo("robustrank: that is a bug in RobustRank or a plug-in; the lines above say where", err=True)
+            ctx.exit(3)
+
+
+@click.group(cls=_Shell, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="robustrank")
+def main() -> None:
+    """Audit how robust a ranker is: i.i.d., out of distribution, under attack, and with certificates."""
+
+
+@main.command()
+@click.argument("file", required=False)
+@click.option("--quick", is_flag=True, help="The bundled audit of about two minutes instead of the default one.")
+@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
+@click.option("--fresh", is_flag=True, help="Put finished work of earlier runs aside and begin anew.")
+@click.option("--limit", type=click.IntRange(min=0), help="Do at most so many tasks, then sum up what there is.")
+@click.option("--executor", default="serial", show_default=True, help="For example 'processes(workers=4)'.")
+def audit(file: str | None, quick: bool, out: Path, fresh: bool, limit: int | None, executor: str) -> None:
+    """Run an audit, or go on with one.
+
+    Without FILE it is the bundled default audit; `robustrank init` writes a FILE to start from. Ends with code 1 when
+    a gate of the audit file is not held.
+    """
+    if file is not None and quick:
+        raise click.UsageError("give an audit file or --quick, not both")
+    from robustrank import config, gate, registry
+
+    spec = config.load(file or ("quick" if quick else "default"))
+    gate.check(spec)
+    runner = registry.build("executor", registry.parse(executor))
+    from robustrank import audit as auditing
+    from robustrank import console
+
+    folder = auditing.folder(spec, out)
+    with console.watching() as progress:
+        found = auditing.run(spec, folder, executor=runner, fresh=fresh, limit=limit, progress=progress)
+    screen = console.open_console()
+    for part in console.overview(found):
+        screen.print(part)
+    click.echo(f"report   {folder / 'report.html'}\nsummary  {folder / 'summary.json'}")
+    sys.exit(gate.exit_code(found.verdicts))
+
+
+@main.command("list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+def list_(kind: str | None) -> None:
+    """List installed plug-ins (of one KIND)."""
+    from robustrank import catalogue
+
+    found = catalogue.entries(kind)
+    names, targets = (max((len(entry[i]) for entry in found), default=0) for i in (1, 2))
+    for entry in found:
+        click.echo(f"{entry.kind:<11} {entry.name:<{names}}  {entry.target:<{targets}}  {entry.version}")
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("name")
+def show(kind: str, name: str) -> None:
+    """Show what a plug-in is and which parameters it takes."""
+    from robustrank import catalogue, registry
+
+    click.echo(f"{kind} {name}: {registry.target(kind, name)} ({registry.version(kind, name)})\n")
+    click.echo(catalogue.document(kind, name))
+    found = catalogue.parameters(kind, name)
+    click.echo("\nParameters:" if found else "\nNo parameters.")
+    for parameter in found:
+        default = f" = {parameter.default}" if parameter.default else "  (must be given)"
+        click.echo(f"  {parameter.name}: {parameter.type}{default}")
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(("ranker", "attack", "defense")))
+@click.argument("name")
+def check(kind: str, name: str) -> None:
+    """Check that a plug-in keeps its contract.
+
+    It is tried on six sentences, with edge cases among them.
+
+    NAME may carry parameters: "query_injection(place='end')".
+    """
+    from robustrank import registry, specimen, testing
+    from robustrank.interfaces import CollectionRanker
+
+    plugin = registry.build(kind, registry.parse(name))
+    if kind == "attack":
+        testing.check_attack(plugin, specimen.Overlap(), specimen.cases())
+    elif kind == "defense":
+        testing.check_defense(plugin, specimen.Overlap(), specimen.QUERY, specimen.DOCUMENTS)
+    else:
+        fitted = plugin.fit(specimen.COLLECTION) if isinstance(plugin, CollectionRanker) else plugin
+        testing.check_ranker(fitted, specimen.QUERY, specimen.DOCUMENTS)
+    click.echo(f"{kind} {name} keeps its contract")
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def report(folder: Path) -> None:
+    """Write summary and report again, from records."""
+    from robustrank import audit as auditing
+
+    auditing.summarise(folder)
+    click.echo(folder / "report.html")
+
+
+@main.command("gate")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--file", help="Judge by the gates of this audit file instead of the audit's own.")
+def gate_(folder: Path, file: str | None) -> None:
+    """Judge the gates of an audit that has run.
+
+    Ends with code 1 unless all are held.
+    """
+    from robustrank import audit as auditing
+    from robustrank import config, console, gate, summary
+
+    gates = config.load(file).gates if file else auditing.load_spec(folder).gates
+    if not gates:
+        raise ConfigError(f"{file or folder}: no [[gate]] there")
+    verdicts = gate.judge(gates, summary.read(folder / "summary.json"))
+    console.open_console().print(console.verdicts(verdicts))
+    sys.exit(gate.exit_code(verdicts))
+
+
+@main.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+def compare(old: Path, new: Path) -> None:
+    """Show what changed between two audit folders.
+
+    Effectiveness is paired by query; success of attacks is shown side by side.
+    """
+    from robustrank import compare as comparing
+    from robustrank import console, summary
+
+    before, after = (summary.read(folder / "summary.json") for folder in (old, new))
+    screen = console.open_console()
+    for line in comparing.caveats(before, after):
+        screen.print(console.safe(f"note: {line}"))
+    changes, attacks = comparing.effectiveness(before, after), comparing.attacks(before, after)
+    if not changes and not attacks:
+        raise ConfigError("the two audits share no ranker with the same name, collection and measure")
+    screen.print(console.changes(changes), console.attack_changes(attacks))
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def status(folder: Path) -> None:
+    """Show how far an audit is; it may be running."""
+    from robustrank import audit as auditing
+    from robustrank import summary
+
+    for phase, done in auditing.status(folder):
+        click.echo(f"{phase:<12} {done} done")
+    path = folder / "summary.json"
+    finished = summary.read(path).finished if path.exists() else None
+    click.echo(f"finished {finished}" if finished else "not finished; the audit's command goes on from here")
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path), default=Path("robustness.audit.toml"))
+def init(path: Path) -> None:
+    """Write a commented audit file to start from.
+
+    PATH is robustness.audit.toml unless given.
+    """
+    from importlib.resources import files
+
+    text = files("robustrank").joinpath("audits", "starter.toml").read_text(encoding="utf-8")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError(f"{path}: is there already; give another path") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error}") from error
+    click.echo(f"wrote {path}; run it with: robustrank audit {path}")

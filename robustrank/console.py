@@ -1,0 +1,223 @@
+"""What the command line shows: progress, and tables of findings. Data may be hostile, so every text passes one gate."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from robustrank.hostile import for_terminal
+from robustrank.types import Estimate
+
+if TYPE_CHECKING:
+    from robustrank.audit import Progress as Listener
+    from robustrank.compare import AttackChange, Change
+    from robustrank.summary import AttackResult, Shift, Summary, Verdict
+
+WIDTH = 120
+"""Columns where the output is no terminal."""
+
+_OUTCOMES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """A console that takes every text literally."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr, width=None if stream.isatty() else WIDTH, markup=False, emoji=False, highlight=False
+    )  # fmt: skip
+
+
+def safe(text: str, style: str = "") -> Text:
+    """Text from data, made visible and taken literally."""
+    return Text(for_terminal(text), style)
+
+
+class Bars:
+    """A progress bar per phase, with the time left; tasks done by earlier runs do not count as fast ones."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+        self._fresh = True
+
+    def start(self, phase: str, total: int) -> None:
+        """A new bar."""
+        self._task = self._progress.add_task(phase, total=total)
+        self._fresh = True
+
+    def advance(self, n: int = 1) -> None:
+        """Move the bar; the first move of a phase is what earlier runs did."""
+        if self._task is not None and self._fresh:
+            self._progress.reset(self._task, completed=n)
+        elif self._task is not None:
+            self._progress.advance(self._task, n)
+        self._fresh = False
+
+    def message(self, text: str) -> None:
+        """A line above the bars."""
+        self._progress.console.print(safe(text))
+
+
+class Lines:
+    """Progress for logs: a line when a phase begins and ends, and now and then between, with the time left."""
+
+    EVERY = 15.0
+    """Seconds between two lines."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._phase = ""
+        self._total = self._done = self._before = 0
+        self._began = self._said = 0.0
+        self._fresh = True
+
+    def start(self, phase: str, total: int) -> None:
+        """A phase begins."""
+        self._phase, self._total, self._done, self._fresh = phase, total, 0, True
+        self._began = self._said = monotonic()
+
+    def advance(self, n: int = 1) -> None:
+        """Say so, but not too often."""
+        self._done += n
+        if self._fresh:
+            self._before = n
+        now = monotonic()
+        if self._fresh or self._done == self._total or now - self._said > self.EVERY:
+            self._said = now
+            self._console.print(f"{self._phase}: {self._done} of {self._total}{self._left(now)}")
+        self._fresh = False
+
+    def message(self, text: str) -> None:
+        """A line."""
+        self._console.print(safe(text))
+
+    def _left(self, now: float) -> str:
+        just_done = self._done - self._before
+        if not just_done or self._done == self._total:
+            return ""
+        seconds = (now - self._began) / just_done * (self._total - self._done)
+        return f", about {seconds:.0f} s left" if seconds < 120 else f", about {seconds / 60:.0f} min left"
+
+
+@contextmanager
+def watching() -> Iterator[Listener]:
+    """Progress on stderr: bars on a terminal, lines elsewhere."""
+    console = open_console(stderr=True)
+    if not console.is_terminal:
+        yield Lines(console)
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console) as progress:
+        yield Bars(progress)
+
+
+def overview(summary: Summary) -> list[Table | Text]:
+    """The whole audit on one screen: headline, a line per ranker, gates, red flags."""
+    parts: list[Table | Text] = [safe(summary.headline, "bold")]
+    if summary.finished is None:
+        parts.append(Text("Not finished: the same command goes on from here.", "yellow"))
+    parts.append(_rankers(summary))
+    if summary.verdicts:
+        parts.append(verdicts(summary.verdicts))
+    if summary.red_flags:
+        parts.append(Text(f"{len(summary.red_flags)} red flags: reasons to doubt some of these figures", "yellow"))
+        parts += [safe(f"  {flag.severity}: {flag.title}") for flag in summary.red_flags[:5]]
+    return parts
+
+
+def _rankers(summary: Summary) -> Table:
+    table = _table(
+        "ranker", f"{summary.measure} on {summary.home}", "worst tenth", "largest corpus shift", "strongest attack",
+        "certified",
+    )  # fmt: skip
+    for ranker in summary.rankers:
+        home = [
+            e
+            for e in summary.effectiveness
+            if (e.ranker, e.collection, e.measure, e.slice) == (ranker.name, summary.home, summary.measure, None)
+        ]
+        shifts = [s for s in summary.shifts if s.ranker == ranker.name and s.kind == "corpus" and s.relative]
+        attacks = [a for a in summary.attacks if a.ranker == ranker.name and a.stratum == "all" and not a.control]
+        certified = [c for c in summary.certificates if c.ranker == ranker.name]
+        worst = home[0].worst_decile if home else None
+        table.add_row(
+            safe(ranker.name),
+            interval(home[0].mean) if home else "–",
+            f"{worst.value:.3f}" if worst else "–",
+            safe(_shift(min(shifts, key=lambda s: s.relative.value if s.relative else 0.0))) if shifts else "–",
+            safe(_strongest(attacks)),
+            f"CRQ@{certified[0].k} (R={certified[0].radius}) {certified[0].crq.value:.2f}" if certified else "–",
+        )
+    return table
+
+
+def _shift(shift: Shift) -> str:
+    return f"{shift.target} {shift.relative.value:+.0%}" if shift.relative else shift.target
+
+
+def _strongest(attacks: Sequence[AttackResult]) -> str:
+    """The attack on documents with the highest success at its largest cutoff."""
+    from robustrank.protocols.adversarial import lead
+
+    real = [attack for attack in attacks if attack.surface == "document"]
+    if not real:
+        return "–"
+    worst = max(real, key=lambda attack: attack.success[lead(attack)].value)
+    return f"{worst.attack}: {lead(worst)} {interval(worst.success[lead(worst)], 2)}"
+
+
+def verdicts(found: Iterable[Verdict]) -> Table:
+    """Gates, one a line."""
+    table = _table("gate", "outcome", "why")
+    for verdict in found:
+        allowed = " (allowed)" if verdict.held and verdict.outcome == "inconclusive" else ""
+        table.add_row(
+            safe(verdict.gate),
+            Text(verdict.outcome + allowed, _OUTCOMES[verdict.outcome]),
+            safe(verdict.reason),
+        )
+    return table
+
+
+def changes(found: Iterable[Change]) -> Table:
+    """Paired differences between two audits."""
+    table = _table("ranker", "collection", "measure", "old", "new", "new - old", "p (Holm)")
+    for each in found:
+        difference = f"{each.difference.value:+.3f} [{each.difference.low:+.3f}, {each.difference.high:+.3f}]"
+        table.add_row(
+            safe(each.ranker), safe(each.collection), safe(each.measure), f"{each.old:.3f}", f"{each.new:.3f}",
+            f"{difference} n={each.difference.n}", f"{each.p_holm:.3g}",
+        )  # fmt: skip
+    return table
+
+
+def attack_changes(found: Iterable[AttackChange]) -> Table:
+    """Success rates of two audits."""
+    table = _table("ranker", "attack", "stratum", "success", "old", "new")
+    for each in found:
+        table.add_row(
+            safe(each.ranker), safe(each.attack), safe(each.stratum), safe(each.measure), interval(each.old),
+            interval(each.new),
+        )  # fmt: skip
+    return table
+
+
+def interval(estimate: Estimate, digits: int = 3) -> str:
+    """``0.718 [0.690, 0.745]``."""
+    value, low, high = (f"{number:.{digits}f}" for number in estimate[:3])
+    return f"{value} [{low}, {high}]"
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(safe(heading), overflow="fold")
+    return table
