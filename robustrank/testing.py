@@ -1,13 +1,13 @@
-"""Contract checks for plug-ins, for our tests and for anyone who writes one.
+"""Contract checks for plug-ins, and a ranker with known answers, for our tests and for anyone who writes a plug-in.
 
-Each function returns nothing when the plug-in keeps its contract, and otherwise raises a
+Each check returns nothing when the plug-in keeps its contract, and otherwise raises a
 :class:`~robustrank.errors.ContractError` that says in one sentence what went wrong and on which input.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, is_dataclass
 from math import isclose, isfinite
 from multiprocessing.reduction import ForkingPickler
 from random import Random
@@ -17,8 +17,59 @@ from robustrank.interfaces import Attack, Certifier, Defense, Ranker, WhiteBox
 from robustrank.oracle import MeteredOracle, MeteredRanker, apply
 from robustrank.ranking import checked_scores, order
 from robustrank.text import words
-from robustrank.types import Access, Budget, Case, Document, Perturbation, Query, RankerCard
+from robustrank.types import Access, Budget, Case, Document, Perturbation, Query, RankerCard, WordGradients
 from robustrank.verify import verify
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordWeights:
+    """A ranker whose right answers are known: a document's score is the sum of its words' weights.
+
+    A word of the query weighs ``match`` more. It lends its gradients, which are exact: as it is linear, they have the
+    same norm at every word.
+
+    Args:
+        weights: Lower-case word to weight; any other word weighs 0.
+        match: Weight of a query word's occurrence.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    match: float = 1.0
+
+    @property
+    def card(self) -> RankerCard:
+        """Pointwise and deterministic."""
+        return RankerCard(name="word_weights", fingerprint=f"{sorted(self.weights.items())}, {self.match}")
+
+    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        """Sums of weights."""
+        terms = {word.text.lower() for word in words(query.text)}
+        return [sum(self._weight(word.text, terms) for word in words(doc.text)) for doc in docs]
+
+    def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
+        """The same importance for every word, and exact gains."""
+        terms = {word.text.lower() for word in words(query.text)}
+        found = [self._weight(word.text, terms) for word in words(document.text)]
+        gains = {at: [self._weight(other, terms) - found[at] for other in others] for at, others in candidates.items()}
+        return WordGradients(importance=[1.0] * len(found), gains=gains)
+
+    def _weight(self, word: str, terms: set[str]) -> float:
+        return self.weights.get(word.lower(), 0.0) + self.match * (word.lower() in terms)
+
+
+def make_case(ranker: Ranker, query: str, texts: Sequence[str], target: int, *, goal_rank: int = 1) -> Case:
+    """A case from plain texts, in the ranker's clean order.
+
+    Args:
+        ranker: Who ranks.
+        query: The query's text.
+        texts: The documents' texts; their ids are ``"0"``, ``"1"``, …
+        target: Which of them is attacked.
+        goal_rank: The attacker is content there.
+    """
+    docs = tuple(Document(str(i), text) for i, text in enumerate(texts))
+    return _reranked(Case(Query("query", query), docs[target], docs, goal_rank), ranker)
+
 
 BUDGETS = (
     Budget(edits=0),

@@ -6,6 +6,7 @@ Nothing an attack says of itself is believed: the words are counted and compared
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -86,15 +87,16 @@ def diff(before: str, after: str) -> list[tuple[str, str, str]]:
         include what stands between words: joined, they are exactly the two texts.
     """
     old, new = _pieces(before), _pieces(after)
-    # Runs are anchored at words; what stands between words joins a run but never starts one.
-    matcher = SequenceMatcher(lambda piece: not words(piece), old, new, autojunk=False)
+    # White space joins a run but never starts one: otherwise unrelated words would line up at their spaces.
+    matcher = SequenceMatcher(str.isspace, old, new, autojunk=False)
     return [(op, "".join(old[i:j]), "".join(new[k:m])) for op, i, j, k, m in matcher.get_opcodes()]
 
 
 def _pieces(text: str) -> list[str]:
-    """Gaps and words of a text in turn, without empty ones."""
-    found = zip_longest(gaps(text), (word.text for word in words(text)), fillvalue="")
-    return [piece for piece in chain.from_iterable(found) if piece]
+    """The words of a text, and between them runs of white space and of marks; joined, they are the text."""
+    between = (re.findall(r"\s+|\S+", gap) for gap in gaps(text))
+    found = zip_longest(between, ([word.text] for word in words(text)), fillvalue=[])
+    return list(chain.from_iterable(chain.from_iterable(found)))
 
 
 def _edits(before: str, after: str, allowed: AttackSet) -> tuple[int, list[str]]:

@@ -29,6 +29,7 @@ SENSES = 2
 """Most frequent senses of a word that count, over all parts of speech."""
 SHARE = 0.2
 """Least share of a word's tagged uses that its second sense must have."""
+NUMBERS = ("cardinal.a.02", "ordinal.a.02")
 UNWANTED = ("obscenity.n.02", "ethnic_slur.n.01", "disparagement.n.01")
 
 
@@ -47,13 +48,11 @@ def open_wordnet(folder: Path, workspace: Path) -> Any:
 
 
 def excluded(wordnet: Any) -> set[str]:
-    """Function words, number words, and what WordNet marks as an obscenity or a slur."""
-    numbers = wordnet.synset("integer.n.01").closure(lambda synset: synset.hyponyms())
-    ordinals = [near for name in ("cardinal.a.01", "ordinal.a.01") for near in wordnet.synset(name).similar_tos()]
-    marked = [synset for name in UNWANTED for synset in wordnet.synset(name).in_usage_domains()]
-    return set(function_words()) | {
-        name.lower() for synset in [*numbers, *ordinals, *marked] for name in synset.lemma_names()
-    }
+    """Function words, number words, and words that mainly are what WordNet marks as an obscenity or a slur."""
+    numbers = [near for name in NUMBERS for near in wordnet.synset(name).similar_tos()]
+    marked = {synset for name in UNWANTED for synset in wordnet.synset(name).in_usage_domains()}
+    offensive = {name for synset in marked for name in synset.lemma_names() if marked & {*main_senses(wordnet, name)}}
+    return set(function_words()) | {name for synset in numbers for name in synset.lemma_names()} | offensive
 
 
 def usable(word: str, dropped: set[str]) -> bool:
@@ -62,7 +61,7 @@ def usable(word: str, dropped: set[str]) -> bool:
 
 
 def main_senses(wordnet: Any, word: str) -> list[Any]:
-    """A word's most frequent senses by WordNet's tagged counts; equal counts: parts of speech by total, then order."""
+    """A word's most frequent senses by WordNet's tagged counts; where these are equal, in WordNet's order."""
     lemmas = [lemma for lemma in wordnet.lemmas(word) if lemma.name() == word]
     by_count = sorted(lemmas, key=lambda lemma: -lemma.count())[:SENSES]
     total = sum(lemma.count() for lemma in lemmas)
