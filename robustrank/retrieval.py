@@ -1,0 +1,134 @@
+"""The first stage: which documents a ranker gets to see, and in which order it finds them.
+
+BM25 is that of bm25s in its Lucene form with Anserini's parameters for passages (k1 = 0.9, b = 0.4), English stop words
+and the Snowball stemmer. Only documents that share a term with the query are found, as in Lucene.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any
+
+from robustrank.collections.trec import rankings
+from robustrank.config import Plugin
+from robustrank.errors import ConfigError, DataError
+from robustrank.ranking import order
+from robustrank.types import Collection, Query
+
+K1, B = 0.9, 0.4
+"""Parameters of BM25, for the first stage and the ranker alike."""
+
+_WORD = re.compile(r"(?u)\b\w\w+\b")
+
+
+def analyze(texts: Sequence[str]) -> list[list[str]]:
+    """The terms of each text as ``bm25s.tokenize`` makes them, several times faster on single texts.
+
+    Lower-cased runs of two or more word characters, without English stop words, stemmed with Snowball.
+    """
+    stop_words, stem = _english()
+    return [[stem(word) for word in _WORD.findall(text.lower()) if word not in stop_words] for text in texts]
+
+
+def first_stage(plugin: Plugin, collection: Collection, queries: Sequence[Query], depth: int) -> dict[str, list[str]]:
+    """Query id to at most ``depth`` document ids, best first; a query that finds nothing has an empty list.
+
+    Args:
+        plugin: ``bm25(k1=0.9, b=0.4)``, ``run(path=...)`` for a TREC run file, or ``candidates`` for the list that
+            comes with the collection.
+        collection: What is searched.
+        queries: Queries of the collection.
+        depth: Documents per query, at most.
+
+    Raises:
+        ConfigError: Another plug-in, wrong parameters, or a depth below 1.
+        DataError: The run file is wrong, lists documents or queries nobody knows, or there are no candidates.
+    """
+    if depth < 1:
+        raise ConfigError(f"first stage {plugin}: depth must be at least 1, not {depth}")
+    if plugin.use not in _STAGES:
+        raise ConfigError(f"no first stage named {plugin.use!r} (have: {', '.join(_STAGES)})")
+    stage = _STAGES[plugin.use]
+    own = {
+        name: option.default
+        for name, option in signature(stage).parameters.items()
+        if option.kind is Parameter.KEYWORD_ONLY
+    }
+    for name in plugin.params:
+        if name not in own:
+            raise ConfigError(f"first stage {plugin}: unknown parameter {name!r} (have: {', '.join(own) or 'none'})")
+    for name, default in own.items():
+        if default is Parameter.empty and name not in plugin.params:
+            raise ConfigError(f"first stage {plugin}: needs `{name}`")
+    found = stage(collection, queries, depth, **plugin.params)
+    return {query.query_id: list(found.get(query.query_id, ()))[:depth] for query in queries}
+
+
+def _bm25(
+    collection: Collection, queries: Sequence[Query], depth: int, *, k1: float = K1, b: float = B
+) -> Mapping[str, Sequence[str]]:
+    import numpy as np
+
+    ids = sorted(collection.documents)
+    index = _library().BM25(method="lucene", k1=k1, b=b, dtype="float64")
+    terms = analyze([collection.documents[doc_id].text for doc_id in ids])
+    if not any(terms):
+        raise DataError(f"collection {collection.name!r}: no document has a word that BM25 could index")
+    index.index(terms, show_progress=False)
+    found = {}
+    for query, words in zip(queries, analyze([query.text for query in queries]), strict=True):
+        scores = index.get_scores(words) if words else np.zeros(len(ids))
+        least = np.partition(scores, -depth)[-depth] if depth < len(ids) else 0.0
+        # Everything tied with the last one competes for its place, so that the tie rule decides, not numpy.
+        (near,) = np.nonzero((scores > 0) & (scores >= least))
+        found[query.query_id] = order([(ids[i], float(scores[i])) for i in near])
+    return found
+
+
+def _run(collection: Collection, queries: Sequence[Query], depth: int, *, path: str) -> Mapping[str, Sequence[str]]:
+    found = rankings(Path(path))
+    for query_id, doc_ids in found.items():
+        for doc_id in doc_ids[:depth]:
+            if doc_id not in collection.documents:
+                raise DataError(
+                    f"query {query_id!r} lists document {doc_id!r}, unknown to collection {collection.name!r}; "
+                    "is it the run of another collection?",
+                    path=path,
+                )
+    return found
+
+
+def _candidates(collection: Collection, queries: Sequence[Query], depth: int) -> Mapping[str, Sequence[str]]:
+    if not collection.candidates:
+        raise DataError(f"collection {collection.name!r} comes without candidates; use the first stage bm25")
+    return collection.candidates
+
+
+_STAGES: dict[str, Callable[..., Mapping[str, Sequence[str]]]] = {
+    "bm25": _bm25,
+    "candidates": _candidates,
+    "run": _run,
+}
+
+
+@cache
+def _library() -> Any:
+    import bm25s
+
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets DEBUG at import
+    return bm25s
+
+
+@cache
+def _english() -> tuple[frozenset[str], Callable[[str], str]]:
+    from Stemmer import Stemmer
+
+    _library()
+    from bm25s.stopwords import STOPWORDS_EN
+
+    return frozenset(STOPWORDS_EN), lru_cache(maxsize=1 << 16)(Stemmer("english").stemWord)
