@@ -1,0 +1,85 @@
+"""A plug-in package from outside the repository: installed, found, checked and audited like our own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SAMPLE = Path(__file__).parents[1] / "plugin"
+
+AUDIT = """
+name = "sample"
+[[collection]]
+use = "beir"
+path = "tiny"
+name = "tiny"
+[[ranker]]
+use = "term_count"
+[[defense]]
+use = "first_words"
+rankers = ["term_count"]
+attacked = true
+keep = 6
+[cases]
+queries = 4
+strata = ["2-3"]
+[[attack]]
+use = "term_echo"
+[[gate]]
+name = "appended words do not reach a ranker that never reads them"
+measure = "promoted"
+where = { ranker = "first_words + term_count", attack = "term_echo" }
+max = 0.0
+bound = "value"
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sample package in it."""
+    target = tmp_path_factory.mktemp("site")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*install, "--target", str(target), str(SAMPLE)], check=True)
+    return target
+
+
+def robustrank(site: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command line in a new process that sees the sample package."""
+    command = [sys.executable, "-c", "from robustrank.cli import main; main()", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("attack", "term_echo"), ("ranker", "term_count"), ("defense", "first_words")]
+)
+def test_the_registry_finds_it_and_it_keeps_its_contract(installed: Path, kind: str, name: str) -> None:
+    listed = robustrank(installed, "list", kind)
+    assert f"{name} " in listed.stdout
+    assert "robustrank-sample 0.1.0" in listed.stdout
+    checked = robustrank(installed, "check", kind, name)
+    assert (checked.stdout, checked.returncode) == (f"{kind} {name} keeps its contract\n", 0), checked.stderr
+
+
+def test_an_audit_of_nothing_but_foreign_plugins_runs(installed: Path, tmp_path: Path) -> None:
+    tiny = tmp_path / "tiny"
+    (tiny / "qrels").mkdir(parents=True)
+    docs = {f"d{i}": f"filler filler filler filler filler filler {'apple pear plum fig ' * i}" for i in range(1, 5)}
+    (tiny / "corpus.jsonl").write_text("".join(json.dumps({"_id": i, "text": t}) + "\n" for i, t in docs.items()))
+    asked = dict(enumerate(("apple", "pear", "plum", "fig")))
+    (tiny / "queries.jsonl").write_text(
+        "".join(json.dumps({"_id": f"q{i}", "text": t}) + "\n" for i, t in asked.items())
+    )
+    (tiny / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(f"q{i}\td4\t1\n" for i in asked))
+    (tmp_path / "sample.toml").write_text(AUDIT)
+    run = robustrank(installed, "audit", "sample.toml", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    [folder] = (tmp_path / ".robustrank").glob("sample-*")
+    summary = json.loads((folder / "summary.json").read_text())
+    promoted = {a["ranker"]: a["success"]["promoted"][0] for a in summary["attacks"]}
+    assert promoted == {"term_count": 1.0, "first_words + term_count": 0.0}

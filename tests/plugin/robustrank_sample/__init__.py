@@ -1,0 +1,1 @@
+"""A sample of a plug-in package from outside the RobustRank repository."""

@@ -1,0 +1,39 @@
+"""Term echo: append words of the query until the document is high enough. It sees ranks, and pays for each look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from robustrank.interfaces import Oracle
+from robustrank.text import words
+from robustrank.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermEcho:
+    """Append one random word of the query after another.
+
+    Args:
+        most: Words to append at most, where the budget allows more.
+    """
+
+    most: int = 10
+
+    @property
+    def threat(self) -> ThreatModel:
+        """Sees ranks; inserts words into the document."""
+        return ThreatModel(surface=Surface.DOCUMENT, access=Access.RANKS, edits=AttackSet(operation=Operation.INSERT))
+
+    def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
+        """The shortest echo that reaches the goal, else the longest the budget pays for."""
+        terms = [word.text for word in words(case.query.text)]
+        edits = self.most if oracle.budget.edits is None else min(self.most, oracle.budget.edits)
+        tried = Perturbation()
+        for _ in range(edits if terms else 0):
+            if oracle.affordable() == 0:
+                break
+            tried = Perturbation(target=f"{tried.target or case.target.text} {rng.choice(terms)}")
+            if oracle.rank([tried])[0] <= case.goal_rank:
+                break
+        return tried
