@@ -82,7 +82,7 @@ def check(spec: AuditSpec) -> None:
         "ranker": [*plain, *(f"{d.name} + {base}" for d in spec.defenses for base in d.rankers)],
         "collection": [collection.name for collection in spec.collections],
         "attack": [attack.name for attack in spec.attacks],
-        "stratum": ["all", *spec.cases.strata, "best relevant"],
+        "stratum": ["all", *(spec.cases.strata if len(spec.cases.strata) > 1 else ())],
         "radius": [str(radius) for radius in spec.certify.radius],
         "of": list(spec.measures),
     }
@@ -232,8 +232,10 @@ def _near(gate: GateSpec, named: Sequence[Figure], figures: Sequence[Figure], wh
     if not named:
         measures = list(dict.fromkeys(figure.measure for figure in figures))
         return f"{_suggest(gate.measure, measures)} (have: {', '.join(measures) or 'none'})"
-    shared = {str(f): sum(f.labels.get(key) == value for key, value in where.items()) for f in named}
-    return f"; near: {'; '.join(sorted(shared, key=lambda text: (-shared[text], text))[:5])}"
+    far = {
+        str(f): sum((key not in f.labels) + (f.labels.get(key) != value) for key, value in where.items()) for f in named
+    }
+    return f"; near: {'; '.join(sorted(far, key=lambda text: (far[text], text))[:5])}"
 
 
 def _family(measure: str) -> str:

@@ -1,0 +1,94 @@
+"""A small summary, such as an audit of two rankers on two collections leaves behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from robustrank.summary import (
+    AttackResult,
+    CertifiedResult,
+    CollectionSummary,
+    Effectiveness,
+    RankerSummary,
+    Shift,
+    Summary,
+)
+from robustrank.types import Estimate
+
+
+def estimate(value: float, width: float = 0.1, n: int = 20) -> Estimate:
+    """An estimate with a symmetric interval."""
+    return Estimate(value, value - width, value + width, n)
+
+
+def collection(name: str, role: str) -> CollectionSummary:
+    return CollectionSummary(
+        name=name, role=role, documents=9, queries=20, queries_available=30, judgments=40, first_stage="bm25",
+        depth=20, digest=f"digest of {name}", terms="", query_types={"how": 10, "what": 10},
+    )  # fmt: skip
+
+
+def effectiveness(ranker: str, where: str, value: float, slice_: str | None = None) -> Effectiveness:
+    return Effectiveness(
+        ranker=ranker, collection=where, measure="nDCG@10", mean=estimate(value), slice=slice_,
+        worst_decile=estimate(value / 2) if slice_ is None else None,
+        per_query={f"q{i}": value + i / 100 for i in range(20)} if slice_ is None else {},
+    )  # fmt: skip
+
+
+def shift(ranker: str, target: str, relative: float, kind: str = "corpus", source: str = "home") -> Shift:
+    return Shift(
+        ranker=ranker, kind=kind, source=source, target=target, measure="nDCG@10", change=estimate(relative / 2),
+        relative=estimate(relative), relative_to_baseline=estimate(relative + 0.05) if ranker != "bm25" else None,
+    )  # fmt: skip
+
+
+def attack(
+    ranker: str, name: str, asr: float, *, control: bool = False, stratum: str = "all", surface: str = "document"
+) -> AttackResult:
+    return AttackResult(
+        ranker=ranker, attack=name, plugin=name, control=control, surface=surface, access="none", goal="promote",
+        edits_allowed="insert", budget={"edits": 5, "calls": None, "similarity": None}, stratum=stratum,
+        statuses={"ok": 20}, success={"promoted": estimate(asr), "ASR@10": estimate(asr)}, boost=estimate(3.0, 1.0),
+        harm=estimate(0.02, 0.01), calls=estimate(10), edits=estimate(4), similarity=None, seconds=estimate(0.1),
+    )  # fmt: skip
+
+
+def certified(ranker: str, k: int, radius: int, share: float) -> CertifiedResult:
+    return CertifiedResult(
+        ranker=ranker, collection="home", k=k, radius=radius, edits="substitute(table)", crq=estimate(share),
+        alpha=0.05, expected_false=1.0, samples=100, method="certdr-joint", assumes="",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def summary() -> Summary:
+    """A finished audit: figures 0.1 to either side, n = 20."""
+    rankers = [
+        RankerSummary(name="bm25", plugin="bm25", fingerprint="1", note=""),
+        RankerSummary(name="net", plugin="cross_encoder", fingerprint="2", note=""),
+        RankerSummary(
+            name="smoothed + bm25", plugin="bm25", fingerprint="3", note="", base="bm25", defense="smoothing"
+        ),
+    ]
+    return Summary(
+        name="small", started="2026-01-01T00:00:00+00:00", finished="2026-01-01T00:01:00+00:00", seed=13,
+        headline="Against net, stuffing succeeded in 60% of cases.", home="home", measure="nDCG@10", baseline="bm25",
+        collections=[collection("home", "home"), collection("away", "shift")],
+        rankers=rankers,
+        effectiveness=[
+            effectiveness("bm25", "home", 0.5), effectiveness("net", "home", 0.7), effectiveness("net", "away", 0.4),
+            effectiveness("net", "home", 0.6, "how"),
+        ],
+        comparisons=[],
+        shifts=[
+            shift("bm25", "away", -0.2), shift("net", "away", -0.4),
+            shift("net", "home: how", -0.1, "query type", "home: other types"),
+        ],
+        attacks=[
+            attack("bm25", "stuffing", 0.3), attack("net", "stuffing", 0.6), attack("net", "synonyms", 0.2),
+            attack("net", "control", 0.9, control=True), attack("net", "stuffing", 0.8, stratum="11-20"),
+        ],
+        certificates=[certified("smoothed + bm25", 5, 1, 0.8), certified("smoothed + bm25", 5, 2, 0.5)],
+        worst_cases=[], red_flags=[], tested=[], not_tested=[], environment={}, source="",
+    )  # fmt: skip
