@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, is_dataclass
 from math import isclose, isfinite
 from multiprocessing.reduction import ForkingPickler
 from random import Random
+from typing import Any
 
 from robustrank.errors import AccessDenied, BudgetExhausted, ContractError
 from robustrank.interfaces import Attack, Certifier, Defense, Ranker, WhiteBox
@@ -220,7 +221,8 @@ def _attacked(attack: Attack, metered: MeteredRanker, case: Case, budget: Budget
 def _check_value(plugin: object) -> None:
     """Plug-ins are plain values: frozen, and the same after a trip to another process."""
     name = type(plugin).__name__
-    if not is_dataclass(plugin) or not vars(type(plugin))["__dataclass_params__"].frozen:
+    kind: Any = type(plugin)
+    if not is_dataclass(plugin) or not kind.__dataclass_params__.frozen:
         raise ContractError(f"{name} must be a frozen dataclass, so that its parameters are its whole state")
     try:
         copy = ForkingPickler.loads(ForkingPickler.dumps(plugin))
@@ -267,9 +269,9 @@ def _check_gradients(ranker: WhiteBox, name: str, query: Query, document: Docume
 
 
 def _check_certificates(certifier: Certifier, name: str, query: Query, docs: Sequence[Document]) -> None:
-    ks, radii = (1, max(1, len(docs) - 1)), (0, 1, 3)
+    ks, radii = sorted({1, max(1, len(docs) - 1)}), (0, 1, 3)
     found = certifier.certify(query, docs, ks, radii)
-    if sorted((c.k, c.radius) for c in found) != sorted({(k, radius) for k in ks for radius in radii}):
+    if sorted((c.k, c.radius) for c in found) != [(k, radius) for k in ks for radius in radii]:
         raise ContractError(f"{name} must return one certificate for each K and radius")
     for certificate in found:
         if certificate.query_id != query.query_id or certificate.edits != certifier.edits:

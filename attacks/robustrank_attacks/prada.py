@@ -44,7 +44,8 @@ class Prada:
         substitutes: The table of synonyms (:func:`robustrank.substitutes.load`).
         words: Most important words to try.
         candidates: Synonyms of a word to try, in one batch: the most promising ones by gradient, else random ones.
-        feedback: Keep a replacement if it improves the target's ``"rank"``, as PRADA does, or its ``"score"``.
+        feedback: Keep a replacement if it improves the target's ``"rank"``, as PRADA does, which ends where no single
+            word moves the document; or its ``"score"``.
     """
 
     importance: Literal["gradient", "leave_one_out"] = "gradient"

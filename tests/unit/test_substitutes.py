@@ -88,11 +88,11 @@ def test_the_digest_is_of_the_content_not_of_the_name_or_order(tmp_path: Path) -
 )
 def test_a_broken_table_is_refused_with_file_and_reason(tmp_path: Path, content: object, reason: str) -> None:
     path = write(tmp_path, content)
-    with pytest.raises(DataError, match="table.json") as caught:
+    with pytest.raises(DataError, match=r"table\.json") as caught:
         load(path)
     assert reason in str(caught.value)
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(DataError, match="wordnett.*have counterfitted, wordnet"):
+    with pytest.raises(DataError, match=r"wordnett.*have counterfitted, wordnet"):
         load("counterfitted|wordnett")
