@@ -124,3 +124,11 @@ class CollectionLoader(Protocol):
         Raises:
             DataError: Names file, line and mend.
         """
+
+
+@runtime_checkable
+class CollectionRanker(Protocol):
+    """A ranker that needs statistics of a collection, such as BM25's document frequencies."""
+
+    def fit(self, collection: Collection, /) -> Ranker:
+        """The ranker with the collection's statistics, frozen: perturbing a document changes none of them."""

@@ -1,0 +1,89 @@
+"""BM25 as a re-scorer, with the collection's statistics frozen.
+
+Perturbing a document changes its own term counts and length, and no document frequency: the attacker edits one page,
+not the index.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from math import log
+
+from robustrank.errors import ContractError
+from robustrank.interfaces import Ranker
+from robustrank.retrieval import K1, B, analyze
+from robustrank.types import Collection, Document, Query, RankerCard
+
+
+@dataclass(frozen=True, kw_only=True)
+class BM25:
+    """Okapi BM25 in Lucene's form (Robertson & Zaragoza 2009; Kamphuis et al. 2020, "Lucene (accurate)").
+
+    Args:
+        k1: Saturation of term counts.
+        b: Weight of length normalisation.
+    """
+
+    k1: float = K1
+    b: float = B
+
+    @property
+    def card(self) -> RankerCard:
+        """Name and parameters; the fitted ranker's card also carries its statistics."""
+        return RankerCard(name=self._name, fingerprint=self._name)
+
+    @property
+    def _name(self) -> str:
+        return f"bm25(k1={self.k1}, b={self.b})"
+
+    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        """Refused: BM25 has no scores before it has seen a collection.
+
+        Raises:
+            ContractError: Always; call :meth:`fit` first.
+        """
+        raise ContractError(f"{self._name} needs a collection's statistics; call fit(collection) first")
+
+    def fit(self, collection: Collection, /) -> Ranker:
+        """The ranker with the collection's document frequencies and mean length."""
+        analyzed = analyze([collection.documents[doc_id].text for doc_id in sorted(collection.documents)])
+        frequencies = Counter(term for terms in analyzed for term in set(terms))
+        n = len(analyzed)
+        idf = {term: log(1 + (n - df + 0.5) / (df + 0.5)) for term, df in frequencies.items()}
+        fingerprint = sha256(f"{self._name} {collection.digest}".encode()).hexdigest()[:16]
+        card = RankerCard(
+            name=self._name, fingerprint=fingerprint, note=f"statistics of {collection.name}, frozen under attack"
+        )
+        return FittedBM25(card, idf, sum(map(len, analyzed)) / n, self.k1, self.b)
+
+
+@dataclass(frozen=True)
+class FittedBM25:
+    """BM25 with statistics.
+
+    Args:
+        card: What it declares.
+        idf: Inverse document frequency of every term of the collection.
+        mean_length: Terms per document of the collection.
+        k1: Saturation of term counts.
+        b: Weight of length normalisation.
+    """
+
+    card: RankerCard
+    idf: Mapping[str, float]
+    mean_length: float
+    k1: float
+    b: float
+
+    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        """Sum over query terms of idf x tf / (tf + k1 (1 - b + b x length / mean length))."""
+        terms = [(term, self.idf[term]) for term in analyze([query.text])[0] if term in self.idf]
+        scores = []
+        for document in analyze([doc.text for doc in docs]):
+            norm = self.k1 * (1 - self.b + self.b * len(document) / self.mean_length)
+            counts = [(idf, document.count(term)) for term, idf in terms]
+            scores.append(sum(idf * tf / (tf + norm) for idf, tf in counts if tf))
+        return [float(score) for score in scores]

@@ -1,0 +1,74 @@
+"""First-order information about words, from one backward pass to the input embeddings of a torch model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from robustrank.text import words
+from robustrank.types import WordGradients
+
+
+def word_gradients(
+    score: Callable[[], Any],
+    embeddings: Any,
+    places: Sequence[tuple[int, int] | None],
+    text: str,
+    candidates: Mapping[int, Sequence[str]],
+    pieces: Callable[[str], list[int]],
+) -> WordGradients:
+    """Gradients of a score with respect to the words of a document.
+
+    A word's gradient is the sum of its pieces' gradients: the change of the score when all its pieces move alike. Its
+    importance is the norm over its pieces. The gain of a candidate is the word's gradient times the difference of the
+    mean embeddings of the candidate's and the word's pieces, exact where the score is linear in the embeddings.
+
+    Args:
+        score: Runs the model forward on this document and returns a scalar tensor.
+        embeddings: The model's input embedding module.
+        places: Where each input piece stands in ``text``, in input order; ``None`` for other pieces.
+        text: The document.
+        candidates: Word position to candidate words.
+        pieces: A word's piece ids.
+    """
+    import torch
+
+    with _recorded(embeddings) as seen:
+        score().backward()
+        (inputs,) = seen
+    gradient, vectors = inputs.grad[0], inputs.detach()[0]
+    found = words(text)
+    importance = []
+    gains: dict[int, list[float]] = {}
+    for position, word in enumerate(found):
+        rows = [i for i, place in enumerate(places) if place and place[0] < word.end and place[1] > word.start]
+        importance.append(float(gradient[rows].norm()) if rows else 0.0)
+        if position in candidates:
+            if rows:
+                direction, here = gradient[rows].sum(dim=0), vectors[rows].mean(dim=0)
+                ids = [pieces(candidate) for candidate in candidates[position]]
+                with torch.no_grad():
+                    moves = [embeddings.weight[i].mean(dim=0) - here if i else torch.zeros_like(here) for i in ids]
+                gains[position] = [float(direction @ move) for move in moves]
+            else:
+                gains[position] = [0.0] * len(candidates[position])
+    return WordGradients(importance=importance, gains=gains)
+
+
+@contextmanager
+def _recorded(embeddings: Any) -> Iterator[list[Any]]:
+    """While open, the embedding module's outputs are leaves of the graph, so that gradients stop at them."""
+    seen: list[Any] = []
+
+    def cut(module: Any, inputs: Any, output: Any) -> Any:
+        leaf = output.detach().requires_grad_()
+        leaf.retain_grad()
+        seen.append(leaf)
+        return leaf
+
+    handle = embeddings.register_forward_hook(cut)
+    try:
+        yield seen
+    finally:
+        handle.remove()
