@@ -95,7 +95,7 @@ def test_two_packages_must_not_offer_one_name(monkeypatch: pytest.MonkeyPatch) -
     twins = [EntryPoint("x", f"{module}:X", "robustrank.attacks") for module in ("one", "two")]
     monkeypatch.setattr(registry, "entry_points", lambda group: twins)
     registry._entries.cache_clear()
-    with pytest.raises(PluginError, match="two packages offer an? attack named 'x': one:X and two:X"):
+    with pytest.raises(PluginError, match=r"two packages offer an? attack named 'x': one:X and two:X"):
         registry.names("attack")
     registry._entries.cache_clear()
 
