@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from robustrank.collections import build, files, trec
+from robustrank.collections import build, files, jsonl, trec
 from robustrank.errors import DataError
-from robustrank.types import Collection, Document, Qrel, Query
+from robustrank.types import Collection, Qrel
 
 
 @dataclass(frozen=True, kw_only=True)
 class Beir:
-    """A folder in BEIR layout.
+    """A folder in BEIR layout; title and text of a document are joined by a blank.
 
     Args:
         path: The folder.
@@ -28,13 +29,13 @@ class Beir:
     path: str
     split: str = "test"
     qrels: str | None = None
-    query_type: str | None = None
+    query_type: str = "type"
     run: str | None = None
     relevant: int = 1
     terms: str = ""
 
     def load(self) -> Collection:
-        """Read and check the folder. Title and text of a document are joined by a blank.
+        """Read and check the folder.
 
         Raises:
             DataError: Names file, line and mend.
@@ -42,25 +43,17 @@ class Beir:
         folder = Path(self.path)
         if not folder.is_dir():
             raise DataError("no such folder", path=folder)
-        corpus, asked_file = _either(folder / "corpus.jsonl"), _either(folder / "queries.jsonl")
         judged = folder / self.qrels if self.qrels else _either(folder / "qrels" / f"{self.split}.tsv")
         if not judged.is_file():
-            splits = sorted(p.name.partition(".")[0] for p in (folder / "qrels").glob("*.tsv*"))
+            splits = sorted(p.name.partition(".tsv")[0] for p in (folder / "qrels").glob("*.tsv*"))
             raise DataError(f"no such judgments; splits here: {', '.join(splits) or 'none'}", path=judged)
-        qrels = list(_judgments(judged))
-        wanted = {qrel.query_id for _, qrel in qrels}
-        rows = list(files.objects(asked_file))
-        asked = {
-            query_id: query
-            for query_id, query in build.queries(_queries(rows, asked_file), asked_file).items()
-            if query_id in wanted  # queries.jsonl holds those of all splits
-        }
-        types = {str(v.get("_id")): str(v[self.query_type]) for _, v in rows if v.get(self.query_type or "")}
+        corpus, noted = _either(folder / "corpus.jsonl"), Counter[str]()
+        docs = build.documents(jsonl.documents(corpus, noted), corpus)
+        asked, types = jsonl.queries(_either(folder / "queries.jsonl"), self.query_type)
         run = None if self.run is None else trec.rankings(_either(folder / "runs" / f"{self.run}.trec"))
-        docs = build.documents(_documents(corpus), corpus)
         return build.collection(
-            folder.name, docs, asked, qrels, judged,
-            query_types=types, candidates=run, relevant=self.relevant, terms=self.terms,
+            folder.resolve().name, docs, asked, _judgments(judged), judged,
+            query_types=types, candidates=run, relevant=self.relevant, terms=self.terms, noted=noted,
         )  # fmt: skip
 
 
@@ -70,24 +63,13 @@ def _either(path: Path) -> Path:
     return zipped if zipped.is_file() and not path.is_file() else path
 
 
-def _documents(path: Path) -> Iterator[tuple[int, Document]]:
-    for number, value in files.objects(path):
-        title = files.field(value, "title", path, number) if value.get("title") else ""
-        text = files.field(value, "text", path, number)
-        yield number, Document(files.field(value, "_id", path, number), f"{title} {text}".strip())
-
-
-def _queries(rows: list[tuple[int, dict[str, object]]], path: Path) -> Iterator[tuple[int, Query]]:
-    for number, value in rows:
-        text = " ".join(files.field(value, "text", path, number).split())
-        yield number, Query(files.field(value, "_id", path, number), text)
-
-
 def _judgments(path: Path) -> Iterator[tuple[int, Qrel]]:
     for number, line in files.lines(path):
         columns = line.split("\t")
         if number == 1 and columns[0] == "query-id":
             continue
         if len(columns) != 3:
-            raise DataError(f"{len(columns)} columns, expected query-id, corpus-id, score", path=path, line=number)
-        yield number, Qrel(columns[0], columns[1], trec.grade(columns[2], path, number))
+            raise DataError(
+                f"{len(columns)} columns, expected query-id, corpus-id, score with tabs between", path=path, line=number
+            )
+        yield number, Qrel(columns[0], columns[1], files.grade(columns[2], path, number))

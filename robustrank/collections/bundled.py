@@ -11,12 +11,21 @@ from robustrank.types import Collection
 
 @dataclass(frozen=True, kw_only=True)
 class SciFact:
-    """Scientific claims against 5,183 abstracts; 300 test queries, binary judgments (Wadden et al. 2020; BEIR splits)."""
+    """Scientific claims against 5,183 abstracts: 300 test claims, binary judgments (Wadden et al. 2020, BEIR splits).
+
+    Args:
+        split: Only ``"test"`` comes with the package.
+    """
+
+    split: str = "test"
 
     def load(self) -> Collection:
         """Read it out of the package."""
-        terms = "claims CC BY 4.0, abstracts ODC-By 1.0 (allenai/scifact; abstracts rebuilt from their sentences)"
-        return _load("scifact", Beir(path="", terms=terms))
+        return _load(
+            "scifact",
+            split=self.split,
+            terms="claims CC BY 4.0, abstracts ODC-By 1.0 (allenai/scifact; abstracts rebuilt from their sentences)",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,16 +34,23 @@ class SelQA:
 
     Args:
         split: ``"test"`` (1,590 questions) or ``"dev"`` (785; choose parameters on this one).
+        query_type: ``"wh"``, the question word, or ``"type"``, the topic.
     """
 
     split: str = "test"
+    query_type: str = "wh"
 
     def load(self) -> Collection:
-        """Read it out of the package; a query's type is its question word."""
-        terms = "Apache-2.0 (emorynlp/selqa); sentences from Wikipedia, CC BY-SA"
-        return _load("selqa", Beir(path="", split=self.split, query_type="wh", run="candidates", terms=terms))
+        """Read it out of the package."""
+        return _load(
+            "selqa",
+            split=self.split,
+            query_type=self.query_type,
+            run="candidates",
+            terms="Apache-2.0 (emorynlp/selqa); sentences from Wikipedia, CC BY-SA",
+        )
 
 
-def _load(name: str, layout: Beir) -> Collection:
+def _load(name: str, *, split: str, terms: str, query_type: str = "type", run: str | None = None) -> Collection:
     with as_file(files("robustrank") / "data" / "collections" / name) as folder:
-        return Beir(**{**vars(layout), "path": str(folder)}).load()
+        return Beir(path=str(folder), split=split, query_type=query_type, run=run, terms=terms).load()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from robustrank.collections import build
-from robustrank.errors import DataError, MissingExtra
+from robustrank.errors import DataError, MissingExtra, RobustRankError
 from robustrank.types import Collection, Document, Qrel, Query
 
 
@@ -26,24 +27,34 @@ class IrDatasets:
 
         Raises:
             MissingExtra: ir_datasets is not installed.
-            DataError: No such id, or it lacks documents, queries or judgments.
+            DataError: No such id, it lacks documents, queries or judgments, or it could not be downloaded.
         """
         try:
             import ir_datasets
         except ImportError as error:
             raise MissingExtra("the ir_datasets collection", extra="irds", package="ir_datasets") from error
         try:
-            dataset = ir_datasets.load(self.id)
+            return self._read(ir_datasets.load(self.id))
+        except RobustRankError:
+            raise
         except KeyError as error:
             raise DataError("ir_datasets knows no such id", path=self.id) from error
+        except Exception as error:  # whatever its downloads and parsers raise
+            reason = f"{type(error).__name__}: {error}"
+            raise DataError(f"ir_datasets could not provide it: {reason}", path=self.id) from error
+
+    def _read(self, dataset: Any) -> Collection:
         lacking = [what for what in ("docs", "queries", "qrels") if not getattr(dataset, f"has_{what}")()]
         if lacking:
             raise DataError(f"has no {' and no '.join(lacking)}; choose an id that has all three", path=self.id)
-        docs = build.documents(
-            ((n, Document(d.doc_id, d.default_text())) for n, d in enumerate(dataset.docs_iter(), 1)), self.id
-        )
-        asked = build.queries(
-            ((n, Query(q.query_id, q.default_text())) for n, q in enumerate(dataset.queries_iter(), 1)), self.id
-        )
+        docs = ((n, Document(d.doc_id, d.default_text())) for n, d in enumerate(dataset.docs_iter(), 1))
+        asked = ((n, Query(q.query_id, q.default_text())) for n, q in enumerate(dataset.queries_iter(), 1))
         judged = ((n, Qrel(q.query_id, q.doc_id, q.relevance)) for n, q in enumerate(dataset.qrels_iter(), 1))
-        return build.collection(self.id, docs, asked, judged, self.id, relevant=self.relevant)
+        return build.collection(
+            self.id,
+            build.documents(docs, self.id),
+            build.queries(asked, self.id),
+            judged,
+            self.id,
+            relevant=self.relevant,
+        )

@@ -1,12 +1,13 @@
-"""A collection in three JSON-lines files of a team's own making."""
+"""A collection in JSON-lines files of a team's own making."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from robustrank.collections import build, files, trec
+from robustrank.collections import build, files
 from robustrank.types import Collection, Document, Qrel, Query
 
 
@@ -15,15 +16,17 @@ class Jsonl:
     """Three files of JSON lines, each plain or ``.gz``.
 
     Args:
-        documents: Objects with ``id`` and ``text``.
-        queries: Objects with ``id`` and ``text``, and perhaps ``type``.
+        documents: Objects with ``id`` (or ``_id``) and ``text``, and perhaps ``title``, which is put in front.
+        queries: Objects with ``id`` (or ``_id``) and ``text``.
         qrels: Objects with ``query_id``, ``doc_id`` and ``relevance``.
+        query_type: Field of ``queries`` that holds a query's type.
         relevant: Least grade of a relevant document.
     """
 
     documents: str
     queries: str
     qrels: str
+    query_type: str = "type"
     relevant: int = 1
 
     def load(self) -> Collection:
@@ -32,27 +35,44 @@ class Jsonl:
         Raises:
             DataError: Names file, line and mend.
         """
-        path, asked_file = Path(self.documents), Path(self.queries)
-        docs = build.documents(
-            (
-                (n, Document(files.field(v, "id", path, n), files.field(v, "text", path, n)))
-                for n, v in files.objects(path)
-            ),
-            path,
-        )
-        rows = list(files.objects(asked_file))
-        asked = build.queries(
-            ((n, Query(files.field(v, "id", asked_file, n), files.field(v, "text", asked_file, n))) for n, v in rows),
-            asked_file,
-        )
-        types = {str(v["id"]): str(v["type"]) for _, v in rows if v.get("type")}
+        path, noted = Path(self.documents), Counter[str]()
+        docs = build.documents(documents(path, noted), path)
+        asked, types = queries(Path(self.queries), self.query_type)
         return build.collection(
-            path.parent.name or "jsonl", docs, asked, _judgments(Path(self.qrels)), self.qrels,
-            query_types=types, relevant=self.relevant,
+            path.parent.name or path.stem, docs, asked, _judgments(Path(self.qrels)), self.qrels,
+            query_types=types, relevant=self.relevant, noted=noted,
         )  # fmt: skip
+
+
+def documents(path: Path, noted: Counter[str]) -> Iterator[tuple[int, Document]]:
+    """Documents with their lines; a title is joined to the text by a blank, and documents with no more are noted."""
+    for number, value in files.objects(path):
+        text = files.field(value, "text", path, number)
+        title = files.field(value, "title", path, number) if value.get("title") else ""
+        if title and not text.strip():
+            noted["documents with a title but no text (kept)"] += 1
+        yield number, Document(_id(value, path, number), f"{title} {text}".strip())
+
+
+def queries(path: Path, query_type: str) -> tuple[dict[str, Query], dict[str, str]]:
+    """Queries by id, and the types of those that have one; white space is made single blanks."""
+    types: dict[str, str] = {}
+
+    def rows() -> Iterator[tuple[int, Query]]:
+        for number, value in files.objects(path):
+            query_id = _id(value, path, number)
+            if isinstance(value.get(query_type), str | int):
+                types[query_id] = str(value[query_type])
+            yield number, Query(query_id, " ".join(files.field(value, "text", path, number).split()))
+
+    return build.queries(rows(), path), types
+
+
+def _id(value: dict[str, object], path: Path, line: int) -> str:
+    return files.field(value, "_id" if "_id" in value else "id", path, line)
 
 
 def _judgments(path: Path) -> Iterator[tuple[int, Qrel]]:
     for number, value in files.objects(path):
         query_id, doc_id, grade = (files.field(value, f, path, number) for f in ("query_id", "doc_id", "relevance"))
-        yield number, Qrel(query_id, doc_id, trec.grade(grade, path, number))
+        yield number, Qrel(query_id, doc_id, files.grade(grade, path, number))

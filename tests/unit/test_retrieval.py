@@ -26,15 +26,6 @@ def test_bm25_on_bundled_scifact_reaches_the_known_figures() -> None:
     assert mean(found["R@100"].values()) == pytest.approx(0.9127, abs=0.0005)
 
 
-def test_selqa_comes_with_judged_candidates_and_question_words() -> None:
-    selqa = SelQA().load()
-    assert len(selqa.queries) == 1590
-    run = first_stage(Plugin(use="candidates"), selqa, selqa.queries, 100)
-    assert all(doc_id in selqa.qrels[q] for q, docs in run.items() for doc_id in docs)
-    assert {"who", "what"} <= set(selqa.query_types.values())
-    assert selqa.warnings == ("73 documents without text (kept)",)
-
-
 def test_the_shipped_dl19_run_has_its_published_ndcg_exactly(shared_data: Path) -> None:
     dl19 = Beir(path=str(shared_data / "msmarco-dl19"), qrels="qrels_full/test.tsv", run="bm25", relevant=2).load()
     run = first_stage(Plugin(use="candidates"), dl19, dl19.queries, 100)
