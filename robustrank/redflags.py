@@ -137,21 +137,23 @@ def _illegal(attacks: Sequence[AttackResult]) -> list[RedFlag]:
 
 
 def _unjudged(effectiveness: Sequence[Effectiveness]) -> list[RedFlag]:
-    flags = []
+    """One flag a collection, for the ranker whose top 10 was judged least."""
+    least: dict[str, tuple[float, Effectiveness]] = {}
     for figure in effectiveness:
-        if (
-            figure.slice is None
-            and figure.measure.endswith("@10")
-            and figure.judged is not None
-            and figure.judged < 0.2
-        ):
-            detail = (
-                f"only {figure.judged:.0%} of its top 10 is judged; {figure.measure} counts the rest as not relevant, "
-                "which favours rankers close to the ones that were pooled"
-            )
-            title = f"{figure.ranker} on {figure.collection}: few judgments"
-            flags.append(RedFlag(check="judged", severity="warning", title=title, detail=detail))
-    return flags[:3]
+        if figure.slice is None and figure.judged is not None:
+            least.setdefault(figure.collection, (figure.judged, figure))
+            least[figure.collection] = min(least[figure.collection], (figure.judged, figure), key=lambda pair: pair[0])
+    return [
+        RedFlag(
+            check="judged",
+            severity="warning",
+            title=f"{collection}: few judgments",
+            detail=f"of the top 10 of {figure.ranker} only {share:.0%} is judged; measures count the rest as not "
+            "relevant, which favours rankers close to the ones that were pooled",
+        )
+        for collection, (share, figure) in least.items()
+        if share < 0.2
+    ]
 
 
 def _ceiling(records: Sequence[Record]) -> list[RedFlag]:

@@ -1,0 +1,5 @@
+"""``python -m robustrank``: the command line."""
+
+from robustrank.cli import main
+
+main()
