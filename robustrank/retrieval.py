@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
-from inspect import Parameter, signature
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def first_stage(plugin: Plugin, collection: Collection, queries: Sequence[Query]
     """Query id to at most ``depth`` document ids, best first; a query that finds nothing has an empty list.
 
     Args:
-        plugin: ``bm25(k1=0.9, b=0.4)``, ``run(path=...)`` for a TREC run file, or ``candidates`` for the list that
+        plugin: ``bm25``, ``run(path=...)`` for a TREC run file, or ``candidates`` for the list that
             comes with the collection.
         collection: What is searched.
         queries: Queries of the collection.
@@ -53,38 +53,36 @@ def first_stage(plugin: Plugin, collection: Collection, queries: Sequence[Query]
         raise ConfigError(f"first stage {plugin}: depth must be at least 1, not {depth}")
     if plugin.use not in _STAGES:
         raise ConfigError(f"no first stage named {plugin.use!r} (have: {', '.join(_STAGES)})")
-    stage = _STAGES[plugin.use]
-    own = {
-        name: option.default
-        for name, option in signature(stage).parameters.items()
-        if option.kind is Parameter.KEYWORD_ONLY
-    }
-    for name in plugin.params:
-        if name not in own:
-            raise ConfigError(f"first stage {plugin}: unknown parameter {name!r} (have: {', '.join(own) or 'none'})")
-    for name, default in own.items():
-        if default is Parameter.empty and name not in plugin.params:
-            raise ConfigError(f"first stage {plugin}: needs `{name}`")
+    stage, parameters = _STAGES[plugin.use]
+    for name, value in plugin.params.items():
+        if name not in parameters:
+            raise ConfigError(
+                f"first stage {plugin}: unknown parameter {name!r} (has: {', '.join(parameters) or 'none'})"
+            )
+        if not isinstance(value, str):
+            raise ConfigError(f"first stage {plugin}: {name} must be text, not {value!r}")
+    for name in parameters:
+        if name not in plugin.params:
+            raise ConfigError(f"first stage {plugin}: needs {name!r}")
     found = stage(collection, queries, depth, **plugin.params)
     return {query.query_id: list(found.get(query.query_id, ()))[:depth] for query in queries}
 
 
-def _bm25(
-    collection: Collection, queries: Sequence[Query], depth: int, *, k1: float = K1, b: float = B
-) -> Mapping[str, Sequence[str]]:
+def _bm25(collection: Collection, queries: Sequence[Query], depth: int) -> Mapping[str, Sequence[str]]:
     import numpy as np
 
     ids = sorted(collection.documents)
-    index = _library().BM25(method="lucene", k1=k1, b=b, dtype="float64")
     terms = analyze([collection.documents[doc_id].text for doc_id in ids])
     if not any(terms):
         raise DataError(f"collection {collection.name!r}: no document has a word that BM25 could index")
-    index.index(terms, show_progress=False)
+    vocabulary = {term: number for number, term in enumerate(sorted(set(chain.from_iterable(terms))))}
+    index = _library().BM25(method="lucene", k1=K1, b=B, dtype="float64")
+    index.index(([[vocabulary[term] for term in document] for document in terms], vocabulary), show_progress=False)
     found = {}
     for query, words in zip(queries, analyze([query.text for query in queries]), strict=True):
-        scores = index.get_scores(words) if words else np.zeros(len(ids))
+        scores = index.get_scores_from_ids([vocabulary[word] for word in words if word in vocabulary])
         least = np.partition(scores, -depth)[-depth] if depth < len(ids) else 0.0
-        # Everything tied with the last one competes for its place, so that the tie rule decides, not numpy.
+        # All that tie with the last one compete for its place, so that the tie rule decides, not numpy.
         (near,) = np.nonzero((scores > 0) & (scores >= least))
         found[query.query_id] = order([(ids[i], float(scores[i])) for i in near])
     return found
@@ -109,10 +107,10 @@ def _candidates(collection: Collection, queries: Sequence[Query], depth: int) ->
     return collection.candidates
 
 
-_STAGES: dict[str, Callable[..., Mapping[str, Sequence[str]]]] = {
-    "bm25": _bm25,
-    "candidates": _candidates,
-    "run": _run,
+_STAGES: dict[str, tuple[Callable[..., Mapping[str, Sequence[str]]], tuple[str, ...]]] = {
+    "bm25": (_bm25, ()),
+    "candidates": (_candidates, ()),
+    "run": (_run, ("path",)),
 }
 
 
