@@ -1,7 +1,7 @@
 """Top-K certificates of smoothed rankers: from samples of scores to a claim about every attack of a set.
 
 The mathematics only, on numpy arrays; theorems, assumptions and proofs are in docs/certificates.md. All scores lie in
-[0, 1]. A document's *shift* is the largest total variation distance between the law of its samples and that of any
+[0, 1]. A document's *shift* is the largest total variation distance between the law of its rewordings and that of any
 attacked version of it; within that distance its smoothed score can only rise so far.
 """
 
@@ -19,6 +19,26 @@ from robustrank.errors import ContractError, PluginError
 
 Floats = NDArray[np.float64]
 
+ROUNDING = 1e-5
+"""Bounds closer than this count as equal, so that no claim rests on the float noise of sums and batches."""
+
+
+class ScoreLaw(NamedTuple):
+    """What is known of the law of one document's score under smoothing.
+
+    Args:
+        scores: Independent draws from it, or its equally likely values.
+        exact: Whether they are all its values.
+    """
+
+    scores: Floats
+    exact: bool = False
+
+    @property
+    def mean(self) -> float:
+        """The document's smoothed score: estimated, or exact."""
+        return float(self.scores.mean())
+
 
 class Bounds(NamedTuple):
     """A lower bound on the top K's smoothed scores and an upper bound on the attacked runner-ups'."""
@@ -29,7 +49,7 @@ class Bounds(NamedTuple):
     @property
     def certified(self) -> bool:
         """Whether the two are apart."""
-        return self.lower > self.upper
+        return self.lower > self.upper + ROUNDING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +57,13 @@ class Rule:
     """One way to test a list.
 
     Args:
-        bounds: From the top K's samples (documents x samples), the runner-ups' samples (likewise), the runner-ups'
-            shifts, alpha, and the number of K asked, to bounds.
+        bounds: From the laws of the top K, those of the runner-ups, the runner-ups' shifts and alpha, to bounds.
         joint: Whether all its claims about one list, for every K and radius, hold together with probability
             1 - alpha.
-        independent: Whether that needs the samples of different documents to be independent.
     """
 
-    bounds: Callable[[Floats, Floats, Floats, float, int], Bounds]
-    joint: bool = True
-    independent: bool = False
+    bounds: Callable[[Sequence[ScoreLaw], Sequence[ScoreLaw], Sequence[float], float], Bounds]
+    joint: bool
 
 
 def overlap(a: Sequence[str], b: Sequence[str]) -> float:
@@ -67,30 +84,22 @@ def shift(overlaps: Sequence[float], radius: int) -> float:
     return 1.0 - prod(sorted(overlaps)[:radius])
 
 
-def raised_mean(samples: Floats, mass: Floats | float) -> Floats:
-    """The largest mean after ``mass`` of the law is moved anywhere in [0, 1]: the lowest share goes to 1.
+def raised_mean(scores: Floats, mass: float) -> float:
+    """The largest mean of the uniform law on ``scores`` after ``mass`` of it moves anywhere in [0, 1].
 
-    Args:
-        samples: Scores, documents x samples; each row stands for the uniform law on it.
-        mass: Share of the law, per document or one for all; 1 or more gives 1.
-
-    Returns:
-        Per document, ``m + mass`` minus the integral of the quantile function up to ``mass``.
+    The lowest share moves to 1: ``m + mass`` minus the integral of the quantile function up to ``mass``.
     """
-    ordered = np.sort(samples, axis=1)
-    n = ordered.shape[1]
-    below = np.concatenate([np.zeros((len(ordered), 1)), np.cumsum(ordered, axis=1)], axis=1) / n
-    share = np.clip(np.broadcast_to(np.asarray(mass, dtype=np.float64), len(ordered)), 0.0, 1.0)
-    whole = np.minimum((share * n).astype(np.intp), n - 1)
-    rows = np.arange(len(ordered))
-    moved = below[rows, whole] + (share - whole / n) * ordered[rows, whole]
-    raised: Floats = np.minimum(below[:, -1] + share - moved, 1.0)
-    return raised
+    if mass >= 1.0:
+        return 1.0
+    ordered = np.sort(scores)
+    whole = int(mass * len(ordered))
+    moved = ordered[:whole].sum() / len(ordered) + (mass - whole / len(ordered)) * ordered[whole]
+    return min(float(ordered.mean() + mass - moved), 1.0)
 
 
-def lowered_mean(samples: Floats, mass: Floats | float) -> Floats:
-    """The smallest mean after ``mass`` of the law is moved anywhere in [0, 1]."""
-    return 1.0 - raised_mean(1.0 - samples, mass)
+def lowered_mean(scores: Floats, mass: float) -> float:
+    """The smallest mean of the uniform law on ``scores`` after ``mass`` of it moves anywhere in [0, 1]."""
+    return 1.0 - raised_mean(1.0 - scores, mass)
 
 
 def deviation(alpha: float, statements: int, samples: int) -> float:
@@ -98,17 +107,16 @@ def deviation(alpha: float, statements: int, samples: int) -> float:
     return sqrt(log(statements / alpha) / (2 * samples))
 
 
-def list_bounds(scores: Floats, shifts: Floats, ks: Sequence[int], *, alpha: float, rule: str) -> list[Bounds]:
-    """The bounds of one list at every K and one radius; the list is certified where they are apart.
-
-    The claims made at different K, and at different radii from the same samples, hold together.
+def list_bounds(
+    laws: Sequence[ScoreLaw], shifts: Sequence[float], k: int, *, alpha: float, rule: str = "certdr-joint"
+) -> Bounds:
+    """The bounds of one list at one K and radius; the list is certified where they are apart.
 
     Args:
-        scores: Samples of the smoothed scores, documents x samples, in clean rank order.
+        laws: Per document, in clean rank order (by mean).
         shifts: Per document, in the same order (:func:`shift` at the radius).
-        ks: All K that are asked of these samples, settled before looking at them. Where no document stands below
-            the top K nothing is claimed.
-        alpha: Allowed probability of a false claim about this list.
+        k: Size of the top; where no document stands below it nothing is claimed.
+        alpha: Allowed probability of a false claim about this list, at any K and radius.
         rule: A name of :data:`RULES`.
 
     Raises:
@@ -117,55 +125,52 @@ def list_bounds(scores: Floats, shifts: Floats, ks: Sequence[int], *, alpha: flo
     """
     if rule not in RULES:
         raise PluginError(f"no certificate rule named {rule!r} (have: {', '.join(RULES)})")
-    if scores.size and not (scores.min() >= 0.0 and scores.max() <= 1.0):
-        raise ContractError(f"certificates need scores in [0, 1], got {scores.min():.4g} to {scores.max():.4g}")
-    asked = len({k for k in ks if k < len(scores)})
-    return [
-        RULES[rule].bounds(scores[:k], scores[k:], shifts[k:], alpha, asked) if k < len(scores) else Bounds(0.0, 1.0)
-        for k in ks
-    ]
+    for law in laws:
+        if not (law.scores.min() >= 0.0 and law.scores.max() <= 1.0):
+            raise ContractError(
+                f"certificates need scores in [0, 1], got {law.scores.min():.4g} to {law.scores.max():.4g}"
+            )
+    if len(laws) <= k:
+        return Bounds(0.0, 1.0)
+    return RULES[rule].bounds(laws[:k], laws[k:], shifts[k:], alpha)
 
 
-def _released(top: Floats, rest: Floats, shifts: Floats, alpha: float, asked: int) -> Bounds:
-    """R0: the pair at the border with the worst shift of any runner-up, at a level for that pair alone."""
-    error = deviation(alpha, 2, top.shape[1])
-    return _apart(top.mean(axis=1) - error, rest.mean(axis=1).max() + shifts + error)
+def _released(top: Sequence[ScoreLaw], rest: Sequence[ScoreLaw], shifts: Sequence[float], alpha: float) -> Bounds:
+    """R0: the pair at the border, the worst shift of any runner-up, and a level for that pair alone."""
+    error = max((deviation(alpha, 2, len(law.scores)) for law in (*top, *rest) if not law.exact), default=0.0)
+    return Bounds(min(law.mean for law in top) - error, max(law.mean for law in rest) + max(shifts) + error)
 
 
-def _joint(top: Floats, rest: Floats, shifts: Floats, alpha: float, asked: int) -> Bounds:
-    """R2: each runner-up with its own shift; two-sided for every document, because the samples choose the top K."""
-    error = deviation(alpha, 2 * (len(top) + len(rest)), top.shape[1])
-    return _apart(top.mean(axis=1) - error, rest.mean(axis=1) + shifts + error)
+def _joint(top: Sequence[ScoreLaw], rest: Sequence[ScoreLaw], shifts: Sequence[float], alpha: float) -> Bounds:
+    """R2: each runner-up with its own shift."""
+    below, above = _errors(top, rest, alpha)
+    return Bounds(
+        min(law.mean - error for law, error in zip(top, below, strict=True)),
+        max(law.mean + shift + error for law, shift, error in zip(rest, shifts, above, strict=True)),
+    )
 
 
-def _cdf(top: Floats, rest: Floats, shifts: Floats, alpha: float, asked: int) -> Bounds:
-    """R3: the whole score law within a DKW band; never worse than R2 from the same samples."""
-    error = deviation(alpha, 2 * (len(top) + len(rest)), top.shape[1])
-    return _apart(lowered_mean(top, error), raised_mean(rest, shifts + error))
+def _cdf(top: Sequence[ScoreLaw], rest: Sequence[ScoreLaw], shifts: Sequence[float], alpha: float) -> Bounds:
+    """R3: the whole score law, within a DKW band; never worse than R2 from the same samples."""
+    below, above = _errors(top, rest, alpha)
+    return Bounds(
+        min(lowered_mean(law.scores, error) for law, error in zip(top, below, strict=True)),
+        max(raised_mean(law.scores, shift + error) for law, shift, error in zip(rest, shifts, above, strict=True)),
+    )
 
 
-def _paired(top: Floats, rest: Floats, shifts: Floats, alpha: float, asked: int) -> Bounds:
-    """R2 with Hoeffding's bound on differences of two means, over the pairs that can make a claim false."""
-    half = deviation(alpha, critical_pairs(len(top) + len(rest), asked), 2 * top.shape[1])
-    return _apart(top.mean(axis=1) - half, rest.mean(axis=1) + shifts + half)
-
-
-def critical_pairs(documents: int, asked: int) -> int:
-    """How many ordered pairs of documents can, by an error of their difference, make a claim at one of the K false.
-
-    N for one K: the last of the true top K against every document but itself (docs/certificates.md, theorem 3).
-    """
-    return min(asked * documents, documents * (documents - 1) // 2 + asked)
-
-
-def _apart(lower: Floats, upper: Floats) -> Bounds:
-    return Bounds(float(lower.min()), float(upper.max()))
+def _errors(top: Sequence[ScoreLaw], rest: Sequence[ScoreLaw], alpha: float) -> tuple[list[float], list[float]]:
+    """Per document the half-width that joins them all: two-sided, because the samples choose who is in the top K."""
+    statements = 2 * sum(not law.exact for law in (*top, *rest))
+    below, above = (
+        [0.0 if law.exact else deviation(alpha, statements, len(law.scores)) for law in laws] for laws in (top, rest)
+    )
+    return below, above
 
 
 RULES = {
     "certdr-2022": Rule(bounds=_released, joint=False),
-    "certdr-joint": Rule(bounds=_joint),
-    "cdf": Rule(bounds=_cdf),
-    "paired": Rule(bounds=_paired, independent=True),
+    "certdr-joint": Rule(bounds=_joint, joint=True),
+    "cdf": Rule(bounds=_cdf, joint=True),
 }
-"""By name: the rule CertDR's code released, its sound form, the form for whole score laws, and for pairs."""
+"""By name: the rule that CertDR's code released, its sound form, and the form for whole score laws."""

@@ -1,8 +1,8 @@
 """Randomized smoothing: a document's score is its mean over random synonym replacements, which bounds what synonyms do.
 
-Wu, Zhang, Guo, Chen, Fan and Cheng, "Certified Robustness to Word Substitution Ranking Attack for Neural Ranking
-Models" (CertDR), CIKM 2022. Where their released code tests one pair of documents, the rules here hold for the whole
-list, and overlaps are those of sets that may differ in size. Theorem and proof: docs/certificates.md.
+Wu et al., "Certified Robustness to Word Substitution Ranking Attack for Neural Ranking Models" (CertDR), CIKM 2022.
+Where their released code tests one pair of documents, the rules here hold for the whole list, and overlaps are those of
+sets that may differ in size. Theorem and proof: docs/certificates.md.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import product
+from math import prod
 
 import numpy as np
 
-from robustrank.certificates import RULES, Bounds, Floats, list_bounds, shift
+from robustrank.certificates import RULES, Bounds, ScoreLaw, list_bounds, shift
 from robustrank.errors import PluginError
 from robustrank.interfaces import Ranker
 from robustrank.perturbation_sets import PerturbationSets
@@ -26,11 +28,13 @@ from robustrank.types import AttackSet, Certificate, Document, Operation, Query,
 class RandomizedSmoothing:
     """Score random rewordings of every document, and certify the top of its lists.
 
+    A document with at most ``samples`` rewordings has all of them scored: its score is exact, not estimated.
+
     The scores of the ranker behind are mapped to [0, 1] by ``sigmoid((score - center) / temperature)``; fix the two
     on a development split, before any certificate.
 
     Args:
-        samples: Rewordings scored per document.
+        samples: Most rewordings scored per document.
         alpha: Allowed probability of a false certificate, per list, for all K and radii together.
         substitutes: Name of the table of synonyms that attackers may use and smoothing draws from.
         size: Most words in a perturbation set. More gives larger overlaps, hence better certificates, and a worse
@@ -90,40 +94,41 @@ class SmoothedRanker:
     """
 
     base: Ranker
-    law: RandomizedSmoothing
+    smoothing: RandomizedSmoothing
     sets: PerturbationSets
-    _kept: dict[tuple[str, str], Floats] = field(default_factory=dict, repr=False, compare=False)
+    _kept: dict[tuple[str, str], ScoreLaw] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def card(self) -> RankerCard:
         """The base ranker's card, with what smoothing changes."""
-        law, base = self.law, self.base.card
-        state = f"{base.fingerprint} {law} {self.sets.table.digest} {UNIT}"
+        smoothing, base = self.smoothing, self.base.card
+        state = f"{base.fingerprint} {smoothing} {self.sets.table.digest} {UNIT}"
         note = (
-            f"mean over {law.samples} rewordings of sigmoid((score - {law.center:g}) / {law.temperature:g}), "
-            f"drawn from at most {law.size} synonyms a word ({law.substitutes}), seed {law.seed}"
+            f"mean of sigmoid((score - {smoothing.center:g}) / {smoothing.temperature:g}) over up to "
+            f"{smoothing.samples} rewordings with at most {smoothing.size} synonyms a word "
+            f"({smoothing.substitutes}), seed {smoothing.seed}"
         )
         return RankerCard(
             name=f"randomized_smoothing({base.name})",
             fingerprint=sha256(state.encode()).hexdigest()[:16],
             max_length=base.max_length,
-            pairs_per_score=law.samples * base.pairs_per_score,
+            pairs_per_score=smoothing.samples * base.pairs_per_score,
             note=f"{note}; {base.note}" if base.note else note,
         )
 
     @property
     def edits(self) -> AttackSet:
         """Substitution by the table's direct synonyms."""
-        return AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.law.substitutes)
+        return AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.smoothing.substitutes)
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
-        """Means of the samples' scores, in [0, 1]."""
-        return [float(row.mean()) for row in self._sampled(query, docs)]
+        """Means of the rewordings' scores, in [0, 1]."""
+        return [law.mean for law in self._laws(query, docs)]
 
     def certify(
         self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[int], /
     ) -> list[Certificate]:
-        """One certificate per distinct (k, radius) from the samples that :meth:`score` uses; all hold together.
+        """One certificate per distinct (k, radius) from the scores behind :meth:`score`; all hold together.
 
         A list of at most k documents is not certified: nothing could enter its top k, and a vacuous claim must not
         count as evidence.
@@ -136,50 +141,61 @@ class SmoothedRanker:
         ks, radii = sorted(set(ks)), sorted(set(radii))
         missing = [doc for doc in docs if (query.text, doc.text) not in self._kept]
         if missing:
-            self._sampled(query, missing)
+            self._laws(query, missing)
         by_id = {doc.doc_id: doc for doc in docs}
-        rows = {doc_id: self._kept[query.text, doc.text] for doc_id, doc in by_id.items()}
-        ranking = order([(doc_id, float(row.mean())) for doc_id, row in rows.items()])
-        scores = np.array([rows[doc_id] for doc_id in ranking]).reshape(len(ranking), self.law.samples)
+        kept = {doc_id: self._kept[query.text, doc.text] for doc_id, doc in by_id.items()}
+        ranking = order([(doc_id, law.mean) for doc_id, law in kept.items()])
+        laws = [kept[doc_id] for doc_id in ranking]
         overlaps = [[self.sets.overlap(word.text) for word in words(by_id[doc_id].text)] for doc_id in ranking]
-        found = {}
-        for radius in radii:
-            shifts = np.array([shift(row, radius) for row in overlaps])
-            found[radius] = list_bounds(scores, shifts, ks, alpha=self.law.alpha, rule=self.law.rule)
-        return [self._certificate(query, k, radius, found[radius][i]) for i, k in enumerate(ks) for radius in radii]
+        shifts = {radius: [shift(row, radius) for row in overlaps] for radius in radii}
+        alpha, rule = self.smoothing.alpha, self.smoothing.rule
+        return [
+            self._certificate(query, k, radius, list_bounds(laws, shifts[radius], k, alpha=alpha, rule=rule))
+            for k in ks
+            for radius in radii
+        ]
 
-    def _sampled(self, query: Query, docs: Sequence[Document]) -> list[Floats]:
-        """The mapped score of every sample of every document; equal rewordings are scored once, in one call."""
-        drawn = {doc.text: self.rewordings(doc.text) for doc in docs}
-        distinct = {sample: doc for doc in docs for sample in drawn[doc.text]}
-        asked = [doc._replace(text=sample) for sample, doc in distinct.items()]
+    def _laws(self, query: Query, docs: Sequence[Document]) -> list[ScoreLaw]:
+        """What the rewordings of every document score; equal ones are scored once, and all in one call."""
+        found = {doc.text: self.rewordings(doc.text) for doc in docs}
+        distinct = {reworded: doc for doc in docs for reworded in found[doc.text][0]}
+        asked = [doc._replace(text=reworded) for reworded, doc in distinct.items()]
         raw = np.array(checked_scores(self.base, query, asked))
         # The logistic function, in the form that cannot overflow.
-        mapped = 0.5 * (1.0 + np.tanh((raw - self.law.center) / (2.0 * self.law.temperature)))
+        mapped = 0.5 * (1.0 + np.tanh((raw - self.smoothing.center) / (2.0 * self.smoothing.temperature)))
         score_of = dict(zip(distinct, mapped, strict=True))
-        for text, samples in drawn.items():
-            self._kept[query.text, text] = np.array([score_of[sample] for sample in samples])
+        for text, (texts, exact) in found.items():
+            self._kept[query.text, text] = ScoreLaw(np.array([score_of[reworded] for reworded in texts]), exact)
         return [self._kept[query.text, doc.text] for doc in docs]
 
-    def rewordings(self, text: str) -> list[str]:
-        """The text's samples: every word that has synonyms is drawn anew from its perturbation set."""
+    def rewordings(self, text: str) -> tuple[list[str], bool]:
+        """Rewordings of a text, each word that has synonyms replaced by one of its perturbation set.
+
+        Returns:
+            All of them and True, where there are at most ``samples``; otherwise ``samples`` independent draws and
+            False.
+        """
         sets = [self.sets.of(word.text) for word in words(text)]
         places = [i for i, choices in enumerate(sets) if len(choices) > 1]
-        seed = int.from_bytes(sha256(f"{self.law.seed} {text}".encode()).digest())
         sizes = [len(sets[i]) for i in places]
-        draws = np.random.default_rng(seed).integers(0, sizes, size=(self.law.samples, len(places)))
-        return [substitute(text, {i: sets[i][j] for i, j in zip(places, row, strict=True)}) for row in draws.tolist()]
+        exact = prod(sizes) <= self.smoothing.samples
+        if exact:
+            rows = [list(row) for row in product(*map(range, sizes))]
+        else:
+            seed = int.from_bytes(sha256(f"{self.smoothing.seed} {text}".encode()).digest())
+            rows = np.random.default_rng(seed).integers(0, sizes, size=(self.smoothing.samples, len(places))).tolist()
+        return [substitute(text, {i: sets[i][j] for i, j in zip(places, row, strict=True)}) for row in rows], exact
 
     def _certificate(self, query: Query, k: int, radius: int, found: Bounds) -> Certificate:
-        law = self.law
+        smoothing = self.smoothing
         assumed = [
-            "the exact smoothed ranker, of which this one is a sample mean",
+            "the exact smoothed ranker (this one samples it for texts of more rewordings than samples)",
             f"words as in {UNIT}",
-            f"synonyms {law.substitutes} (sha256 {self.sets.table.digest[:12]})",
+            f"synonyms {smoothing.substitutes} (sha256 {self.sets.table.digest[:12]})",
             "query and top-k documents unchanged",
             "a seed fixed beforehand",
         ]
-        if not RULES[law.rule].joint:
+        if not RULES[smoothing.rule].joint:
             assumed.insert(0, "NOT a joint guarantee: alpha speaks of one pair of documents")
         return Certificate(
             query_id=query.query_id,
@@ -187,9 +203,9 @@ class SmoothedRanker:
             radius=radius,
             edits=self.edits,
             certified=found.certified,
-            alpha=law.alpha,
-            samples=law.samples,
-            method=law.rule,
+            alpha=smoothing.alpha,
+            samples=smoothing.samples,
+            method=smoothing.rule,
             lower=found.lower,
             upper=found.upper,
             assumes="; ".join(assumed),
