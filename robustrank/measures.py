@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection as Container
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from robustrank.errors import ConfigError
@@ -21,8 +21,9 @@ def per_query(
 ) -> dict[str, dict[str, float]]:
     """Measure name to query id to value, for every query of ``qrels``.
 
-    Rankings become runs with strictly falling scores, so no tool can settle ties its own way. A judged query that a
-    ranking is missing gets the measure's default (0), so a ranker cannot gain by dropping queries.
+    Rankings become runs with strictly falling scores, so no tool can settle ties its own way. A judged query that has
+    no ranking gets the measure's default (0), so a ranker cannot gain by dropping queries. Only trec_eval's own code
+    and the in-process providers of ir-measures compute anything; no other program is started.
 
     Args:
         measures: ir-measures names, such as ``"nDCG@10"`` or ``"RR@10"``.
@@ -31,21 +32,20 @@ def per_query(
         relevant: Least grade that counts as relevant in binary measures, unless the name says ``rel=``.
 
     Raises:
-        ConfigError: An unknown measure.
+        ConfigError: An unknown measure, wrong parameters of one, or one that nothing installed here computes.
     """
-    import ir_measures
-
-    parsed = {_parse(name, relevant): name for name in measures}
+    parsed = {name: _parse(name, relevant) for name in measures}
     lines = [line for query_id in rankings for line in run_lines(query_id, rankings[query_id])]
     judged = [Qrel(query_id, doc_id, grade) for query_id in qrels for doc_id, grade in qrels[query_id].items()]
-    found: dict[str, dict[str, float]] = {name: {} for name in measures}
-    for metric in ir_measures.iter_calc(list(parsed), judged, lines):
-        found[parsed[metric.measure]][metric.query_id] = float(metric.value)
-    return found
+    values: dict[Any, dict[str, float]] = {measure: {} for measure in parsed.values()}
+    if values and judged:
+        for metric in _provider().evaluator(list(values), judged).iter_calc(lines):
+            values[metric.measure][metric.query_id] = float(metric.value)
+    return {name: {query_id: values[parsed[name]].get(query_id, 0.0) for query_id in qrels} for name in measures}
 
 
 def judged_at(ranking: Sequence[str], judged: Container[str], k: int = 10) -> float:
-    """Share of the top ``k`` that has a judgment for this very query.
+    """Share of the top ``k`` that has a judgment for this very query; 0 for an empty ranking.
 
     Divided by the documents that are there, where the list is shorter than ``k``. BEIR's ``hole@k`` differs on both
     counts: it takes a document as judged when any query judged it, and always divides by ``k``.
@@ -54,15 +54,31 @@ def judged_at(ranking: Sequence[str], judged: Container[str], k: int = 10) -> fl
     return sum(doc_id in judged for doc_id in top) / len(top) if top else 0.0
 
 
+@cache
+def _provider() -> Any:
+    """trec_eval's code where it can, then MS MARCO's RR@k and the share judged; none that starts a program."""
+    import ir_measures
+
+    return ir_measures.providers.FallbackProvider([ir_measures.pytrec_eval, ir_measures.msmarco, ir_measures.judged])
+
+
 @lru_cache(maxsize=256)
 def _parse(name: str, relevant: int) -> Any:
     import ir_measures
 
     try:
         measure = ir_measures.parse_measure(name)
-    except (ValueError, NameError, SyntaxError, KeyError) as error:
+    except (ValueError, NameError, KeyError, TypeError) as error:
         near = get_close_matches(name.partition("@")[0], list(ir_measures.measures.registry), n=1, cutoff=0.3)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"no measure named {name!r}{hint} (names are those of ir-measures)") from error
-    binary = "rel" in measure.SUPPORTED_PARAMS and "rel" not in measure.params
-    return measure(rel=relevant) if binary and relevant != 1 else measure
+    if relevant != 1 and "rel" in measure.SUPPORTED_PARAMS and "rel" not in measure.params:
+        measure = measure(rel=relevant)
+    try:
+        supported = _provider().supports(measure)
+    except (AssertionError, KeyError) as error:  # how ir-measures refuses parameters
+        raise ConfigError(f"measure {name!r}: {error}; most measures need a cutoff, as in 'nDCG@10'") from error
+    if not supported:
+        known = ", ".join(("nDCG@10", "RR@10", "AP", "P@10", "R@100", "Success@10", "Bpref", "Rprec", "infAP"))
+        raise ConfigError(f"measure {name!r} is not one that trec_eval computes (some that are: {known})")
+    return measure
