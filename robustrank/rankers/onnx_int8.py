@@ -65,7 +65,10 @@ class OnnxCrossEncoder:
     @cached_property
     def torch_model(self) -> Any:
         """The dequantised model, in eval mode."""
-        return dequantise(self._folder / "model.onnx")
+        import torch
+
+        with torch.inference_mode(mode=False):  # whoever asks first, the weights must be able to take part in gradients
+            return dequantise(self._folder / "model.onnx")
 
     @property
     def tokenizer(self) -> PairTokenizer:
