@@ -291,8 +291,9 @@ class _Reader:
         """Split a table into the plug-in with its parameters, and the keys that are the audit's own."""
         table = self.table(data, what, required={"use": str}, optional={"name": str, **own}, more=True)
         params = {key: value for key, value in table.items() if key not in own and key not in ("use", "name")}
+        paths = {"path"} if "path" in params else _PATHS  # beside a folder, other names are names inside it
         for key, value in params.items():
-            if self.folder is not None and isinstance(value, str) and (key in _PATHS or value.startswith("./")):
+            if self.folder is not None and isinstance(value, str) and (key in paths or value.startswith("./")):
                 params[key] = str(self.folder / value)
         options = {key: value for key, value in table.items() if key in own}
         options["name"] = table.get("name", table["use"])

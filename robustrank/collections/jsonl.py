@@ -17,14 +17,14 @@ class Jsonl:
 
     Args:
         documents: Objects with ``id`` (or ``_id``) and ``text``, and perhaps ``title``, which is put in front.
-        queries: Objects with ``id`` (or ``_id``) and ``text``.
+        topics: Queries, as objects with ``id`` (or ``_id``) and ``text``.
         qrels: Objects with ``query_id``, ``doc_id`` and ``relevance``.
-        query_type: Field of ``queries`` that holds a query's type.
+        query_type: Field of ``topics`` that holds a query's type.
         relevant: Least grade of a relevant document.
     """
 
     documents: str
-    queries: str
+    topics: str
     qrels: str
     query_type: str = "type"
     relevant: int = 1
@@ -37,7 +37,7 @@ class Jsonl:
         """
         path, noted = Path(self.documents), Counter[str]()
         docs = build.documents(documents(path, noted), path)
-        asked, types = queries(Path(self.queries), self.query_type)
+        asked, types = queries(Path(self.topics), self.query_type)
         return build.collection(
             path.parent.name or path.stem, docs, asked, _judgments(Path(self.qrels)), self.qrels,
             query_types=types, relevant=self.relevant, noted=noted,

@@ -203,7 +203,7 @@ def test_a_broken_run_line_is_named(tmp_path: Path, line: str, message: str) -> 
 def test_json_lines_of_a_team_are_read_with_numbers_as_ids(tmp_path: Path) -> None:
     found = Jsonl(
         documents=write(tmp_path / "d.jsonl", '{"id": 1, "text": "one"}\n'),
-        queries=write(tmp_path / "q.jsonl", '{"id": "q", "text": "number", "type": "kw"}\n'),
+        topics=write(tmp_path / "q.jsonl", '{"id": "q", "text": "number", "type": "kw"}\n'),
         qrels=write(tmp_path / "r.jsonl", '{"query_id": "q", "doc_id": "1", "relevance": 3}\n'),
     ).load()
     assert found.documents == {"1": Document("1", "one")}

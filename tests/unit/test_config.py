@@ -90,14 +90,23 @@ def test_collections_and_rankers_cannot_be_left_out(missing: str) -> None:
                      if missing == "ranker" else "name = 'x'\n[[ranker]]\nuse = 'bm25'")  # fmt: skip
 
 
-def test_relative_paths_start_at_the_audit_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("table", "found"),
+    [
+        (
+            "path = 'folder'\nrun = 'bm25'\nqrels = 'all.tsv'",
+            {"path": "HERE/folder", "run": "bm25", "qrels": "all.tsv"},
+        ),
+        ("topics = 't.tsv'\nrun = 'r.trec'", {"topics": "HERE/t.tsv", "run": "HERE/r.trec"}),
+        ("model = './m'\nother = 'm'", {"model": "HERE/m", "other": "m"}),
+        ("path = '/else/where'", {"path": "/else/where"}),
+    ],
+)
+def test_relative_paths_start_at_the_audit_file(tmp_path: Path, table: str, found: dict[str, str]) -> None:
     path = tmp_path / "a.toml"
-    path.write_text(
-        "name = 'x'\n[[collection]]\nuse = 'beir'\npath = 'folder'\n[[ranker]]\nuse = 'hf'\nmodel = './m'\n"
-    )
-    spec = config.load(path)
-    assert spec.home.plugin.params["path"] == str(tmp_path / "folder")
-    assert Path(spec.rankers[0].plugin.params["model"]) == tmp_path / "m"
+    path.write_text(f"name = 'x'\n[[collection]]\nuse = 'any'\n{table}\n[[ranker]]\nuse = 'bm25'\n")
+    params = config.load(path).home.plugin.params
+    assert params == {key: value.replace("HERE", str(tmp_path)) for key, value in found.items()}
 
 
 def test_a_missing_file_is_an_error_that_says_what_writes_one(tmp_path: Path) -> None:
