@@ -20,7 +20,7 @@ from robustrank.errors import PluginError
 from robustrank.interfaces import Ranker
 from robustrank.perturbation_sets import PerturbationSets
 from robustrank.ranking import checked_scores, order
-from robustrank.text import UNIT, substitute, words
+from robustrank.text import UNIT, gaps, match_case, words
 from robustrank.types import AttackSet, Certificate, Document, Operation, Query, RankerCard
 
 
@@ -175,16 +175,26 @@ class SmoothedRanker:
             All of them and True, where there are at most ``samples``; otherwise ``samples`` independent draws and
             False.
         """
-        sets = [self.sets.of(word.text) for word in words(text)]
-        places = [i for i, choices in enumerate(sets) if len(choices) > 1]
-        sizes = [len(sets[i]) for i in places]
+        found = words(text)
+        sets = {i: self.sets.of(word.text) for i, word in enumerate(found)}
+        choices = {i: [match_case(w, found[i].text) for w in sets[i]] for i in sets if len(sets[i]) > 1}
+        sizes = [len(cased) for cased in choices.values()]
         exact = prod(sizes) <= self.smoothing.samples
         if exact:
             rows = [list(row) for row in product(*map(range, sizes))]
         else:
             seed = int.from_bytes(sha256(f"{self.smoothing.seed} {text}".encode()).digest())
-            rows = np.random.default_rng(seed).integers(0, sizes, size=(self.smoothing.samples, len(places))).tolist()
-        return [substitute(text, {i: sets[i][j] for i, j in zip(places, row, strict=True)}) for row in rows], exact
+            rows = np.random.default_rng(seed).integers(0, sizes, size=(self.smoothing.samples, len(sizes))).tolist()
+        # robustrank.text.substitute, with the text split once for all rows.
+        pieces = [
+            piece for pair in zip(gaps(text), [*(word.text for word in found), ""], strict=True) for piece in pair
+        ]
+        texts = []
+        for row in rows:
+            for (i, cased), j in zip(choices.items(), row, strict=True):
+                pieces[2 * i + 1] = cased[j]
+            texts.append("".join(pieces))
+        return texts, exact
 
     def _certificate(self, query: Query, k: int, radius: int, found: Bounds) -> Certificate:
         smoothing = self.smoothing

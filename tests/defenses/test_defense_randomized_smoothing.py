@@ -115,6 +115,8 @@ def test_a_text_of_few_rewordings_has_every_one_of_them_once(ring: str) -> None:
     found, exact = build(ring, samples=9).rewordings("cat dog")
     assert exact
     assert sorted(found) == sorted(f"{a} {b}" for a in ("bee", "cat", "dog") for b in ("cat", "dog", "elk"))
+    mixed, choices = "(Cat -- the DOG)", product(("bee", "cat", "dog"), ("cat", "dog", "elk"))
+    assert build(ring, samples=9).rewordings(mixed)[0] == [substitute(mixed, {0: a, 2: b}) for a, b in choices]
     assert build(ring, samples=1).rewordings("no such words") == (["no such words"], True)
 
 
