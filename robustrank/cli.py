@@ -120,17 +120,9 @@ def check(kind: str, name: str) -> None:
 
     NAME may carry parameters: "query_injection(place='end')".
     """
-    from robustrank import registry, specimen, testing
-    from robustrank.interfaces import CollectionRanker
+    from robustrank import registry, specimen
 
-    plugin = registry.build(kind, registry.parse(name))
-    if kind == "attack":
-        testing.check_attack(plugin, specimen.Overlap(), specimen.cases())
-    elif kind == "defense":
-        testing.check_defense(plugin, specimen.Overlap(), specimen.QUERY, specimen.DOCUMENTS)
-    else:
-        fitted = plugin.fit(specimen.COLLECTION) if isinstance(plugin, CollectionRanker) else plugin
-        testing.check_ranker(fitted, specimen.QUERY, specimen.DOCUMENTS)
+    specimen.check(registry.build(kind, registry.parse(name)))
     click.echo(f"{kind} {name} keeps its contract")
 
 

@@ -33,3 +33,19 @@ def test_audit_files_shown_in_pages_are_valid(page: Path) -> None:
     for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         if block.startswith("name ="):
             gate.check(config.parse(block, where=page.name))
+
+
+def test_the_plugins_shown_are_those_of_the_sample_package() -> None:
+    text = (ROOT / "docs" / "writing-a-plugin.md").read_text(encoding="utf-8")
+    sample = ROOT / "tests" / "plugin"
+    for file in ("term_echo.py", "first_words.py"):
+        assert (sample / "robustrank_sample" / file).read_text(encoding="utf-8") in text
+    entry_points = (sample / "pyproject.toml").read_text(encoding="utf-8").partition("[project.entry-points")
+    assert "".join(entry_points[1:]) in text
+
+
+def test_the_test_shown_passes() -> None:
+    text = (ROOT / "docs" / "writing-a-plugin.md").read_text(encoding="utf-8")
+    attack, _, test = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code = f"{attack}\n{test}\ntest_an_echo_lifts_a_document_to_the_top()\n"
+    subprocess.run([sys.executable, "-c", code], check=True)
