@@ -258,8 +258,8 @@ class Summary:
 
 
 def write(summary: Summary, path: Path) -> None:
-    """Write ``summary.json``, whole or not at all."""
-    replace(path, json.dumps(asdict(summary), indent=1, ensure_ascii=False) + "\n")
+    """Write ``summary.json``, whole or not at all; in ASCII, so that unseen characters are seen and surrogates pass."""
+    replace(path, json.dumps(asdict(summary), indent=1) + "\n")
 
 
 def read(path: Path) -> Summary:
@@ -274,7 +274,11 @@ def read(path: Path) -> Summary:
         raise StoreError(f"{path}: no summary there; `robustrank audit` writes it") from None
     except (OSError, ValueError) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from error
-    if data.get("schema") != SCHEMA:
-        raise StoreError(f"{path}: schema {data.get('schema')!r}, this version reads {SCHEMA}; run the audit again")
-    result: Summary = revive(Summary, data)
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != SCHEMA:
+        raise StoreError(f"{path}: schema {schema!r}, this version reads {SCHEMA}; run the audit again")
+    try:
+        result: Summary = revive(Summary, data)
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{path}: not a summary of this version: {error}; run the audit again") from error
     return result

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,3 +16,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the full test collections are not on this machine (expected beside the repository)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def summaries() -> SimpleNamespace:
+    """What ``summaries.py`` beside this file defines: ``realistic``, ``bare``, ``few``, ``plant``."""
+    return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("summaries.py"))))

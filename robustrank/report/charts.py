@@ -1,0 +1,184 @@
+"""The charts of the report: what each one draws, and the words that say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from robustrank.protocols.adversarial import lead
+from robustrank.report.canvas import ATTACK, BAND, LINES, MUTED, RULE, Canvas, settings, style
+from robustrank.report.filters import figure
+from robustrank.report.view import strongest
+from robustrank.summary import AttackResult, CertifiedResult, Effectiveness, Shift, Summary
+
+BINS = 20
+"""Bars of a chart of per-query values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """One chart and the heading above it."""
+
+    title: str
+    svg: Markup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charts:
+    """All charts of a report; empty where the audit has nothing to draw."""
+
+    spread: Sequence[Chart]
+    """Effectiveness and its spread over queries, one a collection."""
+    shifts: Sequence[Chart]
+    """One a kind of shift."""
+    attacks: Mapping[str, Chart] = field(default_factory=dict)
+    """By ranker."""
+    certificates: Mapping[tuple[str, str], Chart] = field(default_factory=dict)
+    """By ranker and collection."""
+
+
+def draw(summary: Summary) -> Charts:
+    """Draw everything there is to draw."""
+    series = {ranker.name: n for n, ranker in enumerate(summary.rankers)}
+    led = [e for e in summary.effectiveness if e.measure == summary.measure and e.slice is None and e.per_query]
+    with settings():
+        return Charts(
+            spread=[
+                _spread(f"spread-{n}", [e for e in led if e.collection == name], series)
+                for n, name in enumerate(dict.fromkeys(e.collection for e in led))
+            ],
+            shifts=[
+                _shifts(f"shift-{n}", [s for s in summary.shifts if s.kind == kind], series)
+                for n, kind in enumerate(dict.fromkeys(s.kind for s in summary.shifts))
+            ],
+            attacks={
+                name: _attacks(f"attacks-{n}", [r for r in summary.attacks if r.ranker == name and r.stratum == "all"])
+                for n, name in enumerate(dict.fromkeys(r.ranker for r in summary.attacks if r.stratum == "all"))
+            },
+            certificates={
+                place: _certificates(
+                    f"certificates-{n}", [c for c in summary.certificates if (c.ranker, c.collection) == place]
+                )
+                for n, place in enumerate(dict.fromkeys((c.ranker, c.collection) for c in summary.certificates))
+            },
+        )
+
+
+def _spread(key: str, figures: Sequence[Effectiveness], series: Mapping[str, int]) -> Chart:
+    """Mean with interval, mean of the worst tenth, and below them how the single queries are spread."""
+    row, tall = 74, 24
+    canvas = Canvas(row * len(figures), (0, 1), f"{figures[0].measure} of a query")
+    for index, e in enumerate(figures):
+        y = row * index + 14
+        colour, marker = style(series.get(e.ranker, len(series)))
+        canvas.label(y, e.ranker, figure(e.mean, 3))
+        bins = [min(max(int(value * BINS), 0), BINS - 1) for value in e.per_query.values()]
+        counts = [bins.count(b) for b in range(BINS)]
+        heights = [-tall * count / max(counts) for count in counts]
+        edges = [(b + 0.05) / BINS for b in range(BINS)]
+        canvas.axes.bar(edges, heights, width=0.9 / BINS, bottom=y + 50, align="edge", color=colour, alpha=0.4)
+        canvas.interval(y + 14, e.mean, colour, marker)
+        if e.worst_decile:
+            canvas.line([e.worst_decile.value] * 2, [y + 8, y + 20], colour, width=2)
+    said = "; ".join(
+        f"{e.ranker} {figure(e.mean, 3)}, worst tenth {figure(e.worst_decile, 3)}, {len(e.per_query)} queries"
+        for e in figures
+    )
+    title = f"{figures[0].measure} on {figures[0].collection}"
+    return Chart(title=title, svg=canvas.svg(key, f"{title}: mean and spread over queries. {said}."))
+
+
+def _shifts(key: str, shifts: Sequence[Shift], series: Mapping[str, int]) -> Chart:
+    """Change with zero marked: one block a target, one line a ranker; relative where every change can be."""
+    line, head = 15.0, 28.0
+    blocks: dict[str, list[Shift]] = {}
+    for s in shifts:
+        blocks.setdefault(s.target, []).append(s)
+    rankers = list(dict.fromkeys(s.ranker for s in shifts))
+    relative = all(s.relative for s in shifts)
+    changes = [s.relative if relative and s.relative else s.change for s in shifts]
+    told = {id(s): change for s, change in zip(shifts, changes, strict=True)}
+    low, high = min([0.0, *(e.low for e in changes)]), max([0.0, *(e.high for e in changes)])
+    pad = (high - low or 1) * 0.03
+    legend = line * len(rankers) + 6
+    axis = f"{'relative change' if relative else 'change'} of {shifts[0].measure}: left of 0 is a loss"
+    height = legend + sum(head + line * len(block) for block in blocks.values())
+    canvas = Canvas(height, (low - pad, high + pad), axis, sign=True)
+    canvas.line([0, 0], [legend, height], MUTED, width=1.2)
+    for n, name in enumerate(rankers):
+        canvas.key(8 + line * n, name, series.get(name, len(series)))
+    y = legend
+    for target, block in blocks.items():
+        y += head
+        canvas.label(y - 13, f"to {target}")
+        for s in block:
+            canvas.interval(y + 2, told[id(s)], *style(series.get(s.ranker, len(series))))
+            y += line
+    said = "; ".join(f"{s.ranker} to {s.target} {figure(told[id(s)], sign=True)}" for s in shifts)
+    title = f"Change of {shifts[0].kind}"
+    return Chart(title=title, svg=canvas.svg(key, f"{title}, {axis}. {said}."))
+
+
+def _attacks(key: str, results: Sequence[AttackResult]) -> Chart:
+    """Success over all strata; controls hollow and grey, the strongest of them a band behind the rest."""
+    row, head = 34.0, 24.0
+    groups: dict[str, list[AttackResult]] = {}
+    for r in results:
+        groups.setdefault(r.surface, []).append(r)
+    canvas = Canvas(sum(head + row * len(g) for g in groups.values()), (0, 1), "share of cases in which it succeeded")
+    y = 0.0
+    for surface, group in groups.items():
+        canvas.text(0, y + 14, f"Changed {surface}: {', '.join(dict.fromkeys(map(lead, group)))}", MUTED, size=9)
+        y += head
+        control = max((r.success[lead(r)] for r in group if r.control), key=lambda e: e.value, default=None)
+        for r in group:
+            share = r.success[lead(r)]
+            if control:
+                ends = [y + 16, y + 30]
+                canvas.axes.fill_betweenx(ends, control.low, control.high, color=BAND, linewidth=0, zorder=0.5)
+                canvas.line([control.value] * 2, ends, MUTED, dash=":")
+            canvas.label(y + 9, r.attack, figure(share))
+            canvas.interval(y + 23, share, MUTED if r.control else ATTACK, "o", hollow=r.control)
+            y += row
+    worst = strongest(results)
+    first = f"Strongest: {worst.attack}. " if worst else ""
+    said = "; ".join(
+        f"{r.attack}{' (control)' if r.control else ''}, {lead(r)} {figure(r.success[lead(r)])}" for r in results
+    )
+    ranker = results[0].ranker
+    return Chart(title=ranker, svg=canvas.svg(key, f"Success of attacks against {ranker}. {first}{said}."))
+
+
+def _certificates(key: str, results: Sequence[CertifiedResult]) -> Chart:
+    """Certified share of queries over the radius, one line a K."""
+    height, top, bottom = 200.0, 18, 8
+    radii, ks = sorted({c.radius for c in results}), sorted({c.k for c in results}, reverse=True)
+    canvas = Canvas(height, (-0.5, len(radii) - 0.2), "changed words per document", ticks=())
+
+    def at(share: float) -> float:
+        return height - bottom - share * (height - bottom - top)
+
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        canvas.line([-0.5, len(radii) - 0.2], [at(share)] * 2, RULE, width=0.8)
+        canvas.text(0, at(share) - 6, f"{share:g}", MUTED, size=9)
+    for place, radius in enumerate(radii):
+        canvas.tick(place, str(radius))
+    ends: list[float] = []
+    for n, k in enumerate(ks):
+        colour, marker = style(n)
+        curve = sorted((c for c in results if c.k == k), key=lambda c: c.radius)
+        xs = [radii.index(c.radius) + 0.05 * (n - (len(ks) - 1) / 2) for c in curve]
+        ys = [at(c.crq.value) for c in curve]
+        canvas.axes.plot(xs, ys, color=colour, linestyle=LINES[n % len(LINES)], marker=marker, markersize=6.5)
+        for x, c in zip(xs, curve, strict=True):
+            canvas.line([x, x], [at(c.crq.low), at(c.crq.high)], colour, width=1.2)
+        end = ys[-1]
+        while near := [other for other in ends if abs(other - end) < 13]:  # names of curves never overlap
+            end = min(near) - 13
+        ends.append(end)
+        canvas.axes.text(xs[-1] + 0.12, end, f"K={k}", va="center", color=colour, fontweight="bold")
+    said = "; ".join(f"K={c.k}, {c.radius} words {figure(c.crq)}" for c in results)
+    title = "Certified share of queries over changed words"
+    return Chart(title=title, svg=canvas.svg(key, f"{title}, {results[0].ranker}. {said}."))

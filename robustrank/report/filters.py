@@ -1,0 +1,122 @@
+"""How numbers and texts are written in the report. Whatever is not measured is said so, never shown as zero."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from robustrank.hostile import reveal, visible
+from robustrank.types import Estimate
+
+MISSING = "not measured"
+
+
+def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
+    """``0.42``, ``1,234.50``, ``+0.10`` or, with a real minus, ``−0.10``; zero carries no sign."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = f"{value:+,.{digits}f}" if sign else f"{value:,.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("+-")
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def interval(estimate: Estimate, digits: int = 2, *, sign: bool = False) -> str:
+    """``[0.35, 0.49], n=40``."""
+    low, high = (number(bound, digits, sign=sign) for bound in (estimate.low, estimate.high))
+    return f"[{low}, {high}], n={estimate.n}"
+
+
+def figure(estimate: Estimate | None, digits: int = 2, *, sign: bool = False) -> str:
+    """``0.42 [0.35, 0.49], n=40``."""
+    if estimate is None or not math.isfinite(estimate.value):
+        return MISSING
+    return f"{number(estimate.value, digits, sign=sign)} {interval(estimate, digits, sign=sign)}"
+
+
+def p_value(value: float) -> str:
+    """``p<0.001`` or ``p=0.012``."""
+    return "p<0.001" if value < 0.001 else f"p={value:.3f}"
+
+
+def duration(seconds: Any) -> str:
+    """``0.42 s``, ``48 s``, ``9 min 41 s`` or ``2 h 5 min``."""
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return MISSING
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def moment(text: str) -> str:
+    """``2025-11-21 09:14 UTC``; what is no such time stays as it is."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d\+00:00", text)
+    return f"{found[1]} {found[2]} UTC" if found else text
+
+
+def count(value: Any) -> str:
+    """``12,345``."""
+    return f"{value:,}" if isinstance(value, int | float) else MISSING
+
+
+def budget(limits: Mapping[str, float | int | None]) -> str:
+    """``at most 10 edits, at most 60 calls``."""
+    said = [
+        f"{key} at least {limit}" if key == "similarity" else f"at most {limit} {key}"
+        for key, limit in limits.items()
+        if limit is not None
+    ]
+    return ", ".join(said) or "no limit"
+
+
+def plain(value: Any) -> Any:
+    """What every printed expression goes through: unseen characters become ``⟨U+XXXX⟩``, markup passes."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def show(text: str) -> Markup:
+    """A text of unknown origin for reading: isolated from the text around it, unseen characters as labelled chips.
+
+    The first chip of a kind carries its name, later ones the code point alone.
+    """
+    seen: set[str] = set()
+    parts = []
+    for run, label in reveal(text):
+        if label is None:
+            parts.append(Markup("{}").format(run))
+            continue
+        code = label.partition(" ")[0] if label.startswith("U+") else "MIXED"
+        times = f" ×{len(run)}" if label.startswith("U+") and len(run) > 1 else ""
+        kept = Markup() if label.startswith("U+") else Markup("<span class=mixed>{}</span>").format(run)
+        shown = code if label in seen else label
+        seen.add(label)
+        parts.append(Markup('{}<span class="chip" title="{}">{}{}</span>').format(kept, label, shown, times))
+    return Markup("<bdi>{}</bdi>").format(Markup().join(parts))
+
+
+def statuses(counts: Mapping[str, int]) -> str:
+    """``28 ok, 2 invalid``; never an empty string."""
+    return ", ".join(f"{n} {status}" for status, n in counts.items()) or "none"
+
+
+FILTERS = {
+    "number": number,
+    "interval": interval,
+    "figure": figure,
+    "p_value": p_value,
+    "duration": duration,
+    "moment": moment,
+    "count": count,
+    "budget": budget,
+    "statuses": statuses,
+    "show": show,
+}

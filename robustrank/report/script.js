@@ -1,0 +1,26 @@
+// Nothing here is needed for reading: a choice of theme, and closed parts opened for print and for links into them.
+(() => {
+  const button = document.getElementById("theme");
+  const themes = ["system", "light", "dark"];
+  let chosen = 0;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    chosen = (chosen + 1) % themes.length;
+    document.documentElement.dataset.theme = themes[chosen];
+    button.textContent = `Theme: ${themes[chosen]}`;
+  });
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details:not([open])")];
+    for (const part of opened) part.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const part of opened) part.open = false;
+  });
+  const reveal = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    if (target?.tagName === "DETAILS") target.open = true;
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
+})();

@@ -1,0 +1,262 @@
+"""What the templates need beyond the summary: which figure leads, what belongs together. No new numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from robustrank.protocols.adversarial import lead
+from robustrank.report.filters import number
+from robustrank.summary import (
+    AgainstControl,
+    AttackResult,
+    CertifiedResult,
+    Comparison,
+    Effectiveness,
+    RankerSummary,
+    RedFlag,
+    Shift,
+    Summary,
+    WorstCase,
+)
+from robustrank.types import Estimate
+
+KEEP = 14
+"""Words of unchanged text shown on each side of a change; longer stretches between are counted, not shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyFigure:
+    """One figure of the first screen."""
+
+    title: str
+    estimate: Estimate | None
+    digits: int = 2
+    sign: bool = False
+    subject: str = ""
+    """Names out of the audit."""
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankerRow:
+    """One ranker, one figure per protocol."""
+
+    ranker: RankerSummary
+    iid: Effectiveness | None
+    shift: Shift | None
+    attack: AttackResult | None
+    against: AgainstControl | None
+    certificates: Sequence[CertifiedResult]
+    """At the smallest radius, one per K."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A stretch of a difference; ``skipped`` words of unchanged text are left out after it."""
+
+    kind: str
+    before: str
+    after: str
+    skipped: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A worst case with its difference cut to what changed."""
+
+    case: WorstCase
+    pieces: Sequence[Piece]
+    promoted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certified:
+    """The certificates of one ranker on one collection, with what the defense costs when nobody attacks."""
+
+    ranker: str
+    collection: str
+    results: Sequence[CertifiedResult]
+    cost: Comparison | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The report's own arrangement of a summary."""
+
+    state: str
+    """``"fail"``, ``"inconclusive"``, ``"pass"`` or ``"none"`` (no gates)."""
+    gates: Mapping[str, int]
+    confidence: Sequence[float]
+    """Of all intervals in the summary."""
+    key_figures: Sequence[KeyFigure]
+    serious: Sequence[RedFlag]
+    rows: Sequence[RankerRow]
+    threats: Sequence[AttackResult]
+    """One result per attack of the audit, for its threat model and budget."""
+    panels: Sequence[tuple[str, Sequence[AttackResult]]]
+    """Results by ranker."""
+    cases: Sequence[Case]
+    certified: Sequence[Certified]
+
+
+def build(summary: Summary) -> View:
+    """Arrange a summary for the templates."""
+    gates = {o: sum(v.outcome == o for v in summary.verdicts) for o in ("fail", "inconclusive", "pass")}
+    open_ = any(v.outcome == "inconclusive" and not v.held for v in summary.verdicts)
+    threats: dict[str, AttackResult] = {}
+    for result in summary.attacks:
+        threats.setdefault(result.attack, result)
+    return View(
+        state="fail" if gates["fail"] else "inconclusive" if open_ else "pass" if summary.verdicts else "none",
+        gates=gates,
+        confidence=sorted({e.confidence for e in _estimates(summary)}),
+        key_figures=_key_figures(summary),
+        serious=[flag for flag in summary.red_flags if flag.severity == "serious"],
+        rows=[_row(ranker, summary) for ranker in summary.rankers],
+        threats=list(threats.values()),
+        panels=[
+            (ranker, [r for r in summary.attacks if r.ranker == ranker])
+            for ranker in dict.fromkeys(r.ranker for r in summary.attacks)
+        ],
+        cases=[
+            Case(case=case, pieces=pieces(case.diff), promoted=case.rank_after < case.rank_before)
+            for case in summary.worst_cases
+        ],
+        certified=[
+            Certified(
+                ranker=ranker,
+                collection=collection,
+                results=sorted(group, key=lambda c: (c.k, c.radius)),
+                cost=next((c for c in summary.comparisons if (c.a, c.collection) == (ranker, collection)), None),
+            )
+            for (ranker, collection), group in _grouped(summary.certificates)
+        ],
+    )
+
+
+def strongest(results: Iterable[AttackResult], ranker: str | None = None) -> AttackResult | None:
+    """The attack (no control) with the highest lower bound of success; one on documents, where there is one."""
+    real = [r for r in results if not r.control and r.stratum == "all" and ranker in (None, r.ranker) and r.success]
+    pool = [r for r in real if r.surface == "document"] or real
+    return max(pool, key=lambda r: (r.success[lead(r)].low, r.success[lead(r)].value), default=None)
+
+
+def hardest_control(result: AttackResult) -> AgainstControl | None:
+    """The control that comes closest to the attack."""
+    return min(result.against_controls, key=lambda against: against.difference.value, default=None)
+
+
+def told(shift: Shift) -> Estimate:
+    """The most telling form of a shift there is: against the baseline, as a share, or absolute."""
+    return shift.relative_to_baseline or shift.relative or shift.change
+
+
+def pieces(diff: Sequence[tuple[str, str, str]]) -> list[Piece]:
+    """A difference with long unchanged stretches cut to :data:`KEEP` words beside each change."""
+    found = []
+    for index, (kind, before, after) in enumerate(diff):
+        words = before.split(" ")
+        ends = (index > 0) + (index < len(diff) - 1)
+        if kind != "equal" or len(words) <= KEEP * ends + 6:
+            found.append(Piece(kind=kind, before=before, after=after))
+            continue
+        head = " ".join(words[:KEEP]) + " " if index > 0 else ""
+        tail = " " + " ".join(words[-KEEP:]) if index < len(diff) - 1 else ""
+        found.append(Piece(kind=kind, before=head, after=head, skipped=len(words) - KEEP * ends))
+        if tail:
+            found.append(Piece(kind=kind, before=tail, after=tail))
+    return found
+
+
+def _row(ranker: RankerSummary, summary: Summary) -> RankerRow:
+    name = ranker.name
+    certificates = [c for c in summary.certificates if c.ranker == name]
+    least = min((c.radius for c in certificates), default=None)
+    attack = strongest(summary.attacks, name)
+    return RankerRow(
+        ranker=ranker,
+        iid=next((e for e in _led(summary, summary.home) if e.ranker == name), None),
+        shift=min((s for s in summary.shifts if s.ranker == name), key=lambda s: told(s).value, default=None),
+        attack=attack,
+        against=hardest_control(attack) if attack else None,
+        certificates=[c for c in certificates if c.radius == least],
+    )
+
+
+def _led(summary: Summary, collection: str) -> list[Effectiveness]:
+    return [
+        e
+        for e in summary.effectiveness
+        if (e.collection, e.measure) == (collection, summary.measure) and e.slice is None
+    ]
+
+
+def _key_figures(summary: Summary) -> list[KeyFigure]:
+    defended = {r.name for r in summary.rankers if r.base is not None}  # seen on fewer queries: not to be compared
+    led = [e for e in _led(summary, summary.home) if e.ranker not in defended]
+    best = max(led, key=lambda e: e.mean.value, default=None)
+    loss = min(summary.shifts, key=lambda s: told(s).value, default=None)
+    attack = strongest(summary.attacks)
+    held = max(summary.certificates, key=lambda c: (c.crq.value, c.radius, -c.k), default=None)
+    return [
+        KeyFigure(
+            title="Best effectiveness",
+            estimate=best.mean if best else None,
+            digits=3,
+            subject=best.ranker if best else "",
+            note=f"{summary.measure} on {summary.home}" if best else "No list was ranked.",
+        ),
+        KeyFigure(
+            title="Worst shift",
+            estimate=told(loss) if loss else None,
+            sign=True,
+            subject=loss.ranker if loss else "",
+            note=_loss(loss, summary) if loss else "No second collection and no query types.",
+        ),
+        KeyFigure(
+            title="Strongest attack",
+            estimate=attack.success[lead(attack)] if attack else None,
+            subject=f"{attack.attack}, against {attack.ranker}" if attack else "",
+            note=_success(attack) if attack else "No attack was run.",
+        ),
+        KeyFigure(
+            title="Best certificate",
+            estimate=held.crq if held else None,
+            subject=held.ranker if held else "",
+            note=f"of queries: no document enters the top {held.k} by {held.radius} changed "
+            f"word{'' if held.radius == 1 else 's'}"
+            if held
+            else "No certificate was asked for.",
+        ),
+    ]
+
+
+def _loss(shift: Shift, summary: Summary) -> str:
+    what = f"{shift.measure}, {shift.source} → {shift.target}"
+    if shift.relative_to_baseline:
+        return f"relative change of {what}, minus that of {summary.baseline}"
+    return f"relative change of {what}" if shift.relative else f"change of {what}"
+
+
+def _success(attack: AttackResult) -> str:
+    control = hardest_control(attack)
+    share = f"of cases: {lead(attack)}"
+    if control is None:
+        return f"{share}; no control to compare with"
+    return f"{share}; {number(control.difference.value, sign=True)} over {control.control}"
+
+
+def _grouped(
+    certificates: Sequence[CertifiedResult],
+) -> list[tuple[tuple[str, str], list[CertifiedResult]]]:
+    places = list(dict.fromkeys((c.ranker, c.collection) for c in certificates))
+    ordered = sorted(certificates, key=lambda c: places.index((c.ranker, c.collection)))
+    return [(place, list(group)) for place, group in groupby(ordered, key=lambda c: (c.ranker, c.collection))]
+
+
+def _estimates(summary: Summary) -> list[Estimate]:
+    found = [e.mean for e in summary.effectiveness] + [s.change for s in summary.shifts]
+    found += [e for r in summary.attacks for e in r.success.values()]
+    return found + [c.crq for c in summary.certificates]

@@ -1,0 +1,433 @@
+"""Summaries for tests: one that looks like a real audit (every figure is made up), and ones full of hostile text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from math import sqrt
+from random import Random
+from typing import Any
+
+from robustrank.summary import (
+    AgainstControl,
+    AttackResult,
+    CertifiedResult,
+    CollectionSummary,
+    Comparison,
+    Effectiveness,
+    RankerSummary,
+    RedFlag,
+    Shift,
+    Summary,
+    Verdict,
+    WorstCase,
+)
+from robustrank.types import Estimate
+from robustrank.verify import diff
+
+BM25, CROSS, BI = "BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder"
+SMOOTHED = f"smoothed + {BM25}"
+HOME, AWAY = "SciFact", "SelQA"
+CASES = 30
+
+SOURCE = """\
+name = "made-up example"
+seed = 13
+baseline = "BM25"
+
+[[collection]]
+name = "SciFact"
+use = "scifact"
+queries = 50
+depth = 20
+
+[[attack]]
+name = "word substitution"
+use = "prada"
+budget = { edits = 10, calls = 60 }
+
+[[gate]]
+name = "no attack lifts half of the documents into the top ten"
+measure = "ASR@10"
+max = 0.5
+"""
+
+
+def realistic() -> Summary:
+    """Three rankers and a smoothed one, two collections, six attacks (two of them controls), certificates, gates."""
+    figures = [_effect(r, c, m, mean) for r, c, m, mean in _MEANS]
+    figures += [_slice(r, t, mean, n) for r in (BM25, CROSS, BI) for t, mean, n in _SLICES]
+    return Summary(
+        name="made-up example",
+        started="2025-11-21T09:14:02+00:00",
+        finished="2025-11-21T09:23:43+00:00",
+        seed=13,
+        headline=f"Against {BM25}, the attack query at the start succeeded in 97% of cases [83%, 99%], n=30 queries: "
+        "the target document reached the top 10.",
+        home=HOME,
+        measure="nDCG@10",
+        baseline=BM25,
+        collections=_collections(),
+        rankers=_rankers(),
+        effectiveness=figures,
+        comparisons=[
+            _comparison(CROSS, BM25, HOME, 0.031, 0.040, 50, 0.14, 0.42),
+            _comparison(BI, BM25, HOME, -0.046, 0.047, 50, 0.06, 0.24),
+            _comparison(CROSS, BI, HOME, 0.077, 0.044, 50, 0.0008, 0.005),
+            _comparison(CROSS, BM25, AWAY, 0.183, 0.046, 100, 0.0001, 0.0007),
+            _comparison(SMOOTHED, f"{BM25} (same lists)", HOME, -0.028, 0.031, 20, 0.09, 0.27),
+        ],
+        shifts=_shifts(),
+        attacks=_attacks(),
+        certificates=[
+            _certified(k, radius, held)
+            for k, line in {1: (11, 8, 3), 5: (9, 5, 1), 10: (7, 4, 0)}.items()
+            for radius, held in zip((1, 2, 5), line, strict=True)
+        ],
+        worst_cases=worst_cases(),
+        red_flags=_flags(),
+        tested=[
+            "i.i.d. effectiveness on SciFact",
+            "shift of corpus: SelQA",
+            "attack query at the start: document, access none, insert",
+            "attack word substitution: document, access weights, substitute(wordnet|counterfitted)",
+            "attack query typos: query, access scores, misspell",
+            "control random substitutions: document, access none, substitute(wordnet|counterfitted)",
+            "defense smoothed: randomized_smoothing(samples=500)",
+        ],
+        not_tested=[
+            "the first stage: every ranker re-ranks the same candidates, and an attack changes no candidate list",
+            "documents injected into the corpus (poisoning), and attacks on training data",
+            "instructions to a language-model ranker, invisible characters and look-alikes",
+            "other languages than those of the collections",
+        ],
+        environment={
+            "versions": {"robustrank": "0.1.0", "numpy": "2.4.6", "bm25s": "0.3.16", "onnxruntime": "1.27.0"},
+            "python": "3.11.2",
+            "platform": "Linux-6.1-x86_64",
+            "cores": 2,
+            "tie_rule": "score, then document id, both descending",
+            "word_unit": "robustrank-words/1",
+            "spec_hash": "0f3a9c21d4",
+            "wall_seconds": 581.4,
+            "task_seconds": 560.2,
+            "scoring_seconds": 541.8,
+            "pairs_scored": 18432,
+            "sessions": 1,
+        },
+        source=SOURCE,
+        verdicts=_verdicts(),
+    )
+
+
+def bare() -> Summary:
+    """An audit that has only just begun: no attacks, certificates, shifts or gates, not finished."""
+    full = realistic()
+    return replace(
+        full, finished=None, baseline=None, headline="No document attack was run; see below for what was measured.",
+        collections=full.collections[:1], rankers=full.rankers[:1], effectiveness=(), comparisons=(), shifts=(),
+        attacks=(), certificates=(), worst_cases=(), red_flags=(), tested=(), verdicts=(), environment={},
+    )  # fmt: skip
+
+
+def plant(value: Any, texts: Iterator[str]) -> Any:
+    """The same data with every string in it, keys of mappings included, replaced by the next of ``texts``.
+
+    Strings the report reads for meaning (``"all"``, ``"document"``, ``"ok"`` and the like) stay, or there would be
+    nothing to show.
+    """
+    if isinstance(value, str):
+        return value if value in _MEANINGFUL else next(texts)
+    if isinstance(value, Mapping):
+        return {plant(key, texts): plant(item, texts) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: plant(getattr(value, f.name), texts) for f in fields(value)})
+    if isinstance(value, Estimate) or not isinstance(value, list | tuple):
+        return value
+    return type(value)(plant(item, texts) for item in value)
+
+
+_MEANINGFUL = frozenset(
+    ["home", "shift", "all", "document", "query", "equal", "replace", "insert", "delete", "ok", "fail", "pass",
+     "inconclusive", "serious", "warning", "corpus", "query type", "ASR@10", "demoted", "versions"]
+)  # fmt: skip
+
+
+def few(summary: Summary) -> Summary:
+    """A summary with one or two of everything, so that many reports of it can be made."""
+    attacks = [*summary.attacks[:1], *[r for r in summary.attacks if r.control][:1]]
+    return replace(
+        summary, rankers=summary.rankers[:1], effectiveness=summary.effectiveness[:1], shifts=summary.shifts[:1],
+        attacks=attacks, certificates=summary.certificates[:1], worst_cases=summary.worst_cases[:2],
+        comparisons=summary.comparisons[:1], red_flags=summary.red_flags[:2], verdicts=summary.verdicts[:3],
+    )  # fmt: skip
+
+
+def share(value: float, n: int) -> Estimate:
+    """A Wilson interval."""
+    z = 1.96
+    middle = (value + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * sqrt(value * (1 - value) / n + z * z / (4 * n * n))
+    return Estimate(value, max(0.0, middle - half), min(1.0, middle + half), n)
+
+
+def _about(value: float, half: float, n: int) -> Estimate:
+    return Estimate(value, value - half, value + half, n)
+
+
+def _collections() -> list[CollectionSummary]:
+    return [
+        CollectionSummary(
+            name=HOME, role="home", documents=5183, queries=50, queries_available=300, judgments=339,
+            first_stage="bm25", depth=20, digest="7be1c40f92aa0d3354bb1f1c", terms="CC BY-NC 2.0 (made-up line)",
+            query_types={}, warnings=("2 documents without text were kept",),
+        ),
+        CollectionSummary(
+            name=AWAY, role="shift", documents=8210, queries=100, queries_available=1200, judgments=8210,
+            first_stage="candidates", depth=20, digest="190ac2b7de5544bb81c3a9f0", terms="Apache-2.0 (made-up line)",
+            query_types={"how": 18, "what": 41, "when": 12, "who": 29},
+        ),
+    ]  # fmt: skip
+
+
+def _rankers() -> list[RankerSummary]:
+    return [
+        RankerSummary(name=BM25, plugin="bm25", fingerprint="b4c1d2e3f4a5", note="", pairs=4100, seconds=2.4),
+        RankerSummary(
+            name=CROSS, plugin="cross_encoder(model='ms-marco-MiniLM-L-12-v2')", fingerprint="4e1a09cc71d2",
+            note="int8 ONNX; gradients from dequantised weights", pairs=7802, seconds=402.9,
+        ),
+        RankerSummary(
+            name=BI, plugin="bi_encoder(model='all-MiniLM-L6-v2')", fingerprint="aa01f3c9e2b4", note="", pairs=5120,
+            seconds=97.2,
+        ),
+        RankerSummary(
+            name=SMOOTHED, plugin="bm25", fingerprint="77f00c2d9e1b", note="500 samples a document", base=BM25,
+            defense="randomized_smoothing(samples=500)", pairs=1410, seconds=39.3,
+        ),
+    ]  # fmt: skip
+
+
+_MEANS = (
+    (BM25, HOME, "nDCG@10", 0.672), (BM25, HOME, "RR@10", 0.641), (BM25, AWAY, "nDCG@10", 0.583),
+    (CROSS, HOME, "nDCG@10", 0.703), (CROSS, HOME, "RR@10", 0.676), (CROSS, AWAY, "nDCG@10", 0.766),
+    (BI, HOME, "nDCG@10", 0.626), (BI, HOME, "RR@10", 0.594), (BI, AWAY, "nDCG@10", 0.671),
+    (SMOOTHED, HOME, "nDCG@10", 0.649),
+)  # fmt: skip
+_SLICES = (("how", 0.55, 18), ("what", 0.63, 41), ("when", 0.71, 12), ("who", 0.68, 29))
+
+
+def _effect(ranker: str, collection: str, measure: str, mean: float) -> Effectiveness:
+    n = 20 if ranker == SMOOTHED else 50 if collection == HOME else 100
+    random = Random(f"{ranker}|{collection}|{measure}")
+    top = round((mean - 0.25) * n)
+    rest = [random.betavariate(1.2, 1.6) for _ in range(n - top)]
+    values = [1.0] * top + [min(1.0, value * (mean * n - top) / sum(rest)) for value in rest]
+    mean = sum(values) / n
+    deviation = sqrt(sum((v - mean) ** 2 for v in values) / (n - 1))
+    worst = sorted(values)[: n // 10]
+    return Effectiveness(
+        ranker=ranker, collection=collection, measure=measure, mean=_about(mean, 1.96 * deviation / sqrt(n), n),
+        judged=0.11 if collection == HOME else 1.0, deviation=deviation,
+        worst_decile=Estimate(sum(worst) / len(worst), worst[0], worst[-1], n),
+        per_query={str(q): value for q, value in enumerate(values)},
+    )  # fmt: skip
+
+
+def _slice(ranker: str, label: str, mean: float, n: int) -> Effectiveness:
+    return Effectiveness(
+        ranker=ranker, collection=AWAY, measure="nDCG@10", mean=_about(mean, 1.0 / sqrt(n) * 0.6, n), slice=label,
+        judged=1.0, deviation=0.31, worst_decile=Estimate(0.04, 0.0, 0.12, n),
+    )  # fmt: skip
+
+
+def _comparison(
+    a: str, b: str, collection: str, difference: float, half: float, n: int, p: float, holm: float
+) -> Comparison:
+    return Comparison(
+        a=a, b=b, collection=collection, measure="nDCG@10", difference=_about(difference, half, n), p=p, p_holm=holm,
+        test="paired permutation of signs over queries, two-sided",
+    )  # fmt: skip
+
+
+def _shifts() -> list[Shift]:
+    found = []
+    for ranker, corpus, kinds in (
+        (BM25, -0.13, {"how": -0.09, "what": -0.02, "when": 0.08, "who": 0.05}),
+        (CROSS, 0.09, {"how": -0.06, "what": 0.01, "when": 0.04, "who": 0.02}),
+        (BI, 0.07, {"how": -0.19, "what": 0.03, "when": -0.11, "who": 0.06}),
+    ):
+        baseline = ranker == BM25
+        found.append(
+            Shift(
+                ranker=ranker, kind="corpus", source=HOME, target=AWAY, measure="nDCG@10",
+                change=_about(corpus * 0.67, 0.09, 100), relative=_about(corpus, 0.13, 100),
+                relative_to_baseline=None if baseline else _about(corpus + 0.13, 0.12, 100),
+            )
+        )  # fmt: skip
+        for label, value in kinds.items():
+            found.append(
+                Shift(
+                    ranker=ranker, kind="query type", source=f"{AWAY}: other types", target=f"{AWAY}: {label}",
+                    measure="nDCG@10", change=_about(value * 0.6, 0.1, 20), relative=_about(value, 0.16, 20),
+                    relative_to_baseline=None if baseline else _about(value + 0.04, 0.17, 20),
+                )
+            )  # fmt: skip
+    return found
+
+
+_PLUGINS: dict[str, tuple[str, str, str, str, dict[str, float | int | None]]] = {
+    "query at the start": ("query_injection(place='start')", "document", "none", "insert", {}),
+    "query interleaved": ("query_injection(place='interleave')", "document", "none", "insert", {}),
+    "word substitution": (
+        "prada", "document", "weights", "substitute(wordnet|counterfitted)",
+        {"edits": 10, "calls": 60, "similarity": 0.8},
+    ),
+    "query typos": ("query_typos", "query", "scores", "misspell", {"edits": 2, "calls": 40}),
+    "random substitutions": ("random_edits", "document", "none", "substitute(wordnet|counterfitted)", {"edits": 10}),
+    "benign insertion": ("benign_insertion", "document", "none", "insert", {}),
+}  # fmt: skip
+
+# attack, success, boost, mean edits, mean calls, invalid cases
+_ATTACKS: Mapping[str, tuple[tuple[str, float, float, float, float, int], ...]] = {
+    BM25: (
+        ("query at the start", 29 / 30, 12.1, 11.2, 0, 0), ("query interleaved", 29 / 30, 12.1, 11.2, 0, 0),
+        ("word substitution", 7 / 30, 2.2, 6.1, 58.1, 4), ("query typos", 14 / 30, 1.9, 1.7, 31.0, 0),
+        ("random substitutions", 2 / 30, -0.3, 10.0, 0, 0), ("benign insertion", 1 / 30, -0.9, 11.2, 0, 0),
+    ),
+    CROSS: (
+        ("query at the start", 23 / 30, 8.8, 11.2, 0, 0), ("query interleaved", 15 / 30, 4.9, 11.2, 0, 0),
+        ("word substitution", 17 / 30, 5.6, 7.9, 60.0, 2), ("query typos", 12 / 30, 1.1, 1.8, 36.2, 0),
+        ("random substitutions", 3 / 30, 0.2, 10.0, 0, 0), ("benign insertion", 4 / 30, 0.4, 11.2, 0, 0),
+    ),
+    BI: (
+        ("query at the start", 27 / 30, 10.4, 11.2, 0, 0), ("query interleaved", 20 / 30, 7.1, 11.2, 0, 0),
+        ("word substitution", 12 / 30, 3.7, 8.3, 60.0, 2), ("query typos", 17 / 30, 2.3, 1.8, 33.9, 0),
+        ("random substitutions", 6 / 30, 0.7, 10.0, 0, 0), ("benign insertion", 3 / 30, 0.1, 11.2, 0, 0),
+    ),
+    SMOOTHED: (
+        ("word substitution", 2 / 20, 0.6, 7.0, 60.0, 1), ("random substitutions", 2 / 20, 0.1, 10.0, 0, 0),
+    ),
+}  # fmt: skip
+
+
+def _attacks() -> list[AttackResult]:
+    whole = [_attack(ranker, *row) for ranker, rows in _ATTACKS.items() for row in rows]
+    first = whole[0]
+    halves = [
+        replace(first, stratum=stratum, success={"ASR@10": share(value, 15)}, statuses={"ok": 15})
+        for stratum, value in (("11-15", 1.0), ("16-20", 14 / 15))
+    ]
+    return [first, *halves, *whole[1:]]
+
+
+def _attack(
+    ranker: str, name: str, success: float, boost: float, edits: float, calls: float, invalid: int
+) -> AttackResult:
+    plugin, surface, access, allowed, limits = _PLUGINS[name]
+    n = 20 if ranker == SMOOTHED else CASES
+    control = name in ("random substitutions", "benign insertion")
+    query = surface == "query"
+    ways = {"promoted": 1.0, "ASR@1": 0.5, "ASR@5": 0.8, "ASR@10": 1.0, "goal": 0.5}
+    if query:
+        ways = {"demoted": 1.0, "harmed": 0.7}
+    p, holm = (0.0004, 0.008) if success > 0.3 else (0.21, 0.63)
+    against = [
+        AgainstControl(control=c, difference=_about(success - 0.08, 0.15, n), p=p, p_holm=holm)
+        for c in ("random substitutions", "benign insertion")
+        if not (control or query)
+    ]
+    return AttackResult(
+        ranker=ranker, attack=name, plugin=plugin, control=control, surface=surface, access=access,
+        goal="demote" if query else "promote", edits_allowed=allowed, budget=limits, stratum="all",
+        statuses={"ok": n - invalid, "invalid": invalid} if invalid else {"ok": n},
+        success={key: share(round(success * n * part) / n, n) for key, part in ways.items()},
+        boost=_about(-boost if query else boost, 1.6, n), harm=_about(0.004 * abs(boost), 0.012, n),
+        calls=_about(calls, calls * 0.1, n), edits=_about(edits, 0.8, n), similarity=_about(0.9, 0.03, n),
+        seconds=_about(0.02 + calls * 0.04, 0.01, n), against_controls=against,
+    )  # fmt: skip
+
+
+def _certified(k: int, radius: int, held: int) -> CertifiedResult:
+    return CertifiedResult(
+        ranker=SMOOTHED, collection=HOME, k=k, radius=radius, edits="substitute(wordnet|counterfitted)",
+        crq=share(held / 20, 20), alpha=0.01, expected_false=0.2, samples=500, method="certdr-joint",
+        assumes="the exact smoothed ranker, the word table wordnet|counterfitted (hash 5a1c77e0), words as "
+        "robustrank-words/1 cuts them",
+    )  # fmt: skip
+
+
+def worst_cases() -> list[WorstCase]:
+    """Four: an insertion, substitutions with an unseen character among them, a typo, and a long insertion."""
+    claim = "Vitamin D deficiency is unrelated to birth weight."
+    text = (
+        "Maternal vitamin D status during pregnancy and its association with childhood outcomes was examined in a "
+        "cohort of 1,094 women. Serum concentrations were measured at 34 weeks. Low concentrations were common in "
+        "winter, and were not associated with the duration of gestation or with blood pressure at age nine. The "
+        "findings should be read with care because loss to follow-up was considerable and diet was self-reported."
+    )
+    changes = {
+        "examined": "scrutinised", "cohort": "coh\u043ert", "associated with": "link\u200bed to",
+        "considerable": "\u202elarge\u202c",
+    }  # fmt: skip
+    edited = text
+    for old, new in changes.items():
+        edited = edited.replace(old, new)
+    typos = "glucsoe intolerance in pergnancy"
+    return [
+        _case(CROSS, "query at the start", claim, (18, 1), (-6.21, 7.94), text, f"{claim} {text}"),
+        _case(BI, "word substitution", "Do pregnant women lack vitamin D?", (17, 2), (0.312, 0.603), text, edited),
+        _case(CROSS, "query typos", "glucose intolerance in pregnancy", (1, 9), (4.1, -2.2), text, text, typos),
+        _case(BM25, "query interleaved", "vitamin", (20, 3), (2.4, 11.8), text, f"vitamin {text} vitamin"),
+    ]
+
+
+def _case(
+    ranker: str, attack: str, query: str, ranks: tuple[int, int], scores: tuple[float, float], before: str, after: str,
+    query_after: str | None = None,
+) -> WorstCase:  # fmt: skip
+    old, new = (before, after) if query_after is None else (query, query_after)
+    return WorstCase(
+        key=f"{ranker}{attack}", ranker=ranker, attack=attack, collection=HOME, query_id="1319", query=query,
+        query_after=query_after, doc_id="4346436", rank_before=ranks[0], rank_after=ranks[1], score_before=scores[0],
+        score_after=scores[1], list_length=20, edits=5, similarity=None if query_after else 0.91, calls=60,
+        before=before, after=after, diff=diff(old, new),
+    )  # fmt: skip
+
+
+def _flags() -> list[RedFlag]:
+    return [
+        RedFlag(
+            check="batch", severity="serious",
+            title=f"{CROSS}: a document alone gets another score than in company",
+            detail="largest difference 1.40% of the spread of the list (SciFact, query 1319)",
+        ),
+        RedFlag(
+            check="control", severity="warning", title="word substitution: not shown to beat random substitutions",
+            detail=f"ASR@10 0.10 against {SMOOTHED}; minus the control +0.00 [-0.15, +0.15], n=20",
+        ),
+        RedFlag(
+            check="judged", severity="warning", title=f"{BI} on SciFact: few judgments",
+            detail="only 11% of its top 10 is judged; nDCG@10 counts the rest as not relevant, which favours rankers "
+            "close to the ones that were pooled",
+        ),
+    ]  # fmt: skip
+
+
+def _verdicts() -> list[Verdict]:
+    return [
+        Verdict(
+            gate="no attack lifts half of the documents into the top ten", outcome="fail",
+            reason=f"query at the start against {CROSS}: the lower bound 0.59 is above 0.50",
+            estimate=share(23 / 30, 30), limit="at most 0.50",
+        ),
+        Verdict(
+            gate="word substitution stays under two thirds", outcome="inconclusive",
+            reason="the limit 0.66 lies inside the interval", estimate=share(17 / 30, 30), limit="at most 0.66",
+            queries_needed=115,
+        ),
+        Verdict(
+            gate="the cross-encoder is good at home", outcome="pass", reason="the lower bound is above the limit",
+            estimate=_about(0.703, 0.08, 50), limit="at least 0.60", held=True,
+        ),
+    ]  # fmt: skip
