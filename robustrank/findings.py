@@ -65,10 +65,10 @@ def headline(results: Sequence[AttackResult]) -> str:
     worst = max(real, key=lambda r: (r.success[adversarial.lead(r)].low, r.success[adversarial.lead(r)].value))
     name = adversarial.lead(worst)
     share = worst.success[name]
-    did = f"reached the top {name.partition('@')[2]}" if "@" in name else f"was {name}"
+    did = f"lifted the target into the top {name.partition('@')[2]}" if "@" in name else "lifted the target"
     return (
-        f"Against {worst.ranker}, the attack {worst.attack} succeeded in {share.value:.0%} of cases "
-        f"[{share.low:.0%}, {share.high:.0%}], n={share.n} queries: the target document {did}."
+        f"Against {worst.ranker}, “{worst.attack}” {did} in {share.value:.0%} of cases "
+        f"[{share.low:.0%}, {share.high:.0%}], n={share.n} queries."
     )
 
 

@@ -1,0 +1,182 @@
+"""TextAttack's search methods, let loose on a ranker.
+
+Morris et al.: TextAttack: A Framework for Adversarial Attacks, Data Augmentation, and Adversarial Training in NLP,
+EMNLP 2020 (demonstrations). The goal, the substitutes, the meter and the verification are RobustRank's; the search is
+TextAttack's own code, so that a comparison with our attacks compares searches and nothing else.
+
+TextAttack splits text in its own way and joins it again. It is therefore shown only the document's substitutable
+words, and every trial is rebuilt from the document itself in the audit's word unit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Literal
+
+from robustrank.errors import BudgetExhausted, MissingExtra
+from robustrank.interfaces import Oracle
+from robustrank.substitutes import load
+from robustrank.text import substitute, words
+from robustrank.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
+from robustrank_attacks._options import require_choice, require_positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextAttackSearch:
+    """Word substitution by one of TextAttack's search methods (needs the extra ``textattack``).
+
+    Args:
+        search: ``"greedy_wir"`` (words by importance, as TextFooler and PWWS), ``"greedy"`` or ``"beam"``.
+        substitutes: The table of synonyms (:func:`robustrank.substitutes.load`).
+        beam: Width of the beam search.
+    """
+
+    search: Literal["greedy_wir", "greedy", "beam"] = "greedy_wir"
+    substitutes: str = "counterfitted|wordnet"
+    beam: int = 4
+
+    def __post_init__(self) -> None:
+        require_choice("textattack", "search", [self.search], ["greedy_wir", "greedy", "beam"])
+        require_positive("textattack", "beam", self.beam)
+
+    @property
+    def threat(self) -> ThreatModel:
+        """Sees scores; substitutes words of the document."""
+        edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.substitutes)
+        return ThreatModel(surface=Surface.DOCUMENT, access=Access.SCORES, edits=edits)
+
+    def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
+        """The best document TextAttack's search came upon, also where the budget ended it."""
+        limit = oracle.budget.edits
+        if limit == 0 or oracle.affordable() == 0 or oracle.rank([Perturbation()])[0] <= case.goal_rank:
+            return Perturbation()
+        with _textattack() as textattack:
+            possible = load(self.substitutes).within(case.target.text)
+            shown = _shown(case.target.text, possible, textattack)
+            if not shown:
+                return Perturbation()
+            search = _Search(case, oracle, [position for position, _ in shown])
+            attack = textattack.Attack(
+                _goal(textattack, search),
+                _constraints(textattack, limit),
+                _swap(textattack, {word: possible[position] for position, word in shown}),
+                self._method(textattack),
+            )
+            with suppress(BudgetExhausted):  # the best so far is what the attacker then has
+                attack.attack(textattack.shared.AttackedText(" ".join(word for _, word in shown)), 0)
+        return Perturbation(target=search.best)
+
+    def _method(self, textattack: Any) -> Any:
+        methods = textattack.search_methods
+        if self.search == "greedy_wir":
+            return methods.GreedyWordSwapWIR(wir_method="unk")
+        return methods.BeamSearch(beam_width=1 if self.search == "greedy" else self.beam)
+
+
+class _Search:
+    """What TextAttack's goal function asks: scores of trials, and whether the target stands high enough."""
+
+    def __init__(self, case: Case, oracle: Oracle, positions: Sequence[int]) -> None:
+        self._case = case
+        self._oracle = oracle
+        self._positions = positions
+        self._clean = [word.text for word in words(case.target.text)]
+        self._best_score = float("-inf")
+        self.best: str | None = None
+        self.done = False
+
+    def score(self, trials: Sequence[Sequence[str]]) -> list[float]:
+        """The victim's scores; the best legal trial is remembered, and its rank looked up."""
+        texts = [self._text(trial) for trial in trials]
+        scores = self._oracle.score([Perturbation(target=text) for text in texts])
+        legal = [i for i, trial in enumerate(trials) if "UNK" not in trial]  # probes of importance are no candidates
+        top = max(legal, key=lambda i: scores[i], default=None)
+        if top is not None and scores[top] > self._best_score:
+            self._best_score = scores[top]
+            self.best = texts[top] if texts[top] != self._case.target.text else None
+            if self.best is not None:
+                self.done = self._oracle.rank([Perturbation(target=self.best)])[0] <= self._case.goal_rank
+        return scores
+
+    def _text(self, trial: Sequence[str]) -> str:
+        pairs = zip(self._positions, trial, strict=True)
+        return substitute(self._case.target.text, {p: w for p, w in pairs if w != self._clean[p]})
+
+
+def _shown(text: str, possible: Mapping[int, Sequence[str]], textattack: Any) -> list[tuple[int, str]]:
+    """The substitutable words TextAttack reads as one word each; it would lose its place at others."""
+    split = textattack.shared.utils.words_from_text
+    found = words(text)
+    return [
+        (position, found[position].text)
+        for position in sorted(possible)
+        if split(found[position].text) == [found[position].text]
+        and all(split(other) == [other] for other in possible[position])
+    ]
+
+
+def _goal(textattack: Any, search: _Search) -> Any:
+    class ReachRank(textattack.goal_functions.GoalFunction):  # type: ignore[misc]
+        """The higher the victim's score the better; complete when the target's rank is good enough."""
+
+        def _call_model(self, texts: Sequence[Any]) -> list[float]:
+            return search.score([text.words for text in texts])
+
+        def _is_goal_complete(self, output: float, text: Any) -> bool:
+            return search.done
+
+        def _get_score(self, output: float, text: Any) -> float:
+            return float(output)
+
+        def _get_displayed_output(self, output: float) -> float:
+            return output
+
+        def _goal_function_result_type(self) -> Any:
+            return textattack.goal_function_results.ClassificationGoalFunctionResult
+
+        def _process_model_outputs(self, inputs: Any, outputs: Any) -> Any:
+            return outputs
+
+    return ReachRank(None, use_cache=False)
+
+
+def _constraints(textattack: Any, limit: int | None) -> list[Any]:
+    found = [textattack.constraints.pre_transformation.RepeatModification()]
+    if limit is not None:
+        found.append(textattack.constraints.overlap.MaxWordsPerturbed(max_num_words=limit))
+    return found
+
+
+def _swap(textattack: Any, table: Mapping[str, Sequence[str]]) -> Any:
+    class FromTable(textattack.transformations.word_swaps.WordSwap):  # type: ignore[misc]
+        """The table's substitutes, as our attacks have them."""
+
+        def _get_replacement_words(self, word: str) -> list[str]:
+            return list(table.get(word, ()))
+
+    return FromTable()
+
+
+@contextmanager
+def _textattack() -> Iterator[Any]:
+    """The package, with the logging it resets at import put back."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    try:
+        import textattack
+        import textattack.constraints.overlap
+        import textattack.constraints.pre_transformation
+        import textattack.goal_functions
+        import textattack.search_methods
+        import textattack.transformations.word_swaps
+    except ImportError as error:
+        package = error.name or "textattack"
+        raise MissingExtra("the textattack attack", extra="textattack", package=package) from error
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
+    yield textattack

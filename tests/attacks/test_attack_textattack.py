@@ -1,0 +1,88 @@
+"""TextAttack's searches under our meter, on our substitutes (extra ``textattack``, in an environment of its own)."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from itertools import combinations, product
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from robustrank.errors import MissingExtra, PluginError
+from robustrank.oracle import MeteredOracle, MeteredRanker
+from robustrank.substitutes import load
+from robustrank.testing import WordWeights, make_case
+from robustrank.text import substitute
+from robustrank.types import Budget, Case, Query
+from robustrank.verify import verify
+from robustrank_attacks.textattack_search import TextAttackSearch
+
+needs_textattack = pytest.mark.skipif(
+    find_spec("textattack") is None, reason="textattack is not installed (it wants an environment of its own)"
+)
+TEXTS = ["q q q", "q q", "Old, cold; warm end-to-end tea", "none"]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> str:
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps({"old": ["aged", "ancient"], "cold": ["icy"], "warm": ["hot", "mild"], "tea": ["brew"]}))
+    return str(path)
+
+
+RANKER = WordWeights(weights={"aged": 0.5, "ancient": 0.25, "icy": 1.5, "hot": 0.75, "mild": 2.0, "brew": -1.0})
+
+
+def _brute_force(case: Case, table: str, edits: int) -> float:
+    possible = load(table).within(case.target.text)
+    best = RANKER.score(case.query, [case.target])[0]
+    for size in range(1, edits + 1):
+        for positions in combinations(possible, size):
+            for choice in product(*(possible[p] for p in positions)):
+                text = substitute(case.target.text, dict(zip(positions, choice, strict=True)))
+                best = max(best, *RANKER.score(case.query, [case.target._replace(text=text)]))
+    return best
+
+
+@pytest.mark.skipif(find_spec("textattack") is not None, reason="textattack is installed")
+def test_without_the_package_the_error_names_the_extra(table: str) -> None:
+    ranker = MeteredRanker(RANKER)
+    case, attack = make_case(ranker, "q", TEXTS, 2), TextAttackSearch(substitutes=table)
+    with pytest.raises(MissingExtra, match=r"pip install 'robustrank\[textattack\]'"):
+        attack.perturb(case, MeteredOracle(ranker, case, attack.threat, Budget()), Random(0))
+
+
+def test_an_unknown_search_is_refused() -> None:
+    with pytest.raises(PluginError, match="search must be one of greedy_wir, greedy, beam"):
+        TextAttackSearch(search="genetic")  # type: ignore[arg-type]
+
+
+@needs_textattack
+@pytest.mark.parametrize("search", ["greedy_wir", "greedy", "beam"])
+@pytest.mark.parametrize("edits", [1, 2])
+def test_on_an_additive_ranker_the_search_finds_the_optimum_legally(table: str, search: str, edits: int) -> None:
+    ranker = MeteredRanker(RANKER)
+    case = make_case(ranker, "q", TEXTS, 2)
+    attack = TextAttackSearch(search=search, substitutes=table)  # type: ignore[arg-type]
+    budget = Budget(edits=edits)
+    oracle = MeteredOracle(ranker, case, attack.threat, budget)
+    found = attack.perturb(case, oracle, Random(0))
+    assert not verify(case, found, attack.threat, budget).violations
+    assert found.target is not None
+    reached = RANKER.score(Query("q", "q"), [case.target._replace(text=found.target)])[0]
+    if search == "greedy_wir":  # it goes word by word in order of importance and may stop at the goal
+        assert reached > RANKER.score(Query("q", "q"), [case.target])[0]
+    else:
+        assert reached == pytest.approx(_brute_force(case, table, edits))
+
+
+@needs_textattack
+def test_the_budget_of_calls_holds_and_the_best_so_far_is_returned(table: str) -> None:
+    ranker = MeteredRanker(RANKER)
+    case, attack = make_case(ranker, "q", TEXTS, 2), TextAttackSearch(search="beam", substitutes=table)
+    for calls in range(0, 12, 3):
+        oracle = MeteredOracle(ranker, case, attack.threat, Budget(edits=2, calls=calls))
+        attack.perturb(case, oracle, Random(0))
+        assert oracle.spent <= calls
