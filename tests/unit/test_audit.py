@@ -1,0 +1,170 @@
+"""A whole audit on real text, small: planned, killed, resumed, summed up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from robustrank import audit, config, store, tasks
+from robustrank.errors import PluginError
+from robustrank.summary import Summary
+
+SMALL = """
+name = "small"
+measures = ["nDCG@10"]
+baseline = "BM25"
+[[collection]]
+name = "SciFact"
+use = "scifact"
+queries = 6
+depth = 15
+[[ranker]]
+name = "BM25"
+use = "bm25"
+[[ranker]]
+name = "random"
+use = "random"
+[cases]
+queries = 4
+strata = ["6-10", "11-15"]
+[[attack]]
+name = "injection"
+use = "query_injection"
+[[attack]]
+name = "random edits"
+use = "random_edits"
+budget = { edits = 5 }
+[[attack]]
+name = "typos"
+use = "query_typos"
+"""
+
+TIMES = {"started", "finished", "environment"}
+
+
+def _figures(summary: Summary) -> str:
+    """All of a summary but times, for comparison."""
+    data = {key: value for key, value in asdict(summary).items() if key not in TIMES}
+    for ranker in data["rankers"]:
+        del ranker["pairs"], ranker["seconds"]
+    for attack in data["attacks"]:
+        del attack["seconds"]
+    return json.dumps(data, sort_keys=True)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
+    spec = config.parse(SMALL)
+    where = audit.folder(spec, tmp_path_factory.mktemp("audits"))
+    return where, audit.run(spec, where)
+
+
+def test_every_planned_list_and_case_has_one_record(done: tuple[Path, Summary]) -> None:
+    records = list(store.read(done[0]).values())
+    kinds = [record["kind"] for record in records]
+    assert kinds.count("ranking") == 2 * 6
+    assert kinds.count("check") == 2
+    attacks = [r for r in records if r["kind"] == "attack" and r["attack"] != "typos"]
+    assert len(attacks) == 2 * 2 * 4 * 2  # rankers, attacks, queries, strata
+    assert all(record["status"] == "ok" for record in records if "status" in record)
+
+
+def test_targets_come_from_their_stratum_of_the_victims_own_ranking(done: tuple[Path, Summary]) -> None:
+    for record in store.read(done[0]).values():
+        if record["kind"] == "attack" and record["attack"] != "typos":
+            first, last = map(int, record["stratum"].split("-"))
+            assert first <= record["rank_before"] <= last
+
+
+def test_controls_make_the_same_edits_against_every_ranker_when_the_target_is_the_same() -> None:
+    spec = config.parse(SMALL)
+    bench = tasks.workbench(spec)
+    planned = [task for _, phase in audit.phases(bench, {}) for task in phase]
+    assert planned  # nothing is ranked yet, so nothing is attacked yet
+    assert not [t for t in planned if t.kind == "attack"]
+
+
+def test_running_again_scores_nothing_and_changes_nothing(done: tuple[Path, Summary]) -> None:
+    where, summary = done
+    before = len(store.read(where))
+    again = audit.run(config.parse(SMALL), where)
+    assert len(store.read(where)) == before + 1  # one more session
+    assert _figures(again) == _figures(summary)
+
+
+def test_an_interrupted_audit_ends_with_the_figures_of_an_uninterrupted_one(
+    done: tuple[Path, Summary], tmp_path: Path
+) -> None:
+    spec = config.parse(SMALL)
+    for limit in (3, 10, 11):
+        assert audit.run(spec, tmp_path, limit=limit).finished is None
+    assert _figures(replace(audit.run(spec, tmp_path), finished=None)) == _figures(replace(done[1], finished=None))
+
+
+def test_killed_at_any_moment_it_goes_on_without_loss_or_duplicates(done: tuple[Path, Summary], tmp_path: Path) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text(SMALL)
+    where = audit.folder(config.load(file), tmp_path)
+    command = [sys.executable, "-m", "robustrank", "audit", str(file), "--out", str(tmp_path)]
+    journal = where / "records" / "main.jsonl"
+    for lines in (1, 9, 25):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < lines):
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    survived = journal.read_bytes().count(b"\n")
+    assert survived >= 25
+    resumed = audit.run(config.load(file), where)
+    keys = [json.loads(line)["key"] for line in journal.read_text().splitlines()]
+    assert len(keys) == len(set(keys)) > survived
+    assert _figures(resumed) == _figures(done[1])
+
+
+def test_the_summary_can_be_made_again_from_records_alone(done: tuple[Path, Summary]) -> None:
+    where, summary = done
+    (where / "report.html").unlink()
+    assert _figures(audit.summarise(where)) == _figures(summary)
+    assert (where / "report.html").exists()
+
+
+def test_other_gates_are_the_same_audit_and_another_seed_is_not(tmp_path: Path) -> None:
+    gate = '\n[[gate]]\nname = "x"\nmeasure = "nDCG@10"\nmin = 0.1\nwhere = { ranker = "BM25" }\n'
+    spec = config.parse(SMALL)
+    assert audit.folder(config.parse(SMALL + gate), tmp_path) == audit.folder(spec, tmp_path)
+    assert audit.folder(replace(spec, seed=14), tmp_path) != audit.folder(spec, tmp_path)
+
+
+def test_a_wrong_parameter_fails_before_anything_is_scored(tmp_path: Path) -> None:
+    spec = config.parse(SMALL.replace('use = "query_injection"', 'use = "query_injection"\nplaice = "end"'))
+    with pytest.raises(PluginError, match="did you mean 'place'"):
+        audit.run(spec, tmp_path)
+    assert not [r for r in store.read(tmp_path).values() if r["kind"] != "setup"]
+
+
+def test_a_ranker_that_fails_on_some_queries_is_a_record_with_a_reason_and_the_rest_goes_on(tmp_path: Path) -> None:
+    text = SMALL.replace('use = "random"', 'use = "callable"\nfunction = "flaky_ranker:score"')
+    (tmp_path / "flaky_ranker.py").write_text(
+        "def score(query, docs):\n"
+        "    if len(query) % 2:\n"
+        "        raise RuntimeError('no answer')\n"
+        "    return [float('nan') if len(query) % 3 == 0 else float(len(d)) for d in docs]\n"
+    )
+    sys.path.insert(0, str(tmp_path))
+    try:
+        summary = audit.run(config.parse(text), tmp_path / "audit")
+    finally:
+        sys.path.remove(str(tmp_path))
+    failed = [r for r in store.read(tmp_path / "audit").values() if r.get("status") == "error"]
+    assert failed
+    assert all("no answer" in r["error"] or "score nan" in r["error"] for r in failed)
+    assert any(flag.check == "errors" for flag in summary.red_flags)
+    assert {figure.ranker for figure in summary.effectiveness} >= {"BM25"}
