@@ -78,6 +78,7 @@ def audit(file: str | None, quick: bool, out: Path, fresh: bool, limit: int | No
     screen = console.open_console()
     for part in console.overview(found):
         screen.print(part)
+        screen.print()
     click.echo(f"report   {folder / 'report.html'}\nsummary  {folder / 'summary.json'}")
     sys.exit(gate.exit_code(found.verdicts))
 
@@ -173,7 +174,7 @@ def compare(old: Path, new: Path) -> None:
     changes, attacks = comparing.effectiveness(before, after), comparing.attacks(before, after)
     if not changes and not attacks:
         raise ConfigError("the two audits share no ranker with the same name, collection and measure")
-    screen.print(console.changes(changes), console.attack_changes(attacks))
+    screen.print(console.changes(changes), "", console.attack_changes(attacks))
 
 
 @main.command()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from robustrank import stats
+from robustrank.protocols.adversarial import lead
 from robustrank.summary import Summary
 from robustrank.types import Estimate
 
@@ -27,7 +28,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class AttackChange:
-    """One way of success of one attack, in both audits; their targets may differ, hence no paired test."""
+    """Success of one attack in both audits; their targets may differ, hence no paired test."""
 
     ranker: str
     attack: str
@@ -57,18 +58,20 @@ def effectiveness(old: Summary, new: Summary) -> list[Change]:
 
 
 def attacks(old: Summary, new: Summary) -> list[AttackChange]:
-    """Every success rate that both audits have."""
-    before = {(r.ranker, r.attack, r.stratum): r for r in old.attacks}
-    return [
-        AttackChange(
-            ranker=result.ranker, attack=result.attack, stratum=result.stratum, measure=measure,
-            old=was.success[measure], new=estimate,
-        )
-        for result in new.attacks
-        if (was := before.get((result.ranker, result.attack, result.stratum))) is not None
-        for measure, estimate in result.success.items()
-        if measure in was.success
-    ]  # fmt: skip
+    """The success each attack is judged by, where both audits have it."""
+    before = {(r.ranker, r.attack, r.stratum): r.success for r in old.attacks}
+    found = []
+    for result in new.attacks:
+        was = before.get((result.ranker, result.attack, result.stratum), {})
+        measure = lead(result)
+        if measure in was:
+            found.append(
+                AttackChange(
+                    ranker=result.ranker, attack=result.attack, stratum=result.stratum, measure=measure,
+                    old=was[measure], new=result.success[measure],
+                )
+            )  # fmt: skip
+    return found
 
 
 def caveats(old: Summary, new: Summary) -> list[str]:

@@ -19,7 +19,7 @@ from robustrank.types import Estimate
 if TYPE_CHECKING:
     from robustrank.audit import Progress as Listener
     from robustrank.compare import AttackChange, Change
-    from robustrank.summary import AttackResult, Shift, Summary, Verdict
+    from robustrank.summary import AttackResult, CertifiedResult, Shift, Summary, Verdict
 
 WIDTH = 120
 """Columns where the output is no terminal."""
@@ -128,8 +128,9 @@ def overview(summary: Summary) -> list[Table | Text]:
     if summary.verdicts:
         parts.append(verdicts(summary.verdicts))
     if summary.red_flags:
-        parts.append(Text(f"{len(summary.red_flags)} red flags: reasons to doubt some of these figures", "yellow"))
-        parts += [safe(f"  {flag.severity}: {flag.title}") for flag in summary.red_flags[:5]]
+        lines = [Text(f"{len(summary.red_flags)} red flags: reasons to doubt some of these figures", "yellow")]
+        lines += [safe(f"  {flag.severity}: {flag.title}") for flag in summary.red_flags[:5]]
+        parts.append(Text("\n").join(lines))
     return parts
 
 
@@ -138,6 +139,7 @@ def _rankers(summary: Summary) -> Table:
         "ranker", f"{summary.measure} on {summary.home}", "worst tenth", "largest corpus shift", "strongest attack",
         "certified",
     )  # fmt: skip
+    table.columns[1].no_wrap = True
     for ranker in summary.rankers:
         home = [
             e
@@ -146,7 +148,7 @@ def _rankers(summary: Summary) -> Table:
         ]
         shifts = [s for s in summary.shifts if s.ranker == ranker.name and s.kind == "corpus" and s.relative]
         attacks = [a for a in summary.attacks if a.ranker == ranker.name and a.stratum == "all" and not a.control]
-        certified = [c for c in summary.certificates if c.ranker == ranker.name]
+        certified = [c for c in summary.certificates if (c.ranker, c.collection) == (ranker.name, summary.home)]
         worst = home[0].worst_decile if home else None
         table.add_row(
             safe(ranker.name),
@@ -154,7 +156,7 @@ def _rankers(summary: Summary) -> Table:
             f"{worst.value:.3f}" if worst else "–",
             safe(_shift(min(shifts, key=lambda s: s.relative.value if s.relative else 0.0))) if shifts else "–",
             safe(_strongest(attacks)),
-            f"CRQ@{certified[0].k} (R={certified[0].radius}) {certified[0].crq.value:.2f}" if certified else "–",
+            safe(_certified(certified)),
         )
     return table
 
@@ -172,6 +174,13 @@ def _strongest(attacks: Sequence[AttackResult]) -> str:
         return "–"
     worst = max(real, key=lambda attack: attack.success[lead(attack)].value)
     return f"{worst.attack}: {lead(worst)} {interval(worst.success[lead(worst)], 2)}"
+
+
+def _certified(results: Sequence[CertifiedResult]) -> str:
+    """CRQ at every K, at the smallest radius."""
+    smallest = min((c.radius for c in results), default=0)
+    shares = [f"CRQ@{c.k} {c.crq.value:.2f}" for c in results if c.radius == smallest]
+    return f"{', '.join(shares)} (R={smallest})" if shares else "–"
 
 
 def verdicts(found: Iterable[Verdict]) -> Table:
@@ -217,7 +226,7 @@ def interval(estimate: Estimate, digits: int = 3) -> str:
 
 
 def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in headings:
         table.add_column(safe(heading), overflow="fold")
     return table
