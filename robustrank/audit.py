@@ -160,12 +160,12 @@ def phases(bench: Workbench, records: Mapping[str, Record]) -> Iterator[tuple[st
     places = _places(bench)
     yield "ranking", [RankTask(place=place) for place in places]
     seen: dict[tuple[str, str], Place] = {}
-    for place in places:
+    for place in (p for p in places if p.docs(bench)):
         short = Place(ranker=place.ranker, collection=place.collection, query_id=place.query_id, depth=CHECK_DEPTH)
         seen.setdefault((place.ranker, place.collection), short)
     yield "checks", [CheckTask(place=p) for p in seen.values() if p.collection == bench.spec.home.name]
     yield "attacks", [task for place in places for task in attack_tasks(bench, records, place)]
-    certifying = [p for p in places if isinstance(p.victim(bench).ranker.ranker, Certifier)]
+    certifying = [p for p in places if p.docs(bench) and isinstance(p.victim(bench).ranker.ranker, Certifier)]
     yield "certificates", [CertifyTask(place=place) for place in certifying]
 
 

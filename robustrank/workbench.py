@@ -81,12 +81,11 @@ class Workbench:
             candidates = {
                 q.query_id: tuple(collection.documents[doc_id] for doc_id in found.get(q.query_id, ())) for q in queries
             }
-            kept = {q.query_id: q for q in queries if candidates[q.query_id]}
-            if not kept:
-                raise DataError(
-                    f"collection {name!r}: the first stage found no document for any of {len(queries)} queries"
-                )
-            self._lists[name] = Lists(spec, collection, kept, candidates)
+            if not any(candidates.values()):
+                found_nothing = f"the first stage found no document for any of {len(queries)} queries"
+                raise DataError(f"collection {name!r}: {found_nothing}")
+            # A query that finds nothing stays, and counts as 0 for every ranker.
+            self._lists[name] = Lists(spec, collection, {q.query_id: q for q in queries}, candidates)
         return self._lists[name]
 
     def victim(self, ranker: str, collection: str) -> Victim:
