@@ -20,6 +20,7 @@ from robustrank.errors import PluginError
 from robustrank.interfaces import Ranker
 from robustrank.perturbation_sets import PerturbationSets
 from robustrank.ranking import checked_scores, order
+from robustrank.substitutes import load
 from robustrank.text import UNIT, gaps, match_case, words
 from robustrank.types import AttackSet, Certificate, Document, Operation, Query, RankerCard
 
@@ -50,9 +51,9 @@ class RandomizedSmoothing:
 
     samples: int = 100
     alpha: float = 0.05
-    substitutes: str = "counterfitted"
+    substitutes: str = "wordnet"
     size: int = 100
-    temperature: float = 1.0
+    temperature: float = 2.0
     center: float = 0.0
     rule: str = "certdr-joint"
     seed: int = 0
@@ -80,8 +81,6 @@ class RandomizedSmoothing:
                 f"randomized_smoothing: {ranker.card.name} does not give a document one score of its own "
                 "(its card says not pointwise, or not deterministic); smooth a pointwise ranker"
             )
-        from robustrank.substitutes import load
-
         return SmoothedRanker(ranker, self, PerturbationSets(load(self.substitutes), self.size))
 
 

@@ -160,7 +160,7 @@ def test_the_card_tells_what_a_reader_must_know(ring: str) -> None:
     assert card.pairs_per_score == 7
     assert card.pointwise
     assert card.deterministic
-    assert "sigmoid((score - 0) / 1)" in card.note
+    assert "sigmoid((score - 0) / 2)" in card.note
     assert "made up" in card.note
     assert card.fingerprint != build(ring, samples=8).card.fingerprint
 
