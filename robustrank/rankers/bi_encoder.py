@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustrank import weights
+from robustrank.errors import ContractError, PluginError
+from robustrank.rankers._options import require_fits, require_sizes
 from robustrank.types import Document, Query, RankerCard, WordGradients
 
 KEPT = 20_000
@@ -21,6 +23,8 @@ KEPT = 20_000
 @dataclass(frozen=True, kw_only=True)
 class BiEncoder:
     """A sentence-transformers model; a text is embedded once, whichever query or list it comes in.
+
+    Prompts that the model brings for queries and for documents are put in front of them.
 
     Args:
         model: ``"all-MiniLM-L6-v2"`` comes inside a package; any other name is a local folder or a hub id.
@@ -34,6 +38,9 @@ class BiEncoder:
     device: str = "auto"
     batch: int = 32
 
+    def __post_init__(self) -> None:
+        require_sizes("bi_encoder", max_length=self.max_length, batch=self.batch)
+
     @cached_property
     def card(self) -> RankerCard:
         """Loads the model."""
@@ -43,8 +50,11 @@ class BiEncoder:
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         """The model's own similarity of query and document, cosine where it names none."""
-        vectors = self._encoder.embed([query.text, *(doc.text for doc in docs)])
-        return [float(score) for score in vectors[1:] @ vectors[0]]
+        if not docs:
+            return []
+        encoder = self._encoder
+        (asked,) = encoder.embed([query.text], encoder.query_prompt)
+        return [float(score) for score in encoder.embed([doc.text for doc in docs], encoder.document_prompt) @ asked]
 
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """Gradients of the similarity through the document's side."""
@@ -67,54 +77,76 @@ class _Encoder:
         def loader() -> Any:
             from sentence_transformers import SentenceTransformer
 
-            return SentenceTransformer(str(weights.resolve(name)), device=torch_models.choose_device(device))
+            chosen, where = torch_models.choose_device(device), str(weights.resolve(name))
+            return SentenceTransformer(where, device=chosen, model_kwargs={"use_safetensors": True})
 
-        self._model = torch_models.load("the bi_encoder ranker", name, loader)
-        self._model.max_seq_length = max_length
-        self._model.eval()
-        self._cosine = self._model.similarity_fn_name in (None, "cosine")
+        model = torch_models.load("the bi_encoder ranker", name, loader).float().eval()
+        if model.similarity_fn_name not in (None, "cosine", "dot"):
+            raise PluginError(
+                f"bi_encoder {name!r}: compares by {model.similarity_fn_name}; supported are cosine and dot product"
+            )
+        require_fits(f"bi_encoder {name!r}", max_length, torch_models.longest(model[0].auto_model.config))
+        model.max_seq_length = max_length
+        prompts = model.prompts or {}
+        usual = prompts.get(model.default_prompt_name) or ""
+        self.query_prompt: str = prompts.get("query") or usual
+        self.document_prompt: str = prompts.get("document") or prompts.get("passage") or usual
+        self._model = model
+        self._cosine = model.similarity_fn_name != "dot"
         self._batch = batch
-        self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self.fingerprint = torch_models.fingerprint(self._model, max_length, self._cosine)
+        self._kept: OrderedDict[tuple[str, str], NDArray[np.float32]] = OrderedDict()
+        pooling = [str(module) for module in list(model)[1:]]
+        self.fingerprint = torch_models.fingerprint(
+            model, max_length, self._cosine, self.query_prompt, self.document_prompt, pooling
+        )
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
         """texts x dimensions, of unit length where the similarity is the cosine."""
-        fresh = [text for text in dict.fromkeys(texts) if text not in self._kept]
+        fresh = [text for text in dict.fromkeys(texts) if (prompt, text) not in self._kept]
         if fresh:
             vectors = self._model.encode(
                 fresh,
+                prompt=prompt,
                 batch_size=self._batch,
                 normalize_embeddings=self._cosine,
                 convert_to_numpy=True,
                 show_progress_bar=False,
             )
-            self._kept.update(zip(fresh, vectors, strict=True))
-        found = np.stack([self._kept[text] for text in texts])
+            self._kept.update(zip(((prompt, text) for text in fresh), vectors, strict=True))
+        found = np.stack([self._kept[prompt, text] for text in texts])
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return found
 
     def gradients(self, query: str, text: str, candidates: Mapping[int, Sequence[str]]) -> WordGradients:
+        """Through the document's side, with the query's embedding held fixed."""
         import torch
 
         from robustrank.rankers.gradients import word_gradients
 
-        target = torch.from_numpy(self.embed([query])[0].copy()).to(self._model.device)
-        prepare = getattr(self._model, "preprocess", None) or self._model.tokenize  # renamed in sentence-transformers 6
-        tokenized = prepare([text]).items()
-        inputs = {name: v.to(self._model.device) if isinstance(v, torch.Tensor) else v for name, v in tokenized}
-        tokenizer = self._model.tokenizer
-        length = inputs["input_ids"].shape[1]
-        encoding = tokenizer(text, truncation=True, max_length=length, return_offsets_mapping=True)
-        places = [(a, b) if b > a else None for a, b in encoding["offset_mapping"]]
+        model, prompt = self._model, self.document_prompt
+        target = torch.from_numpy(self.embed([query], self.query_prompt)[0].copy()).to(model.device)
+        if hasattr(model, "preprocess"):  # sentence-transformers 6
+            tokenized = model.preprocess([text], prompt=prompt)
+        else:
+            tokenized = model.tokenize([prompt + text])
+        inputs = {name: v.to(model.device) if isinstance(v, torch.Tensor) else v for name, v in tokenized.items()}
 
         def forward() -> Any:
-            vector = self._model(inputs)["sentence_embedding"][0]
+            vector = model(inputs)["sentence_embedding"][0]
             return target @ (torch.nn.functional.normalize(vector, dim=0) if self._cosine else vector)
 
         def pieces(word: str) -> list[int]:
-            ids: list[int] = tokenizer(word, add_special_tokens=False)["input_ids"]
+            ids: list[int] = model.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
             return ids
 
-        embeddings = self._model[0].auto_model.get_input_embeddings()
+        embeddings = model[0].auto_model.get_input_embeddings()
+        places = self._places(prompt + text, len(prompt), inputs["input_ids"][0].tolist())
         return word_gradients(forward, embeddings, places, text, candidates, pieces)
+
+    def _places(self, full: str, start: int, ids: list[int]) -> list[tuple[int, int] | None]:
+        """Where each input piece stands in the document, which begins at ``start`` of the full text."""
+        encoding = self._model.tokenizer(full, truncation=True, max_length=len(ids), return_offsets_mapping=True)
+        if encoding["input_ids"] != ids:
+            raise ContractError("bi_encoder: the model prepares its input in a way that hides where the words are")
+        return [(a - start, b - start) if b > max(a, start) else None for a, b in encoding["offset_mapping"]]

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from robustrank import weights
 from robustrank.batching import by_length
 from robustrank.errors import PluginError
+from robustrank.rankers._options import require_fits, require_sizes
 from robustrank.rankers.pairs import Encoded, PairTokenizer
 from robustrank.types import Document, Query, RankerCard, WordGradients
 
@@ -31,6 +32,9 @@ class CrossEncoder:
     max_length: int = 256
     device: str = "auto"
     batch: int = 32
+
+    def __post_init__(self) -> None:
+        require_sizes("cross_encoder", max_length=self.max_length, batch=self.batch)
 
     @cached_property
     def card(self) -> RankerCard:
@@ -95,20 +99,28 @@ class _Transformers:
     def __init__(self, name: str, where: str, max_length: int, device: str, batch: int) -> None:
         from robustrank.rankers import torch_models
 
-        def loader() -> tuple[Any, Any]:
+        def loader() -> tuple[Any, Any, Any]:
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
             tokenizer = AutoTokenizer.from_pretrained(where)
-            return tokenizer, AutoModelForSequenceClassification.from_pretrained(where, use_safetensors=True)
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                where, use_safetensors=True, output_loading_info=True
+            )
+            return tokenizer, model, report
 
-        tokenizer, model = torch_models.load("the cross_encoder ranker", name, loader)
+        what = f"cross_encoder {name!r}"
+        tokenizer, model, report = torch_models.load("the cross_encoder ranker", name, loader)
         if not getattr(tokenizer, "is_fast", False):
-            raise PluginError(f"cross_encoder {name!r}: has no tokenizer.json; convert its tokenizer to a fast one")
+            raise PluginError(f"{what}: has no tokenizer.json; convert its tokenizer to a fast one")
         if model.config.num_labels not in (1, 2):
-            raise PluginError(f"cross_encoder {name!r}: {model.config.num_labels} labels, a ranker has 1 or 2")
-        self.torch_model = model.eval().to(torch_models.choose_device(device))
+            raise PluginError(f"{what}: {model.config.num_labels} labels, a ranker has 1 or 2")
+        if missing := sorted(set(report["missing_keys"])):
+            # transformers fills what is missing with random numbers, and so would the scores be.
+            raise PluginError(f"{what}: its files lack {', '.join(missing)}; it was not trained as a cross-encoder")
+        require_fits(what, max_length, torch_models.longest(model.config))
+        self.torch_model = model.float().eval().to(torch_models.choose_device(device))
         self.tokenizer = PairTokenizer(tokenizer.backend_tokenizer, max_length)
-        self.fingerprint = torch_models.fingerprint(model, max_length)
+        self.fingerprint = torch_models.fingerprint(model, self.tokenizer.state)
         self._batch = batch
 
     def logits(self, query: str, texts: Sequence[str]) -> list[float]:

@@ -75,8 +75,9 @@ class CallableRanker:
             raise PluginError(f"callable: function must be 'package.module:name', not {self.function!r}")
         try:
             function = getattr(import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise PluginError(f"callable: {self.function!r} cannot be imported: {error}") from error
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise PluginError(f"callable: {self.function!r} cannot be imported: {reason}") from error
         if not callable(function):
             raise PluginError(f"callable: {self.function!r} is a {type(function).__name__}, not a function")
         return FunctionRanker(function, f"callable({self.function})", self.pointwise)

@@ -35,9 +35,9 @@ def word_gradients(
     import torch
 
     with _recorded(embeddings) as seen:
-        score().backward()
-        (inputs,) = seen
-    gradient, vectors = inputs.grad[0], inputs.detach()[0]
+        value = score()
+    # Asked for the inputs alone, torch computes no gradients of weights.
+    gradient, vectors = torch.autograd.grad(value, seen)[0][0], seen[0].detach()[0]
     found = words(text)
     importance = []
     gains: dict[int, list[float]] = {}
@@ -63,7 +63,6 @@ def _recorded(embeddings: Any) -> Iterator[list[Any]]:
 
     def cut(module: Any, inputs: Any, output: Any) -> Any:
         leaf = output.detach().requires_grad_()
-        leaf.retain_grad()
         seen.append(leaf)
         return leaf
 

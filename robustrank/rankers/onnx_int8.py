@@ -7,20 +7,24 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
 from robustrank.errors import MissingExtra
+from robustrank.rankers._options import require_fits
 from robustrank.rankers.pairs import Encoded, PairTokenizer
+
+POSITIONS = 512
+"""Word pieces BERT can read."""
 
 
 class OnnxCrossEncoder:
     """A BERT cross-encoder in an ONNX file with dynamic int8 quantisation.
 
     Dynamic quantisation scales activations by the largest value of a *batch*, so a document's score would depend on
-    its company (by a tenth of a list's spread, measured at 16 a batch). Pairs are therefore run one by one, each on
-    one thread, as many at a time as there are cores: exact, and no slower here than batches.
+    its company: by up to 0.87 where a list spreads over 18, measured in batches of 32. Pairs are therefore run one by
+    one, each on one thread, as many at a time as there are cores. That is also faster: nothing is padded.
 
     Args:
         folder: Holds ``model.onnx`` and ``tokenizer.json``.
@@ -34,13 +38,18 @@ class OnnxCrossEncoder:
             import onnxruntime
         except ImportError as error:
             raise MissingExtra("the bundled cross-encoder", extra="onnx", package="onnxruntime") from error
+        require_fits("the bundled cross-encoder", max_length, POSITIONS)
         self._folder = folder
-        with (folder / "model.onnx").open("rb") as file:
-            self.fingerprint = f"{file_digest(file, 'sha256').hexdigest()[:16]}-{max_length}"
         self._tokenizer = PairTokenizer.from_file(folder / "tokenizer.json", max_length)
+        with (folder / "model.onnx").open("rb") as file:
+            weights = file_digest(file, "sha256").hexdigest()
+        self.fingerprint = sha256(f"{weights} {self._tokenizer.state}".encode()).hexdigest()[:16]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
+        # Without it, processors that lack VNNI instructions saturate some sums, and score otherwise than those that
+        # have them: by up to 0.33, where a list spreads over 18.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = onnxruntime.InferenceSession(
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )

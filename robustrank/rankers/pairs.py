@@ -58,5 +58,12 @@ class PairTokenizer:
 
     def pieces(self, word: str) -> list[int]:
         """Ids of a word on its own, without special pieces."""
-        ids: list[int] = self._tokenizer.encode(word, add_special_tokens=False).ids
+        # The blank matters to tokenizers that mark where a word begins; others drop it.
+        ids: list[int] = self._tokenizer.encode(f" {word}", add_special_tokens=False).ids
         return ids
+
+    @property
+    def state(self) -> str:
+        """Vocabulary, normalisation and truncation, for fingerprints."""
+        text: str = self._tokenizer.to_str()
+        return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -12,14 +13,28 @@ Loaded = TypeVar("Loaded")
 
 
 def choose_device(device: str) -> str:
-    """``"auto"`` as CUDA, Apple's or the CPU, in this order; anything else as it is."""
+    """``"auto"`` as CUDA, Apple's or the CPU, in this order; anything else as it is.
+
+    Raises:
+        PluginError: There is no such device.
+    """
     import torch
 
-    if device != "auto":
-        return device
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        raise PluginError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def longest(config: Any) -> int:
+    """Word pieces a transformers model can read, by its configuration."""
+    positions = int(getattr(config, "max_position_embeddings", None) or sys.maxsize)
+    return positions - positions % 8  # RoBERTa and its kin have 514 positions and use 512
 
 
 def fingerprint(model: Any, *more: object) -> str:

