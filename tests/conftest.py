@@ -20,5 +20,6 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def summaries() -> SimpleNamespace:
-    """What ``summaries.py`` beside this file defines: ``realistic``, ``bare``, ``few``, ``plant``."""
-    return SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("summaries.py"))))
+    """What ``summaries.py`` and ``plant.py`` beside this file define: ``realistic``, ``bare``, ``plant``."""
+    here = Path(__file__).parent
+    return SimpleNamespace(**runpy.run_path(str(here / "summaries.py")) | runpy.run_path(str(here / "plant.py")))

@@ -1,12 +1,11 @@
-"""Summaries for tests: one that looks like a real audit (every figure is made up), and ones full of hostile text."""
+"""Summaries for tests: one that looks like a real audit (every figure is made up), and one that has only begun."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from math import sqrt
 from random import Random
-from typing import Any
 
 from robustrank.summary import (
     AgainstControl,
@@ -28,7 +27,6 @@ from robustrank.verify import diff
 BM25, CROSS, BI = "BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder"
 SMOOTHED = f"smoothed + {BM25}"
 HOME, AWAY = "SciFact", "SelQA"
-CASES = 30
 
 SOURCE = """\
 name = "made-up example"
@@ -42,7 +40,6 @@ queries = 50
 depth = 20
 
 [[attack]]
-name = "word substitution"
 use = "prada"
 budget = { edits = 10, calls = 60 }
 
@@ -127,39 +124,6 @@ def bare() -> Summary:
         full, finished=None, baseline=None, headline="No document attack was run; see below for what was measured.",
         collections=full.collections[:1], rankers=full.rankers[:1], effectiveness=(), comparisons=(), shifts=(),
         attacks=(), certificates=(), worst_cases=(), red_flags=(), tested=(), verdicts=(), environment={},
-    )  # fmt: skip
-
-
-def plant(value: Any, texts: Iterator[str]) -> Any:
-    """The same data with every string in it, keys of mappings included, replaced by the next of ``texts``.
-
-    Strings the report reads for meaning (``"all"``, ``"document"``, ``"ok"`` and the like) stay, or there would be
-    nothing to show.
-    """
-    if isinstance(value, str):
-        return value if value in _MEANINGFUL else next(texts)
-    if isinstance(value, Mapping):
-        return {plant(key, texts): plant(item, texts) for key, item in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: plant(getattr(value, f.name), texts) for f in fields(value)})
-    if isinstance(value, Estimate) or not isinstance(value, list | tuple):
-        return value
-    return type(value)(plant(item, texts) for item in value)
-
-
-_MEANINGFUL = frozenset(
-    ["home", "shift", "all", "document", "query", "equal", "replace", "insert", "delete", "ok", "fail", "pass",
-     "inconclusive", "serious", "warning", "corpus", "query type", "ASR@10", "demoted", "versions"]
-)  # fmt: skip
-
-
-def few(summary: Summary) -> Summary:
-    """A summary with one or two of everything, so that many reports of it can be made."""
-    attacks = [*summary.attacks[:1], *[r for r in summary.attacks if r.control][:1]]
-    return replace(
-        summary, rankers=summary.rankers[:1], effectiveness=summary.effectiveness[:1], shifts=summary.shifts[:1],
-        attacks=attacks, certificates=summary.certificates[:1], worst_cases=summary.worst_cases[:2],
-        comparisons=summary.comparisons[:1], red_flags=summary.red_flags[:2], verdicts=summary.verdicts[:3],
     )  # fmt: skip
 
 
@@ -325,7 +289,7 @@ def _attack(
     ranker: str, name: str, success: float, boost: float, edits: float, calls: float, invalid: int
 ) -> AttackResult:
     plugin, surface, access, allowed, limits = _PLUGINS[name]
-    n = 20 if ranker == SMOOTHED else CASES
+    n = 20 if ranker == SMOOTHED else 30
     control = name in ("random substitutions", "benign insertion")
     query = surface == "query"
     ways = {"promoted": 1.0, "ASR@1": 0.5, "ASR@5": 0.8, "ASR@10": 1.0, "goal": 0.5}
@@ -333,7 +297,7 @@ def _attack(
         ways = {"demoted": 1.0, "harmed": 0.7}
     p, holm = (0.0004, 0.008) if success > 0.3 else (0.21, 0.63)
     against = [
-        AgainstControl(control=c, difference=_about(success - 0.08, 0.15, n), p=p, p_holm=holm)
+        AgainstControl(control=c, difference=_about(success - 0.08, 0.1, n), p=p, p_holm=holm)
         for c in ("random substitutions", "benign insertion")
         if not (control or query)
     ]
@@ -418,16 +382,19 @@ def _verdicts() -> list[Verdict]:
     return [
         Verdict(
             gate="no attack lifts half of the documents into the top ten", outcome="fail",
-            reason=f"query at the start against {CROSS}: the lower bound 0.59 is above 0.50",
-            estimate=share(23 / 30, 30), limit="at most 0.50",
+            reason=f"ASR@10 of {CROSS}, query at the start, the worst of 3 attacks, is 0.767 [0.591, 0.882] with n=30; "
+            "wanted at most 0.5",
+            estimate=share(23 / 30, 30), limit="at most 0.5",
         ),
         Verdict(
             gate="word substitution stays under two thirds", outcome="inconclusive",
-            reason="the limit 0.66 lies inside the interval", estimate=share(17 / 30, 30), limit="at most 0.66",
-            queries_needed=115,
+            reason=f"ASR@10 of {CROSS}, word substitution is 0.567 [0.392, 0.726] with n=30; wanted at most 0.66; "
+            "about 115 queries would decide it",
+            estimate=share(17 / 30, 30), limit="at most 0.66", queries_needed=115,
         ),
         Verdict(
-            gate="the cross-encoder is good at home", outcome="pass", reason="the lower bound is above the limit",
-            estimate=_about(0.703, 0.08, 50), limit="at least 0.60", held=True,
+            gate="the cross-encoder is good at home", outcome="pass",
+            reason=f"nDCG@10 of {CROSS} on SciFact is 0.703 [0.623, 0.783] with n=50; wanted at least 0.6",
+            estimate=_about(0.703, 0.08, 50), limit="at least 0.6", held=True,
         ),
     ]  # fmt: skip
