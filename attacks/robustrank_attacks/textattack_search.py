@@ -14,7 +14,9 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from robustrank.errors import BudgetExhausted, MissingExtra
@@ -88,6 +90,7 @@ class _Search:
         self._best_score = float("-inf")
         self.best: str | None = None
         self.done = False
+        self.model = self  # TextAttack looks at the class of its model wrapper's model
 
     def score(self, trials: Sequence[Sequence[str]]) -> list[float]:
         """The victim's scores; the best legal trial is remembered, and its rank looked up."""
@@ -141,7 +144,7 @@ def _goal(textattack: Any, search: _Search) -> Any:
         def _process_model_outputs(self, inputs: Any, outputs: Any) -> Any:
             return outputs
 
-    return ReachRank(None, use_cache=False)
+    return ReachRank(search, use_cache=False)
 
 
 def _constraints(textattack: Any, limit: int | None) -> list[Any]:
@@ -167,16 +170,39 @@ def _textattack() -> Iterator[Any]:
     root = logging.getLogger()
     level, handlers = root.level, list(root.handlers)
     try:
-        import textattack
-        import textattack.constraints.overlap
-        import textattack.constraints.pre_transformation
-        import textattack.goal_functions
-        import textattack.search_methods
-        import textattack.transformations.word_swaps
+        with _stop_words():
+            import textattack
+            import textattack.constraints.overlap
+            import textattack.constraints.pre_transformation
+            import textattack.goal_functions
+            import textattack.search_methods
+            import textattack.transformations.word_swaps
     except ImportError as error:
         package = error.name or "textattack"
         raise MissingExtra("the textattack attack", extra="textattack", package=package) from error
     finally:
         root.setLevel(level)
         root.handlers[:] = handlers
+    textattack.shared.logger.setLevel(logging.ERROR)  # it warns of every goal function that is not its own
     yield textattack
+
+
+@contextmanager
+def _stop_words() -> Iterator[None]:
+    """A list of stop words for TextAttack's import, which fails without one; the searches here use none."""
+    import nltk
+
+    try:
+        nltk.data.find("corpora/stopwords")
+    except LookupError:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "corpora" / "stopwords" / "english"
+            path.parent.mkdir(parents=True)
+            path.write_text("the\n", encoding="utf-8")
+            nltk.data.path.insert(0, folder)
+            try:
+                yield
+            finally:
+                nltk.data.path.remove(folder)
+    else:
+        yield
