@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import chain, zip_longest
 from string import punctuation, whitespace
 
 from robustrank.errors import ConfigError
@@ -94,9 +93,10 @@ def diff(before: str, after: str) -> list[tuple[str, str, str]]:
 
 def _pieces(text: str) -> list[str]:
     """The words of a text, and between them runs of white space and of marks; joined, they are the text."""
-    between = (re.findall(r"\s+|\S+", gap) for gap in gaps(text))
-    found = zip_longest(between, ([word.text] for word in words(text)), fillvalue=[])
-    return list(chain.from_iterable(chain.from_iterable(found)))
+    pieces, *between = (re.findall(r"\s+|\S+", gap) for gap in gaps(text))
+    for word, gap in zip(words(text), between, strict=True):
+        pieces += [word.text, *gap]
+    return pieces
 
 
 def _edits(before: str, after: str, allowed: AttackSet) -> tuple[int, list[str]]:
