@@ -15,6 +15,7 @@ from robustrank.rankers.bm25 import BM25
 from robustrank.rankers.controls import Identity, Random
 from robustrank.rankers.function import CallableRanker, FunctionRanker
 from robustrank.retrieval import analyze
+from robustrank.testing import check_ranker
 from robustrank.types import Collection, Document, Query
 
 
@@ -43,6 +44,12 @@ def test_perturbing_one_document_changes_no_other_score(scifact: Collection, bm2
     query, (first, second) = scifact.queries[0], list(scifact.documents.values())[:2]
     spam = first._replace(text=f"{query.text} " * 50)
     assert bm25.score(query, [spam, second])[1] == bm25.score(query, [first, second])[1]
+
+
+def test_classic_rankers_keep_the_contract(scifact: Collection, bm25: Ranker) -> None:
+    docs = list(scifact.documents.values())[:10]
+    for ranker in (bm25, Random(), Identity()):
+        check_ranker(ranker, scifact.queries[0], docs)
 
 
 def test_bm25_is_blind_to_word_order_and_case(scifact: Collection, bm25: Ranker) -> None:
