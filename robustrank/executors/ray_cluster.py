@@ -35,7 +35,6 @@ class Ray:
         if not ray.is_initialized():
             ray.init(address=self.address, include_dashboard=False, log_to_driver=False)
 
-
         def call(item: Item) -> Result:  # ray takes functions only, and ours may be a partial
             return function(item)
 

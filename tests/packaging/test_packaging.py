@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 from zipfile import ZipFile
@@ -34,8 +34,8 @@ def test_installed_entry_points_are_those_of_pyproject() -> None:
 def test_every_plugin_is_a_frozen_dataclass_with_keyword_parameters(kind: str, name: str) -> None:
     plugin = registry.load(kind, name)
     assert is_dataclass(plugin)
-    assert plugin.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    assert all(field.kw_only for field in plugin.__dataclass_fields__.values())
+    assert vars(plugin)["__dataclass_params__"].frozen
+    assert all(field.kw_only for field in fields(plugin))
 
 
 def test_the_wheel_holds_three_packages_with_their_data(tmp_path: Path) -> None:
