@@ -24,6 +24,7 @@ def main() -> None:
         "wall_seconds": round(cost["wall_seconds"], 1),
         "share_of_wall_inside_rankers": round(cost["scoring_seconds"] / cost["wall_seconds"], 3),
         "share_of_task_time_inside_rankers": round(cost["scoring_seconds"] / cost["task_seconds"], 3),
+        "share_of_task_time_measuring_similarity": round(cost["measuring_seconds"] / cost["task_seconds"], 3),
     }
     sys.stdout.write(json.dumps(shares, indent=1) + "\n")
 

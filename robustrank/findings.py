@@ -141,6 +141,7 @@ def _cost(tasks: Sequence[Record], sessions: Sequence[Record]) -> dict[str, Any]
         "wall_seconds": sum(r["seconds"] for r in sessions),
         "task_seconds": sum(r["seconds"] for r in tasks),
         "scoring_seconds": sum(r["scoring_seconds"] for r in tasks),
+        "measuring_seconds": sum(r["measuring_seconds"] for r in tasks),
         "pairs_scored": sum(r["pairs"] for r in tasks),
         "sessions": len(sessions),
     }

@@ -255,7 +255,7 @@ def perform(spec: AuditSpec, task: Task) -> Record:
     bench = workbench(spec)
     place = task.place
     victim = place.victim(bench)
-    pairs, seconds, started = victim.pairs, victim.seconds, perf_counter()
+    pairs, seconds, measuring, started = victim.pairs, victim.seconds, _measuring_seconds(bench, task), perf_counter()
     head = {"key": task.key(bench), "kind": task.kind, **asdict(place)}
     try:
         body = {"status": "ok", **task.perform(bench)}
@@ -268,6 +268,7 @@ def perform(spec: AuditSpec, task: Task) -> Record:
     cost = {
         "pairs": victim.pairs - pairs,
         "scoring_seconds": victim.seconds - seconds,
+        "measuring_seconds": _measuring_seconds(bench, task) - measuring,
         "seconds": perf_counter() - started,
     }
     return {**head, **body, **cost}
@@ -295,6 +296,12 @@ class _Keyed:
 @lru_cache(maxsize=1)
 def _workbench(keyed: _Keyed) -> Workbench:
     return Workbench(keyed.spec)
+
+
+def _measuring_seconds(bench: Workbench, task: Task) -> float:
+    """Seconds inside the encoder that measures similarity, which only attacks need."""
+    encoder = bench.similarity if task.kind == "attack" else None
+    return 0.0 if encoder is None else encoder.seconds
 
 
 def _similarity(bench: Workbench) -> Callable[[str, str], float] | None:

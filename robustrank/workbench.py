@@ -120,10 +120,10 @@ class Workbench:
         return self._plugins[key]
 
     @cached_property
-    def similarity(self) -> Ranker | None:
+    def similarity(self) -> MeteredRanker | None:
         """The bi-encoder whose cosine measures how much an edit changed a text; ``None`` without its extra."""
         try:
-            ranker: Ranker = registry.build("ranker", Plugin(use="bi_encoder"))
+            ranker = MeteredRanker(registry.build("ranker", Plugin(use="bi_encoder")), cache=False)
             ranker.score(Query("", "a"), [Document("", "a")])
         except MissingExtra as error:
             if any(a.budget.similarity is not None for a in self.spec.attacks):
