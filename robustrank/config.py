@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -183,7 +183,7 @@ def parse(text: str, *, where: str = "audit file", folder: Path | None = None) -
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: not valid TOML: {error}") from error
-    reader = _Reader(where, folder)
+    reader = Reader(where, folder)
     top = reader.table(
         data,
         "the top level",
@@ -260,7 +260,7 @@ def _suggest(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-class _Reader:
+class Reader:
     """Checks tables and builds specs; remembers where they came from for the messages."""
 
     def __init__(self, where: str, folder: Path | None) -> None:
@@ -270,6 +270,11 @@ class _Reader:
     def table(
         self, data: Any, what: str, *, required: Mapping[str, type], optional: Mapping[str, type], more: bool = False
     ) -> dict[str, Any]:
+        """A table with every key known (unless there may be more), every type right, and nothing missing.
+
+        Raises:
+            ConfigError: It is not so.
+        """
         if not isinstance(data, dict):
             raise ConfigError(f"{self.where}: {what} must be a table, not {type(data).__name__}")
         known = {**required, **optional}
@@ -300,6 +305,7 @@ class _Reader:
         return Plugin(use=table["use"], params=params), options
 
     def collection(self, data: Any) -> CollectionSpec:
+        """One ``[[collection]]``."""
         own = {"queries": int, "first_stage": dict, "depth": int}
         plugin, options = self.plugin(data, "[[collection]]", own)
         if "first_stage" in options:
@@ -307,16 +313,19 @@ class _Reader:
         return CollectionSpec(plugin=plugin, **options)
 
     def ranker(self, data: Any) -> RankerSpec:
+        """One ``[[ranker]]``."""
         plugin, options = self.plugin(data, "[[ranker]]", {"attacked": bool})
         return RankerSpec(plugin=plugin, **options)
 
     def defense(self, data: Any) -> DefenseSpec:
+        """One ``[[defense]]``."""
         own = {"rankers": list, "collections": list, "queries": int, "depth": int, "attacked": bool}
         plugin, options = self.plugin(data, "[[defense]]", own)
         options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
         return DefenseSpec(plugin=plugin, **options)
 
     def attack(self, data: Any) -> AttackSpec:
+        """One ``[[attack]]``."""
         plugin, options = self.plugin(data, "[[attack]]", {"budget": dict, "rankers": list})
         return AttackSpec(
             plugin=plugin,
@@ -326,6 +335,7 @@ class _Reader:
         )
 
     def gate(self, data: Any) -> GateSpec:
+        """One ``[[gate]]``."""
         known: dict[str, type] = {
             "where": dict,
             "max": float,
@@ -342,9 +352,11 @@ class _Reader:
 
     def options(self, kind: type[Any], data: Any, what: str) -> Any:
         """A dataclass whose keys are the table's keys; lists become tuples."""
-        types = {"int": int, "int | None": int, "float | None": float, "str | None": str}
-        known = {name: types.get(str(option.type), list) for name, option in kind.__dataclass_fields__.items()}
-        table = self.table(data, what, required={}, optional=known)
+        types = {"int": int, "float": float, "str": str, "bool": bool}
+        options = kind.__dataclass_fields__
+        known = {name: types.get(str(option.type).removesuffix(" | None"), list) for name, option in options.items()}
+        required = {n: known[n] for n, o in options.items() if o.default is MISSING and o.default_factory is MISSING}
+        table = self.table(data, what, required=required, optional=known)
         return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
 
 

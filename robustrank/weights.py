@@ -47,6 +47,13 @@ BUNDLED = {
         file="model.safetensors",
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     ),
+    "splade-tiny-msmarco": Bundled(
+        package="cognition",
+        folder="model",
+        file="model.safetensors",
+        sha256="96e1dd8dbbc82439cf50677a15bcb9141172b289d20b41c9c28b621a0451a02a",
+        extra="train",
+    ),
 }
 """Names that need no model hub."""
 

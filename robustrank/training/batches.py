@@ -1,0 +1,90 @@
+"""Lists of token ids with their targets, and the same batches of them in every run of the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from robustrank.rankers.pairs import PairTokenizer
+
+WINDOW = 64
+"""Batches that are sorted by length together: enough to save most padding, few enough to keep the order random."""
+
+
+class Example(NamedTuple):
+    """One query's pairs as token ids and segments (int32 arrays), and the teacher's scores."""
+
+    ids: tuple[Any, ...]
+    segments: tuple[Any, ...]
+    targets: tuple[float, ...]
+
+
+class Batch(NamedTuple):
+    """Padded inputs of ``lists * places`` pairs, and targets as lists by places, NaN where there is no document."""
+
+    inputs: dict[str, Any]
+    targets: Any
+
+
+def encode(query: str, texts: Sequence[str], targets: Sequence[float], tokenizer: PairTokenizer) -> Example:
+    """A query's pairs as the student reads them."""
+    import numpy as np
+
+    pairs = tokenizer.encode(query, texts)
+    ids = tuple(np.array(pair.ids, dtype=np.int32) for pair in pairs)
+    return Example(ids, tuple(np.array(pair.segments, dtype=np.int32) for pair in pairs), tuple(targets))
+
+
+def tokenizer_of(folder: Path, max_length: int) -> PairTokenizer:
+    """The one of a model's folder."""
+    return PairTokenizer.from_file(folder / "tokenizer.json", max_length)
+
+
+def plan(examples: Sequence[Example], *, size: int, lists: int, rng: Random) -> list[list[tuple[int, tuple[int, ...]]]]:
+    """An epoch: batches of (example, places) lists, each list at most ``size`` places of one example.
+
+    Long groups are cut into several lists at random; a rest of one place has no margin and joins the list before it.
+    """
+    drawn: list[tuple[int, tuple[int, ...]]] = []
+    for number, example in enumerate(examples):
+        places = list(range(len(example.ids)))
+        rng.shuffle(places)
+        cuts = [tuple(places[start : start + size]) for start in range(0, len(places), size)]
+        if len(cuts) > 1 and len(cuts[-1]) == 1:
+            cuts[-2:] = [cuts[-2] + cuts[-1]]
+        drawn += [(number, cut) for cut in cuts]
+    rng.shuffle(drawn)
+    batches = []
+    for start in range(0, len(drawn), WINDOW * lists):
+        window = sorted(drawn[start : start + WINDOW * lists], key=lambda item: _longest(examples, item))
+        batches += [window[i : i + lists] for i in range(0, len(window), lists)]
+    rng.shuffle(batches)
+    return batches
+
+
+def collate(examples: Sequence[Example], batch: Sequence[tuple[int, tuple[int, ...]]], pad: int) -> Batch:
+    """The tensors of one batch; a place without a document holds a copy of the list's first pair, and no target."""
+    import torch
+
+    size = max(len(places) for _, places in batch)
+    rows = [(examples[n], places[p] if p < len(places) else places[0]) for n, places in batch for p in range(size)]
+    longest = max(len(example.ids[place]) for example, place in rows)
+    ids = torch.full((len(rows), longest), pad)
+    segments = torch.zeros((len(rows), longest), dtype=torch.long)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    for row, (example, place) in enumerate(rows):
+        length = len(example.ids[place])
+        ids[row, :length] = torch.from_numpy(example.ids[place])
+        segments[row, :length] = torch.from_numpy(example.segments[place])
+        mask[row, :length] = 1
+    targets = torch.full((len(batch), size), torch.nan)
+    for row, (number, places) in enumerate(batch):
+        targets[row, : len(places)] = torch.tensor([examples[number].targets[place] for place in places])
+    return Batch({"input_ids": ids, "token_type_ids": segments, "attention_mask": mask}, targets)
+
+
+def _longest(examples: Sequence[Example], item: tuple[int, tuple[int, ...]]) -> int:
+    number, places = item
+    return max(len(examples[number].ids[place]) for place in places)

@@ -1,0 +1,116 @@
+"""Distillation: a small ranker learns the scores of a large one (Margin-MSE, Hofstätter et al. 2020)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from robustrank import registry, weights
+from robustrank.errors import MissingExtra, PluginError
+from robustrank.rankers import torch_models
+from robustrank.rankers.pairs import PairTokenizer
+from robustrank.store import digest
+from robustrank.training import groups, losses
+from robustrank.training.batches import Example, encode, tokenizer_of
+from robustrank.training.groups import Group
+from robustrank.training.spec import StudentSpec, load
+from robustrank.training.teacher import CachedTeacher
+from robustrank.training.trainer import Course, Progress, fit
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+
+
+def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
+    """Carry out a training file; a run that was killed goes on where it stood.
+
+    Args:
+        spec_path: The file (:mod:`robustrank.training.spec`).
+        out: Its folder: ``teacher.sqlite`` (scores by content, good for any training file), one folder of checkpoints
+            for each stage, and the model.
+        progress: Told of two phases a stage: the teacher's scores (in pairs) and training (in steps).
+
+    Returns:
+        The folder of the trained model, named after it: half precision, with tokenizer, config, the training file and
+        ``courses.json`` with the losses. The cross-encoder ranker loads it.
+
+    Raises:
+        ConfigError: The training file is wrong.
+        DataError: A source is.
+        MissingExtra: torch or the carrier of a bundled model is not installed.
+    """
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise MissingExtra("training", extra="torch", package=error.name or "torch") from error
+    transformers.logging.set_verbosity_error()  # that the head is new is known
+    spec = load(spec_path)
+    backbone = _folder(spec.student)
+    tokenizer = tokenizer_of(backbone, spec.student.max_length)
+    torch.manual_seed(spec.seed)
+    model = _student(backbone, spec.student.model)
+    courses, made = {}, digest(asdict(spec.student), spec.seed)
+    for stage in spec.stages:
+        train, dev = groups.build(stage, spec.exclude, spec.seed)
+        made = digest(made, asdict(stage), train, dev)
+        teacher = CachedTeacher(registry.build("ranker", stage.teacher), out / "teacher.sqlite")
+        progress.start(f"{stage.name}: teacher's scores", sum(len(group.texts) for group in (*train, *dev)))
+        courses[stage.name] = fit(
+            model,
+            list(_examples(train, teacher, tokenizer, progress)),
+            list(_examples(dev, teacher, tokenizer, progress)),
+            partial(_loss, stage.score_weight),
+            stage.schedule,
+            seed=spec.seed,
+            folder=out / "checkpoints" / f"{stage.name}-{made}",
+            progress=progress,
+        )
+    return _export(model, backbone, Path(spec_path), courses, out / spec.name)
+
+
+def _examples(
+    asked: Sequence[Group], teacher: CachedTeacher, tokenizer: PairTokenizer, progress: Progress
+) -> Iterator[Example]:
+    for group in asked:
+        yield encode(*group, teacher.scores(*group), tokenizer)
+        progress.advance(len(group.texts))
+
+
+def _loss(score_weight: float, scores: Any, targets: Any) -> Any:
+    return losses.margin_mse(scores, targets) + score_weight * losses.score_mse(scores, targets)
+
+
+def _folder(student: StudentSpec) -> Path:
+    where = Path(weights.resolve(student.model))
+    if not (where / "tokenizer.json").is_file():
+        raise PluginError(f"student {student.model!r}: give a bundled name or a local folder with a tokenizer.json")
+    return where
+
+
+def _student(folder: Path, name: str) -> Any:
+    from transformers import AutoModelForSequenceClassification
+
+    def loader() -> Any:
+        return AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, use_safetensors=True)
+
+    return torch_models.load("training", name, loader).float()
+
+
+def _export(model: Any, backbone: Path, spec_path: Path, courses: Mapping[str, Course], folder: Path) -> Path:
+    """The model's folder. Half the size, but declared as single precision: that is how it is to be computed with."""
+    model.half().save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["dtype"] = "float32"
+    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    for name in TOKENIZER_FILES:
+        if (backbone / name).is_file():
+            shutil.copyfile(backbone / name, folder / name)
+    shutil.copyfile(spec_path, folder / "training.toml")
+    text = json.dumps({name: asdict(course) for name, course in courses.items()}, indent=1)
+    (folder / "courses.json").write_text(text + "\n", encoding="utf-8")
+    return folder

@@ -1,0 +1,37 @@
+"""What a student is taught: the teacher's differences, and, where asked, its scores themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def margin_mse(scores: Any, targets: Any) -> Any:
+    """Mean squared error of all margins within a list (Hofstätter et al. 2020, over all pairs instead of one).
+
+    With d = scores - targets, the mean of (d_i - d_j)^2 over the pairs of a list is twice the (unbiased) variance of d,
+    so all pairs cost no more than one. Adding a constant to a list's scores, or to its targets, changes nothing.
+
+    Args:
+        scores: The student's, lists by places.
+        targets: The teacher's; NaN where a list has no document at that place. Every list needs two.
+
+    Returns:
+        The mean over lists.
+    """
+    differences, present, count = _differences(scores, targets)
+    centred = (differences - differences.sum(dim=1, keepdim=True) / count) * present
+    return (2.0 * centred.square().sum(dim=1, keepdim=True) / (count - 1)).mean()
+
+
+def score_mse(scores: Any, targets: Any) -> Any:
+    """Mean squared error of the scores themselves, over all places that hold a document."""
+    differences, _, count = _differences(scores, targets)
+    return differences.square().sum() / count.sum()
+
+
+def _differences(scores: Any, targets: Any) -> tuple[Any, Any, Any]:
+    import torch
+
+    present = ~torch.isnan(targets)
+    differences = torch.where(present, scores - torch.nan_to_num(targets), torch.zeros_like(scores))
+    return differences, present, present.sum(dim=1, keepdim=True)

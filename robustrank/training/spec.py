@@ -1,0 +1,159 @@
+"""The training file: TOML in, frozen dataclasses out, read as strictly as the audit file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from robustrank.config import Plugin, Reader
+from robustrank.errors import ConfigError
+from robustrank.training.trainer import Schedule
+
+STRATA = ((0, 5), (5, 20), (20, 100))
+"""Places of a ranking that candidates are drawn from; a last stratum is the whole collection."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSpec:
+    """One ``[[stage.source]]``: queries and passages out of a folder in BEIR layout.
+
+    Args:
+        name: For messages; all that is drawn from the source depends on it.
+        path: The folder.
+        split: Judgments whose queries are asked (the judgments are not used); without it, queries are made up from
+            the passages.
+        queries: At most so many.
+        rounds: How many queries to make up from each passage.
+        runs: Runs in ``runs/`` that candidates are drawn from; without any, BM25.
+        candidates: Of each ranking, how many from places 1-5, 6-20 and 21-100, and then at random.
+        words: Passages are cut to so many words, half of them from a random sentence on.
+        titles: Whether a document's title is part of its text.
+    """
+
+    name: str
+    path: str
+    split: str | None = None
+    queries: int | None = None
+    rounds: int = 1
+    runs: tuple[str, ...] = ()
+    candidates: tuple[int, ...] = (3, 2, 2, 1)
+    words: int = 48
+    titles: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudentSpec:
+    """``[student]``: the encoder to begin with, as a bundled name, a folder or a hub id, and how much it reads."""
+
+    model: str
+    max_length: int = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSpec:
+    """One ``[[stage]]``: a teacher, and what it is asked about. A stage begins with the weights the one before kept.
+
+    Args:
+        name: For messages.
+        teacher: Any pointwise ranker plug-in.
+        sources: Its ``[[stage.source]]`` tables.
+        dev: So many queries of the first source decide when to stop; nothing is learnt from them.
+        score_weight: Weight of the squared error of the scores themselves, beside that of the margins, which is 1.
+        schedule: How long and how fast.
+    """
+
+    name: str
+    teacher: Plugin
+    sources: tuple[SourceSpec, ...]
+    dev: int
+    score_weight: float = 0.0
+    schedule: Schedule = field(default_factory=Schedule)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSpec:
+    """A whole training file.
+
+    Args:
+        name: Of the trained model.
+        student: What is trained.
+        stages: One after the other.
+        exclude: Collections whose test queries must not occur, as folders in BEIR layout.
+        seed: Of all randomness.
+    """
+
+    name: str
+    student: StudentSpec
+    stages: tuple[StageSpec, ...]
+    exclude: tuple[str, ...] = ()
+    seed: int = 13
+
+
+def load(path: Path | str) -> TrainingSpec:
+    """Read a training file; folders in it are taken from where the file lies.
+
+    Raises:
+        ConfigError: No such file, not TOML, an unknown key (with the nearest known one), or a wrong value.
+    """
+    try:
+        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such training file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    folder = Path(path).parent
+    reader = Reader(str(path), folder)
+    top = reader.table(
+        data,
+        "the top level",
+        required={"name": str, "student": dict, "stage": list},
+        optional={"exclude": list, "seed": int},
+    )
+    if not top["stage"]:
+        raise ConfigError(f"{path}: needs at least one [[stage]]")
+    return TrainingSpec(
+        name=top["name"],
+        student=reader.options(StudentSpec, top["student"], "[student]"),
+        stages=tuple(_stage(reader, folder, table) for table in top["stage"]),
+        exclude=tuple(str(folder / name) for name in top.get("exclude", ())),
+        seed=top.get("seed", TrainingSpec.seed),
+    )
+
+
+def _stage(reader: Reader, folder: Path, table: Any) -> StageSpec:
+    stage = reader.table(
+        table,
+        "[[stage]]",
+        required={"name": str, "teacher": dict, "source": list, "dev": int},
+        optional={"score_weight": float, "schedule": dict},
+    )
+    where = f"{reader.where}: stage {stage['name']!r}"
+    if stage["dev"] < 1:
+        raise ConfigError(f"{where}: dev must be at least 1: without a development set nothing says when to stop")
+    sources = tuple(_source(reader, folder, source) for source in stage["source"])
+    names = [source.name for source in sources]
+    if not sources or len(set(names)) < len(names):
+        raise ConfigError(f"{where}: needs at least one [[stage.source]], each with a name of its own")
+    teacher, _ = reader.plugin(stage["teacher"], "[stage.teacher]", {})
+    return StageSpec(
+        name=stage["name"],
+        teacher=teacher,
+        sources=sources,
+        dev=stage["dev"],
+        score_weight=float(stage.get("score_weight", StageSpec.score_weight)),
+        schedule=reader.options(Schedule, stage.get("schedule", {}), "[stage.schedule]"),
+    )
+
+
+def _source(reader: Reader, folder: Path, table: Any) -> SourceSpec:
+    source: SourceSpec = reader.options(SourceSpec, table, "[[stage.source]]")
+    if len(source.candidates) != len(STRATA) + 1:
+        places = ", ".join(f"{start + 1}-{end}" for start, end in STRATA)
+        raise ConfigError(
+            f"{reader.where}: source {source.name!r}: needs {len(STRATA) + 1} counts of candidates: {places}, random"
+        )
+    return replace(source, path=str(folder / source.path))

@@ -1,0 +1,49 @@
+"""Scores of a teacher, on disk, by content: what was scored once is never scored again, whoever asks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from robustrank.interfaces import Ranker
+from robustrank.ranking import checked_scores
+from robustrank.types import Document, Query
+
+
+class CachedTeacher:
+    """A ranker whose scores are kept in an SQLite file; ``kill -9`` loses the list being scored, no more.
+
+    Args:
+        ranker: A pointwise ranker; its fingerprint is part of every key.
+        path: The file; made when it is missing.
+    """
+
+    def __init__(self, ranker: Ranker, path: Path) -> None:
+        self._ranker = ranker
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(path)
+        self._database.execute("CREATE TABLE IF NOT EXISTS scores (pair BLOB PRIMARY KEY, score REAL) WITHOUT ROWID")
+        self._database.execute("PRAGMA journal_mode = WAL")
+
+    def scores(self, query: str, texts: Sequence[str]) -> list[float]:
+        """One score per text; only those not on disk are asked of the ranker."""
+        keys = [self._key(query, text) for text in texts]
+        known = {key: score for key in keys if (score := self._read(key)) is not None}
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if new:
+            asked = [Document(str(number), text) for number, text in enumerate(new.values())]
+            fresh = checked_scores(self._ranker, Query("", query), asked)
+            known |= zip(new, fresh, strict=True)
+            with self._database:
+                self._database.executemany("INSERT OR IGNORE INTO scores VALUES (?, ?)", [(k, known[k]) for k in new])
+        return [known[key] for key in keys]
+
+    def _read(self, key: bytes) -> float | None:
+        row = self._database.execute("SELECT score FROM scores WHERE pair = ?", (key,)).fetchone()
+        return None if row is None else float(row[0])
+
+    def _key(self, query: str, text: str) -> bytes:
+        parts = (self._ranker.card.fingerprint, query, text)
+        return sha256(b"".join(len(part := p.encode()).to_bytes(8) + part for p in parts)).digest()[:16]

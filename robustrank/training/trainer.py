@@ -1,0 +1,250 @@
+"""The training loop: seeded, resumable after ``kill -9`` with the same result, stopped early by a development set."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from math import inf
+from pathlib import Path
+from random import Random
+from typing import Any, Protocol
+
+from robustrank.errors import PluginError
+from robustrank.training.batches import Example, collate, plan
+
+Loss = Callable[[Any, Any], Any]
+"""Scores and targets, both lists by places with NaN targets where there is no document, to one number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """``[training]``: how long and how fast.
+
+    Args:
+        epochs: Passes over all lists.
+        lists: Lists a step.
+        size: Documents a list, at most.
+        learning_rate: Of AdamW, at its highest.
+        head_factor: The new classification head learns so many times faster than the pretrained encoder: it must
+            first grow to the teacher's scale.
+        warmup: Share of the steps in which the rate rises linearly; it falls linearly to 0 in the others.
+        weight_decay: Of AdamW.
+        clip: Largest norm of a gradient.
+        checkpoint: Steps between checkpoints; each comes with a measurement on the development lists.
+        patience: Measurements without a better one before training stops.
+    """
+
+    epochs: int = 4
+    lists: int = 8
+    size: int = 8
+    learning_rate: float = 5e-4
+    head_factor: float = 10.0
+    warmup: float = 0.05
+    weight_decay: float = 0.01
+    clip: float = 5.0
+    checkpoint: int = 200
+    patience: int = 5
+
+
+@dataclass(kw_only=True)
+class Course:
+    """How a training stands; all of it but the weights."""
+
+    step: int = 0
+    best: float = inf
+    best_step: int = 0
+    stale: int = 0
+    losses: list[float] = field(default_factory=list)
+    """Of the steps since the last measurement."""
+    history: list[tuple[int, float, float]] = field(default_factory=list)
+    """Step, mean training loss since the last measurement, development loss."""
+
+
+class Progress(Protocol):
+    """Who is told how far a run is."""
+
+    def start(self, phase: str, total: int) -> None:
+        """A phase begins."""
+
+    def advance(self, n: int = 1) -> None:
+        """So many steps more are done."""
+
+
+def fit(
+    model: Any, train: Sequence[Example], dev: Sequence[Example], loss: Loss, schedule: Schedule, *, seed: int,
+    folder: Path, progress: Progress,
+) -> Course:  # fmt: skip
+    """Train a sequence-classification model in place; on return it has the weights that were best on ``dev``.
+
+    Batches and dropout depend on seed and step alone, so a run that was killed goes on from its last checkpoint
+    to the result it would have had.
+
+    Args:
+        model: A transformers model with one label.
+        train: Examples to learn from.
+        dev: Examples that decide which weights are kept, and when to stop.
+        loss: What is minimised, and measured on ``dev``.
+        schedule: How long and how fast.
+        seed: Of all randomness.
+        folder: Where checkpoints are kept.
+        progress: Told of every step.
+
+    Raises:
+        PluginError: There is nothing to learn from, or the loss is no number any more.
+    """
+    if not train or not dev:
+        raise PluginError("training needs examples to learn from and examples to measure on; one of them is missing")
+    run = _Run(model, train, dev, loss, schedule, seed, folder)
+    progress.start("training", run.total)
+    progress.advance(run.course.step)
+    while run.course.step < run.total and run.course.stale < schedule.patience:
+        run.advance()
+        progress.advance()
+    model.load_state_dict(_tensors(folder / BEST))
+    return run.course
+
+
+CHECKPOINT, BEST = "checkpoint.safetensors", "best.safetensors"
+
+
+class _Run:
+    """A training between two steps."""
+
+    def __init__(
+        self, model: Any, train: Sequence[Example], dev: Sequence[Example], loss: Loss, schedule: Schedule, seed: int,
+        folder: Path,
+    ) -> None:  # fmt: skip
+        self._model, self._train, self._dev = model, train, dev
+        self._loss, self._schedule, self._seed, self._folder = loss, schedule, seed, folder
+        self._optimizer = _optimizer(model, schedule)
+        self._epoch: tuple[int, list[Any]] = (0, self._plan(0))
+        self._per_epoch = len(self._epoch[1])
+        self.total = schedule.epochs * self._per_epoch
+        self.course = Course()
+        if (folder / CHECKPOINT).is_file():
+            self._restore()
+
+    def advance(self) -> None:
+        """One step; a measurement and a checkpoint where they are due."""
+        import torch
+
+        step, schedule = self.course.step, self._schedule
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["top"] * _rate(step, self.total, schedule.warmup)
+        torch.manual_seed(self._seed * 1_000_003 + step)
+        self._model.train()
+        loss = self._value(self._train, self._batch(step))
+        if not torch.isfinite(loss):
+            raise PluginError(f"training: the loss is {loss.item()} at step {step}; lower learning_rate")
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), schedule.clip)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self.course.losses.append(loss.item())
+        self.course.step = step + 1
+        if self.course.step % schedule.checkpoint == 0 or self.course.step == self.total:
+            self._measure()
+            self._save()
+
+    def _plan(self, epoch: int) -> list[Any]:
+        schedule, rng = self._schedule, Random(f"{self._seed}|epoch {epoch}")
+        return plan(self._train, size=schedule.size, lists=schedule.lists, rng=rng)
+
+    def _batch(self, step: int) -> Any:
+        epoch, place = divmod(step, self._per_epoch)
+        if self._epoch[0] != epoch:
+            self._epoch = (epoch, self._plan(epoch))
+        return self._epoch[1][place]
+
+    def _value(self, examples: Sequence[Example], lists: Any) -> Any:
+        batch = collate(examples, lists, self._model.config.pad_token_id or 0)
+        scores = self._model(**batch.inputs).logits.reshape(batch.targets.shape)
+        return self._loss(scores, batch.targets)
+
+    def _measure(self) -> None:
+        """The loss on the development lists, each weighing the same; better weights than ever are kept."""
+        import torch
+
+        self._model.eval()
+        with torch.no_grad():
+            values = [
+                self._value(self._dev, [(number, tuple(range(len(example.ids))))]).item()
+                for number, example in enumerate(self._dev)
+            ]
+        course, value = self.course, sum(values) / len(values)
+        course.history.append((course.step, sum(course.losses) / len(course.losses), value))
+        course.losses.clear()
+        course.stale += 1
+        if value < course.best:
+            course.best, course.best_step, course.stale = value, course.step, 0
+            _write(self._folder / BEST, dict(self._model.state_dict()))
+
+    def _save(self) -> None:
+        import torch
+
+        tensors = {f"model.{name}": tensor for name, tensor in self._model.state_dict().items()}
+        for number, state in self._optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        _write(self._folder / CHECKPOINT, tensors, {"course": json.dumps(asdict(self.course))})
+
+    def _restore(self) -> None:
+        from safetensors import safe_open
+
+        path = self._folder / CHECKPOINT
+        with safe_open(path, "pt") as file:
+            self.course = Course(**json.loads(file.metadata()["course"]))
+        model: dict[str, Any] = {}
+        moments: dict[int, dict[str, Any]] = {}
+        for key, tensor in _tensors(path).items():
+            kind, _, rest = key.partition(".")
+            if kind == "model":
+                model[rest] = tensor
+            else:
+                number, _, name = rest.partition(".")
+                moments.setdefault(int(number), {})[name] = tensor
+        self._model.load_state_dict(model)
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+
+
+def _rate(step: int, total: int, warmup: float) -> float:
+    """Linear up, linear down; between 0 and 1."""
+    rising = max(1, round(total * warmup))
+    return (step + 1) / rising if step < rising else (total - step) / max(1, total - rising)
+
+
+def _optimizer(model: Any, schedule: Schedule) -> Any:
+    """AdamW; biases and normalisations do not decay, and the new head learns faster."""
+    import torch
+
+    groups: dict[tuple[float, float], list[Any]] = {}
+    for name, parameter in model.named_parameters():
+        decay = schedule.weight_decay if parameter.dim() > 1 else 0.0
+        factor = schedule.head_factor if name.startswith("classifier.") else 1.0
+        groups.setdefault((decay, factor), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "weight_decay": decay, "top": factor * schedule.learning_rate}
+            for (decay, factor), parameters in groups.items()
+        ],
+        lr=schedule.learning_rate,
+    )
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return dict(load_file(path))
+
+
+def _write(path: Path, tensors: dict[str, Any], metadata: dict[str, str] | None = None) -> None:
+    """All of it or nothing, whenever the process dies."""
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, metadata)
+    with new.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(new, path)
