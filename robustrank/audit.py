@@ -10,7 +10,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import distributions
@@ -22,6 +22,7 @@ from typing import Protocol
 from robustrank import findings, registry, report, store, summary
 from robustrank.config import AuditSpec, Plugin
 from robustrank.errors import StoreError
+from robustrank.gate import judge
 from robustrank.interfaces import Certifier, Executor
 from robustrank.plain import revive
 from robustrank.ranking import TIE_RULE, order
@@ -69,6 +70,22 @@ class Silent:
         """Ignored."""
 
 
+class Session:
+    """One run of an audit; its records say when they came, so that even a killed one knows how long it took."""
+
+    def __init__(self) -> None:
+        self._started = perf_counter()
+        self._id = store.digest(_now(), os.getpid(), self._started)[:8]
+
+    def stamp(self, record: Record) -> Record:
+        """The record with the session it came from and the seconds since its start."""
+        return {**record, "session": self._id, "elapsed": round(perf_counter() - self._started, 3)}
+
+    def end(self) -> Record:
+        """A record of the session having ended by itself."""
+        return {"key": store.digest("session", self._id), "kind": "session", "finished": _now()}
+
+
 def folder(spec: AuditSpec, root: Path) -> Path:
     """Where an audit's records lie: another audit file is another folder, other gates are not."""
     return root / f"{spec.name}-{store.digest(spec.to_json())[:10]}"
@@ -98,7 +115,7 @@ def run(
     """
     progress = progress or Silent()
     executor = executor or registry.build("executor", Plugin(use="serial"))
-    started = perf_counter()
+    session = Session()
     with Journal(where) as journal:
         if fresh:
             journal.put_aside()
@@ -116,14 +133,11 @@ def run(
             progress.advance(len(keyed) - len(todo))
             complete &= left is None or len(todo) <= left
             for record in executor.run(partial(perform, spec), todo[:left]):
-                _note(journal, records, record)
+                _note(journal, records, session.stamp(record))
                 progress.advance()
             left = None if left is None else max(0, left - len(todo))
-        finished = datetime.now(UTC).isoformat(timespec="seconds")
-        key = store.digest("session", finished, os.getpid(), started)
-        session = {"key": key, "kind": "session", "finished": finished, "seconds": perf_counter() - started}
-        _note(journal, records, session)
-    return _write(findings.summarise(records, spec, finished=complete), where)
+        _note(journal, records, session.stamp(session.end()))
+    return _judged(findings.summarise(records, spec, finished=complete), spec, where)
 
 
 def summarise(where: Path) -> Summary:
@@ -131,7 +145,7 @@ def summarise(where: Path) -> Summary:
     spec = load_spec(where)
     old = where / "summary.json"
     done = old.exists() and summary.read(old).finished is not None
-    return _write(findings.summarise(store.read(where), spec, finished=done), where)
+    return _judged(findings.summarise(store.read(where), spec, finished=done), spec, where)
 
 
 def status(where: Path) -> list[tuple[str, int]]:
@@ -264,8 +278,7 @@ def setup(bench: Workbench, progress: Progress) -> Record:
         "rankers": [asdict(r) for r in rankers],
         "environment": environment(spec),
     }
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"key": store.digest("setup", content), "kind": "setup", "started": started, **content}
+    return {"key": store.digest("setup", content), "kind": "setup", "started": _now(), **content}
 
 
 def _describe(lists: Lists, role: str) -> CollectionSummary:
@@ -301,6 +314,10 @@ def environment(spec: AuditSpec) -> dict[str, object]:
     }
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _note(journal: Journal, records: dict[str, Record], record: Record) -> None:
     if record["key"] not in records:
         journal.append(record)
@@ -310,6 +327,13 @@ def _note(journal: Journal, records: dict[str, Record], record: Record) -> None:
 def _write_spec(spec: AuditSpec, where: Path) -> None:
     store.replace(where / "spec.json", json.dumps(asdict(spec), indent=1, ensure_ascii=False))
     store.replace(where / "audit.toml", spec.source)
+
+
+def _judged(result: Summary, spec: AuditSpec, where: Path) -> Summary:
+    """Summary and report on disk, with the gates judged; without them first, because a gate may be wrong."""
+    if spec.gates:
+        _write(result, where)
+    return _write(replace(result, verdicts=judge(spec.gates, result)), where)
 
 
 def _write(result: Summary, where: Path) -> Summary:

@@ -8,7 +8,6 @@ from typing import Any
 
 from robustrank import registry
 from robustrank.config import AuditSpec
-from robustrank.gate import judge
 from robustrank.interfaces import Attack
 from robustrank.plain import revive
 from robustrank.protocols import adversarial, certified, effectiveness, shift
@@ -18,7 +17,7 @@ from robustrank.summary import AttackResult, CollectionSummary, RankerSummary, S
 
 
 def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool) -> Summary:
-    """The whole summary, gates judged; only records and the audit file go in."""
+    """The whole summary but for the gates; only records and the audit file go in."""
     ordered = [records[key] for key in sorted(records)]
     setup = max((r for r in ordered if r["kind"] == "setup"), key=lambda r: str(r["started"]))
     sessions = sorted((r for r in ordered if r["kind"] == "session"), key=lambda r: str(r["finished"]))
@@ -31,7 +30,7 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
     results = adversarial.attacks(attacked, spec, built)
     lead = spec.measures[0]
     threats = {name: attack.threat.edits for name, attack in built.items()}
-    summary = Summary(
+    return Summary(
         name=spec.name,
         started=str(setup["started"]),
         finished=str(sessions[-1]["finished"]) if finished and sessions else None,
@@ -51,10 +50,9 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
         red_flags=red_flags(tasks, figures, results, threats),
         tested=tested(results, spec),
         not_tested=not_tested(results, spec),
-        environment={**setup["environment"], **_cost(tasks, sessions)},
+        environment={**setup["environment"], **_cost(tasks, ordered)},
         source=spec.source,
     )
-    return replace(summary, verdicts=judge(spec.gates, summary))
 
 
 def headline(results: Sequence[AttackResult]) -> str:
@@ -136,12 +134,16 @@ def _with_cost(ranker: RankerSummary, tasks: Sequence[Record]) -> RankerSummary:
     return replace(ranker, pairs=sum(r["pairs"] for r in mine), seconds=sum(r["scoring_seconds"] for r in mine))
 
 
-def _cost(tasks: Sequence[Record], sessions: Sequence[Record]) -> dict[str, Any]:
+def _cost(tasks: Sequence[Record], records: Sequence[Record]) -> dict[str, Any]:
+    lasted: dict[str, float] = {}
+    for record in records:
+        if "session" in record:
+            lasted[record["session"]] = max(lasted.get(record["session"], 0.0), record["elapsed"])
     return {
-        "wall_seconds": sum(r["seconds"] for r in sessions),
+        "wall_seconds": sum(lasted.values()),
         "task_seconds": sum(r["seconds"] for r in tasks),
         "scoring_seconds": sum(r["scoring_seconds"] for r in tasks),
         "measuring_seconds": sum(r["measuring_seconds"] for r in tasks),
         "pairs_scored": sum(r["pairs"] for r in tasks),
-        "sessions": len(sessions),
+        "sessions": len(lasted),
     }

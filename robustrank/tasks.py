@@ -310,7 +310,8 @@ def _similarity(bench: Workbench) -> Callable[[str, str], float] | None:
         return None
 
     def cosine(before: str, after: str) -> float:
-        return encoder.score(Query("", before), [Document("", after)])[0]
+        # Rounded, because the last digits of an embedding depend on the batch it was computed in.
+        return round(encoder.score(Query("", before), [Document("", after)])[0], 6)
 
     return cosine
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from robustrank import audit, config, store, tasks
-from robustrank.errors import PluginError
-from robustrank.summary import Summary
+from robustrank.errors import ConfigError, PluginError
+from robustrank.summary import Summary, read
 
 SMALL = """
 name = "small"
@@ -141,6 +141,26 @@ def test_other_gates_are_the_same_audit_and_another_seed_is_not(tmp_path: Path) 
     spec = config.parse(SMALL)
     assert audit.folder(config.parse(SMALL + gate), tmp_path) == audit.folder(spec, tmp_path)
     assert audit.folder(replace(spec, seed=14), tmp_path) != audit.folder(spec, tmp_path)
+
+
+def test_a_gate_that_names_no_figure_is_refused_after_the_summary_is_safe(tmp_path: Path) -> None:
+    gate = '\n[[gate]]\nname = "x"\nmeasure = "nDCG@10"\nmin = 0.1\nwhere = { ranker = "BM25", slice = "who" }\n'
+    spec = config.parse(SMALL + gate)
+    with pytest.raises(ConfigError, match="no figure nDCG@10"):
+        audit.run(spec, tmp_path)
+    assert read(tmp_path / "summary.json").effectiveness
+    assert (tmp_path / "report.html").exists()
+
+
+def test_the_time_of_a_killed_session_is_not_forgotten(tmp_path: Path) -> None:
+    spec = config.parse(SMALL)
+    audit.run(spec, tmp_path, limit=3)
+    journal = tmp_path / "records" / "main.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(line for line in lines if '"kind": "session"' not in line))  # as kill -9 leaves it
+    cost = audit.run(spec, tmp_path, limit=0).environment
+    assert cost["sessions"] == 2
+    assert cost["wall_seconds"] >= cost["task_seconds"] > 0
 
 
 def test_a_wrong_parameter_fails_before_anything_is_scored(tmp_path: Path) -> None:
