@@ -1,4 +1,4 @@
-"""Learned sparse encoders: a text becomes weights over the vocabulary, compared by product (SPLADE, Formal et al. 2021)."""
+"""Learned sparse encoders: a text becomes weights over the vocabulary (SPLADE, Formal et al. 2021)."""
 
 from __future__ import annotations
 

@@ -73,11 +73,13 @@ def _asked(folder: str, split: str) -> list[Query]:
 
 
 def _documents(folder: Path, *, titles: bool) -> dict[str, Document]:
-    path = folder / "corpus.jsonl.gz"
+    plain, zipped = folder / "corpus.jsonl", folder / "corpus.jsonl.gz"
+    path = zipped if zipped.is_file() else plain
     found = {}
-    for _, value in files.objects(path):
+    for line, value in files.objects(path):
+        doc_id, text = (files.field(value, name, path, line) for name in ("_id", "text"))
         title = value.get("title", "") if titles else ""
-        found[value["_id"]] = Document(value["_id"], f"{title} {value['text']}".strip())
+        found[doc_id] = Document(doc_id, f"{title} {text}".strip())
     return found
 
 

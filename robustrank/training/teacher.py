@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from robustrank.errors import PluginError
 from robustrank.interfaces import Ranker
 from robustrank.ranking import checked_scores
 from robustrank.types import Document, Query
@@ -18,9 +19,14 @@ class CachedTeacher:
     Args:
         ranker: A pointwise ranker; its fingerprint is part of every key.
         path: The file; made when it is missing.
+
+    Raises:
+        PluginError: The ranker is not pointwise, so a pair has no score of its own.
     """
 
     def __init__(self, ranker: Ranker, path: Path) -> None:
+        if not ranker.card.pointwise:
+            raise PluginError(f"teacher {ranker.card.name}: a teacher must be pointwise, so that a pair has one score")
         self._ranker = ranker
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(path)

@@ -194,7 +194,8 @@ class _Run:
 
         path = self._folder / CHECKPOINT
         with safe_open(path, "pt") as file:
-            self.course = Course(**json.loads(file.metadata()["course"]))
+            course = json.loads(file.metadata()["course"])
+        self.course = Course(**{**course, "history": [tuple(row) for row in course["history"]]})
         model: dict[str, Any] = {}
         moments: dict[int, dict[str, Any]] = {}
         for key, tensor in _tensors(path).items():
