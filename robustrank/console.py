@@ -148,7 +148,7 @@ def _rankers(summary: Summary) -> Table:
         ]
         shifts = [s for s in summary.shifts if s.ranker == ranker.name and s.kind == "corpus" and s.relative]
         attacks = [a for a in summary.attacks if a.ranker == ranker.name and a.stratum == "all" and not a.control]
-        certified = [c for c in summary.certificates if (c.ranker, c.collection) == (ranker.name, summary.home)]
+        certified = [c for c in summary.certificates if c.ranker == ranker.name]
         worst = home[0].worst_decile if home else None
         table.add_row(
             safe(ranker.name),
@@ -156,7 +156,7 @@ def _rankers(summary: Summary) -> Table:
             f"{worst.value:.3f}" if worst else "–",
             safe(_shift(min(shifts, key=lambda s: s.relative.value if s.relative else 0.0))) if shifts else "–",
             safe(_strongest(attacks)),
-            safe(_certified(certified)),
+            safe(_certified(certified, summary.home)),
         )
     return table
 
@@ -176,11 +176,13 @@ def _strongest(attacks: Sequence[AttackResult]) -> str:
     return f"{worst.attack}: {lead(worst)} {interval(worst.success[lead(worst)], 2)}"
 
 
-def _certified(results: Sequence[CertifiedResult]) -> str:
-    """CRQ at every K, at the smallest radius."""
-    smallest = min((c.radius for c in results), default=0)
-    shares = [f"CRQ@{c.k} {c.crq.value:.2f}" for c in results if c.radius == smallest]
-    return f"{', '.join(shares)} (R={smallest})" if shares else "–"
+def _certified(results: Sequence[CertifiedResult], home: str) -> str:
+    """CRQ at every K, at the smallest radius, on the first collection there is."""
+    if not results:
+        return "–"
+    smallest, where = min(c.radius for c in results), results[0].collection
+    shares = [f"CRQ@{c.k} {c.crq.value:.2f}" for c in results if (c.radius, c.collection) == (smallest, where)]
+    return f"{', '.join(shares)} (R={smallest}{'' if where == home else f', {where}'})"
 
 
 def verdicts(found: Iterable[Verdict]) -> Table:

@@ -106,22 +106,25 @@ def _ties(records: Sequence[Record]) -> list[RedFlag]:
 
 
 def _no_better_than_control(attacks: Sequence[AttackResult]) -> list[RedFlag]:
-    flags = []
+    """One flag per attack and control, with the rankers on which nothing sets them apart."""
+    found: dict[tuple[str, str], list[str]] = {}
     for result in attacks:
-        if result.stratum != "all":
-            continue
-        for against in result.against_controls:
-            success = result.success[lead(result)]
-            if success.value > 0 and against.difference.low <= 0:
-                difference = against.difference
-                detail = (
-                    f"{lead(result)} {success.value:.2f} against {result.ranker}; "
-                    f"minus the control {difference.value:+.2f} "
-                    f"[{difference.low:+.2f}, {difference.high:+.2f}], n={difference.n}"
+        for against in result.against_controls if result.stratum == "all" else ():
+            success, difference = result.success[lead(result)], against.difference
+            if success.value > 0 and difference.low <= 0:
+                found.setdefault((result.attack, against.control), []).append(
+                    f"{result.ranker} ({lead(result)} {success.value:.2f}, minus the control {difference.value:+.2f} "
+                    f"[{difference.low:+.2f}, {difference.high:+.2f}], n={difference.n})"
                 )
-                title = f"{result.attack}: not shown to beat {against.control}"
-                flags.append(RedFlag(check="control", severity="warning", title=title, detail=detail))
-    return flags
+    return [
+        RedFlag(
+            check="control",
+            severity="warning",
+            title=f"{attack}: not shown to beat “{control}”",
+            detail=f"on {'; '.join(rankers)}",
+        )
+        for (attack, control), rankers in found.items()
+    ]
 
 
 def _illegal(attacks: Sequence[AttackResult]) -> list[RedFlag]:

@@ -17,7 +17,7 @@ from robustrank.config import AuditSpec
 from robustrank.interfaces import Attack
 from robustrank.store import Record
 from robustrank.summary import AgainstControl, AttackResult, WorstCase
-from robustrank.types import Estimate
+from robustrank.types import Estimate, Operation
 from robustrank.verify import diff
 
 CUTOFFS = (1, 3, 5, 10)
@@ -37,7 +37,7 @@ def attacks(records: Sequence[Record], spec: AuditSpec, built: Mapping[str, Atta
         alone = stratum != "all" and len(groups[ranker, name, "all"]) == len(group)
         if not alone:  # one stratum only: "all" says it
             results.append(_result(ranker, name, stratum, group, spec, built[name]))
-    return _against_controls(results, groups)
+    return _against_controls(results, groups, {name: attack.threat.edits.operation for name, attack in built.items()})
 
 
 def successes(group: Sequence[Record]) -> dict[str, Success]:
@@ -103,16 +103,18 @@ def _span(group: Sequence[Record]) -> tuple[float, float]:
 
 
 def _against_controls(
-    results: Sequence[AttackResult], groups: Mapping[tuple[str, str, str], Sequence[Record]]
+    results: Sequence[AttackResult],
+    groups: Mapping[tuple[str, str, str], Sequence[Record]],
+    operations: Mapping[str, Operation],
 ) -> list[AttackResult]:
-    """Fill in the paired differences to every control on the same surface; Holm over all of them."""
+    """Fill in the paired differences to every control that makes the same kind of edit; Holm over all of them."""
     found: list[tuple[int, str, tuple[Estimate, float]]] = []
     for index, result in enumerate(results):
         if result.control:
             continue
         for control in results:
-            same = (control.ranker, control.stratum, control.surface) == (result.ranker, result.stratum, result.surface)
-            if control.control and same:
+            place = (control.ranker, control.stratum, operations[control.attack])
+            if control.control and place == (result.ranker, result.stratum, operations[result.attack]):
                 paired = _paired(result, groups, control.attack)
                 if paired is not None:
                     found.append((index, control.attack, paired))

@@ -12,6 +12,7 @@ from robustrank.protocols import adversarial, certified, effectiveness, shift
 from robustrank.redflags import red_flags
 from robustrank.store import Record
 from robustrank.types import AttackSet, Operation
+from robustrank_attacks.benign_insertion import BenignInsertion
 from robustrank_attacks.query_injection import QueryInjection
 from robustrank_attacks.random_edits import RandomEdits
 
@@ -19,9 +20,10 @@ SPEC = config.parse("""
 name = "hand-made"
 collection = [{ use = "scifact", name = "home" }]
 ranker = [{ use = "bm25", name = "r" }]
-attack = [{ use = "query_injection", name = "inject" }, { use = "random_edits", name = "control" }]
+attack = [{ use = "query_injection", name = "inject" }, { use = "benign_insertion", name = "control" },
+{ use = "random_edits", name = "other edits" }]
 """)
-BUILT: dict[str, Attack] = {"inject": QueryInjection(), "control": RandomEdits()}
+BUILT: dict[str, Attack] = {"inject": QueryInjection(), "control": BenignInsertion(), "other edits": RandomEdits()}
 
 
 def ranking(query: str, value: float, *, ranker: str = "r", collection: str = "home", **more: Any) -> Record:
@@ -108,7 +110,8 @@ def test_errors_and_illegal_perturbations_count_as_failures_not_as_missing() -> 
 def test_an_attack_is_paired_with_its_control_case_by_case() -> None:
     records = [attack(str(i), 15, 1) for i in range(6)]
     records += [attack(str(i), 15, 1 if i == 0 else 15, name="control") for i in range(6)]
-    inject, control = adversarial.attacks(records, SPEC, BUILT)
+    records += [attack(str(i), 15, 15, name="other edits") for i in range(6)]  # substitutes: no control of an insertion
+    inject, control, _ = adversarial.attacks(records, SPEC, BUILT)
     (against,) = inject.against_controls
     assert against.control == "control"
     assert against.difference.value == pytest.approx(5 / 6)
