@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from robustrank import weights
 from robustrank.batching import by_length
 from robustrank.errors import PluginError
+from robustrank.rankers import first_token
 from robustrank.rankers._options import require_fits, require_sizes
 from robustrank.rankers.pairs import Encoded, PairTokenizer
 from robustrank.types import Document, Query, RankerCard, WordGradients
@@ -130,8 +131,8 @@ class _Transformers:
         found = [0.0] * len(pairs)
         with torch.inference_mode():
             for batch in by_length([len(pair.ids) for pair in pairs], self._batch):
-                output = self.torch_model(**_tensors([pairs[i] for i in batch], self.torch_model))
-                for i, logit in zip(batch, _head(output.logits).tolist(), strict=True):
+                logits = first_token.logits(self.torch_model, _tensors([pairs[i] for i in batch], self.torch_model))
+                for i, logit in zip(batch, _head(logits).tolist(), strict=True):
                     found[i] = logit
         return found
 

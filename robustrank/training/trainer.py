@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, Protocol
 
 from robustrank.errors import PluginError
+from robustrank.rankers import first_token
 from robustrank.training.batches import Example, collate, plan
 
 Loss = Callable[[Any, Any], Any]
@@ -160,7 +161,7 @@ class _Run:
 
     def _value(self, examples: Sequence[Example], lists: Any) -> Any:
         batch = collate(examples, lists, self._model.config.pad_token_id or 0)
-        scores = self._model(**batch.inputs).logits.reshape(batch.targets.shape)
+        scores = first_token.logits(self._model, batch.inputs).reshape(batch.targets.shape)
         return self._loss(scores, batch.targets)
 
     def _measure(self) -> None:

@@ -1,0 +1,71 @@
+"""BERT cross-encoders decide by the first token, so the last layer need not be computed for any other.
+
+For a model of two layers that saves two fifths of the work, for one of twelve a tenth. The logits are those of the
+model's own forward pass but for rounding; gradients flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def logits(model: Any, inputs: Mapping[str, Any]) -> Any:
+    """What ``model(**inputs).logits`` is, at less cost where the model is a plain BERT.
+
+    Args:
+        model: A transformers model with a sequence-classification head.
+        inputs: ``input_ids``, ``attention_mask`` and, where the model has segments, ``token_type_ids``.
+    """
+    if not _is_plain_bert(model):
+        return model(**inputs).logits
+    bert = model.bert
+    *lower, last = bert.encoder.layer
+    hidden = bert.embeddings(input_ids=inputs["input_ids"], token_type_ids=inputs.get("token_type_ids"))
+    mask = _mask(inputs["attention_mask"], hidden.dtype)
+    for layer in lower:
+        output = layer(hidden, mask)
+        hidden = output[0] if isinstance(output, tuple) else output
+    pooled = bert.pooler(_first(last, hidden, mask))
+    return model.classifier(model.dropout(pooled))
+
+
+def _is_plain_bert(model: Any) -> bool:
+    config = model.config
+    return (
+        type(model).__name__ == "BertForSequenceClassification"
+        and getattr(config, "position_embedding_type", "absolute") == "absolute"
+        and config._attn_implementation in ("sdpa", "eager")
+        and not config.is_decoder
+    )
+
+
+def _mask(attention_mask: Any, dtype: Any) -> Any:
+    """0 where there is a piece and the lowest number where there is padding; nothing where there is no padding."""
+    import torch
+
+    if bool(attention_mask.all()):
+        return None
+    padding = attention_mask[:, None, None, :] == 0
+    return torch.zeros_like(padding, dtype=dtype).masked_fill(padding, torch.finfo(dtype).min)
+
+
+def _first(layer: Any, hidden: Any, mask: Any) -> Any:
+    """A BERT layer's output for the first piece alone, which looks at all of them: pairs x 1 x width."""
+    from torch.nn.functional import scaled_dot_product_attention
+
+    attention = layer.attention.self
+    first = hidden[:, :1]
+
+    def heads(projected: Any) -> Any:
+        return projected.unflatten(-1, (attention.num_attention_heads, -1)).transpose(1, 2)
+
+    context = scaled_dot_product_attention(
+        heads(attention.query(first)),
+        heads(attention.key(hidden)),
+        heads(attention.value(hidden)),
+        attn_mask=mask,
+        dropout_p=attention.dropout.p if attention.training else 0.0,
+    )
+    attended = layer.attention.output(context.transpose(1, 2).flatten(2), first)
+    return layer.output(layer.intermediate(attended), attended)
