@@ -147,7 +147,7 @@ def _rankers(summary: Summary) -> Table:
             if (e.ranker, e.collection, e.measure, e.slice) == (ranker.name, summary.home, summary.measure, None)
         ]
         shifts = [s for s in summary.shifts if s.ranker == ranker.name and s.kind == "corpus" and s.relative]
-        attacks = [a for a in summary.attacks if a.ranker == ranker.name and a.stratum == "all" and not a.control]
+        attacks = [a for a in summary.attacks if a.ranker == ranker.name]
         certified = [c for c in summary.certificates if c.ranker == ranker.name]
         worst = home[0].worst_decile if home else None
         table.add_row(
@@ -166,14 +166,10 @@ def _shift(shift: Shift) -> str:
 
 
 def _strongest(attacks: Sequence[AttackResult]) -> str:
-    """The attack on documents with the highest success at its largest cutoff."""
-    from robustrank.protocols.adversarial import lead
+    from robustrank.protocols.adversarial import lead, strongest
 
-    real = [attack for attack in attacks if attack.surface == "document"]
-    if not real:
-        return "–"
-    worst = max(real, key=lambda attack: attack.success[lead(attack)].value)
-    return f"{worst.attack}: {lead(worst)} {interval(worst.success[lead(worst)], 2)}"
+    worst = strongest(attacks)
+    return "–" if worst is None else f"{worst.attack}: {lead(worst)} {interval(worst.success[lead(worst)], 2)}"
 
 
 def _certified(results: Sequence[CertifiedResult], home: str) -> str:

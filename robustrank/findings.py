@@ -35,7 +35,7 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
         started=str(setup["started"]),
         finished=str(sessions[-1]["finished"]) if finished and sessions else None,
         seed=spec.seed,
-        headline=headline(results),
+        headline=headline(results, spec.baseline),
         home=spec.home.name,
         measure=lead,
         baseline=spec.baseline,
@@ -55,17 +55,16 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
     )
 
 
-def headline(results: Sequence[AttackResult]) -> str:
+def headline(results: Sequence[AttackResult], baseline: str | None) -> str:
     """The strongest attack that is not a control, in one sentence with its interval."""
-    real = [r for r in results if not r.control and r.stratum == "all" and r.surface == "document"]
-    if not real:
-        return "No document attack was run; see below for what was measured."
-    worst = max(real, key=lambda r: (r.success[adversarial.lead(r)].low, r.success[adversarial.lead(r)].value))
+    worst = adversarial.strongest(results, baseline=baseline)
+    if worst is None:
+        return "No attack was run; see below for what was measured."
     name = adversarial.lead(worst)
     share = worst.success[name]
-    did = f"lifted the target into the top {name.partition('@')[2]}" if "@" in name else "lifted the target"
+    lifted = f"lifted the target into the top {name.partition('@')[2]}" if "@" in name else f"{name} the target"
     return (
-        f"Against {worst.ranker}, “{worst.attack}” {did} in {share.value:.0%} of cases "
+        f"Against {worst.ranker}, “{worst.attack}” {lifted} in {share.value:.0%} of cases "
         f"[{share.low:.0%}, {share.high:.0%}], n={share.n} queries."
     )
 

@@ -9,7 +9,7 @@ perturbations count as failures of the attack, never as missing cases.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from robustrank import stats
@@ -62,6 +62,26 @@ def successes(group: Sequence[Record]) -> dict[str, Success]:
 def lead(result: AttackResult) -> str:
     """The success an attack is judged and compared by: the largest cutoff there is, else the plain one."""
     return next((f"ASR@{k}" for k in reversed(CUTOFFS) if f"ASR@{k}" in result.success), next(iter(result.success)))
+
+
+def strongest(
+    results: Iterable[AttackResult], *, ranker: str | None = None, baseline: str | None = None
+) -> AttackResult | None:
+    """The attack (no control) with the highest lower bound of success; one on documents, where there is one.
+
+    Args:
+        results: Of an audit.
+        ranker: Look at this ranker only.
+        baseline: At a tie another ranker's result is told: nobody audits the baseline.
+    """
+    real = [r for r in results if not r.control and r.stratum == "all" and ranker in (None, r.ranker) and r.success]
+    pool = [r for r in real if r.surface == "document"] or real
+
+    def strength(result: AttackResult) -> tuple[float, float, bool]:
+        success = result.success[lead(result)]
+        return success.low, success.value, result.ranker != baseline
+
+    return max(pool, key=strength, default=None)
 
 
 def _result(

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from robustrank.protocols.adversarial import lead
+from robustrank.protocols.adversarial import lead, strongest
 from robustrank.report.canvas import ATTACK, BAND, LINES, MUTED, RULE, Canvas, settings, style
 from robustrank.report.filters import figure
-from robustrank.report.view import strongest
 from robustrank.summary import AttackResult, CertifiedResult, Effectiveness, Shift, Summary
 
 BINS = 20

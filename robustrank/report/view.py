@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from robustrank.protocols.adversarial import lead
+from robustrank.protocols.adversarial import lead, strongest
 from robustrank.report.filters import number
 from robustrank.summary import (
     AgainstControl,
@@ -136,13 +136,6 @@ def build(summary: Summary) -> View:
     )
 
 
-def strongest(results: Iterable[AttackResult], ranker: str | None = None) -> AttackResult | None:
-    """The attack (no control) with the highest lower bound of success; one on documents, where there is one."""
-    real = [r for r in results if not r.control and r.stratum == "all" and ranker in (None, r.ranker) and r.success]
-    pool = [r for r in real if r.surface == "document"] or real
-    return max(pool, key=lambda r: (r.success[lead(r)].low, r.success[lead(r)].value), default=None)
-
-
 def hardest_control(result: AttackResult) -> AgainstControl | None:
     """The control that comes closest to the attack."""
     return min(result.against_controls, key=lambda against: against.difference.value, default=None)
@@ -174,7 +167,7 @@ def _row(ranker: RankerSummary, summary: Summary) -> RankerRow:
     name = ranker.name
     certificates = [c for c in summary.certificates if c.ranker == name]
     least = min((c.radius for c in certificates), default=None)
-    attack = strongest(summary.attacks, name)
+    attack = strongest(summary.attacks, ranker=name)
     return RankerRow(
         ranker=ranker,
         iid=next((e for e in _led(summary, summary.home) if e.ranker == name), None),
@@ -198,7 +191,7 @@ def _key_figures(summary: Summary) -> list[KeyFigure]:
     led = [e for e in _led(summary, summary.home) if e.ranker not in defended]
     best = max(led, key=lambda e: e.mean.value, default=None)
     loss = min(summary.shifts, key=lambda s: told(s).value, default=None)
-    attack = strongest(summary.attacks)
+    attack = strongest(summary.attacks, baseline=summary.baseline)
     held = max(summary.certificates, key=lambda c: (c.crq.value, c.radius, -c.k), default=None)
     return [
         KeyFigure(

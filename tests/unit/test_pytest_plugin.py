@@ -167,7 +167,8 @@ def test_the_verdict_is_in_the_junit_file(pytester: pytest.Pytester, project: Pa
 @pytest.mark.slow
 def test_workers_of_xdist_share_one_audit(pytester: pytest.Pytester, project: Path) -> None:
     _tiny_collection(project / "tiny")
-    (project / "ranker.audit.toml").write_text(GATES.replace("0.5", "0.1").replace("0.75", "0.2").replace("0.95", "0.3"))
+    gates = GATES.replace("0.5", "0.1").replace("0.75", "0.2").replace("0.95", "0.3")
+    (project / "ranker.audit.toml").write_text(gates)
     pytester.runpytest_subprocess("-n", "2", "--robustrank-fresh").assert_outcomes(passed=3)
     [folder] = (path for path in (project / ".robustrank").iterdir() if path.is_dir())
     assert len(list(folder.glob("records.old-*"))) == 1  # put aside once, not once a worker

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from robustrank import report
+from robustrank.protocols.adversarial import strongest
 from robustrank.report import charts, filters, view
 from robustrank.summary import Verdict
 from robustrank.types import Estimate
@@ -212,10 +213,10 @@ def test_the_best_ranker_is_chosen_among_those_that_ranked_all_queries(summaries
 
 def test_a_control_is_never_the_strongest_attack(summaries: SimpleNamespace) -> None:
     attacks = summaries.realistic().attacks
-    assert view.strongest([r for r in attacks if r.control]) is None
-    strongest = view.strongest(attacks, "MiniLM-L12 cross-encoder")
-    assert strongest is not None
-    assert strongest.attack == "query at the start"
+    assert strongest([r for r in attacks if r.control]) is None
+    found = strongest(attacks, ranker="MiniLM-L12 cross-encoder")
+    assert found is not None
+    assert found.attack == "query at the start"
 
 
 def test_a_difference_keeps_what_changed_and_counts_what_it_leaves_out() -> None:
