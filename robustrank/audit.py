@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -123,12 +123,16 @@ def run(
         _write_spec(spec, where)
         bench = workbench(spec)
         bench.check()
-        _note(journal, records, setup(bench, progress))
+        made = setup(bench, progress)
+        _note(journal, records, made)
+        live = {made["key"]}
         left = limit
         complete = True
         for phase, tasks in phases(bench, records):
             keyed = {task.key(bench): task for task in tasks}
             todo = [task for key, task in keyed.items() if key not in records]
+            live.update(keyed)
+            store.replace(where / "keys.json", json.dumps(sorted(live)))
             progress.start(phase, len(keyed))
             progress.advance(len(keyed) - len(todo))
             complete &= left is None or len(todo) <= left
@@ -137,7 +141,7 @@ def run(
                 progress.advance()
             left = None if left is None else max(0, left - len(todo))
         _note(journal, records, session.stamp(session.end()))
-    return _judged(findings.summarise(records, spec, finished=complete), spec, where)
+    return _judged(findings.summarise(_current(records, live), spec, finished=complete), spec, where)
 
 
 def summarise(where: Path) -> Summary:
@@ -145,7 +149,12 @@ def summarise(where: Path) -> Summary:
     spec = load_spec(where)
     old = where / "summary.json"
     done = old.exists() and summary.read(old).finished is not None
-    return _judged(findings.summarise(store.read(where), spec, finished=done), spec, where)
+    records = store.read(where)
+    keys = where / "keys.json"
+    if not keys.exists():
+        raise StoreError(f"{where}: nothing is recorded there yet; run the audit's command first")
+    live = set(json.loads(keys.read_text(encoding="utf-8")))
+    return _judged(findings.summarise(_current(records, live), spec, finished=done), spec, where)
 
 
 def status(where: Path) -> list[tuple[str, int]]:
@@ -173,11 +182,11 @@ def phases(bench: Workbench, records: Mapping[str, Record]) -> Iterator[tuple[st
     """The tasks, phase by phase; later phases read the records of earlier ones."""
     places = _places(bench)
     yield "ranking", [RankTask(place=place) for place in places]
-    seen: dict[tuple[str, str], Place] = {}
-    for place in (p for p in places if p.docs(bench)):
+    seen: dict[str, Place] = {}
+    for place in (p for p in places if len(p.docs(bench)) > 1):
         short = Place(ranker=place.ranker, collection=place.collection, query_id=place.query_id, depth=CHECK_DEPTH)
-        seen.setdefault((place.ranker, place.collection), short)
-    yield "checks", [CheckTask(place=p) for p in seen.values() if p.collection == bench.spec.home.name]
+        seen.setdefault(place.ranker, short)
+    yield "checks", [CheckTask(place=p) for p in seen.values()]
     yield "attacks", [task for place in places for task in attack_tasks(bench, records, place)]
     certifying = [p for p in places if p.docs(bench) and isinstance(p.victim(bench).ranker.ranker, Certifier)]
     yield "certificates", [CertifyTask(place=place) for place in certifying]
@@ -327,6 +336,11 @@ def _note(journal: Journal, records: dict[str, Record], record: Record) -> None:
 def _write_spec(spec: AuditSpec, where: Path) -> None:
     store.replace(where / "spec.json", json.dumps(asdict(spec), indent=1, ensure_ascii=False))
     store.replace(where / "audit.toml", spec.source)
+
+
+def _current(records: Mapping[str, Record], live: Set[str]) -> dict[str, Record]:
+    """The records of the audit as it is now: a model trained again leaves those of the old one behind, unused."""
+    return {key: r for key, r in records.items() if key in live or r["kind"] == "session"}
 
 
 def _judged(result: Summary, spec: AuditSpec, where: Path) -> Summary:

@@ -231,6 +231,7 @@ def _check_names(spec: AuditSpec, where: str) -> None:
     }.items():
         for name in {name for name in names if names.count(name) > 1}:
             raise ConfigError(f"{where}: two [[{kind}]] tables are named {name!r}; give one of them another `name`")
+    _check_numbers(spec, where)
     rankers = [r.name for r in spec.rankers]
     collections = [c.name for c in spec.collections]
     for name in (n for d in spec.defenses for n in d.rankers):
@@ -248,6 +249,34 @@ def _check_names(spec: AuditSpec, where: str) -> None:
         first, _, last = stratum.partition("-")
         if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
             raise ConfigError(f"{where}: [cases] strata: {stratum!r} is not a rank range such as '11-20'")
+
+
+def _check_numbers(spec: AuditSpec, where: str) -> None:
+    if not spec.measures or not all(isinstance(m, str) for m in spec.measures):
+        raise ConfigError(f"{where}: measures must be a list of names with at least one, for example ['nDCG@10']")
+    if not spec.name or spec.name.startswith(".") or "/" in spec.name or "\\" in spec.name:
+        raise ConfigError(f"{where}: name {spec.name!r} must be usable as the name of a folder")
+    for what, least, values in [
+        ("[cases] queries", 1, [spec.cases.queries]),
+        ("[cases] goal_rank", 1, [spec.cases.goal_rank]),
+        ("[certify] k", 1, spec.certify.k),
+        ("[certify] radius", 0, spec.certify.radius),
+        *((f"[[collection]] {c.name!r}: queries", 1, [c.queries]) for c in spec.collections),
+        *((f"[[collection]] {c.name!r}: depth", 1, [c.depth]) for c in spec.collections),
+        *((f"[[defense]] {d.name!r}: queries and depth", 1, [d.queries, d.depth]) for d in spec.defenses),
+        *((f"[[attack]] {a.name!r}: budget", 0, [a.budget.edits, a.budget.calls]) for a in spec.attacks),
+    ]:
+        for value in values:
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise ConfigError(f"{where}: {what} must be whole numbers of at least {least}, not {value!r}")
+    for what, names in [
+        ("[cases] strata", spec.cases.strata),
+        *((f"[[attack]] {a.name!r}: rankers", a.rankers) for a in spec.attacks),
+        *((f"[[defense]] {d.name!r}: rankers and collections", (*d.rankers, *d.collections)) for d in spec.defenses),
+    ]:
+        for name in names:
+            if not isinstance(name, str):
+                raise ConfigError(f"{where}: {what} must be text, not {name!r}")
 
 
 def _known(name: str, known: Sequence[str], what: str) -> None:

@@ -86,11 +86,12 @@ def check(spec: AuditSpec) -> None:
         "radius": [str(radius) for radius in spec.certify.radius],
         "of": list(spec.measures),
     }
+    highest = min((int(stratum.partition("-")[0]) for stratum in spec.cases.strata), default=1)
     measures = [
         *spec.measures,
         *("worst decile", "drop", "drop vs baseline"),
         *(_ATTACK_MEASURES if spec.attacks else ()),
-        *(f"ASR@{k}" for k in (1, 3, 5, 10) if spec.attacks),
+        *(f"ASR@{k}" for k in (1, 3, 5, 10) if spec.attacks and k < highest),
         *(f"CRQ@{k}" for k in spec.certify.k if spec.defenses),
     ]
     for gate in spec.gates:

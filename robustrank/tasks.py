@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from random import Random
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from robustrank import measures, registry
 from robustrank.config import AttackSpec, AuditSpec
@@ -17,10 +17,13 @@ from robustrank.interfaces import Certifier
 from robustrank.oracle import MeteredOracle, apply, perturbed_scores
 from robustrank.ranking import checked_scores, order, rank_of
 from robustrank.store import Record, digest
+from robustrank.substitutes import load
 from robustrank.text import UNIT
-from robustrank.types import Case, Document, Goal, Perturbation, Query
-from robustrank.verify import verify
+from robustrank.types import Access, Case, Document, Goal, Perturbation, Query
+from robustrank.verify import Finding, verify
 from robustrank.workbench import Victim, Workbench
+
+Result = TypeVar("Result")
 
 HARM_MEASURE = "nDCG@10"
 """What users lose by an attack is told in this measure of the whole list."""
@@ -77,7 +80,9 @@ class RankTask:
 
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
-        return digest(self.kind, self.place.identity(bench), bench.spec.measures)
+        collection = bench.lists(self.place.collection).collection
+        labels = collection.relevant, collection.query_types.get(self.place.query_id)
+        return digest(self.kind, self.place.identity(bench), bench.spec.measures, labels)
 
     def perform(self, bench: Workbench) -> Record:
         """Scores in candidate order, measures, and for a defended ranker its base's measures on the same list."""
@@ -97,6 +102,7 @@ class RankTask:
         }
         if bench.split(place.ranker)[0] is not None:
             base = replace(place, ranker=bench.split(place.ranker)[1])
+            record["base"] = base.ranker
             base_scores = checked_scores(base.victim(bench).ranker, query, docs)
             record["base_measures"] = place.judged(bench, bench.spec.measures, list(zip(ids, base_scores, strict=True)))
         return record
@@ -160,7 +166,10 @@ class AttackTask:
     def _identity(self, bench: Workbench) -> list[Any]:
         spec = self._spec(bench)
         version = registry.version("attack", spec.plugin.use)
-        return [self.attack, str(spec.plugin), version, asdict(spec.budget), bench.spec.seed, UNIT]
+        table = bench.attack(self.attack).threat.edits.substitutes
+        words = None if table is None else load(table).digest
+        measured = None if bench.similarity is None else bench.similarity.card.fingerprint
+        return [self.attack, str(spec.plugin), version, words, asdict(spec.budget), measured, bench.spec.seed, UNIT]
 
     def _spec(self, bench: Workbench) -> AttackSpec:
         return next(a for a in bench.spec.attacks if a.name == self.attack)
@@ -173,26 +182,27 @@ class AttackTask:
         ranker.remember(query, docs, self.known)
         clean = [(doc.doc_id, score) for doc, score in zip(docs, self.known, strict=True)]
         by_id = {doc.doc_id: doc for doc in docs}
-        case = Case(query, by_id[self.target], tuple(by_id[i] for i in order(clean)), self.goal_rank)
+        ranked = tuple(by_id[i] for i in order(clean))
+        case = Case(query, by_id[self.target], ranked, self.goal_rank)
+        # Who sees nothing of the ranker does not see its ranking either.
+        shown = case._replace(candidates=docs) if attack.threat.access is Access.NONE else case
         oracle = MeteredOracle(ranker, case, attack.threat, spec.budget)
-        # The victim is left out on purpose: a control then makes the same edits against every ranker.
+        # The victim is left out on purpose: a control then makes the same edits to the same target.
         rng = Random(digest(self._identity(bench), place.collection, place.query_id, self.target))
-        status, error, offered = "ok", "", Perturbation()
-        try:
-            offered = attack.perturb(case, oracle, rng)
-        except BudgetExhausted:
-            status = "budget_exhausted"
-        except (ContractError, OracleError) as problem:
-            status, error = "error", f"{type(problem).__name__}: {problem}"
-        except RobustRankError:
-            raise
-        except Exception as problem:
-            status, error = "error", f"{type(problem).__name__}: {problem}"
-        finding = verify(case, offered, attack.threat, spec.budget, similarity=_similarity(bench))
-        if finding.violations:
+        offered, failed = _tried(lambda: _checked(attack.perturb(shown, oracle, rng)), Perturbation())
+        finding, unmeasured = _tried(
+            lambda: verify(case, offered, attack.threat, spec.budget, similarity=_similarity(bench)),
+            Finding(edits=0, similarity=None, violations=()),
+        )
+        status, error = ("error", failed or unmeasured) if failed or unmeasured else ("ok", "")
+        if failed == _EXHAUSTED:
+            status, error = "budget_exhausted", ""
+        elif finding.violations:
             status, error = "invalid", "; ".join(finding.violations)
         done = offered if status == "ok" else Perturbation()
-        after = perturbed_scores(ranker, case, done, clean)
+        after, unranked = _tried(lambda: perturbed_scores(ranker, case, done, clean), clean)
+        if unranked:
+            status, error = "error", unranked
         new_query, new_target = apply(offered, case)
         harm = place.judged(bench, [HARM_MEASURE], clean), place.judged(bench, [HARM_MEASURE], after)
         return {
@@ -254,20 +264,16 @@ def perform(spec: AuditSpec, task: Task) -> Record:
     """
     bench = workbench(spec)
     place = task.place
-    victim = place.victim(bench)
-    pairs, seconds, measuring, started = victim.pairs, victim.seconds, _measuring_seconds(bench, task), perf_counter()
+    meters = [bench.victim(name, place.collection) for name in {place.ranker, bench.split(place.ranker)[1]}]
+    pairs, seconds = sum(m.pairs for m in meters), sum(m.seconds for m in meters)
+    measuring, started = _measuring_seconds(bench, task), perf_counter()
     head = {"key": task.key(bench), "kind": task.kind, **asdict(place)}
-    try:
-        body = {"status": "ok", **task.perform(bench)}
-    except ContractError as error:
-        body = {"status": "error", "error": f"{type(error).__name__}: {error}"}
-    except RobustRankError:
-        raise
-    except Exception as error:
-        body = {"status": "error", "error": f"{type(error).__name__}: {error}"}
+    body, failed = _tried(lambda: {"status": "ok", **task.perform(bench)}, {"status": "error"})
+    if failed:
+        body["error"] = failed
     cost = {
-        "pairs": victim.pairs - pairs,
-        "scoring_seconds": victim.seconds - seconds,
+        "pairs": sum(m.pairs for m in meters) - pairs,
+        "scoring_seconds": sum(m.seconds for m in meters) - seconds,
         "measuring_seconds": _measuring_seconds(bench, task) - measuring,
         "seconds": perf_counter() - started,
     }
@@ -296,6 +302,37 @@ class _Keyed:
 @lru_cache(maxsize=1)
 def _workbench(keyed: _Keyed) -> Workbench:
     return Workbench(keyed.spec)
+
+
+_EXHAUSTED = "budget exhausted"
+
+
+def _tried(step: Callable[[], Result], fallback: Result) -> tuple[Result, str]:
+    """A step's result, or the fallback and what went wrong: one broken plug-in must not end the audit.
+
+    Raises:
+        RobustRankError: What no other task could survive either.
+    """
+    try:
+        return step(), ""
+    except BudgetExhausted:
+        return fallback, _EXHAUSTED
+    except (ContractError, OracleError) as problem:
+        return fallback, f"{type(problem).__name__}: {problem}"
+    except RobustRankError:
+        raise
+    except Exception as problem:
+        return fallback, f"{type(problem).__name__}: {problem}"
+
+
+def _checked(offered: Any) -> Perturbation:
+    """What an attack returned, if it is what attacks return."""
+    if not isinstance(offered, Perturbation):
+        raise ContractError(f"the attack returned {type(offered).__name__}, not a Perturbation")
+    for name, text in (("query", offered.query), ("target", offered.target)):
+        if not isinstance(text, str | None):
+            raise ContractError(f"the attack returned a {name} of type {type(text).__name__}, not text")
+    return offered
 
 
 def _measuring_seconds(bench: Workbench, task: Task) -> float:

@@ -133,7 +133,8 @@ class Budget:
 class Case(NamedTuple):
     """One thing to attack: a target document in one query's candidate list.
 
-    ``candidates`` is in clean rank order and includes ``target``. An attacker is content when the target stands at
+    ``candidates`` includes ``target`` and is in clean rank order, or for an attack without access to the ranker in
+    first-stage order. An attacker is content when the target stands at
     ``goal_rank`` or better (worse, when the goal is to demote).
     """
 

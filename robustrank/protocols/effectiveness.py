@@ -74,13 +74,14 @@ def comparisons(records: Sequence[Record], measure: str) -> list[Comparison]:
     found: list[tuple[str, str, str, Mapping[str, float], Mapping[str, float]]] = []
     bases = values(records, "base_measures")
     every = values(records)
+    behind = {record["ranker"]: record["base"] for record in records if "base" in record}
     plain = [key for key in every if key[2] == measure and key not in bases]
     for a, b in combinations(plain, 2):
         if a[1] == b[1]:
             found.append((a[0], b[0], a[1], every[a], every[b]))
     for key in bases:
         if key[2] == measure:
-            found.append((key[0], f"{key[0].rpartition(' + ')[2]} (same lists)", key[1], every[key], bases[key]))
+            found.append((key[0], f"{behind[key[0]]} (same lists)", key[1], every[key], bases[key]))
     results = []
     for a_name, b_name, collection, a_values, b_values in found:
         common = sorted(set(a_values) & set(b_values))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -40,6 +40,9 @@ def build(stage: StageSpec, exclude: Sequence[str], seed: int) -> tuple[list[Gro
     held_out = list(islice(first, stage.dev))
     train = [group for groups in (first, *others) for group in groups]
     Random(f"{seed}|order").shuffle(train)
+    if stage.pairs is not None:
+        totals = accumulate(len(group.texts) for group in train)
+        train = [group for group, total in zip(train, totals, strict=True) if total <= stage.pairs]
     return train, held_out
 
 

@@ -60,6 +60,7 @@ class StageSpec:
         teacher: Any pointwise ranker plug-in.
         sources: Its ``[[stage.source]]`` tables.
         dev: So many queries of the first source decide when to stop; nothing is learnt from them.
+        pairs: The teacher is asked about no more than so many, a fair sample of all sources.
         score_weight: Weight of the squared error of the scores themselves, beside that of the margins, which is 1.
         schedule: How long and how fast.
     """
@@ -68,6 +69,7 @@ class StageSpec:
     teacher: Plugin
     sources: tuple[SourceSpec, ...]
     dev: int
+    pairs: int | None = None
     score_weight: float = 0.0
     schedule: Schedule = field(default_factory=Schedule)
 
@@ -129,7 +131,7 @@ def _stage(reader: Reader, folder: Path, table: Any) -> StageSpec:
         table,
         "[[stage]]",
         required={"name": str, "teacher": dict, "source": list, "dev": int},
-        optional={"score_weight": float, "schedule": dict},
+        optional={"pairs": int, "score_weight": float, "schedule": dict},
     )
     where = f"{reader.where}: stage {stage['name']!r}"
     if stage["dev"] < 1:
@@ -144,6 +146,7 @@ def _stage(reader: Reader, folder: Path, table: Any) -> StageSpec:
         teacher=teacher,
         sources=sources,
         dev=stage["dev"],
+        pairs=stage.get("pairs"),
         score_weight=float(stage.get("score_weight", StageSpec.score_weight)),
         schedule=reader.options(Schedule, stage.get("schedule", {}), "[stage.schedule]"),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import linecache
 import os
 import signal
 import subprocess
@@ -14,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from robustrank import audit, config, store, tasks
-from robustrank.errors import ConfigError, PluginError
+from robustrank.errors import ConfigError, PluginError, StoreError
 from robustrank.summary import Summary, read
+from robustrank.types import Perturbation
+from robustrank_attacks.query_injection import QueryInjection
 
 SMALL = """
 name = "small"
@@ -141,6 +145,60 @@ def test_other_gates_are_the_same_audit_and_another_seed_is_not(tmp_path: Path) 
     spec = config.parse(SMALL)
     assert audit.folder(config.parse(SMALL + gate), tmp_path) == audit.folder(spec, tmp_path)
     assert audit.folder(replace(spec, seed=14), tmp_path) != audit.folder(spec, tmp_path)
+
+
+def test_a_ranker_that_fails_only_on_changed_text_fails_the_attack_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "shy_ranker.py").write_text(
+        "def score(query, docs):\n    return [float('nan') if d.startswith(query[:12]) else float(len(d)) for d in docs]\n"
+    )
+    text = SMALL.replace('use = "random"', 'use = "callable"\nfunction = "shy_ranker:score"')
+    summary = audit.run(config.parse(text), tmp_path / "audit")
+    (injected,) = (a for a in summary.attacks if (a.ranker, a.attack, a.stratum) == ("random", "injection", "all"))
+    assert set(injected.statuses) == {"error"}
+    assert injected.success["promoted"].value == 0
+    assert audit.summarise(tmp_path / "audit").attacks
+
+
+def test_an_attack_that_returns_nonsense_is_an_error_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for nonsense in (None, Perturbation(target=3)):  # type: ignore[arg-type]
+        monkeypatch.setattr(QueryInjection, "perturb", lambda *_, found=nonsense: found)
+        where = tmp_path / str(nonsense)[:4]
+        audit.run(config.parse(SMALL), where)
+        failed = [r for r in store.read(where).values() if r.get("attack") == "injection"]
+        assert {r["status"] for r in failed} == {"error"}
+        assert all("the attack returned" in r["error"] for r in failed)
+
+
+def test_a_ranker_that_was_changed_leaves_its_old_figures_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    text = SMALL.replace('use = "random"', 'use = "callable"\nfunction = "moving_ranker:score"')
+    found = []
+    for body in ("float(len(d))", "-float(len(d))"):
+        (tmp_path / "moving_ranker.py").write_text(f"def score(query, docs):\n    return [{body} for d in docs]\n")
+        sys.modules.pop("moving_ranker", None)
+        importlib.invalidate_caches()
+        linecache.clearcache()
+        tasks._workbench.cache_clear()
+        found.append(audit.run(config.parse(text), tmp_path / "audit"))
+    for summary in found:
+        (injected,) = (a for a in summary.attacks if (a.ranker, a.attack, a.stratum) == ("random", "injection", "all"))
+        assert sum(injected.statuses.values()) == 8
+    assert found[0].effectiveness != found[1].effectiveness
+
+
+def test_a_folder_in_which_nothing_is_recorded_says_so(tmp_path: Path) -> None:
+    spec = config.parse(SMALL.replace('use = "random"', 'use = "callable"\nfunction = "nowhere:x"'))
+    with pytest.raises(PluginError):
+        audit.run(spec, tmp_path)
+    with pytest.raises(StoreError, match="nothing is recorded there yet"):
+        audit.summarise(tmp_path)
 
 
 def test_a_gate_that_names_no_figure_is_refused_after_the_summary_is_safe(tmp_path: Path) -> None:
