@@ -152,7 +152,8 @@ def test_a_ranker_that_fails_only_on_changed_text_fails_the_attack_and_nothing_e
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "shy_ranker.py").write_text(
-        "def score(query, docs):\n    return [float('nan') if d.startswith(query[:12]) else float(len(d)) for d in docs]\n"
+        "def score(query, docs):\n"
+        "    return [float('nan') if doc.startswith(query[:12]) else float(len(doc)) for doc in docs]\n"
     )
     text = SMALL.replace('use = "random"', 'use = "callable"\nfunction = "shy_ranker:score"')
     summary = audit.run(config.parse(text), tmp_path / "audit")
