@@ -1,7 +1,8 @@
-"""Pairs a second of the small bundled ranker and of its teacher: ``python benchmarks/tiny_ranker.py FOLDER``.
+"""Pairs a second of a trained small ranker and of its teacher: ``python benchmarks/tiny_ranker.py FOLDER MODEL``.
 
-FOLDER is a collection in BEIR layout with ``runs/bm25.trec.gz``, such as msmarco-dl19. Both rankers score the same
-lists of 100, in turns, so that whatever else the machine does hits both; the first list, which loads them, is left out.
+MODEL is the folder that ``robustrank train`` made. FOLDER is a collection in BEIR layout with ``runs/bm25.trec.gz``,
+such as msmarco-dl19. Both rankers score the same lists of 100, in turns, so that whatever
+else the machine does hits both; the first list, which loads them, is left out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from robustrank.collections.beir import Beir
 from robustrank.rankers.cross_encoder import CrossEncoder
 from robustrank.types import Document, Query
 
-STUDENT, TEACHER = "robustrank-tiny-v1", "ms-marco-MiniLM-L-12-v2"
+TEACHER = "ms-marco-MiniLM-L-12-v2"
 LISTS, DEPTH, LENGTH = 8, 100, 256
 
 List = tuple[Query, list[Document]]
@@ -28,7 +29,7 @@ def main() -> None:
         (query, [collection.documents[doc_id] for doc_id in collection.candidates[query.query_id][:DEPTH]])
         for query in collection.queries[: LISTS + 1]
     ]
-    rankers = {name: CrossEncoder(model=name, max_length=LENGTH) for name in (STUDENT, TEACHER)}
+    rankers = {name: CrossEncoder(model=name, max_length=LENGTH) for name in (sys.argv[2], TEACHER)}
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in rankers}
     for turn, asked in enumerate(lists):
         for name, ranker in rankers.items():

@@ -128,6 +128,21 @@ def check(kind: str, name: str) -> None:
 
 
 @main.command()
+@click.argument("file")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=STORE / "training", show_default=True, help="Its folder."
+)
+def train(file: str, out: Path) -> None:
+    """Train a small ranker on a large one's scores, as FILE describes; goes on where it was stopped."""
+    from robustrank import console
+    from robustrank.training import distill
+
+    with console.watching() as progress:
+        folder = distill.run(file, out, progress)
+    click.echo(f"model    {folder}")
+
+
+@main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def report(folder: Path) -> None:
     """Write summary and report again, from records."""

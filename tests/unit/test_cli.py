@@ -289,3 +289,11 @@ def test_bars_do_not_count_what_earlier_runs_did_as_speed() -> None:
     assert (progress.tasks[0].completed, progress.tasks[0].speed) == (6, None)
     bars.advance(1)
     assert progress.tasks[0].completed == 7
+
+
+def test_a_training_file_that_is_wrong_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('name = "small"\n[student]\nmodle = "x"\n[[stage]]\nname = "a"\n')
+    done = run("train", path, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "unknown key 'modle'; did you mean 'model'?" in done.stderr
