@@ -67,7 +67,7 @@ def test_rankers_are_compared_on_the_queries_both_have() -> None:
 
 
 def test_a_defended_ranker_is_compared_with_its_base_on_the_same_lists() -> None:
-    records = [ranking(str(i), 0.4, ranker="s + r", base_measures={"nDCG@10": 0.5}) for i in range(3)]
+    records = [ranking(str(i), 0.4, ranker="s + r", base="r", base_measures={"nDCG@10": 0.5}) for i in range(3)]
     records += [ranking(str(i), 0.9, ranker="r") for i in range(9)]
     (found,) = effectiveness.comparisons(records, "nDCG@10")
     assert (found.a, found.b) == ("s + r", "r (same lists)")
