@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -77,6 +77,14 @@ def test_groups_are_the_same_in_every_run_and_the_development_set_is_apart(train
     assert len(measured) == 2
     assert not {group.query for group in measured} & {group.query for group in learnt}
     assert len(learnt) == 11 - 2 + 6
+
+
+def test_a_limit_of_pairs_keeps_the_first_groups_of_the_same_order(training: Path) -> None:
+    stage, exclude = stage_of(training)
+    learnt, measured = groups.build(stage, exclude, 13)
+    limit = sum(len(group.texts) for group in learnt[:5]) + 1
+    fewer, same = groups.build(replace(stage, pairs=limit), exclude, 13)
+    assert (fewer, same) == (learnt[:5], measured)
 
 
 def test_a_test_query_is_not_learnt_from_in_another_order_or_inflection_either(training: Path) -> None:
