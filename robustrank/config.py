@@ -12,8 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
+from robustrank import config_checks
 from robustrank.errors import ConfigError
-from robustrank.tables import Tables, known
+from robustrank.tables import Tables
 from robustrank.types import Budget
 
 BUNDLED = ("default", "quick")
@@ -51,6 +52,8 @@ class RankerSpec:
     plugin: Plugin
     name: str
     attacked: bool = True
+    claimed: Mapping[str, float] = field(default_factory=dict)
+    """What its makers claim, by measure, for example ``{"nDCG@10": 0.71, "ASR@10": 0.05}``: only shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,23 @@ class CertifySpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SequentialSpec:
+    """``[sequential]``: ask queries in batches until every gate is decided or the budget is spent.
+
+    The collections' and cases' own ``queries`` are the most that are ever asked.
+
+    Args:
+        batch: Queries of each collection, and for cases, that every round adds.
+        pairs: Pairs that the whole audit may score.
+        minutes: That the whole audit may take.
+    """
+
+    batch: int = 20
+    pairs: int | None = None
+    minutes: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class GateSpec:
     """One ``[[gate]]``: a limit on one figure of the summary, judged on a bound of its interval.
 
@@ -115,6 +135,8 @@ class GateSpec:
         where: Which figure: ``ranker``, ``collection``, ``attack``, ``slice``, ``radius``.
         max: Upper limit; holds when the interval's upper bound is at most this.
         min: Lower limit; holds when the interval's lower bound is at least this.
+        worse_by: How much worse than in the ratchet file it may be; holds when the upper bound of the loss, paired by
+            query, is at most this.
         bound: ``"interval"`` judges on the bound; ``"value"`` on the point estimate, and never is inconclusive.
         allow_inconclusive: Count an inconclusive gate as held. A decision to write down, hence not a default.
     """
@@ -124,6 +146,7 @@ class GateSpec:
     where: Mapping[str, Any] = field(default_factory=dict)
     max: float | None = None
     min: float | None = None
+    worse_by: float | None = None
     bound: Literal["interval", "value"] = "interval"
     allow_inconclusive: bool = False
 
@@ -142,7 +165,10 @@ class AuditSpec:
     attacks: tuple[AttackSpec, ...] = ()
     cases: CasesSpec = CasesSpec()
     certify: CertifySpec = CertifySpec()
+    sequential: SequentialSpec | None = None
     gates: tuple[GateSpec, ...] = ()
+    ratchet: str | None = None
+    """File of an earlier audit's values, which ``worse_by`` compares with."""
     source: str = ""
     """The text of the audit file, so that the report can show how to reproduce itself."""
 
@@ -152,9 +178,12 @@ class AuditSpec:
         return self.collections[0]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, without the gates (they judge records but do not change them) and the source text."""
+        """Plain data, without what judges, shows or stops but changes no record, and without the source text."""
         data = asdict(self)
-        del data["gates"], data["source"]
+        for name in ("gates", "ratchet", "sequential", "source"):
+            del data[name]
+        for ranker in data["rankers"]:
+            del ranker["claimed"]
         return data
 
 
@@ -198,7 +227,9 @@ def parse(text: str, *, where: str = "audit file", folder: Path | None = None) -
             "attack": list,
             "cases": dict,
             "certify": dict,
+            "sequential": dict,
             "gate": list,
+            "ratchet": str,
         },
     )
     spec = AuditSpec(
@@ -212,71 +243,13 @@ def parse(text: str, *, where: str = "audit file", folder: Path | None = None) -
         attacks=tuple(map(reader.attack, top.get("attack", []))),
         cases=reader.options(CasesSpec, top.get("cases", {}), "[cases]"),
         certify=reader.options(CertifySpec, top.get("certify", {}), "[certify]"),
+        sequential=reader.options(SequentialSpec, top["sequential"], "[sequential]") if "sequential" in top else None,
         gates=tuple(map(reader.gate, top.get("gate", []))),
+        ratchet=str(reader.folder / top["ratchet"]) if reader.folder and "ratchet" in top else top.get("ratchet"),
         source=text,
     )
-    _check_names(spec, where)
+    config_checks.check(spec, where)
     return spec
-
-
-def _check_names(spec: AuditSpec, where: str) -> None:
-    if not spec.collections or not spec.rankers:
-        raise ConfigError(f"{where}: needs at least one [[collection]] and one [[ranker]]")
-    for kind, names in {
-        "collection": [c.name for c in spec.collections],
-        "ranker": [r.name for r in spec.rankers],
-        "attack": [a.name for a in spec.attacks],
-        "defense": [d.name for d in spec.defenses],
-        "gate": [g.name for g in spec.gates],
-    }.items():
-        for name in {name for name in names if names.count(name) > 1}:
-            raise ConfigError(f"{where}: two [[{kind}]] tables are named {name!r}; give one of them another `name`")
-    _check_numbers(spec, where)
-    rankers = [r.name for r in spec.rankers]
-    collections = [c.name for c in spec.collections]
-    for name in (n for d in spec.defenses for n in d.rankers):
-        known(name, rankers, f"{where}: [[defense]] ranker")
-    victims = [*rankers, *(f"{d.name} + {n}" for d in spec.defenses for n in d.rankers)]
-    for name in (n for a in spec.attacks for n in a.rankers):
-        known(name, victims, f"{where}: [[attack]] ranker")
-    for name in (n for d in spec.defenses for n in d.collections):
-        known(name, collections, f"{where}: [[defense]] collection")
-    if spec.cases.collection is not None:
-        known(spec.cases.collection, collections, f"{where}: [cases] collection")
-    if spec.baseline is not None:
-        known(spec.baseline, rankers, f"{where}: baseline")
-    for stratum in spec.cases.strata:
-        first, _, last = stratum.partition("-")
-        if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
-            raise ConfigError(f"{where}: [cases] strata: {stratum!r} is not a rank range such as '11-20'")
-
-
-def _check_numbers(spec: AuditSpec, where: str) -> None:
-    if not spec.measures or not all(isinstance(m, str) for m in spec.measures):
-        raise ConfigError(f"{where}: measures must be a list of names with at least one, for example ['nDCG@10']")
-    if not spec.name or spec.name.startswith(".") or "/" in spec.name or "\\" in spec.name:
-        raise ConfigError(f"{where}: name {spec.name!r} must be usable as the name of a folder")
-    for what, least, values in [
-        ("[cases] queries", 1, [spec.cases.queries]),
-        ("[cases] goal_rank", 1, [spec.cases.goal_rank]),
-        ("[certify] k", 1, spec.certify.k),
-        ("[certify] radius", 0, spec.certify.radius),
-        *((f"[[collection]] {c.name!r}: queries", 1, [c.queries]) for c in spec.collections),
-        *((f"[[collection]] {c.name!r}: depth", 1, [c.depth]) for c in spec.collections),
-        *((f"[[defense]] {d.name!r}: queries and depth", 1, [d.queries, d.depth]) for d in spec.defenses),
-        *((f"[[attack]] {a.name!r}: budget", 0, [a.budget.edits, a.budget.calls]) for a in spec.attacks),
-    ]:
-        for value in values:
-            if value is not None and (not isinstance(value, int) or value < least):
-                raise ConfigError(f"{where}: {what} must be whole numbers of at least {least}, not {value!r}")
-    for what, names in [
-        ("[cases] strata", spec.cases.strata),
-        *((f"[[attack]] {a.name!r}: rankers", a.rankers) for a in spec.attacks),
-        *((f"[[defense]] {d.name!r}: rankers and collections", (*d.rankers, *d.collections)) for d in spec.defenses),
-    ]:
-        for name in names:
-            if not isinstance(name, str):
-                raise ConfigError(f"{where}: {what} must be text, not {name!r}")
 
 
 class Reader(Tables):
@@ -304,7 +277,10 @@ class Reader(Tables):
 
     def ranker(self, data: Any) -> RankerSpec:
         """One ``[[ranker]]``."""
-        plugin, options = self.plugin(data, "[[ranker]]", {"attacked": bool})
+        plugin, options = self.plugin(data, "[[ranker]]", {"attacked": bool, "claimed": dict})
+        for measure, value in options.get("claimed", {}).items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigError(f"{self.where}: [[ranker]] claimed: {measure} must be a number, not {value!r}")
         return RankerSpec(plugin=plugin, **options)
 
     def defense(self, data: Any) -> DefenseSpec:
@@ -330,12 +306,15 @@ class Reader(Tables):
             "where": dict,
             "max": float,
             "min": float,
+            "worse_by": float,
             "bound": str,
             "allow_inconclusive": bool,
         }
         table = self.table(data, "[[gate]]", required={"name": str, "measure": str}, optional=optional)
-        if ("max" in table) == ("min" in table):
-            raise ConfigError(f"{self.where}: gate {table['name']!r} needs either `max` or `min`")
+        if sum(limit in table for limit in ("max", "min", "worse_by")) != 1:
+            raise ConfigError(f"{self.where}: gate {table['name']!r} needs either `max`, `min` or `worse_by`")
+        if table.get("worse_by", 0) < 0:
+            raise ConfigError(f"{self.where}: gate {table['name']!r}: worse_by must not be negative")
         if table.get("bound", "interval") not in ("interval", "value"):
             raise ConfigError(f"{self.where}: gate {table['name']!r}: bound must be 'interval' or 'value'")
         return GateSpec(**table)

@@ -57,6 +57,7 @@ def setup(bench: Workbench, progress: Progress) -> Record:
                 name=name,
                 plugin=str(next(r.plugin for r in spec.rankers if r.name == base)),
                 fingerprint=card.fingerprint,
+                claimed={} if defense else next(r.claimed for r in spec.rankers if r.name == base),
                 note=card.note,
                 base=base if defense else None,
                 defense=str(defense.plugin) if defense else None,
@@ -85,8 +86,22 @@ def _describe(lists: Lists, role: str) -> CollectionSummary:
         digest=collection.digest,
         terms=collection.terms,
         query_types={label: labels.count(label) for label in sorted(set(labels))},
+        query_keys=_query_keys(lists),
         warnings=collection.warnings,
     )
+
+
+def _query_keys(lists: Lists) -> dict[str, str]:
+    """What has to be the same for a query's values of two audits to be comparable."""
+    texts: dict[str, str] = {}
+    keys = {}
+    for query_id, query in lists.queries.items():
+        docs = lists.candidates[query_id]
+        for doc in docs:
+            texts.setdefault(doc.doc_id, store.digest(doc.text))
+        grades = sorted(lists.collection.qrels[query_id].items())
+        keys[query_id] = store.digest(query.text, [[doc.doc_id, texts[doc.doc_id]] for doc in docs], grades)[:12]
+    return keys
 
 
 def environment(spec: AuditSpec) -> dict[str, object]:

@@ -38,6 +38,8 @@ class CollectionSummary:
     query_types: Mapping[str, int]
     """Label to number of audited queries."""
     warnings: Sequence[str] = ()
+    query_keys: Mapping[str, str] = field(default_factory=dict)
+    """Query id to a hash of its text, candidates and judgments, in the order in which queries were drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,8 @@ class RankerSummary:
     pairs: int = 0
     seconds: float = 0.0
     """Time inside the ranker's own ``score``, and gradients."""
+    claimed: Mapping[str, float] = field(default_factory=dict)
+    """What its makers claim, by measure; shown beside what was measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +154,9 @@ class AttackResult:
     similarity: Estimate | None
     seconds: Estimate
     against_controls: Sequence[AgainstControl] = ()
+    collection: str = ""
+    per_query: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Success, ``boost`` and ``harm`` to query id to the mean over the query's cases."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +175,8 @@ class CertifiedResult:
     samples: int
     method: str
     assumes: str
+    per_query: Mapping[str, float] = field(default_factory=dict)
+    """Query id to 1 where its list is certified, else 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +233,16 @@ class Verdict:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sequential:
+    """How an audit went that asks queries until its gates are decided."""
+
+    queries: int
+    """Asked so far, of each collection and for cases, where there are as many."""
+    stopped: str
+    """``"decided"``, ``"budget"``, ``"all queries asked"``, or empty while it goes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """A whole audit."""
 
@@ -254,6 +273,8 @@ class Summary:
     source: str
     """The audit file."""
     verdicts: Sequence[Verdict] = ()
+    sequential: Sequential | None = None
+    """``None`` where the number of queries was settled beforehand."""
     schema: int = SCHEMA
 
 

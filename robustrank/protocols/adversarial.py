@@ -114,7 +114,21 @@ def _result(
         if similar
         else None,
         seconds=stats.mean([r["seconds"] for r in group], clusters=clusters),
+        collection=group[0]["collection"],
+        per_query={
+            **{key: _by_query(group, lambda r, test=test: float(test(r))) for key, test in successes(group).items()},  # type: ignore[misc]
+            "boost": _by_query(group, lambda r: float(r["rank_before"] - r["rank_after"])),
+            "harm": _by_query(group, lambda r: float(r["harm_before"] - r["harm_after"])),
+        },
     )
+
+
+def _by_query(group: Sequence[Record], value: Callable[[Record], float]) -> dict[str, float]:
+    """The mean over each query's cases."""
+    cases: dict[str, list[float]] = {}
+    for record in group:
+        cases.setdefault(record["query_id"], []).append(value(record))
+    return {query_id: sum(values) / len(values) for query_id, values in sorted(cases.items())}
 
 
 def _span(group: Sequence[Record]) -> tuple[float, float]:

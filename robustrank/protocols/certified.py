@@ -12,19 +12,19 @@ from robustrank.types import AttackSet, Certificate
 
 
 def certificates(records: Sequence[Record]) -> list[CertifiedResult]:
-    """CRQ per ranker, collection, K and radius; errors count as not certified."""
+    """CRQ per ranker, collection, K and radius; errors and lists without candidates count as not certified."""
     groups: dict[tuple[str, str, int, int], list[Certificate]] = {}
-    attempts: dict[tuple[str, str], int] = {}
+    asked: dict[tuple[str, str], list[str]] = {}
     for record in records:
-        attempts[record["ranker"], record["collection"]] = attempts.get((record["ranker"], record["collection"]), 0) + 1
+        asked.setdefault((record["ranker"], record["collection"]), []).append(record["query_id"])
         for data in record.get("certificates", ()):
             certificate = revive(Certificate, data)
             where = (record["ranker"], record["collection"], certificate.k, certificate.radius)
             groups.setdefault(where, []).append(certificate)
     results = []
     for (ranker, collection, k, radius), group in groups.items():
-        tried = attempts[ranker, collection]
-        held = [certificate.certified for certificate in group] + [False] * (tried - len(group))
+        certified = {certificate.query_id for certificate in group if certificate.certified}
+        held = {query_id: query_id in certified for query_id in asked[ranker, collection]}
         first = group[0]
         results.append(
             CertifiedResult(
@@ -33,12 +33,13 @@ def certificates(records: Sequence[Record]) -> list[CertifiedResult]:
                 k=k,
                 radius=radius,
                 edits=str(first.edits),
-                crq=stats.share(held),
+                crq=stats.share(list(held.values())),
                 alpha=first.alpha,
-                expected_false=first.alpha * tried,
+                expected_false=first.alpha * len(held),
                 samples=first.samples,
                 method=first.method,
                 assumes=first.assumes,
+                per_query={query_id: float(held[query_id]) for query_id in sorted(held)},
             )
         )
     return results

@@ -63,10 +63,15 @@ rankers = ["bm25"]
         ("[[defense]]\nuse = 'x'\nrankers = ['y']", r"ranker 'y' is not defined"),
         ("[[defense]]\nuse = 'x'\ncollections = ['y']", r"collection 'y' is not defined"),
         ("[[ranker]]\nuse = 'bm25'", r"two \[\[ranker\]\] tables are named 'bm25'"),
-        ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'", r"gate 'g' needs either `max` or `min`"),
-        ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmax = 1\nmin = 0", r"gate 'g' needs either `max` or `min`"),
+        ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'", r"gate 'g' needs either `max`, `min` or `worse_by`"),
+        ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmax = 1\nmin = 0", r"gate 'g' needs either `max`, `min` or `worse_by`"),
         ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmax = 1\nbound = 'low'", r"bound must be 'interval' or 'value'"),
         ("[[gate]]\nmeasure = 'nDCG@10'\nmax = 1", r"\[\[gate\]\] needs 'name'"),
+        ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nworse_by = 0.1", r"worse_by needs a file at the top: ratchet"),
+        ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nworse_by = -0.1", r"worse_by must not be negative"),
+        ("[sequential]\nbatch = 5", r"there is no \[\[gate\]\]"),
+        ("[sequential]\nbatch = 0\n[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmax = 1", r"at least 1, not 0"),
+        ("[[ranker]]\nname = 'x'\nuse = 'bm25'\nclaimed = { 'nDCG@10' = 'high' }", r"nDCG@10 must be a number"),
         ("= 3", r"not valid TOML"),
     ],
 )
@@ -134,3 +139,18 @@ def test_a_spec_is_immutable() -> None:
     spec: AuditSpec = config.parse(SMALLEST)
     with pytest.raises(AttributeError):
         spec.seed = 3  # type: ignore[misc]
+
+
+def test_what_judges_shows_or_stops_does_not_make_another_audit() -> None:
+    more = """
+ratchet = "x.json"
+[sequential]
+batch = 5
+[[gate]]
+name = "g"
+measure = "nDCG@10"
+worse_by = 0.02
+"""
+    claims = SMALLEST.replace('use = "bm25"', 'use = "bm25"\nclaimed = { "nDCG@10" = 0.7 }')
+    same = [SMALLEST, more.partition("[seq")[0] + SMALLEST + "[seq" + more.partition("[seq")[2], claims]
+    assert len({audit.folder(config.parse(text), Path("x")) for text in same}) == 1
