@@ -231,6 +231,7 @@ def _optimizer(model: Any, schedule: Schedule) -> Any:
             for (decay, factor), parameters in groups.items()
         ],
         lr=schedule.learning_rate,
+        fused=True,
     )
 
 
