@@ -230,6 +230,13 @@ class Estimate(NamedTuple):
     confidence: float = 0.95
 
 
+class Range(NamedTuple):
+    """From the least to the greatest value that judging the unjudged documents could give. Nothing is sampled."""
+
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Collection:
     """A test collection.

@@ -1,0 +1,168 @@
+"""Holes: what documents without a judgment could do to a measure, exactly.
+
+A hole is a document in the top k of a list that has no judgment for the query. Every measure counts it as not
+relevant; it may have any grade. nDCG's ideal list depends on the grades of the holes too, so it is made anew for every
+filling. That makes nDCG fall when a hole far down is relevant, and "all relevant" need not be its best case.
+
+How the extremes are found. The gain of a grade is the grade itself (trec_eval's nDCG), so a filling is a chain of sets:
+the holes of grade at least 1, at least 2, and so on, each inside the one before. Gain is a sum over these sets, and the
+ideal depends on their sizes alone; for given sizes the best sets are the holes with the greatest (least) weights. What
+remains is a ratio to be made least over non-increasing sizes: Dinkelbach's method (1967), whose inner step is a small
+dynamic programme over the grades. The same holds for the difference of two lists under one filling, where a hole's
+weight is the difference of its two discounts. Tests compare with all fillings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+RBP_PATIENCE = 0.8
+"""Probability of reading on, as in most of the literature."""
+
+_NAME = re.compile(r"(nDCG|P|RR|Success)(?:\(rel=(\d+)\))?@(\d+)")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A measure of the first ``k`` documents, with what its judgments mean.
+
+    Args:
+        family: ``"nDCG"``, ``"P"``, ``"RR"`` or ``"Success"``.
+        k: The cutoff.
+        relevant: Least grade that counts as relevant in the binary ones.
+    """
+
+    family: str
+    k: int
+    relevant: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.family}@{self.k}"
+
+
+def cut(name: str, relevant: int = 1) -> Cut | None:
+    """A measure by its ir-measures name; ``None`` where holes cannot be bounded exactly here."""
+    match = _NAME.fullmatch(name)
+    return None if match is None else Cut(match[1], int(match[3]), int(match[2] or relevant))
+
+
+def discounts(k: int) -> Floats:
+    """nDCG's discounts of the ranks 1 to k."""
+    return 1 / np.log2(np.arange(2, k + 2))
+
+
+def value(measure: Cut, ranking: Sequence[str], grades: Mapping[str, int]) -> float:
+    """The measure, one list at a time: the plain form that the vectorised one is tested against."""
+    found = [max(grades.get(doc_id, 0), 0) for doc_id in ranking[: measure.k]]
+    if measure.family == "nDCG":
+        ideal = sorted((max(g, 0) for g in grades.values()), reverse=True)[: measure.k]
+        best = float(discounts(len(ideal)) @ np.array(ideal, dtype=float)) if ideal else 0.0
+        return float(discounts(len(found)) @ np.array(found, dtype=float)) / best if best else 0.0
+    hits = [grade >= measure.relevant for grade in found]
+    if measure.family == "P":
+        return sum(hits) / measure.k
+    if measure.family == "RR":
+        return 1 / (1 + hits.index(True)) if any(hits) else 0.0
+    return float(any(hits))
+
+
+def bounds(
+    measure: Cut,
+    ranking: Sequence[str],
+    grades: Mapping[str, int],
+    top: int,
+    *,
+    other: Sequence[str] = (),
+    elsewhere: int = 0,
+) -> tuple[float, float]:
+    """Least and greatest value of the measure over all fillings of the holes with grades 0 to ``top``.
+
+    Args:
+        measure: The measure.
+        ranking: Document ids, best first.
+        grades: Judgments of this query, of documents in the list or not.
+        top: The greatest grade there is.
+        other: A second list; then the bounds are those of ``ranking``'s value minus its, under one filling of both.
+        elsewhere: Documents in neither top k that may be relevant too. They can only make nDCG's ideal better.
+            Default: what no list shows stays not relevant, as everywhere in evaluation.
+    """
+    lists = [list(ranking[: measure.k]), list(other[: measure.k])]
+    holes = [doc_id for doc_id in dict.fromkeys(lists[0] + lists[1]) if doc_id not in grades]
+    if measure.family in ("RR", "Success"):
+        high = _first_relevant(measure, lists[0], lists[1], grades, top)
+        low = _first_relevant(measure, lists[1], lists[0], grades, top) if other else -value(measure, lists[0], grades)
+        return -low, high
+    weigh = discounts(measure.k) if measure.family == "nDCG" else np.full(measure.k, 1 / measure.k)
+    place = [{doc_id: weigh[i] for i, doc_id in enumerate(listed)} for listed in lists]
+    weights = np.array([place[0].get(h, 0.0) - place[1].get(h, 0.0) for h in holes], dtype=np.float64)
+    if measure.family == "P":
+        now = value(measure, lists[0], grades) - (value(measure, lists[1], grades) if other else 0.0)
+        return now + float(weights[weights < 0].sum()), now + float(weights[weights > 0].sum())
+    weights = np.r_[weights, np.zeros(min(elsewhere, measure.k))]
+    gain = sum((place[0].get(d, 0.0) - place[1].get(d, 0.0)) * max(g, 0) for d, g in grades.items())
+    above = np.array([sum(g >= level for g in grades.values()) for level in range(1, top + 1)], dtype=np.intp)
+    ideal = np.r_[0.0, discounts(measure.k).cumsum()]
+    sizes = np.minimum(above[:, None] + np.arange(len(weights) + 1), measure.k)
+    return _least(weights, gain, ideal[sizes]), -_least(-weights, -gain, ideal[sizes])
+
+
+def _least(weights: Floats, gain: float, ideal: Floats) -> float:
+    """The least ratio over fillings; 0 where nothing is relevant.
+
+    Args:
+        weights: Gain of one grade at each hole, of either sign.
+        gain: Gain without the holes.
+        ideal: Ideal gain at each grade level (rows), by number of holes filled at least so high (columns).
+    """
+    prefix = np.r_[0.0, np.sort(weights).cumsum()]
+    levels = np.arange(len(ideal))
+    best = gain / float(ideal[:, 0].sum()) if ideal[:, 0].sum() > 0 else 0.0
+    while True:
+        filled = _cheapest_chain(prefix - best * ideal)
+        denominator = float(ideal[levels, filled].sum())
+        ratio = (gain + float(prefix[filled].sum())) / denominator if denominator > 0 else 0.0
+        if ratio >= best - 1e-12:
+            return best
+        best = ratio
+
+
+def _cheapest_chain(cost: Floats) -> NDArray[np.intp]:
+    """One column per row, never further right than in the row above, of least total cost."""
+    totals = [cost[0]]
+    for row in cost[1:]:
+        totals.append(row + np.minimum.accumulate(totals[-1][::-1])[::-1])
+    chosen = [int(np.argmin(totals[-1]))]
+    for total in totals[-2::-1]:
+        chosen.append(chosen[-1] + int(np.argmin(total[chosen[-1] :])))
+    return np.array(chosen[::-1], dtype=np.intp)
+
+
+def _first_relevant(measure: Cut, a: Sequence[str], b: Sequence[str], grades: Mapping[str, int], top: int) -> float:
+    """Greatest value of ``a`` minus ``b``: filling more holes than one of ``a`` could only help ``b``."""
+    fillings = [{}, *({doc_id: top} for doc_id in a if doc_id not in grades)]
+    return max(value(measure, a, {**grades, **f}) - value(measure, b, {**grades, **f}) for f in fillings)
+
+
+def condensed(ranking: Sequence[str], judged: Container[str]) -> list[str]:
+    """The list without its unjudged documents (Sakai 2007). It favours systems that were judged little."""
+    return [doc_id for doc_id in ranking if doc_id in judged]
+
+
+def rbp(
+    ranking: Sequence[str], grades: Mapping[str, int], relevant: int = 1, patience: float = RBP_PATIENCE
+) -> tuple[float, float]:
+    """Rank-biased precision and its residual (Moffat & Zobel 2008): value, and how much the unjudged could add.
+
+    The residual counts what lies beyond the end of the list as unjudged, as the paper does.
+    """
+    weights = (1 - patience) * patience ** np.arange(len(ranking))
+    hit = np.array([grades.get(doc_id, 0) >= relevant for doc_id in ranking], dtype=bool)
+    hole = np.array([doc_id not in grades for doc_id in ranking], dtype=bool)
+    return float(weights[hit].sum()), float(weights[hole].sum()) + patience ** len(ranking)

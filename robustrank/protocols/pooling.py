@@ -1,0 +1,297 @@
+"""Pooling: would other judgments have told another story? Runs, lists of the rankers, and judgments in.
+
+Every system is scored with all judgments there are, with what the holes in its list could change; then with the
+judgments of the pool of these systems, with each system (and each group) left out of it, with shallower pools, and
+with pools of one system alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from robustrank import measures, stats
+from robustrank.errors import ConfigError
+from robustrank.pool_results import (
+    Adjustment,
+    Calibration,
+    LeftOut,
+    LeftOutSystem,
+    OtherPool,
+    PairHoles,
+    PooledSystem,
+    Pooling,
+)
+from robustrank.pools import filling, leave_out
+from robustrank.pools.holes import Cut, Floats, bounds, condensed, cut, rbp
+from robustrank.pools.pool import Mask, Pool, Qrels, Runs, build
+from robustrank.types import Estimate, Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked of a pool.
+
+    Args:
+        collection: Its name, to be told.
+        measure: nDCG@k, P@k, RR@k or Success@k.
+        relevant: Least relevant grade of the collection.
+        depth: Documents every system puts into the pool.
+        groups: Group name to systems, left out together.
+        shallow: Depths of shallower pools; those below ``depth`` are looked at.
+        rankers: Which systems are rankers of the audit.
+    """
+
+    collection: str
+    measure: str = "nDCG@10"
+    relevant: int = 1
+    depth: int = 10
+    groups: Mapping[str, Sequence[str]]
+    shallow: Sequence[int] = (1, 2, 3, 5, 10, 20, 50)
+    rankers: Sequence[str] = ()
+
+
+def analyse(runs: Runs, qrels: Qrels, question: Question) -> Pooling:
+    """The whole protocol.
+
+    Args:
+        runs: System to query id to documents, best first; at least two systems.
+        qrels: All judgments, by query; the queries are those judged.
+        question: What is asked.
+
+    Raises:
+        ConfigError: Fewer than two systems, a measure that cannot be bounded, an unknown system in a group.
+    """
+    measure = cut(question.measure, question.relevant)
+    if measure is None:
+        raise ConfigError(
+            f"pooling: cannot bound {question.measure!r}; set `measure` to nDCG@k, P@k, RR@k or Success@k"
+        )
+    if len(runs) < 2:
+        raise ConfigError(f"pooling: needs at least two systems, has {len(runs)}; add runs")
+    for group, members in question.groups.items():
+        for name in members:
+            if name not in runs:
+                raise ConfigError(f"pooling: group {group!r} names {name!r}, unknown (have: {', '.join(runs)})")
+    pool = build(runs, qrels)
+    fills = _fills(pool, measure)
+    return Pooling(
+        collection=question.collection,
+        measure=question.measure,
+        k=measure.k,
+        depth=question.depth,
+        queries=len(pool.queries),
+        judgments=int(pool.judged.sum()),
+        pooled=int(pool.pooled(question.depth).sum()),
+        systems=_systems(pool, measure, question, qrels, fills),
+        pairs=_pairs(pool, measure, fills),
+        left_out=_left_out(pool, measure, question),
+        shallow=[
+            _other(pool, measure, question.depth, pool.pooled(depth), f"depth {depth}")
+            for depth in question.shallow
+            if depth < question.depth
+        ],
+        only=[
+            _other(pool, measure, question.depth, pool.pooled(question.depth, [name]), name) for name in pool.systems
+        ],
+        adjustments=_adjustments(pool, measure, question.depth),
+        calibration=_calibration(pool, question.relevant),
+    )
+
+
+def hole_range(
+    pool: Pool, measure: Cut, judged: Mask, a: int, b: int | None = None, *, elsewhere: Mask | None = None
+) -> Range:
+    """From worst to best mean of system ``a`` (or of ``a`` minus ``b``) over all fillings of the holes of its top k.
+
+    Args:
+        pool: The systems.
+        measure: What is averaged over queries.
+        judged: [Q, D].
+        a: Index of a system.
+        b: Index of another one.
+        elsewhere: [Q, D], documents outside the top k that may be relevant too.
+    """
+    ends = []
+    for q in range(len(pool.queries)):
+        outside = 0 if elsewhere is None else int((elsewhere[q] & (pool.rank[a, q] > measure.k)).sum())
+        other = () if b is None else pool.ranking(b, q)
+        grades = pool.grades(q, judged)
+        ends.append(bounds(measure, pool.ranking(a, q), grades, pool.top, other=other, elsewhere=outside))
+    low, high = np.mean(ends, axis=0)
+    return Range(float(low), float(high))
+
+
+def _systems(pool: Pool, measure: Cut, question: Question, qrels: Qrels, fills: Floats | None) -> list[PooledSystem]:
+    values, judged = pool.values(measure, pool.judged), pool.judged_at(measure.k, pool.judged)
+    unjudged = pool.contributed(question.depth).any(axis=0) & ~pool.judged
+    marked = {
+        query_id: {
+            **qrels[query_id],
+            **{pool.documents[q][column]: -1 for column in np.flatnonzero(unjudged[q, : len(pool.documents[q])])},
+        }
+        for q, query_id in enumerate(pool.queries)
+    }
+    found = []
+    for s, name in enumerate(pool.systems):
+        lists = {query_id: pool.ranking(s, q) for q, query_id in enumerate(pool.queries)}
+        short = {query_id: condensed(listed, qrels[query_id]) for query_id, listed in lists.items()}
+        plain = measures.per_query([question.measure], short, qrels, question.relevant)[question.measure]
+        bpref = measures.per_query(["Bpref"], lists, qrels, question.relevant)["Bpref"]
+        inferred = measures.per_query(["infAP"], lists, marked, question.relevant)["infAP"]
+        patient = [rbp(lists[q], qrels[q], question.relevant) for q in pool.queries]
+        found.append(
+            PooledSystem(
+                system=name,
+                kind="ranker" if name in question.rankers else "run",
+                value=_mean(values[s]),
+                judged=_mean(judged[s]),
+                holes=hole_range(pool, measure, pool.judged, s),
+                fill=None if fills is None else filling.interval(fills[:, s]),
+                condensed=_mean(list(plain.values())),
+                bpref=_mean(list(bpref.values())),
+                inf_ap=_mean(list(inferred.values())),
+                rbp=_mean([value for value, _ in patient]),
+                rbp_residual=_mean([residual for _, residual in patient]),
+            )
+        )
+    return found
+
+
+def _fills(pool: Pool, measure: Cut) -> Floats | None:
+    """[fills, S] with the holes of all top k drawn together; ``None`` without a model."""
+    model = filling.fit(pool, pool.judged)
+    if model is None:
+        return None
+    holes = (pool.rank <= measure.k).any(axis=0) & ~pool.judged
+    return filling.means(pool, measure, pool.judged, holes, model)
+
+
+def _pairs(pool: Pool, measure: Cut, fills: Floats | None) -> list[PairHoles]:
+    values = pool.values(measure, pool.judged)
+    pairs = list(combinations(range(len(pool.systems)), 2))
+    tested = [stats.paired(list(values[a]), list(values[b])) for a, b in pairs]
+    corrected = stats.holm([p for _, p in tested])
+    found = []
+    for (a, b), (difference, _), p in zip(pairs, tested, corrected, strict=True):
+        reach = hole_range(pool, measure, pool.judged, a, b)
+        drawn = None if fills is None else (fills[:, a] - fills[:, b]) * np.sign(difference.value)
+        found.append(
+            PairHoles(
+                a=pool.systems[a],
+                b=pool.systems[b],
+                difference=difference,
+                p_holm=p,
+                holes=reach,
+                holes_could_flip=could_flip(difference.value, reach),
+                flip_share=None if drawn is None else float((drawn < 0).mean()),
+            )
+        )
+    return found
+
+
+def could_flip(value: float, reach: Range) -> bool:
+    """Whether some filling gives the difference the other sign (or any sign, where it is 0)."""
+    if abs(value) < 1e-12:
+        return reach.high - reach.low > 1e-12
+    return reach.low < -1e-12 if value > 0 else reach.high > 1e-12
+
+
+def _left_out(pool: Pool, measure: Cut, question: Question) -> list[LeftOut]:
+    depth = question.depth
+    whole = pool.values(measure, pool.pooled(depth))
+    before = leave_out.conclusions(pool.systems, whole)
+    wanted = [("system", name, [name]) for name in pool.systems]
+    wanted += [("group", name, list(members)) for name, members in question.groups.items()]
+    found = []
+    for kind, name, members in wanted:
+        judged = leave_out.without(pool, depth, members)
+        values = pool.values(measure, judged)
+        after = leave_out.conclusions(pool.systems, values)
+        found.append(
+            LeftOut(
+                name=name,
+                kind=kind,
+                unique=leave_out.unique(pool, depth, members),
+                judgments=int(pool.pooled(depth).sum()),
+                tau=leave_out.kendall(whole, values),
+                systems=[
+                    _one_left_out(pool, measure, depth, judged, leave_out.changed(before, after, member), member)
+                    for member in members
+                ],
+            )
+        )
+    return found
+
+
+def _one_left_out(
+    pool: Pool,
+    measure: Cut,
+    depth: int,
+    judged: Mask,
+    conclusions: Sequence[str],
+    system: str,
+) -> LeftOutSystem:
+    s, whole, values = (
+        pool.systems.index(system),
+        pool.values(measure, pool.pooled(depth)),
+        pool.values(measure, judged),
+    )
+    model = filling.fit(pool, judged)
+    holes = (pool.rank[s] <= measure.k) & ~judged
+    fill = None if model is None else filling.interval(filling.means(pool, measure, judged, holes, model)[:, s])
+    removed = pool.pooled(depth) & ~judged
+    return LeftOutSystem(
+        system=system,
+        pooled=_mean(whole[s]),
+        change=stats.paired(list(values[s]), list(whole[s]))[0],
+        rank=leave_out.ranks(whole)[s],
+        rank_left_out=leave_out.ranks(values)[s],
+        judged=_mean(pool.judged_at(measure.k, judged)[s]),
+        holes=hole_range(pool, measure, judged, s, elsewhere=removed),
+        fill=fill,
+        conclusions=conclusions,
+    )
+
+
+def _other(pool: Pool, measure: Cut, depth: int, judged: Mask, name: str) -> OtherPool:
+    whole, values = pool.values(measure, pool.pooled(depth)), pool.values(measure, judged)
+    seen = pool.judged_at(measure.k, judged)
+    return OtherPool(
+        pool=name,
+        judgments=int(judged.sum()),
+        tau=leave_out.kendall(whole, values),
+        values={system: _mean(values[s]) for s, system in enumerate(pool.systems)},
+        judged={system: _mean(seen[s]) for s, system in enumerate(pool.systems)},
+    )
+
+
+def _adjustments(pool: Pool, measure: Cut, depth: int) -> list[Adjustment]:
+    whole, left, owed = leave_out.adjustments(pool, measure, depth)
+    return [
+        Adjustment(
+            system=system,
+            pooled=float(whole[s].mean()),
+            left_out=float(left[s].mean()),
+            added=float(owed[s].mean()),
+            error=stats.paired(list(left[s]), list(whole[s]))[0],
+            adjusted_error=stats.paired(list(left[s] + owed[s]), list(whole[s]))[0],
+        )
+        for s, system in enumerate(pool.systems)
+    ]
+
+
+def _calibration(pool: Pool, relevant: int) -> Calibration | None:
+    found = filling.calibration(pool, pool.judged, relevant)
+    return (
+        None
+        if found is None
+        else Calibration(bias=found[0], brier=found[1], brier_of_constant=found[2], documents=found[3])
+    )
+
+
+def _mean(values: Sequence[float] | Floats) -> Estimate:
+    return stats.mean([float(value) for value in values], bounds=(0, 1))
