@@ -53,17 +53,20 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
     backbone = _folder(spec.student)
     tokenizer = tokenizer_of(backbone, spec.student.max_length)
     torch.manual_seed(spec.seed)
-    model = _student(backbone, spec.student.model)
+    model = _student(backbone, spec.student)
     courses, made = {}, digest(asdict(spec.student), spec.seed)
     for stage in spec.stages:
         train, dev = groups.build(stage, spec.exclude, spec.seed)
         made = digest(made, asdict(stage), train, dev)
-        teacher = CachedTeacher(registry.build("ranker", stage.teacher), out / "teacher.sqlite")
-        progress.start(f"{stage.name}: teacher's scores", sum(len(group.texts) for group in (*train, *dev)))
+        teachers = [
+            (CachedTeacher(registry.build("ranker", teacher.plugin), out / "teacher.sqlite"), teacher.weight)
+            for teacher in stage.teachers
+        ]
+        progress.start(f"{stage.name}: scores of teachers", sum(len(group.texts) for group in (*train, *dev)))
         courses[stage.name] = fit(
             model,
-            list(_examples(train, teacher, tokenizer, progress)),
-            list(_examples(dev, teacher, tokenizer, progress)),
+            list(_examples(train, teachers, tokenizer, progress)),
+            list(_examples(dev, teachers, tokenizer, progress)),
             partial(_loss, stage.score_weight),
             stage.schedule,
             seed=spec.seed,
@@ -74,10 +77,14 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
 
 
 def _examples(
-    asked: Sequence[Group], teacher: CachedTeacher, tokenizer: PairTokenizer, progress: Progress
+    asked: Sequence[Group],
+    teachers: Sequence[tuple[CachedTeacher, float]],
+    tokenizer: PairTokenizer,
+    progress: Progress,
 ) -> Iterator[Example]:
     for group in asked:
-        yield encode(*group, teacher.scores(*group), tokenizer)
+        weighted = ([weight * score for score in teacher.scores(*group)] for teacher, weight in teachers)
+        yield encode(*group, [sum(scores) for scores in zip(*weighted, strict=True)], tokenizer)
         progress.advance(len(group.texts))
 
 
@@ -92,13 +99,18 @@ def _folder(student: StudentSpec) -> Path:
     return where
 
 
-def _student(folder: Path, name: str) -> Any:
+def _student(folder: Path, student: StudentSpec) -> Any:
+    from torch.nn import Dropout
     from transformers import AutoModelForSequenceClassification
 
     def loader() -> Any:
         return AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, use_safetensors=True)
 
-    return torch_models.load("training", name, loader).float()
+    model = torch_models.load("training", student.model, loader).float()
+    for module in model.modules():  # after loading, because the name of the option differs between architectures
+        if isinstance(module, Dropout):
+            module.p = student.dropout
+    return model
 
 
 def _export(model: Any, backbone: Path, spec_path: Path, courses: Mapping[str, Course], folder: Path) -> Path:

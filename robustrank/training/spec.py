@@ -28,7 +28,8 @@ class SourceSpec:
         rounds: How many queries to make up from each passage.
         runs: Runs in ``runs/`` that candidates are drawn from; without any, BM25.
         candidates: Of each ranking, how many from places 1-5, 6-20 and 21-100, and then at random.
-        words: Passages are cut to so many words, half of them from a random sentence on.
+        words: Passages are cut to so many words, half of them from a random sentence on, each always in the same
+            way: a teacher that reads query and passage apart then reads a passage once.
         titles: Whether a document's title is part of its text.
     """
 
@@ -45,28 +46,47 @@ class SourceSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class StudentSpec:
-    """``[student]``: the encoder to begin with, as a bundled name, a folder or a hub id, and how much it reads."""
+    """``[student]``: the encoder to begin with, as a bundled name, a folder or a hub id, and how much it reads.
+
+    Args:
+        model: The encoder.
+        max_length: Word pieces of a pair.
+        dropout: Of the hidden states and the attention; none by default, because a teacher's scores can hardly be
+            learnt by heart and a small student needs all it has.
+    """
 
     model: str
     max_length: int = 128
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherSpec:
+    """One ``[[stage.teacher]]``: a pointwise ranker plug-in, and the weight of its scores in the targets' sum.
+
+    Weights bring teachers to one scale: a cosine spreads over tenths, the scores of a sparse encoder over units.
+    """
+
+    plugin: Plugin
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageSpec:
-    """One ``[[stage]]``: a teacher, and what it is asked about. A stage begins with the weights the one before kept.
+    """One ``[[stage]]``: its teachers, and what they are asked about; it begins with the weights the one before kept.
 
     Args:
         name: For messages.
-        teacher: Any pointwise ranker plug-in.
+        teachers: Its ``[[stage.teacher]]`` tables; the targets are the weighted sums of their scores.
         sources: Its ``[[stage.source]]`` tables.
         dev: So many queries of the first source decide when to stop; nothing is learnt from them.
-        pairs: The teacher is asked about no more than so many, a fair sample of all sources.
+        pairs: The teachers are asked about no more than so many, a fair sample of all sources.
         score_weight: Weight of the squared error of the scores themselves, beside that of the margins, which is 1.
         schedule: How long and how fast.
     """
 
     name: str
-    teacher: Plugin
+    teachers: tuple[TeacherSpec, ...]
     sources: tuple[SourceSpec, ...]
     dev: int
     pairs: int | None = None
@@ -130,7 +150,7 @@ def _stage(reader: Reader, folder: Path, table: Any) -> StageSpec:
     stage = reader.table(
         table,
         "[[stage]]",
-        required={"name": str, "teacher": dict, "source": list, "dev": int},
+        required={"name": str, "teacher": list, "source": list, "dev": int},
         optional={"pairs": int, "score_weight": float, "schedule": dict},
     )
     where = f"{reader.where}: stage {stage['name']!r}"
@@ -140,16 +160,22 @@ def _stage(reader: Reader, folder: Path, table: Any) -> StageSpec:
     names = [source.name for source in sources]
     if not sources or len(set(names)) < len(names):
         raise ConfigError(f"{where}: needs at least one [[stage.source]], each with a name of its own")
-    teacher, _ = reader.plugin(stage["teacher"], "[stage.teacher]", {})
+    if not stage["teacher"]:
+        raise ConfigError(f"{where}: needs at least one [[stage.teacher]]")
     return StageSpec(
         name=stage["name"],
-        teacher=teacher,
+        teachers=tuple(_teacher(reader, table) for table in stage["teacher"]),
         sources=sources,
         dev=stage["dev"],
         pairs=stage.get("pairs"),
         score_weight=float(stage.get("score_weight", StageSpec.score_weight)),
         schedule=reader.options(Schedule, stage.get("schedule", {}), "[stage.schedule]"),
     )
+
+
+def _teacher(reader: Reader, table: Any) -> TeacherSpec:
+    plugin, own = reader.plugin(table, "[[stage.teacher]]", {"weight": float})
+    return TeacherSpec(plugin=plugin, weight=float(own.get("weight", TeacherSpec.weight)))
 
 
 def _source(reader: Reader, folder: Path, table: Any) -> SourceSpec:

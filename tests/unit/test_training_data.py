@@ -26,9 +26,11 @@ exclude = ["home"]
 model = "somewhere"
 [[stage]]
 name = "only"
-teacher = { use = "random", seed = 3 }
 dev = 2
 schedule = { epochs = 2 }
+[[stage.teacher]]
+use = "random"
+seed = 3
 [[stage.source]]
 name = "asked"
 path = "home"

@@ -170,7 +170,7 @@ def training(tmp_path: Path) -> Path:
     stage = """
         [[stage]]
         name = "{name}"
-        teacher = {{ use = "random", seed = {seed} }}
+        teacher = [{{ use = "random", seed = {seed} }}, {{ use = "random", seed = 7, weight = 0.5 }}]
         dev = 2
         score_weight = 0.5
         schedule = {{ epochs = 2, checkpoint = 2, learning_rate = 0.01 }}
