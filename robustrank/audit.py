@@ -7,27 +7,29 @@ phase needs only the records of the ones before, so an audit killed at any momen
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
-from time import perf_counter
 
 from robustrank import findings, inventory, registry, report, store, summary
 from robustrank.config import AuditSpec, Plugin
 from robustrank.errors import StoreError
-from robustrank.gate import judge
+from robustrank.gate import check_planned, judge
 from robustrank.interfaces import Certifier, Executor
-from robustrank.inventory import Progress, now
+from robustrank.inventory import Progress
 from robustrank.plain import revive
 from robustrank.ranking import order
+from robustrank.session import Allowance, Plan, Session, read_plan
 from robustrank.store import Journal, Record
-from robustrank.summary import Summary
+from robustrank.summary import RedFlag, Sequential, Summary
 from robustrank.tasks import AttackTask, CertifyTask, CheckTask, Place, RankTask, Task, perform, workbench
 from robustrank.types import Surface
+from robustrank.wording_tasks import EditTask, VaryTask, edits_of
 from robustrank.workbench import Lists, Workbench, victims
+
+PHASES = ("ranking", "checks", "attacks", "certificates")
 
 CHECK_DEPTH = 8
 """Documents in the list with which a ranker's stability is checked."""
@@ -47,22 +49,6 @@ class Silent:
         """Ignored."""
 
 
-class Session:
-    """One run of an audit; its records say when they came, so that even a killed one knows how long it took."""
-
-    def __init__(self) -> None:
-        self._started = perf_counter()
-        self._id = store.digest(now(), os.getpid(), self._started)[:8]
-
-    def stamp(self, record: Record) -> Record:
-        """The record with the session it came from and the seconds since its start."""
-        return {**record, "session": self._id, "elapsed": round(perf_counter() - self._started, 3)}
-
-    def end(self) -> Record:
-        """A record of the session having ended by itself."""
-        return {"key": store.digest("session", self._id), "kind": "session", "finished": now()}
-
-
 def folder(spec: AuditSpec, root: Path) -> Path:
     """Where an audit's records lie: another audit file is another folder, other gates are not."""
     return root / f"{spec.name}-{store.digest(spec.to_json())[:10]}"
@@ -74,7 +60,7 @@ def run(
     *,
     executor: Executor | None = None,
     fresh: bool = False,
-    limit: int | None = None,
+    allowance: Allowance | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Run or resume an audit; write records, ``summary.json`` and ``report.html``.
@@ -84,41 +70,111 @@ def run(
         where: The audit folder (:func:`folder`).
         executor: Where tasks run; default one after another in this process.
         fresh: Put records of earlier runs aside first.
-        limit: Do at most so many tasks now; the summary then says the audit is unfinished.
+        allowance: What this run may spend; where that cuts it short, the summary says the audit is unfinished.
         progress: Who to tell.
 
     Raises:
         RobustRankError: A wrong audit file, plug-in or collection, a missing package, a folder in use.
     """
-    progress = progress or Silent()
     executor = executor or registry.build("executor", Plugin(use="serial"))
-    session = Session()
     with Journal(where) as journal:
         if fresh:
             journal.put_aside()
-        records = store.read(where)
         _write_spec(spec, where)
-        bench = workbench(spec)
-        bench.check()
-        made = inventory.setup(bench, progress)
-        _note(journal, records, made)
-        live = {made["key"]}
-        left = limit
-        complete = True
-        for phase, tasks in phases(bench, records):
-            keyed = {task.key(bench): task for task in tasks}
-            todo = [task for key, task in keyed.items() if key not in records]
-            live.update(keyed)
-            store.replace(where / "keys.json", json.dumps(sorted(live)))
-            progress.start(phase, len(keyed))
-            progress.advance(len(keyed) - len(todo))
-            complete &= left is None or len(todo) <= left
-            for record in executor.run(partial(perform, spec), todo[:left]):
-                _note(journal, records, session.stamp(record))
-                progress.advance()
-            left = None if left is None else max(0, left - len(todo))
-        _note(journal, records, session.stamp(session.end()))
-    return _judged(findings.summarise(_current(records, live), spec, finished=complete), spec, where)
+        result = _Run(spec, journal, executor, progress or Silent(), allowance or Allowance()).go()
+    return _judged(result, spec, where)
+
+
+class _Run:
+    """One run of an audit, while it holds the journal."""
+
+    def __init__(
+        self, spec: AuditSpec, journal: Journal, executor: Executor, progress: Progress, allowance: Allowance
+    ) -> None:
+        self.spec, self.journal, self.executor, self.progress = spec, journal, executor, progress
+        self.records = store.read(journal.folder)
+        self.session = Session()
+        self.now = allowance
+        sequential = spec.sequential
+        self.whole = Allowance(pairs=sequential.pairs, minutes=sequential.minutes) if sequential else Allowance()
+        self.counted: set[str] = set()
+        self.bench = workbench(spec)
+
+    def go(self) -> Summary:
+        """Do all that is left to do and allowed, and sum up."""
+        self.bench.check()
+        made = inventory.setup(self.bench, self.progress)
+        self._note(made)
+        check_planned(self.bench)
+        if self.spec.sequential is None:
+            plan, complete = self._do(made["key"], None)
+        else:
+            plan, complete = self._in_batches(made["key"], self.spec.sequential.batch)
+        plan.write(self.journal.folder)
+        self._note(self.session.stamp(self.session.end()))
+        return _sum_up(self.records, self.spec, plan, finished=complete)
+
+    def _in_batches(self, setup: str, batch: int) -> tuple[Plan, bool]:
+        """Ask batch after batch of queries until every gate is decided; only whole batches are looked at."""
+        most = max(len(self.bench.lists(c.name).queries) for c in self.spec.collections)
+        asked, whole_batches = 0, None
+        while True:
+            asked = min(asked + batch, most)
+            plan, complete = self._do(setup, asked)
+            plan = replace(plan, sequential=Sequential(queries=asked, stopped=""))
+            if not complete and whole_batches is not None:
+                plan, complete = whole_batches, self.whole.spent
+            if not complete or plan is whole_batches:
+                return _stopped(plan, "budget" if complete else ""), complete
+            verdicts = judge(self.spec.gates, _sum_up(self.records, self.spec, plan, finished=True), self.spec.ratchet)
+            if all(verdict.outcome != "inconclusive" for verdict in verdicts):
+                return _stopped(plan, "decided"), True
+            if asked == most:
+                return _stopped(plan, "all queries asked"), True
+            whole_batches = plan
+
+    def _do(self, setup: str, queries: int | None) -> tuple[Plan, bool]:
+        """The tasks of so many queries that are not done yet, phase by phase; whether all of them are done."""
+        planned = {"setup": [setup]}
+        for phase, tasks in phases(self.bench, self.records, queries):
+            keyed = {task.key(self.bench): task for task in tasks}
+            todo = [task for key, task in keyed.items() if key not in self.records]
+            planned[phase] = list(keyed)
+            Plan(phases=planned).write(self.journal.folder)
+            for key in (key for key in keyed if key in self.records):
+                self._count(self.records[key])
+            self.progress.start(phase, len(keyed))
+            self.progress.advance(len(keyed) - len(todo))
+            self._perform(todo)
+        plan = Plan(phases=planned)
+        return plan, plan.live <= self.records.keys()
+
+    def _perform(self, todo: Sequence[Task]) -> None:
+        if self.now.spent or self.whole.spent:
+            return
+        for result in self.executor.run(partial(perform, self.spec), todo[: self.now.tasks_left]):
+            record = self.session.stamp(result)
+            self._note(record)
+            self._count(record)
+            self.now.spend(record)
+            self.progress.advance()
+            if self.now.spent or self.whole.spent:
+                break
+
+    def _count(self, record: Record) -> None:
+        if record["key"] not in self.counted:
+            self.counted.add(record["key"])
+            self.whole.spend(record)
+
+    def _note(self, record: Record) -> None:
+        if record["key"] not in self.records:
+            self.journal.append(record)
+            self.records[record["key"]] = record
+
+
+def _stopped(plan: Plan, why: str) -> Plan:
+    queries = plan.sequential.queries if plan.sequential else 0
+    return replace(plan, sequential=Sequential(queries=queries, stopped=why))
 
 
 def summarise(where: Path) -> Summary:
@@ -127,18 +183,21 @@ def summarise(where: Path) -> Summary:
     old = where / "summary.json"
     done = old.exists() and summary.read(old).finished is not None
     records = store.read(where)
-    keys = where / "keys.json"
-    if not keys.exists():
-        raise StoreError(f"{where}: nothing is recorded there yet; run the audit's command first")
-    live = set(json.loads(keys.read_text(encoding="utf-8")))
-    return _judged(findings.summarise(_current(records, live), spec, finished=done), spec, where)
+    return _judged(_sum_up(records, spec, read_plan(where), finished=done), spec, where)
 
 
-def status(where: Path) -> list[tuple[str, int]]:
-    """Phase and number of finished tasks."""
+def status(where: Path) -> list[tuple[str, int, int | None]]:
+    """Phase, number of finished tasks and of planned ones; ``None`` where that follows from phases not yet done."""
     records = store.read(where)
-    kinds = [record["kind"] for record in records.values()]
-    return [(kind, kinds.count(kind)) for kind in ("ranking", "check", "attack", "certificate")]
+    planned = read_plan(where).phases
+    return [
+        (
+            phase,
+            sum(key in records for key in planned.get(phase, ())),
+            len(planned[phase]) if phase in planned else None,
+        )
+        for phase in PHASES
+    ]
 
 
 def load_spec(where: Path) -> AuditSpec:
@@ -155,28 +214,38 @@ def load_spec(where: Path) -> AuditSpec:
     return spec
 
 
-def phases(bench: Workbench, records: Mapping[str, Record]) -> Iterator[tuple[str, list[Task]]]:
-    """The tasks, phase by phase; later phases read the records of earlier ones."""
-    places = _places(bench)
+def phases(
+    bench: Workbench, records: Mapping[str, Record], queries: int | None = None
+) -> Iterator[tuple[str, list[Task]]]:
+    """The tasks, phase by phase; later phases read the records of earlier ones.
+
+    Args:
+        bench: Of the audit.
+        records: So far.
+        queries: Only the first so many of each collection, in the order of drawing; default all.
+    """
+    places = _places(bench, queries)
     yield "ranking", [RankTask(place=place) for place in places]
     seen: dict[str, Place] = {}
     for place in (p for p in places if len(p.docs(bench)) > 1):
         short = Place(ranker=place.ranker, collection=place.collection, query_id=place.query_id, depth=CHECK_DEPTH)
         seen.setdefault(place.ranker, short)
     yield "checks", [CheckTask(place=p) for p in seen.values()]
+    yield "variations", [task for place in places for task in variation_tasks(bench, records, place)]
+    yield "edits", [EditTask(place=place) for place in places if edits_of(bench, place)]
     yield "attacks", [task for place in places for task in attack_tasks(bench, records, place)]
-    certifying = [p for p in places if p.docs(bench) and isinstance(p.victim(bench).ranker.ranker, Certifier)]
+    certifying = [p for p in places if isinstance(p.victim(bench).ranker.ranker, Certifier)]
     yield "certificates", [CertifyTask(place=place) for place in certifying]
 
 
-def _places(bench: Workbench) -> list[Place]:
+def _places(bench: Workbench, most: int | None) -> list[Place]:
     """Every list every ranker ranks; a defended ranker only its share."""
     places = []
     for ranker, defense in victims(bench.spec):
         for collection in bench.spec.collections:
             wanted = (defense.collections or (bench.spec.home.name,)) if defense else (collection.name,)
             if collection.name in wanted:
-                queries = list(bench.lists(collection.name).queries)[: defense.queries if defense else None]
+                queries = list(bench.lists(collection.name).queries)[: defense.queries if defense else None][:most]
                 depth = defense.depth if defense else None
                 places += [Place(ranker=ranker, collection=collection.name, query_id=q, depth=depth) for q in queries]
     return places
@@ -214,6 +283,21 @@ def attack_tasks(bench: Workbench, records: Mapping[str, Record], place: Place) 
     return tasks
 
 
+def variation_tasks(bench: Workbench, records: Mapping[str, Record], place: Place) -> list[VaryTask]:
+    """The variations of one list, for plain rankers only: a smoothed one would cost a hundred times as much."""
+    record = records.get(RankTask(place=place).key(bench))
+    if record is None or record["status"] != "ok" or bench.split(place.ranker)[0] is not None:
+        return []
+    known = tuple(record["scores"])
+    return [
+        VaryTask(place=place, variation=variation.name, known=known)
+        for variation in bench.spec.variations
+        if place.collection in (variation.collections or (bench.spec.home.name,))
+        and place.ranker in (variation.rankers or (place.ranker,))
+        and bench.wordings(variation.name, place.collection).get(place.query_id)
+    ]
+
+
 def _draw(spec: AuditSpec, query_id: str, ranking: Sequence[str], relevant: set[str]) -> list[tuple[str, str]]:
     drawn = []
     for stratum in spec.cases.strata:
@@ -234,27 +318,33 @@ def _grade(lists: Lists, query_id: str, doc_id: str) -> int:
     return lists.collection.qrels[query_id].get(doc_id, 0)
 
 
-def _note(journal: Journal, records: dict[str, Record], record: Record) -> None:
-    if record["key"] not in records:
-        journal.append(record)
-        records[record["key"]] = record
-
-
 def _write_spec(spec: AuditSpec, where: Path) -> None:
     store.replace(where / "spec.json", json.dumps(asdict(spec), indent=1, ensure_ascii=False))
     store.replace(where / "audit.toml", spec.source)
 
 
-def _current(records: Mapping[str, Record], live: Set[str]) -> dict[str, Record]:
-    """The records of the audit as it is now: a model trained again leaves those of the old one behind, unused."""
-    return {key: r for key, r in records.items() if key in live or r["kind"] == "session"}
+def _sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finished: bool) -> Summary:
+    """The records of the audit as it is planned now, summed up."""
+    live = plan.live
+    current = {key: r for key, r in records.items() if key in live or r["kind"] == "session"}
+    result = findings.summarise(current, spec, finished=finished)
+    if plan.sequential is None:
+        return result
+    flag = RedFlag(
+        check="sequential",
+        severity="warning",
+        title="The gates decided how many queries were asked",
+        detail="the intervals of the gates hold at any time; all others assume a number settled beforehand, and are "
+        "too narrow by what looking often costs",
+    )
+    return replace(result, sequential=plan.sequential, red_flags=[*result.red_flags, flag])
 
 
 def _judged(result: Summary, spec: AuditSpec, where: Path) -> Summary:
     """Summary and report on disk, with the gates judged; without them first, because a gate may be wrong."""
     if spec.gates:
         _write(result, where)
-    return _write(replace(result, verdicts=judge(spec.gates, result)), where)
+    return _write(replace(result, verdicts=judge(spec.gates, result, spec.ratchet)), where)
 
 
 def _write(result: Summary, where: Path) -> Summary:

@@ -55,8 +55,19 @@ def main() -> None:
 @click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
 @click.option("--fresh", is_flag=True, help="Put finished work of earlier runs aside and begin anew.")
 @click.option("--limit", type=click.IntRange(min=0), help="Do at most so many tasks, then sum up what there is.")
+@click.option("--pairs", type=click.IntRange(min=1), help="Begin no task once so many pairs are scored; resumable.")
+@click.option("--minutes", type=click.FloatRange(min=0), help="Begin no task after so many minutes; resumable.")
 @click.option("--executor", default="serial", show_default=True, help="For example 'processes(workers=4)'.")
-def audit(file: str | None, quick: bool, out: Path, fresh: bool, limit: int | None, executor: str) -> None:
+def audit(
+    file: str | None,
+    quick: bool,
+    out: Path,
+    fresh: bool,
+    limit: int | None,
+    pairs: int | None,
+    minutes: float | None,
+    executor: str,
+) -> None:
     """Run an audit, or go on with one.
 
     Without FILE it is the bundled default audit; `robustrank init` writes a FILE to start from. Ends with code 1 when
@@ -71,10 +82,12 @@ def audit(file: str | None, quick: bool, out: Path, fresh: bool, limit: int | No
     runner = registry.build("executor", registry.parse(executor))
     from robustrank import audit as auditing
     from robustrank import console
+    from robustrank.session import Allowance
 
     folder = auditing.folder(spec, out)
+    allowance = Allowance(tasks=limit, pairs=pairs, minutes=minutes)
     with console.watching() as progress:
-        found = auditing.run(spec, folder, executor=runner, fresh=fresh, limit=limit, progress=progress)
+        found = auditing.run(spec, folder, executor=runner, fresh=fresh, allowance=allowance, progress=progress)
     screen = console.open_console()
     for part in console.overview(found):
         screen.print(part)
@@ -163,10 +176,11 @@ def gate_(folder: Path, file: str | None) -> None:
     from robustrank import audit as auditing
     from robustrank import config, console, gate, summary
 
-    gates = config.load(file).gates if file else auditing.load_spec(folder).gates
+    spec = config.load(file) if file else auditing.load_spec(folder)
+    gates = spec.gates
     if not gates:
         raise ConfigError(f"{file or folder}: no [[gate]] there")
-    verdicts = gate.judge(gates, summary.read(folder / "summary.json"))
+    verdicts = gate.judge(gates, summary.read(folder / "summary.json"), spec.ratchet)
     console.open_console().print(console.verdicts(verdicts))
     sys.exit(gate.exit_code(verdicts))
 
@@ -199,8 +213,8 @@ def status(folder: Path) -> None:
     from robustrank import audit as auditing
     from robustrank import summary
 
-    for phase, done in auditing.status(folder):
-        click.echo(f"{phase:<12} {done} done")
+    for phase, done, planned in auditing.status(folder):
+        click.echo(f"{phase:<12} {done} of {planned}" if planned is not None else f"{phase:<12} not planned yet")
     path = folder / "summary.json"
     finished = summary.read(path).finished if path.exists() else None
     click.echo(f"finished {finished}" if finished else "not finished; the audit's command goes on from here")

@@ -15,18 +15,30 @@ measure             figure                                                   ``w
 ==================  =======================================================  =================================
 
 A drop is positive when effectiveness falls. Without ``attack`` the worst of all attacks that are no controls counts.
+
+``worse_by`` limits how much worse than in the ratchet file a figure is, by the interval of the paired loss over
+queries (:mod:`robustrank.ratchet`): a test of non-inferiority. In an audit with ``[sequential]`` every interval is one
+that holds at any time (:mod:`robustrank.sequences`), because such an audit stops when its gates are decided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from robustrank import figures as figuring
+from robustrank import ratchet as ratchets
 from robustrank.config import AuditSpec, GateSpec
 from robustrank.errors import ConfigError
-from robustrank.summary import Shift, Summary, Verdict
+from robustrank.figures import Figure
+from robustrank.ratchet import Ratchet
+from robustrank.summary import Summary, Verdict
 from robustrank.tables import known, suggest
 from robustrank.types import Estimate
+
+if TYPE_CHECKING:
+    from robustrank.workbench import Workbench
 
 _WHERE = {
     "worst decile": ("ranker", "collection", "of"),
@@ -38,32 +50,30 @@ _WHERE = {
 }
 _ATTACK_MEASURES = ("promoted", "goal", "demoted", "harmed", "boost", "harm")
 _SEVERITY = ("pass", "inconclusive", "fail")
+_NO_MEAN = {
+    "worst decile": "the worst tenth is not a mean over all queries",
+    "drop": "a drop is a ratio of means over different queries",
+    "drop vs baseline": "a drop is a ratio of means over different queries",
+}
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One number of a summary, and the labels that single it out."""
-
-    measure: str
-    labels: Mapping[str, str]
-    estimate: Estimate
-    control: bool = False
-
-    def __str__(self) -> str:
-        """For messages: ``ASR@10 (ranker 'a', attack 'b')``."""
-        return f"{self.measure} ({', '.join(f'{key} {value!r}' for key, value in self.labels.items())})"
-
-
-def judge(gates: Sequence[GateSpec], summary: Summary) -> list[Verdict]:
+def judge(gates: Sequence[GateSpec], summary: Summary, ratchet: Path | str | None = None) -> list[Verdict]:
     """One verdict per gate, in order.
 
     A figure that an unfinished audit has not reached yet makes its gate inconclusive.
 
+    Args:
+        gates: Of the audit file.
+        summary: What the audit found.
+        ratchet: The file that ``worse_by`` compares with.
+
     Raises:
-        ConfigError: A gate names no figure of a finished audit, or several; the message lists the candidates.
+        ConfigError: A gate names no figure of a finished audit, or several; the message lists the candidates. Or its
+            figure is not comparable with that of the ratchet file.
     """
-    figures = list(_figures(summary))
-    return [_judge(gate, figures, summary) for gate in gates]
+    found = figuring.measured(summary)
+    held = ratchets.read(Path(ratchet)) if ratchet and any(g.worse_by is not None for g in gates) else None
+    return [_Judge(gate, summary, held, str(ratchet)).judge(found) for gate in gates]
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
@@ -71,11 +81,21 @@ def exit_code(verdicts: Sequence[Verdict]) -> int:
     return 0 if all(verdict.held for verdict in verdicts) else 1
 
 
-def check(spec: AuditSpec) -> None:
-    """Find the gates that can match no figure of an audit, before hours are spent on it.
+def named(gate: GateSpec, summary: Summary) -> list[Figure]:
+    """The figures of a summary that a gate is about: one, or one for every attack.
 
     Raises:
-        ConfigError: An unknown measure, key or name, with the nearest known one.
+        ConfigError: None, or several that differ in more than the attack.
+    """
+    return _pick(gate, figuring.measured(summary), summary.home, summary.measure)
+
+
+def check(spec: AuditSpec) -> None:
+    """Find the gates whose names are wrong, before anything is loaded.
+
+    Raises:
+        ConfigError: An unknown measure, key or name, with the nearest known one; or a figure that cannot be judged in
+            the way asked for.
     """
     plain = [ranker.name for ranker in spec.rankers]
     names = {
@@ -103,115 +123,178 @@ def check(spec: AuditSpec) -> None:
                 known(str(value), names[key], f"gate {gate.name!r}: {key}")
         if gate.measure == "drop vs baseline" and spec.baseline is None:
             raise ConfigError(f"gate {gate.name!r}: the audit file sets no `baseline`")
+        _check_means(gate, spec)
 
 
-def _judge(gate: GateSpec, figures: Sequence[Figure], summary: Summary) -> Verdict:
-    where = {key: str(value) for key, value in gate.where.items()}
-    named = [figure for figure in figures if figure.measure == gate.measure]
-    found = [figure for figure in named if _matches(figure, where, summary)]
-    if not found and summary.finished is None:
-        reason = f"the audit is not finished, and has no {gate.measure} for this gate yet"
-        return _verdict(gate, "inconclusive", reason, None, None)
-    if not found:
-        raise ConfigError(f"gate {gate.name!r}: no figure {_asked(gate)}{_near(gate, named, figures, where)}")
-    if len({_apart_from_attack(figure) for figure in found}) > 1:
-        listed = "; ".join(map(str, found[:6]))
-        raise ConfigError(f"gate {gate.name!r}: {len(found)} figures match {_asked(gate)}; say which: {listed}")
-    verdicts = [_judge_figure(gate, figure, len(found)) for figure in found]
-    sign = 1 if gate.max is not None else -1
-    return max(verdicts, key=lambda v: (_SEVERITY.index(v.outcome), sign * v.estimate.value if v.estimate else 0.0))
+def check_planned(bench: Workbench) -> None:
+    """Find the gates that no figure of this audit will answer, or several, before anything is scored.
+
+    Raises:
+        ConfigError: As :func:`judge` would raise it after the audit.
+    """
+    spec = bench.spec
+    if spec.gates:
+        from robustrank.planned import planned  # what builds rankers: not before an audit runs
+
+        found = planned(bench)
+        for gate in spec.gates:
+            _pick(gate, found, spec.home.name, spec.measures[0])
 
 
-def _judge_figure(gate: GateSpec, figure: Figure, candidates: int) -> Verdict:
-    estimate, limit = figure.estimate, _limit(gate)
-    low, high = (estimate.low, estimate.high) if gate.bound == "interval" else (estimate.value, estimate.value)
-    if gate.max is not None:
-        outcome = "pass" if high <= limit else "fail" if low > limit else "inconclusive"
-    else:
-        outcome = "pass" if low >= limit else "fail" if high < limit else "inconclusive"
-    of = f", the worst of {candidates} attacks," if candidates > 1 else ""
-    reason = (
-        f"{figure}{of} is {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}] "
-        f"with n={estimate.n}; wanted {_wanted(gate)}"
+def _check_means(gate: GateSpec, spec: AuditSpec) -> None:
+    """What needs a value per query is asked only of figures that are means of such values."""
+    why = _NO_MEAN.get(gate.measure) or ("a slice keeps no values of its queries" if "slice" in gate.where else None)
+    asked = "worse_by" if gate.worse_by is not None else "[sequential]" if spec.sequential else None
+    if asked == "[sequential]" or (asked and spec.sequential):
+        if gate.measure == "boost":
+            why = "ranks gained have no bounds that are known beforehand"
+        if gate.bound == "value":
+            why = "bound = 'value' looks at no interval, and would be decided by the first batch"
+    if asked and why:
+        raise ConfigError(f"gate {gate.name!r}: {gate.measure} does not go with {asked}: {why}")
+
+
+class _Judge:
+    """One gate at work."""
+
+    def __init__(self, gate: GateSpec, summary: Summary, held: Ratchet | None, path: str) -> None:
+        self.gate = gate
+        self.summary = summary
+        self.held = held
+        self.path = path
+
+    def judge(self, every: Sequence[Figure]) -> Verdict:
+        """The verdict on the worst of the figures that the gate names."""
+        gate = self.gate
+        try:
+            found = _pick(gate, every, self.summary.home, self.summary.measure)
+        except _NoFigure:
+            if self.summary.finished is not None:
+                raise
+            return self._verdict(
+                "inconclusive", f"the audit is not finished, and has no {gate.measure} for this gate yet"
+            )
+        verdicts = [self._figure(figure, len(found)) for figure in found]
+        sign = -1 if gate.min is not None else 1
+        return max(verdicts, key=lambda v: (_SEVERITY.index(v.outcome), sign * v.estimate.value if v.estimate else 0.0))
+
+    def _figure(self, figure: Figure, candidates: int) -> Verdict:
+        estimate, limit = self._estimate(figure), _limit(self.gate)
+        if estimate is None:
+            reason = f"{figure} is not in {self.path} yet; `robustrank gate DIR --update-ratchet` writes it"
+            return self._verdict("inconclusive", reason)
+        gate = self.gate
+        low, high = (estimate.low, estimate.high) if gate.bound == "interval" else (estimate.value, estimate.value)
+        if gate.min is None:
+            outcome = "pass" if high <= limit else "fail" if low > limit else "inconclusive"
+        else:
+            outcome = "pass" if low >= limit else "fail" if high < limit else "inconclusive"
+        of = f", the worst of {candidates} attacks," if candidates > 1 else ""
+        than = f"worse than in {Path(self.path).name} by " if gate.worse_by is not None else ""
+        anytime = " at any time" if self.summary.sequential else ""
+        reason = (
+            f"{figure}{of} is {than}{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]{anytime} "
+            f"with n={estimate.n}; wanted {_wanted(gate)}"
+        )
+        needed = None
+        if outcome == "inconclusive":
+            needed = _needed(estimate, limit)
+            reason += f"; about {needed} queries would decide it" if needed else "; the value is the limit itself"
+        return self._verdict(outcome, reason, estimate, needed)
+
+    def _estimate(self, figure: Figure) -> Estimate | None:
+        """The figure's own interval, that of its loss, or one that holds at any time."""
+        from robustrank import stats  # numpy: not before it is needed
+
+        if self.gate.worse_by is None:
+            if not self.summary.sequential:
+                return figure.estimate
+            return _anytime(figure.per_query, figure, self.summary)
+        held = self.held.find(figure) if self.held else None
+        if held is None:
+            return None
+        lost = ratchets.losses(held, figure, self.summary, self.path)
+        same = ratchets.unchanged(held, figure, lost)
+        if same is not None:
+            return same
+        width = figure.bounds[1] - figure.bounds[0]
+        if self.summary.sequential:
+            return _anytime(lost, figure, self.summary, bounds=(-width, width))
+        return stats.mean(list(lost.values()), bounds=(-width, width))
+
+    def _verdict(
+        self, outcome: str, reason: str, estimate: Estimate | None = None, needed: int | None = None
+    ) -> Verdict:
+        return Verdict(
+            gate=self.gate.name,
+            outcome=outcome,
+            reason=reason,
+            estimate=estimate,
+            limit=_wanted(self.gate),
+            queries_needed=needed,
+            held=outcome == "pass" or (outcome == "inconclusive" and self.gate.allow_inconclusive),
+        )
+
+
+def _anytime(
+    values: Mapping[str, float], figure: Figure, summary: Summary, bounds: tuple[float, float] | None = None
+) -> Estimate:
+    """Mean of the values with an interval that holds at any time, in the order in which the queries were drawn."""
+    from robustrank import sequences, stats
+
+    places = figuring.order(summary, figure.collection)
+    ordered = [values[query_id] for query_id in sorted(values, key=lambda q: (places.get(q, len(places)), q))]
+    if not ordered:
+        raise ConfigError(f"{figure} has no per-query values in this summary; run the audit's command again")
+    low, high = sequences.betting(
+        ordered, alpha=1 - stats.CONFIDENCE, bounds=bounds or figure.bounds, at=[len(ordered)]
     )
-    needed = None
-    if outcome == "inconclusive":
-        needed = _needed(estimate, limit)
-        reason += f"; about {needed} queries would decide it" if needed else "; the value is the limit itself"
-    return _verdict(gate, outcome, reason, estimate, needed)
-
-
-def _verdict(gate: GateSpec, outcome: str, reason: str, estimate: Estimate | None, needed: int | None) -> Verdict:
-    held = outcome == "pass" or (outcome == "inconclusive" and gate.allow_inconclusive)
-    return Verdict(
-        gate=gate.name,
-        outcome=outcome,
-        reason=reason,
-        estimate=estimate,
-        limit=_wanted(gate),
-        queries_needed=needed,
-        held=held,
-    )
+    mean = sum(ordered) / len(ordered)
+    return Estimate(mean, min(float(low[0]), mean), max(float(high[0]), mean), len(ordered), stats.CONFIDENCE)
 
 
 def _limit(gate: GateSpec) -> float:
-    limit = gate.max if gate.max is not None else gate.min
+    limit = next((limit for limit in (gate.max, gate.min, gate.worse_by) if limit is not None), None)
     if limit is None:
-        raise ConfigError(f"gate {gate.name!r} needs either `max` or `min`")
+        raise ConfigError(f"gate {gate.name!r} needs either `max`, `min` or `worse_by`")
     return limit
 
 
 def _wanted(gate: GateSpec) -> str:
-    return f"at {'most' if gate.max is not None else 'least'} {_limit(gate):g}"
+    limit = f"at {'least' if gate.min is not None else 'most'} {_limit(gate):g}"
+    return limit if gate.worse_by is None else f"worse by {limit}"
 
 
 def _needed(estimate: Estimate, limit: float) -> int | None:
     """Queries after which the bound on the estimate's side of the limit would clear it."""
-    from robustrank import stats  # numpy: not before it is needed
+    from robustrank import stats
 
     return stats.needed(estimate, limit, "high" if estimate.value < limit else "low")
 
 
-def _figures(summary: Summary) -> Iterator[Figure]:
-    for found in summary.effectiveness:
-        labels = {"ranker": found.ranker, "collection": found.collection}
-        sliced = labels if found.slice is None else {**labels, "slice": found.slice}
-        yield Figure(found.measure, sliced, found.mean)
-        if found.slice is None and found.worst_decile is not None:
-            yield Figure("worst decile", {**labels, "of": found.measure}, found.worst_decile)
-    for shift in summary.shifts:
-        labels = {"ranker": shift.ranker, **_target(shift)}
-        if shift.relative is not None:
-            yield Figure("drop", labels, _negated(shift.relative))
-        if shift.relative_to_baseline is not None:
-            yield Figure("drop vs baseline", labels, _negated(shift.relative_to_baseline))
-    for attack in summary.attacks:
-        labels = {"ranker": attack.ranker, "attack": attack.attack, "stratum": attack.stratum}
-        for name, estimate in {**attack.success, "boost": attack.boost, "harm": attack.harm}.items():
-            yield Figure(name, labels, estimate, attack.control)
-    for certified in summary.certificates:
-        labels = {"ranker": certified.ranker, "radius": str(certified.radius), "collection": certified.collection}
-        yield Figure(f"CRQ@{certified.k}", labels, certified.crq)
+class _NoFigure(ConfigError):
+    """A gate names no figure."""
 
 
-def _target(shift: Shift) -> dict[str, str]:
-    """Where a shift leads: another collection, or a slice of one (``"SciFact: how"``)."""
-    if shift.kind == "corpus":
-        return {"collection": shift.target}
-    collection, _, slice_ = shift.target.partition(": ")
-    return {"collection": collection, "slice": slice_}
+def _pick(gate: GateSpec, every: Sequence[Figure], home: str, lead: str) -> list[Figure]:
+    """The figures a gate names: one, or one for every attack."""
+    where = {key: str(value) for key, value in gate.where.items()}
+    of_measure = [figure for figure in every if figure.measure == gate.measure]
+    found = [figure for figure in of_measure if _matches(figure, where, home, lead)]
+    if not found:
+        raise _NoFigure(f"gate {gate.name!r}: no figure {_asked(gate)}{_near(gate, of_measure, every, where)}")
+    if len({_apart_from_attack(figure) for figure in found}) > 1:
+        listed = "; ".join(map(str, found[:6]))
+        raise ConfigError(f"gate {gate.name!r}: {len(found)} figures match {_asked(gate)}; say which: {listed}")
+    return found
 
 
-def _negated(change: Estimate) -> Estimate:
-    return change._replace(value=-change.value, low=-change.high, high=-change.low)
-
-
-def _matches(figure: Figure, where: Mapping[str, str], summary: Summary) -> bool:
+def _matches(figure: Figure, where: Mapping[str, str], home: str, lead: str) -> bool:
     """Whether a figure is the one asked for; keys left out take the defaults of the table above."""
     drop = figure.measure.startswith("drop")
-    defaults: dict[str, str] = {"stratum": "all", "of": summary.measure}
+    defaults: dict[str, str] = {"stratum": "all", "of": lead}
     if not drop or "slice" in where:
-        defaults["collection"] = summary.home
+        defaults["collection"] = home
     asked = {**{key: value for key, value in defaults.items() if key in figure.labels}, **where}
     if "attack" not in where and figure.control:
         return False
@@ -229,12 +312,12 @@ def _asked(gate: GateSpec) -> str:
     return f"{gate.measure}{f' ({where})' if where else ''}"
 
 
-def _near(gate: GateSpec, named: Sequence[Figure], figures: Sequence[Figure], where: Mapping[str, str]) -> str:
-    if not named:
+def _near(gate: GateSpec, alike: Sequence[Figure], figures: Sequence[Figure], where: Mapping[str, str]) -> str:
+    if not alike:
         measures = list(dict.fromkeys(figure.measure for figure in figures))
         return f"{suggest(gate.measure, measures)} (have: {', '.join(measures) or 'none'})"
     far = {
-        str(f): sum((key not in f.labels) + (f.labels.get(key) != value) for key, value in where.items()) for f in named
+        str(f): sum((key not in f.labels) + (f.labels.get(key) != value) for key, value in where.items()) for f in alike
     }
     return f"; near: {'; '.join(sorted(far, key=lambda text: (far[text], text))[:5])}"
 

@@ -110,7 +110,7 @@ class Gate(pytest.Item):
         """Run or resume the audit, and judge this gate."""
         from robustrank.gate import judge
 
-        [verdict] = judge([self.gate], self.parent.summary(self.spec))
+        [verdict] = judge([self.gate], self.parent.summary(self.spec), self.spec.ratchet)
         self.user_properties.append(("robustrank", f"{verdict.outcome}: {verdict.reason}"))
         if not verdict.held:
             raise GateNotHeld(verdict, self.parent.folder(self.spec) / "report.html")

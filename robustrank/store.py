@@ -68,8 +68,11 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "records").mkdir(parents=True, exist_ok=True)
-        self._lock = (folder / "lock").open("w")
+        try:
+            (folder / "records").mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / "lock").open("w")
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be written: {error}; give --out another folder") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go when the process dies
         except OSError as error:
@@ -83,8 +86,11 @@ class Journal:
     def append(self, record: Mapping[str, Any]) -> None:
         """Write one record and flush it."""
         line = json.dumps({"schema": SCHEMA, **record}, ensure_ascii=True, allow_nan=False)
-        self._file.write(line + "\n")
-        self._file.flush()
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise StoreError(f"{self._path}: cannot be written: {error}; what is there is kept") from error
 
     def put_aside(self) -> None:
         """Move the records of earlier runs into a numbered folder beside, and begin anew."""
@@ -112,7 +118,14 @@ def _cut_torn_line(path: Path) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error}") from error

@@ -17,6 +17,7 @@ import pytest
 
 from robustrank import audit, config, store, tasks
 from robustrank.errors import ConfigError, PluginError, StoreError
+from robustrank.session import Allowance
 from robustrank.summary import Summary, read
 from robustrank.types import Perturbation
 from robustrank_attacks.query_injection import QueryInjection
@@ -109,7 +110,7 @@ def test_an_interrupted_audit_ends_with_the_figures_of_an_uninterrupted_one(
 ) -> None:
     spec = config.parse(SMALL)
     for limit in (3, 10, 11):
-        assert audit.run(spec, tmp_path, limit=limit).finished is None
+        assert audit.run(spec, tmp_path, allowance=Allowance(tasks=limit)).finished is None
     assert _figures(replace(audit.run(spec, tmp_path), finished=None)) == _figures(replace(done[1], finished=None))
 
 
@@ -213,11 +214,11 @@ def test_a_gate_that_names_no_figure_is_refused_after_the_summary_is_safe(tmp_pa
 
 def test_the_time_of_a_killed_session_is_not_forgotten(tmp_path: Path) -> None:
     spec = config.parse(SMALL)
-    audit.run(spec, tmp_path, limit=3)
+    audit.run(spec, tmp_path, allowance=Allowance(tasks=3))
     journal = tmp_path / "records" / "main.jsonl"
     lines = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join(line for line in lines if '"kind": "session"' not in line))  # as kill -9 leaves it
-    cost = audit.run(spec, tmp_path, limit=0).environment
+    cost = audit.run(spec, tmp_path, allowance=Allowance(tasks=0)).environment
     assert cost["sessions"] == 2
     assert cost["wall_seconds"] >= cost["task_seconds"] > 0
 

@@ -18,6 +18,7 @@ from robustrank import audit, config, console, gate, inventory
 from robustrank import summary as summaries
 from robustrank.cli import main
 from robustrank.errors import DataError, MissingExtra, StoreError
+from robustrank.session import Allowance, Plan
 from robustrank.summary import RedFlag, Summary
 
 HOSTILE = "evil \x1b[2J\u202e[red]:smile:\nsecond"
@@ -111,9 +112,11 @@ def test_a_gate_that_is_not_held_gives_one(audits: list[dict[str, Any]], file: P
 
 
 def test_options_are_handed_on(audits: list[dict[str, Any]], file: Path) -> None:
-    run("audit", file, "--fresh", "--limit", "7", "--executor", "processes(workers=2)")
+    limits = ["--limit", "7", "--pairs", "90", "--minutes", "1.5"]
+    run("audit", file, "--fresh", *limits, "--executor", "processes(workers=2)")
     [asked] = audits
-    assert (asked["fresh"], asked["limit"], asked["executor"].workers) == (True, 7, 2)
+    assert (asked["fresh"], asked["executor"].workers) == (True, 2)
+    assert asked["allowance"] == Allowance(tasks=7, pairs=90, minutes=1.5)
 
 
 @pytest.mark.parametrize(("arguments", "name"), [([], "default"), (["--quick"], "quick"), (["quick"], "quick")])
@@ -225,8 +228,10 @@ def test_audits_with_nothing_in_common_cannot_be_compared(folder: Path, tmp_path
 def test_status_counts_finished_tasks(folder: Path) -> None:
     record = {"schema": 1, "key": "k", "kind": "attack"}
     (folder / "records" / "main.jsonl").write_text(json.dumps(record) + "\n")
+    Plan(phases={"ranking": [], "checks": [], "attacks": ["k", "l"]}).write(folder)
     shown = run("status", folder).stdout
-    assert "attack       1 done" in shown
+    assert "attacks      1 of 2" in shown
+    assert "certificates not planned yet" in shown
     assert "finished 2026-01-01" in shown
 
 
