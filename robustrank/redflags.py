@@ -151,8 +151,9 @@ def _unjudged(effectiveness: Sequence[Effectiveness]) -> list[RedFlag]:
     least: dict[str, tuple[float, Effectiveness]] = {}
     for figure in effectiveness:
         if figure.slice is None and figure.judged is not None:
-            least.setdefault(figure.collection, (figure.judged, figure))
-            least[figure.collection] = min(least[figure.collection], (figure.judged, figure), key=lambda pair: pair[0])
+            share = figure.judged.value
+            least.setdefault(figure.collection, (share, figure))
+            least[figure.collection] = min(least[figure.collection], (share, figure), key=lambda pair: pair[0])
     return [
         RedFlag(
             check="judged",

@@ -14,10 +14,11 @@ from typing import Any
 
 from robustrank.errors import StoreError
 from robustrank.plain import revive
+from robustrank.pool_results import Pooling
 from robustrank.store import replace
-from robustrank.types import Estimate
+from robustrank.types import Estimate, Range
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +71,10 @@ class Effectiveness:
     measure: str
     mean: Estimate
     slice: str | None = None
-    judged: float | None = None
-    """Mean share of the top 10 that is judged for the query."""
+    judged: Estimate | None = None
+    """judged@10: mean share of the top 10 that is judged for the query."""
+    holes: Range | None = None
+    """From the least to the greatest mean that judging the unjudged of the top k could give; ``None``: not known."""
     deviation: float | None = None
     """Standard deviation over queries."""
     worst_decile: Estimate | None = None
@@ -93,6 +96,13 @@ class Comparison:
     p_holm: float
     """Holm-corrected over all comparisons of the audit."""
     test: str
+    judged_a: Estimate | None = None
+    """judged@10 of ``a`` on these queries."""
+    judged_b: Estimate | None = None
+    holes: Range | None = None
+    """From the least to the greatest difference that judging the unjudged of both top k could give."""
+    holes_could_flip: bool | None = None
+    """Whether that could change the difference's sign."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +121,15 @@ class Shift:
     """``change`` as a share of the mean at home."""
     relative_to_baseline: Estimate | None
     """``relative`` minus the baseline ranker's, because queries and corpora differ in difficulty for everyone."""
+    judged_source: Estimate | None = None
+    """judged@10 at home."""
+    judged_target: Estimate | None = None
+    holes: Range | None = None
+    """From the least to the greatest ``change`` that judging the unjudged of the top k could give."""
+    holes_could_flip: bool | None = None
+    """Whether that could change its sign."""
+    holes_could_flip_vs_baseline: bool | None = None
+    """The same for ``relative_to_baseline``; cautious: the two rankers' holes are filled one without the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +173,8 @@ class AttackResult:
     similarity: Estimate | None
     seconds: Estimate
     against_controls: Sequence[AgainstControl] = ()
+    judged: Estimate | None = None
+    """judged@10 of the attacked lists; a changed document counts as judged if the original was."""
     collection: str = ""
     per_query: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Success, ``boost`` and ``harm`` to query id to the mean over the query's cases."""
@@ -273,6 +294,7 @@ class Summary:
     source: str
     """The audit file."""
     verdicts: Sequence[Verdict] = ()
+    pooling: Pooling | None = None
     sequential: Sequential | None = None
     """``None`` where the number of queries was settled beforehand."""
     schema: int = SCHEMA

@@ -81,11 +81,11 @@ class RankTask:
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
         collection = bench.lists(self.place.collection).collection
-        labels = collection.relevant, collection.query_types.get(self.place.query_id)
+        labels = collection.relevant, collection.query_types.get(self.place.query_id), "with judgments"
         return digest(self.kind, self.place.identity(bench), bench.spec.measures, labels)
 
     def perform(self, bench: Workbench) -> Record:
-        """Scores in candidate order, measures, and for a defended ranker its base's measures on the same list."""
+        """Scores in candidate order, measures, judgments, and for a defended ranker its base's on the same list."""
         place = self.place
         query, docs = place.query(bench), place.docs(bench)
         scores = checked_scores(place.victim(bench).ranker, query, docs)
@@ -99,12 +99,18 @@ class RankTask:
             "judged": measures.judged_at(order(scored), collection.qrels[place.query_id]),
             "relevant": sum(collection.qrels[place.query_id].get(i, 0) >= collection.relevant for i in ids),
             "type": collection.query_types.get(place.query_id),
+            "qrels": dict(collection.qrels[place.query_id]),
+            "relevant_from": collection.relevant,
+            "top_grade": bench.lists(place.collection).top_grade,
         }
         if bench.split(place.ranker)[0] is not None:
             base = replace(place, ranker=bench.split(place.ranker)[1])
             record["base"] = base.ranker
             base_scores = checked_scores(base.victim(bench).ranker, query, docs)
-            record["base_measures"] = place.judged(bench, bench.spec.measures, list(zip(ids, base_scores, strict=True)))
+            base_scored = list(zip(ids, base_scores, strict=True))
+            record["base_scores"] = base_scores
+            record["base_measures"] = place.judged(bench, bench.spec.measures, base_scored)
+            record["base_judged"] = measures.judged_at(order(base_scored), collection.qrels[place.query_id])
         return record
 
 
@@ -217,6 +223,9 @@ class AttackTask:
             "score_after": dict(after)[self.target],
             "harm_before": harm[0][HARM_MEASURE],
             "harm_after": harm[1][HARM_MEASURE],
+            "judged_after": measures.judged_at(
+                order(after), bench.lists(place.collection).collection.qrels[place.query_id]
+            ),
             "list_length": len(docs),
             "goal_rank": self.goal_rank,
             "demote": attack.threat.goal is Goal.DEMOTE,

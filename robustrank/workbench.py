@@ -32,6 +32,11 @@ class Lists:
         """The collection's name in the audit file."""
         return self.spec.name
 
+    @cached_property
+    def top_grade(self) -> int:
+        """The greatest grade anybody gave in the collection; 1 where nothing is relevant."""
+        return max(1, *(max(grades.values()) for grades in self.collection.qrels.values()))
+
 
 class Victim:
     """A ranker under test on one collection, with the meter around the innermost ranker."""

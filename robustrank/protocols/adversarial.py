@@ -114,6 +114,9 @@ def _result(
         if similar
         else None,
         seconds=stats.mean([r["seconds"] for r in group], clusters=clusters),
+        judged=stats.mean([r["judged_after"] for r in group], clusters=clusters, bounds=(0, 1))
+        if all("judged_after" in r for r in group)
+        else None,
         collection=group[0]["collection"],
         per_query={
             **{key: _by_query(group, lambda r, test=test: float(test(r))) for key, test in successes(group).items()},  # type: ignore[misc]

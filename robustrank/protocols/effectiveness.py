@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
 from robustrank import stats
+from robustrank.protocols import holes
 from robustrank.store import Record
 from robustrank.summary import Comparison, Effectiveness
 
@@ -41,7 +43,8 @@ def query_types(records: Sequence[Record]) -> dict[str, dict[str, list[str]]]:
 
 def effectiveness(records: Sequence[Record]) -> list[Effectiveness]:
     """Means over each collection, and over each of its query types where there are at least two."""
-    judged = {(r["ranker"], r["collection"], r["query_id"]): r["judged"] for r in records}
+    lists = {(r["ranker"], r["collection"], r["query_id"]): r for r in records}
+    reaches = holes.reaches(records)
     types = query_types(records)
     found = []
     for (ranker, collection, measure), by_query in values(records).items():
@@ -60,7 +63,8 @@ def effectiveness(records: Sequence[Record]) -> list[Effectiveness]:
                     measure=measure,
                     slice=name,
                     mean=stats.mean(data, bounds=(0, 1)),
-                    judged=float(np.mean([judged[ranker, collection, query_id] for query_id in present])),
+                    judged=holes.judged(lists[ranker, collection, query_id] for query_id in present),
+                    holes=holes.reach_of(reaches.get((ranker, collection, measure), {}), present),
                     deviation=float(np.std(data, ddof=1)) if len(data) > 1 else None,
                     worst_decile=stats.worst_decile(data),
                     per_query={query_id: by_query[query_id] for query_id in present} if name is None else {},
@@ -71,28 +75,44 @@ def effectiveness(records: Sequence[Record]) -> list[Effectiveness]:
 
 def comparisons(records: Sequence[Record], measure: str) -> list[Comparison]:
     """Every pair of plain rankers, and every defended ranker with its base on the same lists; Holm over all."""
-    found: list[tuple[str, str, str, Mapping[str, float], Mapping[str, float]]] = []
-    bases = values(records, "base_measures")
-    every = values(records)
-    behind = {record["ranker"]: record["base"] for record in records if "base" in record}
-    plain = [key for key in every if key[2] == measure and key not in bases]
-    for a, b in combinations(plain, 2):
-        if a[1] == b[1]:
-            found.append((a[0], b[0], a[1], every[a], every[b]))
-    for key in bases:
-        if key[2] == measure:
-            found.append((key[0], f"{behind[key[0]]} (same lists)", key[1], every[key], bases[key]))
-    results = []
-    for a_name, b_name, collection, a_values, b_values in found:
-        common = sorted(set(a_values) & set(b_values))
-        if len(common) > 1:
-            difference, p = stats.paired([a_values[q] for q in common], [b_values[q] for q in common])
-            results.append((a_name, b_name, collection, difference, p))
-    corrected = stats.holm([p for *_, p in results])
-    return [
-        Comparison(
-            a=a, b=b, collection=collection, measure=measure, difference=difference, p=p, p_holm=holm,
-            test="paired permutation of signs over queries, two-sided",
-        )
-        for (a, b, collection, difference, p), holm in zip(results, corrected, strict=True)
-    ]  # fmt: skip
+    lists: dict[tuple[str, str], dict[str, Record]] = {}
+    for record in records:
+        if measure in record["measures"]:
+            lists.setdefault((record["ranker"], record["collection"]), {})[record["query_id"]] = record
+    plain = [key for key, group in lists.items() if not _defended(group)]
+    found = [(a, b) for a, b in combinations(plain, 2) if a[1] == b[1]]
+    found += [(key, key) for key, group in lists.items() if _defended(group)]
+    results = [_compared(lists, a, b, measure) for a, b in found if len(set(lists[a]) & set(lists[b])) > 1]
+    corrected = stats.holm([each.p for each in results])
+    return [replace(each, p_holm=holm) for each, holm in zip(results, corrected, strict=True)]
+
+
+def _defended(group: Mapping[str, Record]) -> bool:
+    return any("base_measures" in record for record in group.values())
+
+
+def _compared(
+    lists: Mapping[tuple[str, str], Mapping[str, Record]], a: tuple[str, str], b: tuple[str, str], measure: str
+) -> Comparison:
+    """Ranker ``a`` with ranker ``b``, or where they are the same, a defended ranker with its base."""
+    base, queries = a == b, sorted(set(lists[a]) & set(lists[b]))
+    ours, theirs = ({q: lists[key][q] for q in queries} for key in (a, b))
+    other = "base_measures" if base else "measures"
+    difference, p = stats.paired(
+        [r["measures"][measure] for r in ours.values()], [r[other][measure] for r in theirs.values()]
+    )
+    reach = holes.difference(ours, theirs, measure, base=base)
+    return Comparison(
+        a=a[0],
+        b=f"{theirs[queries[0]]['base']} (same lists)" if base else b[0],
+        collection=a[1],
+        measure=measure,
+        difference=difference,
+        p=p,
+        p_holm=p,
+        test="paired permutation of signs over queries, two-sided",
+        judged_a=holes.judged(ours.values()),
+        judged_b=holes.judged(theirs.values(), "base_judged" if base else "judged"),
+        holes=reach,
+        holes_could_flip=holes.could_flip(difference.value, reach),
+    )

@@ -28,6 +28,7 @@ from robustrank.pool_results import (
 from robustrank.pools import filling, leave_out
 from robustrank.pools.holes import Cut, Floats, bounds, condensed, cut, rbp
 from robustrank.pools.pool import Mask, Pool, Qrels, Runs, build
+from robustrank.protocols import holes
 from robustrank.types import Estimate, Range
 
 
@@ -166,8 +167,8 @@ def _fills(pool: Pool, measure: Cut) -> Floats | None:
     model = filling.fit(pool, pool.judged)
     if model is None:
         return None
-    holes = (pool.rank <= measure.k).any(axis=0) & ~pool.judged
-    return filling.means(pool, measure, pool.judged, holes, model)
+    unknown = (pool.rank <= measure.k).any(axis=0) & ~pool.judged
+    return filling.means(pool, measure, pool.judged, unknown, model)
 
 
 def _pairs(pool: Pool, measure: Cut, fills: Floats | None) -> list[PairHoles]:
@@ -186,18 +187,11 @@ def _pairs(pool: Pool, measure: Cut, fills: Floats | None) -> list[PairHoles]:
                 difference=difference,
                 p_holm=p,
                 holes=reach,
-                holes_could_flip=could_flip(difference.value, reach),
+                holes_could_flip=bool(holes.could_flip(difference.value, reach)),
                 flip_share=None if drawn is None else float((drawn < 0).mean()),
             )
         )
     return found
-
-
-def could_flip(value: float, reach: Range) -> bool:
-    """Whether some filling gives the difference the other sign (or any sign, where it is 0)."""
-    if abs(value) < 1e-12:
-        return reach.high - reach.low > 1e-12
-    return reach.low < -1e-12 if value > 0 else reach.high > 1e-12
 
 
 def _left_out(pool: Pool, measure: Cut, question: Question) -> list[LeftOut]:
@@ -241,8 +235,8 @@ def _one_left_out(
         pool.values(measure, judged),
     )
     model = filling.fit(pool, judged)
-    holes = (pool.rank[s] <= measure.k) & ~judged
-    fill = None if model is None else filling.interval(filling.means(pool, measure, judged, holes, model)[:, s])
+    unknown = (pool.rank[s] <= measure.k) & ~judged
+    fill = None if model is None else filling.interval(filling.means(pool, measure, judged, unknown, model)[:, s])
     removed = pool.pooled(depth) & ~judged
     return LeftOutSystem(
         system=system,

@@ -10,66 +10,97 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from robustrank import stats
-from robustrank.protocols.effectiveness import Values, query_types, values
+from robustrank.protocols import holes
+from robustrank.protocols.effectiveness import query_types, values
 from robustrank.store import Record
 from robustrank.summary import Shift
+from robustrank.types import Range
 
 
 def shifts(records: Sequence[Record], *, home: str, measure: str, baseline: str | None) -> list[Shift]:
     """Home to every other collection, and within a collection every query type against all the others."""
-    every = values(records)
+    every, lists = values(records), _Lists(records, measure)
     types = query_types(records)
     rankers = list(dict.fromkeys(r["ranker"] for r in records))
     collections = list(dict.fromkeys(r["collection"] for r in records))
     found = []
     for ranker in rankers:
-        if (ranker, home, measure) not in every:
-            continue
         for collection in collections:
-            if collection == home or (ranker, collection, measure) not in every:
-                continue
-            source = sorted(every[ranker, home, measure])
-            target = sorted(every[ranker, collection, measure])
-            found.append(
-                _shift(
-                    every, ranker, "corpus", (home, source, home), (collection, target, collection), measure, baseline
-                )
-            )
+            known = {(ranker, home, measure), (ranker, collection, measure)} <= set(every)
+            if known and collection != home:
+                source = (home, sorted(every[ranker, home, measure]), home)
+                target = (collection, sorted(every[ranker, collection, measure]), collection)
+                found.append(_shift(lists, ranker, "corpus", source, target, baseline))
     for collection, by_type in types.items():
         everyone = {query_id for ids in by_type.values() for query_id in ids}
         for name, ids in by_type.items() if len(by_type) > 1 else ():
-            rest = sorted(everyone - set(ids))
+            source = (f"{collection}: other types", sorted(everyone - set(ids)), collection)
+            target = (f"{collection}: {name}", ids, collection)
             for ranker in rankers:
-                if (ranker, collection, measure) in every and set(ids) | set(rest) <= set(
-                    every[ranker, collection, measure]
-                ):
-                    source_ = (f"{collection}: other types", rest, collection)
-                    target_ = (f"{collection}: {name}", ids, collection)
-                    found.append(_shift(every, ranker, "query type", source_, target_, measure, baseline))
+                if everyone <= set(every.get((ranker, collection, measure), {})):
+                    found.append(_shift(lists, ranker, "query type", source, target, baseline))
     return found
 
 
-def _shift(
-    every: Values,
-    ranker: str,
-    kind: str,
-    source: tuple[str, Sequence[str], str],
-    target: tuple[str, Sequence[str], str],
-    measure: str,
-    baseline: str | None,
-) -> Shift:
-    def pick(who: str, side: tuple[str, Sequence[str], str]) -> list[float] | None:
-        by_query = every.get((who, side[2], measure), {})
-        return [by_query[q] for q in side[1]] if all(q in by_query for q in side[1]) else None
+Side = tuple[str, Sequence[str], str]
+"""Name to be told, query ids, and the collection they are of."""
 
-    home, away = pick(ranker, source), pick(ranker, target)
+
+class _Lists:
+    """Ranking records by ranker and place."""
+
+    def __init__(self, records: Sequence[Record], measure: str) -> None:
+        self.measure = measure
+        self._records = {(r["ranker"], r["collection"], r["query_id"]): r for r in records if measure in r["measures"]}
+        self._reaches = holes.reaches(records)
+
+    def of(self, ranker: str, side: Side) -> list[Record] | None:
+        """A ranker's records for some queries; ``None`` where one is missing."""
+        keys = [(ranker, side[2], query_id) for query_id in side[1]]
+        return [self._records[key] for key in keys] if all(key in self._records for key in keys) else None
+
+    def values(self, ranker: str, side: Side) -> list[float] | None:
+        """Its values."""
+        records = self.of(ranker, side)
+        return None if records is None else [r["measures"][self.measure] for r in records]
+
+    def reach(self, ranker: str, side: Side) -> Range | None:
+        """What judging its holes could make of their mean."""
+        return holes.reach_of(self._reaches.get((ranker, side[2], self.measure), {}), side[1])
+
+
+def _shift(lists: _Lists, ranker: str, kind: str, source: Side, target: Side, baseline: str | None) -> Shift:
     base_home = base_away = None
     if baseline is not None and baseline != ranker:
-        base_home, base_away = pick(baseline, source), pick(baseline, target)
+        base_home, base_away = lists.values(baseline, source), lists.values(baseline, target)
     if base_home is None or base_away is None:
         base_home = base_away = None
-    change, relative, against = stats.shift(home or [], away or [], base_home, base_away)
+    home, away = lists.values(ranker, source) or [], lists.values(ranker, target) or []
+    change, relative, against = stats.shift(home, away, base_home, base_away)
+    reach = holes.change(lists.reach(ranker, source), lists.reach(ranker, target))
     return Shift(
-        ranker=ranker, kind=kind, source=source[0], target=target[0], measure=measure,
-        change=change, relative=relative, relative_to_baseline=against,
-    )  # fmt: skip
+        ranker=ranker,
+        kind=kind,
+        source=source[0],
+        target=target[0],
+        measure=lists.measure,
+        change=change,
+        relative=relative,
+        relative_to_baseline=against,
+        judged_source=holes.judged(lists.of(ranker, source) or ()),
+        judged_target=holes.judged(lists.of(ranker, target) or ()),
+        holes=reach,
+        holes_could_flip=holes.could_flip(change.value, reach),
+        holes_could_flip_vs_baseline=None
+        if against is None or baseline is None
+        else _vs_baseline(lists, ranker, baseline, source, target, against.value),
+    )
+
+
+def _vs_baseline(lists: _Lists, ranker: str, baseline: str, source: Side, target: Side, value: float) -> bool | None:
+    reaches = [lists.reach(who, side) for who in (ranker, baseline) for side in (source, target)]
+    known = [reach for reach in reaches if reach is not None]
+    if len(known) < len(reaches):
+        return None
+    ours, theirs = holes.ratio(known[0], known[1]), holes.ratio(known[2], known[3])
+    return holes.could_flip(value, Range(ours.low - theirs.high, ours.high - theirs.low))

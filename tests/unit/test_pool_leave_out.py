@@ -11,7 +11,8 @@ from robustrank import measures
 from robustrank.pools import filling, leave_out
 from robustrank.pools.holes import Cut, bounds, value
 from robustrank.pools.pool import Pool, Qrels, Runs, build
-from robustrank.protocols.pooling import Question, analyse, could_flip, hole_range
+from robustrank.protocols.holes import could_flip
+from robustrank.protocols.pooling import Question, analyse, hole_range
 from robustrank.types import Range
 
 NDCG = Cut("nDCG", 3)

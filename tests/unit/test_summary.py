@@ -41,10 +41,10 @@ def test_text_that_utf8_cannot_hold_survives(summaries: SimpleNamespace, tmp_pat
     ("content", "said"),
     [
         ("{", "cannot be read"),
-        ("[]", "schema None, this version reads 1"),
-        ('{"schema": 99}', "schema 99, this version reads 1"),
-        ('{"schema": 1, "name": "x"}', "not a summary of this version"),
-        ('{"schema": 1, "nonsense": 1}', "not a summary of this version"),
+        ("[]", "schema None, this version reads 2"),
+        ('{"schema": 99}', "schema 99, this version reads 2"),
+        ('{"schema": 2, "name": "x"}', "not a summary of this version"),
+        ('{"schema": 2, "nonsense": 1}', "not a summary of this version"),
     ],
 )
 def test_a_file_that_is_no_summary_is_refused_with_a_reason(content: str, said: str, tmp_path: Path) -> None:
