@@ -25,6 +25,7 @@ class Schedule:
 
     Args:
         epochs: Passes over all lists.
+        steps: Training ends after so many, at whatever rate it then learns, and the next stage goes on from there.
         lists: Lists a step.
         size: Documents a list, at most.
         learning_rate: Of AdamW, at its highest.
@@ -38,6 +39,7 @@ class Schedule:
     """
 
     epochs: int = 4
+    steps: int | None = None
     lists: int = 8
     size: int = 8
     learning_rate: float = 5e-4
@@ -98,9 +100,9 @@ def fit(
     if not train or not dev:
         raise PluginError("training needs examples to learn from and examples to measure on; one of them is missing")
     run = _Run(model, train, dev, loss, schedule, seed, folder)
-    progress.start("training", run.total)
+    progress.start("training", run.end)
     progress.advance(run.course.step)
-    while run.course.step < run.total and run.course.stale < schedule.patience:
+    while run.course.step < run.end and run.course.stale < schedule.patience:
         run.advance()
         progress.advance()
     model.load_state_dict(_tensors(folder / BEST))
@@ -123,6 +125,7 @@ class _Run:
         self._epoch: tuple[int, list[Any]] = (0, self._plan(0))
         self._per_epoch = len(self._epoch[1])
         self.total = schedule.epochs * self._per_epoch
+        self.end = min(self.total, schedule.steps or self.total)
         self.course = Course()
         if (folder / CHECKPOINT).is_file():
             self._restore()
@@ -145,7 +148,7 @@ class _Run:
         self._optimizer.zero_grad()
         self.course.losses.append(loss.item())
         self.course.step = step + 1
-        if self.course.step % schedule.checkpoint == 0 or self.course.step == self.total:
+        if self.course.step % schedule.checkpoint == 0 or self.course.step == self.end:
             self._measure()
             self._save()
 
