@@ -105,7 +105,7 @@ class _Run:
         self.bench.check()
         made = inventory.setup(self.bench, self.progress)
         self._note(made)
-        check_planned(self.bench)
+        check_planned(self.spec.gates, self.bench)
         if self.spec.sequential is None:
             plan, complete = self._do(made["key"], None)
         else:
@@ -328,6 +328,8 @@ def _sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finis
     live = plan.live
     current = {key: r for key, r in records.items() if key in live or r["kind"] == "session"}
     result = findings.summarise(current, spec, finished=finished)
+    claims = {r.name: r.claimed for r in spec.rankers}
+    result = replace(result, rankers=[replace(r, claimed=claims.get(r.name, {})) for r in result.rankers])
     if plan.sequential is None:
         return result
     flag = RedFlag(

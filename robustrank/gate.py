@@ -126,19 +126,18 @@ def check(spec: AuditSpec) -> None:
         _check_means(gate, spec)
 
 
-def check_planned(bench: Workbench) -> None:
-    """Find the gates that no figure of this audit will answer, or several, before anything is scored.
+def check_planned(gates: Sequence[GateSpec], bench: Workbench) -> None:
+    """Find the gates that no figure of an audit will answer, or several, before anything is scored.
 
     Raises:
         ConfigError: As :func:`judge` would raise it after the audit.
     """
-    spec = bench.spec
-    if spec.gates:
+    if gates:
         from robustrank.planned import planned  # what builds rankers: not before an audit runs
 
         found = planned(bench)
-        for gate in spec.gates:
-            _pick(gate, found, spec.home.name, spec.measures[0])
+        for gate in gates:
+            _pick(gate, found, bench.spec.home.name, bench.spec.measures[0])
 
 
 def _check_means(gate: GateSpec, spec: AuditSpec) -> None:

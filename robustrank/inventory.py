@@ -57,7 +57,6 @@ def setup(bench: Workbench, progress: Progress) -> Record:
                 name=name,
                 plugin=str(next(r.plugin for r in spec.rankers if r.name == base)),
                 fingerprint=card.fingerprint,
-                claimed={} if defense else next(r.claimed for r in spec.rankers if r.name == base),
                 note=card.note,
                 base=base if defense else None,
                 defense=str(defense.plugin) if defense else None,

@@ -203,10 +203,11 @@ def test_a_folder_in_which_nothing_is_recorded_says_so(tmp_path: Path) -> None:
         audit.summarise(tmp_path)
 
 
-def test_a_gate_that_names_no_figure_is_refused_after_the_summary_is_safe(tmp_path: Path) -> None:
-    gate = '\n[[gate]]\nname = "x"\nmeasure = "nDCG@10"\nmin = 0.1\nwhere = { ranker = "BM25", slice = "who" }\n'
-    spec = config.parse(SMALL + gate)
-    with pytest.raises(ConfigError, match="no figure nDCG@10"):
+def test_a_gate_that_cannot_be_judged_is_refused_after_the_summary_is_safe(tmp_path: Path) -> None:
+    (tmp_path / "torn.json").write_text("{")
+    gate = '\n[[gate]]\nname = "x"\nmeasure = "nDCG@10"\nworse_by = 0.1\nwhere = { ranker = "BM25" }\n'
+    spec = config.parse('ratchet = "torn.json"\n' + SMALL + gate, folder=tmp_path)
+    with pytest.raises(ConfigError, match="not a ratchet file"):
         audit.run(spec, tmp_path)
     assert read(tmp_path / "summary.json").effectiveness
     assert (tmp_path / "report.html").exists()
