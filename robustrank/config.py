@@ -47,11 +47,12 @@ class CollectionSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class RankerSpec:
-    """One ``[[ranker]]``."""
+    """One ``[[ranker]]``; rankers of one ``family`` are the same model, trained again with another seed."""
 
     plugin: Plugin
     name: str
     attacked: bool = True
+    family: str | None = None
     claimed: Mapping[str, float] = field(default_factory=dict)
     """What its makers claim, by measure, for example ``{"nDCG@10": 0.71, "ASR@10": 0.05}``: only shown."""
 
@@ -84,6 +85,27 @@ class AttackSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VariationSpec:
+    """One ``[[variation]]``: other wordings of the queries, for every plain ranker.
+
+    Args:
+        plugin: What makes them.
+        name: For people.
+        collections: Where; default home.
+        queries: The first so many queries of each; default all.
+        rankers: Limits it to some.
+        end_to_end: Also search again with the changed query, where the first stage is one that can.
+    """
+
+    plugin: Plugin
+    name: str
+    collections: tuple[str, ...] = ()
+    queries: int | None = None
+    rankers: tuple[str, ...] = ()
+    end_to_end: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class CasesSpec:
     """``[cases]``: which documents are attacked.
 
@@ -102,10 +124,10 @@ class CasesSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class CertifySpec:
-    """``[certify]``: the K and radii of the certificates asked of every certifying defense."""
+    """``[certify]``: the K and radii (words, or below 1 shares of words) of the certificates asked of every defense."""
 
     k: tuple[int, ...] = (1, 5, 10)
-    radius: tuple[int, ...] = (1, 2, 5)
+    radius: tuple[float, ...] = (1, 2, 5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +145,27 @@ class SequentialSpec:
     batch: int = 20
     pairs: int | None = None
     minutes: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolingSpec:
+    """``[pooling]``: runs of one collection, to ask what other judgments would have concluded.
+
+    Args:
+        runs: TREC run files, or folders of them; relative to the audit file.
+        collection: Of which collection they are; default home.
+        measure: nDCG@k, P@k, RR@k or Success@k; default the audit's first measure.
+        depth: Documents that every system puts into the pool.
+        shallow: Depths of shallower pools.
+        groups: Name to systems that are left out of the pool together, such as all lexical ones.
+    """
+
+    runs: tuple[str, ...]
+    collection: str | None = None
+    measure: str | None = None
+    depth: int = 10
+    shallow: tuple[int, ...] = (1, 2, 3, 5, 10, 20, 50)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,9 +206,13 @@ class AuditSpec:
     baseline: str | None = None
     defenses: tuple[DefenseSpec, ...] = ()
     attacks: tuple[AttackSpec, ...] = ()
+    variations: tuple[VariationSpec, ...] = ()
+    query_types: tuple[str, ...] = ("label",)
+    """Which types of queries are told apart (:data:`robustrank.config_checks.QUERY_TYPES`)."""
     cases: CasesSpec = CasesSpec()
     certify: CertifySpec = CertifySpec()
     sequential: SequentialSpec | None = None
+    pooling: PoolingSpec | None = None
     gates: tuple[GateSpec, ...] = ()
     ratchet: str | None = None
     """File of an earlier audit's values, which ``worse_by`` compares with."""
@@ -182,8 +229,10 @@ class AuditSpec:
         data = asdict(self)
         for name in ("gates", "ratchet", "sequential", "source"):
             del data[name]
+        if self.pooling is None:
+            del data["pooling"]
         for ranker in data["rankers"]:
-            del ranker["claimed"]
+            del ranker["claimed"], ranker["family"]
         return data
 
 
@@ -225,9 +274,12 @@ def parse(text: str, *, where: str = "audit file", folder: Path | None = None) -
             "ranker": list,
             "defense": list,
             "attack": list,
+            "variation": list,
+            "query_types": list,
             "cases": dict,
             "certify": dict,
             "sequential": dict,
+            "pooling": dict,
             "gate": list,
             "ratchet": str,
         },
@@ -241,9 +293,12 @@ def parse(text: str, *, where: str = "audit file", folder: Path | None = None) -
         rankers=tuple(map(reader.ranker, top.get("ranker", []))),
         defenses=tuple(map(reader.defense, top.get("defense", []))),
         attacks=tuple(map(reader.attack, top.get("attack", []))),
+        variations=tuple(map(reader.variation, top.get("variation", []))),
+        query_types=tuple(top.get("query_types", AuditSpec.query_types)),
         cases=reader.options(CasesSpec, top.get("cases", {}), "[cases]"),
         certify=reader.options(CertifySpec, top.get("certify", {}), "[certify]"),
         sequential=reader.options(SequentialSpec, top["sequential"], "[sequential]") if "sequential" in top else None,
+        pooling=reader.pooling(top["pooling"]) if "pooling" in top else None,
         gates=tuple(map(reader.gate, top.get("gate", []))),
         ratchet=str(reader.folder / top["ratchet"]) if reader.folder and "ratchet" in top else top.get("ratchet"),
         source=text,
@@ -277,7 +332,7 @@ class Reader(Tables):
 
     def ranker(self, data: Any) -> RankerSpec:
         """One ``[[ranker]]``."""
-        plugin, options = self.plugin(data, "[[ranker]]", {"attacked": bool, "claimed": dict})
+        plugin, options = self.plugin(data, "[[ranker]]", {"family": str, "attacked": bool, "claimed": dict})
         for measure, value in options.get("claimed", {}).items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigError(f"{self.where}: [[ranker]] claimed: {measure} must be a number, not {value!r}")
@@ -300,6 +355,31 @@ class Reader(Tables):
             rankers=tuple(options.get("rankers", ())),
         )
 
+    def variation(self, data: Any) -> VariationSpec:
+        """One ``[[variation]]``."""
+        own = {"collections": list, "queries": int, "rankers": list, "end_to_end": bool}
+        plugin, options = self.plugin(data, "[[variation]]", own)
+        options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+        return VariationSpec(plugin=plugin, **options)
+
+    def pooling(self, data: Any) -> PoolingSpec:
+        """``[pooling]``."""
+        optional: dict[str, type] = {"collection": str, "measure": str, "depth": int, "shallow": list, "groups": dict}
+        table = self.table(data, "[pooling]", required={"runs": list}, optional=optional)
+        groups = table.get("groups", {})
+        for what, names in {
+            "runs": table["runs"],
+            **{f"groups: {name}": group for name, group in groups.items()},
+        }.items():
+            if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+                raise ConfigError(f"{self.where}: [pooling] {what} must be a list of texts, not {names!r}")
+        folder = self.folder or Path()
+        return PoolingSpec(
+            **{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+            | {"runs": tuple(str(folder / path) for path in table["runs"])}
+            | {"groups": {name: tuple(group) for name, group in groups.items()}}
+        )
+
     def gate(self, data: Any) -> GateSpec:
         """One ``[[gate]]``."""
         optional: dict[str, type] = {
@@ -320,4 +400,4 @@ class Reader(Tables):
         return GateSpec(**table)
 
 
-_PATHS = frozenset({"path", "run", "topics", "qrels", "documents"})
+_PATHS = frozenset({"path", "run", "topics", "qrels", "documents", "misspellings"})

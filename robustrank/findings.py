@@ -10,7 +10,7 @@ from robustrank import registry
 from robustrank.config import AuditSpec
 from robustrank.interfaces import Attack
 from robustrank.plain import revive
-from robustrank.protocols import adversarial, certified, effectiveness, shift
+from robustrank.protocols import adversarial, certified, effectiveness, pooling, shift
 from robustrank.redflags import red_flags
 from robustrank.store import Record
 from robustrank.summary import AttackResult, CollectionSummary, RankerSummary, Summary
@@ -45,11 +45,12 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
         comparisons=effectiveness.comparisons(rankings, lead),
         shifts=shift.shifts(plain, home=spec.home.name, measure=lead, baseline=spec.baseline),
         attacks=results,
-        certificates=certified.certificates([r for r in tasks if r["kind"] == "certificate"]),
+        certificates=certified.certificates([r for r in tasks if r["kind"] == "certificate"], attacked, threats),
         worst_cases=adversarial.worst_cases(attacked, built),
         red_flags=red_flags(tasks, figures, results, threats),
         tested=tested(results, spec),
         not_tested=not_tested(results, spec),
+        pooling=pooling.of_audit(setup.get("pool"), rankings, spec),
         environment={**setup["environment"], **_cost(tasks, ordered)},
         source=spec.source,
     )

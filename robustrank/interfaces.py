@@ -17,6 +17,7 @@ from robustrank.types import (
     Query,
     RankerCard,
     ThreatModel,
+    Variant,
     WordGradients,
 )
 
@@ -53,7 +54,7 @@ class Certifier(Protocol):
         """The attack set its certificates speak of."""
 
     def certify(
-        self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[int], /
+        self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[float], /
     ) -> list[Certificate]:
         """One certificate per (k, radius); all of them hold together with probability ``1 - alpha``."""
 
@@ -97,6 +98,14 @@ class Attack(Protocol):
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The best perturbation found. All randomness comes from ``rng``; no state survives the call."""
+
+
+@runtime_checkable
+class Variation(Protocol):
+    """Says a query in other ways. Nobody optimises them: they are what users type."""
+
+    def variants(self, query: Query, rng: Random, /) -> Sequence[Variant]:
+        """Other wordings; an operation that changes nothing is left out. All randomness comes from ``rng``."""
 
 
 @runtime_checkable

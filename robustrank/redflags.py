@@ -14,6 +14,9 @@ SAME = 1e-6
 """Relative to the spread of a list's scores: differences below this are float noise."""
 
 
+_INVARIANCES = {"order": "the order of words", "case": "upper and lower case"}
+
+
 def red_flags(
     records: Sequence[Record],
     effectiveness: Sequence[Effectiveness],
@@ -32,6 +35,7 @@ def red_flags(
         *_no_better_than_control(attacks),
         *_illegal(attacks),
         *_unjudged(effectiveness),
+        *_identity([r for r in by_kind.get("variation", ()) if r["status"] == "ok"]),
         *_ceiling([r for r in by_kind["ranking"] if r["status"] == "ok"]),
     ]
     return sorted(flags, key=lambda flag: flag.severity != "serious")
@@ -43,13 +47,21 @@ def _broken_certificates(
     broken = certified.broken(certificates, attacks, sets)
     if not broken:
         return []
-    record, k = broken[0]
+    record, claim = broken[0]
     lists = {(r["ranker"], r["collection"], r["query_id"], r["doc_id"]) for r, _ in broken}
+    tried = certified.falsification(certificates, attacks, sets)
     detail = (
-        f"{len(lists)} target(s) in certified lists; for example top {k} of {record['ranker']}: {record['attack']} "
-        f"lifted {record['doc_id']} to rank {record['rank_after']} for query {record['query_id']}. The claim is about "
-        "the exact smoothed ranker, the attack was on its samples: repeat with more before blaming the certificate"
+        f"{len(lists)} target(s) in certified lists, of {max(len(found) for found in tried.values())} attacks at the "
+        f"most tested K and radius; for example top {claim.k} of {record['ranker']}: {record['attack']} lifted "
+        f"{record['doc_id']} to rank {record['rank_after']} for query {record['query_id']}. "
     )
+    if claim.ranker == "deployed":
+        detail += "The claim is about this very ranker and certain: it is wrong, or the ranker does not repeat itself"
+    else:
+        detail += (
+            "The claim is about the exact smoothed ranker, the attack was on its samples: repeat with more before "
+            "blaming the certificate"
+        )
     title = "An attack succeeded where a certificate says none can"
     return [RedFlag(check="certificate", severity="serious", title=title, detail=detail)]
 
@@ -92,6 +104,12 @@ def _unstable(record: Record) -> list[RedFlag]:
                 f"largest difference {share:.2%} of the spread of the list ({collection}, query {record['query_id']})"
             )
             flags.append(RedFlag(check=check, severity=severity, title=f"{ranker}: {what}", detail=detail))
+    for what, distance in record.get("invariant", {}).items():
+        if distance / spread > SAME:
+            detail = f"its card says it ignores {_INVARIANCES[what]}, and a score moved by {distance / spread:.2%} of "
+            detail += f"the spread of the list ({collection}, query {record['query_id']}): a fault of the ranker"
+            title = f"{ranker}: {_INVARIANCES[what]} changes its scores"
+            flags.append(RedFlag(check="invariant", severity="serious", title=title, detail=detail))
     if record["query"] == 0:
         detail = "an unrelated query gives every document the score it had; query attacks cannot hurt such a ranker"
         title = f"{ranker}: ignores the query"
@@ -165,6 +183,24 @@ def _unjudged(effectiveness: Sequence[Effectiveness]) -> list[RedFlag]:
         for collection, (share, figure) in least.items()
         if share < 0.2
     ]
+
+
+def _identity(records: Sequence[Record]) -> list[RedFlag]:
+    """The query as it is, taken for another wording, must give exactly the figure it gave before."""
+    flags = []
+    for ranker in dict.fromkeys(r["ranker"] for r in records):
+        moved = [
+            (record, variant)
+            for record in records
+            for variant in record["variants"]
+            if record["ranker"] == ranker and variant["text"] == record["query"]
+            if variant["fixed"] != record["clean"]
+        ]
+        if moved:
+            detail = f"{len(moved)} queries; for example {moved[0][0]['query_id']} ({moved[0][0]['collection']})"
+            title = f"{ranker}: an unchanged query has another effectiveness"
+            flags.append(RedFlag(check="identity", severity="serious", title=title, detail=detail))
+    return flags
 
 
 def _ceiling(records: Sequence[Record]) -> list[RedFlag]:

@@ -50,10 +50,39 @@ def betting(
         ValueError: Values outside the bounds, or none.
     """
     scaled, counts = _scaled(values, bounds, at)
-    sizes = _bets(scaled, alpha)
+    sizes = _bets(scaled, alpha / 2)
     low = _ruled_out(scaled, sizes, counts, np.log(2 / alpha))
     high = 1 - _ruled_out(1 - scaled, sizes, counts, np.log(2 / alpha))
     return _unscaled(low, high, bounds)
+
+
+def lower_bets(
+    values: ArrayLike,
+    *,
+    alpha: float = 0.05,
+    bounds: tuple[float, float] = (0, 1),
+    at: Sequence[int] | None = None,
+    horizon: int | None = None,
+) -> Floats:
+    """The lower bounds of :func:`betting` alone, so ``alpha`` is one-sided.
+
+    Args:
+        values: As for :func:`betting`.
+        alpha: Probability that the mean is ever below the bound.
+        bounds: As for :func:`betting`.
+        at: As for :func:`betting`.
+        horizon: The number of values at which the bound should be sharpest, where it is known; the bound holds at
+            any other all the same.
+
+    Returns:
+        An array of shape (..., len(at)).
+
+    Raises:
+        ValueError: Values outside the bounds, or none.
+    """
+    scaled, counts = _scaled(values, bounds, at)
+    least, greatest = bounds
+    return least + (greatest - least) * _ruled_out(scaled, _bets(scaled, alpha, horizon), counts, np.log(1 / alpha))
 
 
 def empirical_bernstein(
@@ -68,7 +97,7 @@ def empirical_bernstein(
     Arguments, results and errors are those of :func:`betting`.
     """
     scaled, counts = _scaled(values, bounds, at)
-    sizes = np.minimum(_bets(scaled, alpha), 0.5)
+    sizes = np.minimum(_bets(scaled, alpha / 2), 0.5)
     n = np.arange(1, scaled.shape[-1] + 1)
     guess = np.concatenate([np.full((*scaled.shape[:-1], 1), 0.5), (0.5 + scaled.cumsum(-1)) / (n + 1)], axis=-1)
     spread = (scaled - guess[..., :-1]) ** 2 * (-np.log1p(-sizes) - sizes)
@@ -98,13 +127,14 @@ def _unscaled(low: Floats, high: Floats, bounds: tuple[float, float]) -> tuple[F
     return least + (greatest - least) * low, least + (greatest - least) * high
 
 
-def _bets(scaled: Floats, alpha: float) -> Floats:
-    """The predictable plug-in: sizes of bets that depend on earlier values alone."""
+def _bets(scaled: Floats, alpha: float, horizon: int | None = None) -> Floats:
+    """The predictable plug-in for one side: sizes of bets that depend on earlier values alone."""
     n = np.arange(1, scaled.shape[-1] + 1)
     guess = (0.5 + scaled.cumsum(-1)) / (n + 1)
     variance = (0.25 + ((scaled - guess) ** 2).cumsum(-1)) / (n + 1)
     before = np.concatenate([np.full((*scaled.shape[:-1], 1), 0.25), variance[..., :-1]], axis=-1)
-    sizes: Floats = np.sqrt(2 * np.log(2 / alpha) / (before * n * np.log1p(n)))
+    pace = n * np.log1p(n) if horizon is None else horizon
+    sizes: Floats = np.sqrt(2 * np.log(1 / alpha) / (before * pace))
     return sizes
 
 

@@ -187,7 +187,7 @@ class CertifiedResult:
     ranker: str
     collection: str
     k: int
-    radius: int
+    radius: float
     edits: str
     crq: Estimate
     alpha: float
@@ -198,6 +198,12 @@ class CertifiedResult:
     assumes: str
     per_query: Mapping[str, float] = field(default_factory=dict)
     """Query id to 1 where its list is certified, else 0."""
+    speaks_of: str = "exact"
+    """``"exact"``: the ranker that the deployed one estimates; ``"deployed"``: the deployed one itself."""
+    attacks_on_certified: int = 0
+    """Attacks of this audit that the certificates cover, on targets below a certified top K."""
+    certificates_broken: int = 0
+    """How many of them entered the top K."""
 
 
 @dataclass(frozen=True, kw_only=True)

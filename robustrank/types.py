@@ -76,6 +76,10 @@ class Operation(StrEnum):
     """New words appear; every original word stays, in order."""
     MISSPELL = "misspell"
     """A word changes by one character edit: insertion, deletion, replacement, or swap of neighbours."""
+    REPLACE = "replace"
+    """A word becomes any other word; the number of words stays."""
+    EDIT = "edit"
+    """Words are inserted, deleted or replaced: edits are counted as the edit distance over words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +90,22 @@ class AttackSet:
         operation: The one kind of edit allowed.
         substitutes: For ``SUBSTITUTE``, the name of the table every replacement must be in
             (:func:`robustrank.substitutes.load`).
+        costs: Where words differ in what changing them costs, the name of the list of costs; an attack's edits are
+            then counted in costs.
     """
 
     operation: Operation
     substitutes: str | None = None
+    costs: str | None = None
 
     def covers(self, other: AttackSet) -> bool:
         """Whether every perturbation of ``other`` is one of this set; a table ``"a|b"`` holds those of ``"a"``."""
+        if self.costs != other.costs:
+            return False
+        if self.operation is Operation.EDIT:
+            return True
+        if self.operation is Operation.REPLACE:
+            return other.operation in (Operation.SUBSTITUTE, Operation.MISSPELL, Operation.REPLACE)
         if self.operation is not other.operation:
             return False
         if self.substitutes is None or other.substitutes is None:
@@ -100,7 +113,8 @@ class AttackSet:
         return set(other.substitutes.split("|")) <= set(self.substitutes.split("|"))
 
     def __str__(self) -> str:
-        return self.operation.value if self.substitutes is None else f"{self.operation.value}({self.substitutes})"
+        said = [*([self.substitutes] if self.substitutes else []), *([f"costs {self.costs}"] if self.costs else [])]
+        return f"{self.operation.value}({', '.join(said)})" if said else self.operation.value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +158,25 @@ class Case(NamedTuple):
     goal_rank: int = 1
 
 
+class Variant(NamedTuple):
+    """Another wording of a query: what was done to it, and the text."""
+
+    operation: str
+    text: str
+
+
+class Edit(NamedTuple):
+    """A document that a person changed to rank higher: the same page before and after.
+
+    ``rivals`` are the documents it competed with before the change, itself among them.
+    """
+
+    query_id: str
+    before: str
+    after: str
+    rivals: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Perturbation:
     """What an attack returns: a new query text, a new text of the target, or neither (it gave up)."""
@@ -178,6 +211,7 @@ class RankerCard:
         max_length: Word pieces read of a pair (cross-encoder) or text (bi-encoder); ``None`` is no limit.
         pairs_per_score: Forward passes behind one score; a smoothed ranker has one per sample.
         note: What a reader of the audit must know, for example that weights are dequantised.
+        invariant: What of a text it ignores, so that a red flag can hold it to that: ``"order"`` of words, ``"case"``.
     """
 
     name: str
@@ -187,6 +221,7 @@ class RankerCard:
     max_length: int | None = None
     pairs_per_score: int = 1
     note: str = ""
+    invariant: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,20 +231,26 @@ class Certificate:
     Args:
         query_id: The query.
         k: K: documents ranked below K in the clean list are the possible targets.
-        radius: Words each of them may have changed.
+        radius: Words each of them may have changed; below 1, that share of its words, rounded down.
         edits: The attack set.
         certified: Whether the claim is made; ``False`` says nothing about the list.
         alpha: Probability, over the samples drawn, that any claim made from these samples about this list is false.
-        samples: Samples per document.
+        samples: Samples per document, at most.
         method: The rule, for example ``"certdr-joint"``.
         lower: The smallest lower confidence bound on a top-K document's smoothed score.
         upper: The largest upper bound on an attacked runner-up's smoothed score.
         assumes: What the claim rests on: the exact smoothed ranker, the word tables (with hash), the tokenisation.
+        ranker: ``"exact"``: the claim is about the ranker that the deployed one estimates; ``"deployed"``: about the
+            deployed one itself.
+        unit: The tokenisation that counts words.
+        table: sha256 of the table of substitutes, where the attack set has one.
+        attacked: Which documents may be attacked.
+        calibration: How the scores behind were mapped, fixed beforehand.
     """
 
     query_id: str
     k: int
-    radius: int
+    radius: float
     edits: AttackSet
     certified: bool
     alpha: float
@@ -218,6 +259,11 @@ class Certificate:
     lower: float
     upper: float
     assumes: str
+    ranker: str = "exact"
+    unit: str = ""
+    table: str = ""
+    attacked: str = "all documents below the top K, at once"
+    calibration: str = ""
 
 
 class Estimate(NamedTuple):
@@ -264,3 +310,5 @@ class Collection:
     relevant: int = 1
     terms: str = ""
     warnings: Sequence[str] = ()
+    edits: Sequence[Edit] = ()
+    """Changes people made to documents to rank higher, where the collection records them."""

@@ -1,35 +1,40 @@
-"""Randomized smoothing: a document's score is its mean over random synonym replacements, which bounds what synonyms do.
+"""Randomized smoothing: a document's score is its mean, or median, over random rewordings, which bounds what edits do.
 
-Wu et al., "Certified Robustness to Word Substitution Ranking Attack for Neural Ranking Models" (CertDR), CIKM 2022.
-Where their released code tests one pair of documents, the rules here hold for the whole list, and overlaps are those of
-sets that may differ in size. Theorem and proof: docs/certificates.md.
+Wu et al., "Certified Robustness to Word Substitution Ranking Attack for Neural Ranking Models" (CertDR), CIKM 2022, for
+synonyms; Levine and Feizi 2020 and Zeng et al. 2021 (RanMASK) for any replaced words; Huang et al. 2023 and 2024
+(RS-Del, CERT-ED) for inserted and deleted ones. Where CertDR's released code tests one pair of documents, the rules
+here hold for the whole list. Theorems and proofs: docs/certificates.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import product
-from math import prod
+from pathlib import Path
 
 import numpy as np
 
-from robustrank.certificates import RULES, Bounds, ScoreLaw, list_bounds, shift
-from robustrank.errors import PluginError
+from robustrank.certificates import RULES, Bounds, Evidence, ScoreLaw, decide
+from robustrank.errors import DataError, PluginError
 from robustrank.interfaces import Ranker
 from robustrank.perturbation_sets import PerturbationSets
 from robustrank.ranking import checked_scores, order
+from robustrank.smoothing import Deletion, Masking, Smoothing, Substitution
 from robustrank.substitutes import load
-from robustrank.text import UNIT, gaps, match_case, words
-from robustrank.types import AttackSet, Certificate, Document, Operation, Query, RankerCard
+from robustrank.text import UNIT
+from robustrank.types import AttackSet, Certificate, Document, Query, RankerCard
+
+LAWS = ("substitute", "mask", "delete")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomizedSmoothing:
     """Score random rewordings of every document, and certify the top of its lists.
 
-    A document with at most ``samples`` rewordings has all of them scored: its score is exact, not estimated.
+    Where a rule is about the exact smoothed ranker, a document with at most ``samples`` rewordings has all of them
+    scored: its score is exact, not estimated.
 
     The scores of the ranker behind are mapped to [0, 1] by ``sigmoid((score - center) / temperature)``; fix the two
     on a development split, before any certificate.
@@ -37,13 +42,23 @@ class RandomizedSmoothing:
     Args:
         samples: Most rewordings scored per document.
         alpha: Allowed probability of a false certificate, per list, for all K and radii together.
-        substitutes: Name of the table of synonyms that attackers may use and smoothing draws from.
+        law: ``"substitute"`` draws synonyms and certifies against synonyms; ``"mask"`` reads a share of the words and
+            certifies against any replaced words; ``"delete"`` keeps each word with a probability and certifies
+            against inserted, deleted and replaced words.
+        keep: The share, or probability, of ``"mask"`` and ``"delete"``. Less gives better certificates, and a worse
+            ranker.
+        substitutes: Name of the table of synonyms that attackers may use and ``"substitute"`` draws from.
         size: Most words in a perturbation set. More gives larger overlaps, hence better certificates, and a worse
             ranker.
+        costs: Path of a JSON object ``{"word": cost}`` of what changing a word costs, in whole numbers of at least 1
+            (which is also the cost of words not in it); a radius is then a budget of costs.
         temperature: Above the spread of the base scores the map is linear, below it a step.
         center: The base score that maps to 1/2.
-        rule: A name of :data:`robustrank.certificates.RULES`.
-        seed: Of the rewordings, together with each document's text.
+        rule: A name of :data:`robustrank.certificates.RULES`; ``"shared-draws"`` and ``"shared-quantile"`` certify
+            the deployed ranker itself, the others the exact smoothed ranker that it estimates.
+        quantile: Which quantile of the rewordings' scores is the score, under a rule for quantiles; else it is the
+            mean.
+        seed: Of the rewordings.
 
     Raises:
         PluginError: A parameter out of its range.
@@ -51,23 +66,36 @@ class RandomizedSmoothing:
 
     samples: int = 100
     alpha: float = 0.05
+    law: str = "substitute"
+    keep: float = 0.3
     substitutes: str = "wordnet"
     size: int = 100
+    costs: str | None = None
     temperature: float = 2.0
     center: float = 0.0
     rule: str = "certdr-joint"
+    quantile: float = 0.5
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name, holds, need in (
             ("samples", self.samples >= 1, "at least 1"),
             ("alpha", 0.0 < self.alpha < 1.0, "between 0 and 1"),
+            ("law", self.law in LAWS, f"one of {', '.join(LAWS)}"),
+            ("keep", 0.0 < self.keep <= 1.0, "above 0 and at most 1"),
             ("size", self.size >= 1, "at least 1"),
             ("temperature", self.temperature > 0.0, "above 0"),
             ("rule", self.rule in RULES, f"one of {', '.join(RULES)}"),
+            ("quantile", 0.0 < self.quantile < 1.0, "between 0 and 1"),
+            ("costs", self.costs is None or self.law == "substitute", 'left out, unless law is "substitute"'),
         ):
             if not holds:
                 raise PluginError(f"randomized_smoothing: {name} must be {need}, got {getattr(self, name)!r}")
+        if self.law == "delete" and RULES[self.rule].sampled:
+            raise PluginError(
+                f'randomized_smoothing: rule {self.rule!r} certifies nothing under law "delete", because an insertion '
+                "moves all later words to other draws"
+            )
 
     def wrap(self, ranker: Ranker, /) -> SmoothedRanker:
         """The smoothed ranker.
@@ -81,31 +109,41 @@ class RandomizedSmoothing:
                 f"randomized_smoothing: {ranker.card.name} does not give a document one score of its own "
                 "(its card says not pointwise, or not deterministic); smooth a pointwise ranker"
             )
-        return SmoothedRanker(ranker, self, PerturbationSets(load(self.substitutes), self.size))
+        table = ""
+        law: Smoothing = Masking(self.keep) if self.law == "mask" else Deletion(self.keep)
+        if self.law == "substitute":
+            sets = PerturbationSets(load(self.substitutes), self.size)
+            law, table = Substitution(sets, _costs(self.costs), self.costs), sets.table.digest
+        return SmoothedRanker(ranker, self, law, table)
 
 
 @dataclass(frozen=True)
 class SmoothedRanker:
-    """A ranker whose score is a mean over rewordings, and which certifies its own lists.
+    """A ranker whose score is a mean, or quantile, over rewordings, and which certifies its own lists.
 
-    The rewordings of a text depend on the text and the seed alone: scores are repeatable and pointwise, different
-    texts get independent samples, and an attacked text gets fresh ones.
+    The rewordings of a text depend on the text and the seed alone: scores are repeatable and pointwise.
     """
 
     base: Ranker
     smoothing: RandomizedSmoothing
-    sets: PerturbationSets
+    law: Smoothing
+    table: str = ""
     _kept: dict[tuple[str, str], ScoreLaw] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def card(self) -> RankerCard:
         """The base ranker's card, with what smoothing changes."""
         smoothing, base = self.smoothing, self.base.card
-        state = f"{base.fingerprint} {smoothing} {self.sets.table.digest} {UNIT}"
+        state = f"{base.fingerprint} {smoothing} {self.table} {UNIT} {_costs(smoothing.costs)}"
+        score = f"{smoothing.quantile:g}-quantile" if RULES[smoothing.rule].of_quantile else "mean"
+        rewordings = {
+            "substitute": f"with at most {smoothing.size} synonyms a word ({smoothing.substitutes})",
+            "mask": f"of a share {smoothing.keep:g} of the words",
+            "delete": f"in which each word stays with probability {smoothing.keep:g}",
+        }
         note = (
-            f"mean of sigmoid((score - {smoothing.center:g}) / {smoothing.temperature:g}) over up to "
-            f"{smoothing.samples} rewordings with at most {smoothing.size} synonyms a word "
-            f"({smoothing.substitutes}), seed {smoothing.seed}"
+            f"{score} of {self.calibration} over up to {smoothing.samples} rewordings "
+            f"{rewordings[smoothing.law]}, seed {smoothing.seed}"
         )
         return RankerCard(
             name=f"randomized_smoothing({base.name})",
@@ -117,15 +155,20 @@ class SmoothedRanker:
 
     @property
     def edits(self) -> AttackSet:
-        """Substitution by the table's direct synonyms."""
-        return AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.smoothing.substitutes)
+        """The attack set of the law."""
+        return self.law.edits
+
+    @property
+    def calibration(self) -> str:
+        """The map of the scores behind, in words."""
+        return f"sigmoid((score - {self.smoothing.center:g}) / {self.smoothing.temperature:g})"
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
-        """Means of the rewordings' scores, in [0, 1]."""
-        return [law.mean for law in self._laws(query, docs)]
+        """Means, or quantiles, of the rewordings' scores, in [0, 1]."""
+        return [self._smoothed(law) for law in self.laws(query, docs)]
 
     def certify(
-        self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[int], /
+        self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[float], /
     ) -> list[Certificate]:
         """One certificate per distinct (k, radius) from the scores behind :meth:`score`; all hold together.
 
@@ -133,28 +176,40 @@ class SmoothedRanker:
         count as evidence.
 
         Raises:
-            PluginError: A k below 1 or a negative radius.
+            PluginError: A k below 1, a negative radius, or one above 1 that is not whole.
         """
         if any(k < 1 for k in ks) or any(radius < 0 for radius in radii):
             raise PluginError(f"certificates need k of at least 1 and radii of at least 0, got {ks} and {radii}")
+        if any(radius >= 1 and radius != int(radius) for radius in radii):
+            raise PluginError(f"a radius is a whole number of words, or below 1 a share of them; got {radii}")
         ks, radii = sorted(set(ks)), sorted(set(radii))
-        missing = [doc for doc in docs if (query.text, doc.text) not in self._kept]
-        if missing:
-            self._laws(query, missing)
         by_id = {doc.doc_id: doc for doc in docs}
-        kept = {doc_id: self._kept[query.text, doc.text] for doc_id, doc in by_id.items()}
-        ranking = order([(doc_id, law.mean) for doc_id, law in kept.items()])
-        laws = [kept[doc_id] for doc_id in ranking]
-        overlaps = [[self.sets.overlap(word.text) for word in words(by_id[doc_id].text)] for doc_id in ranking]
-        shifts = {radius: [shift(row, radius) for row in overlaps] for radius in radii}
-        alpha, rule = self.smoothing.alpha, self.smoothing.rule
+        evidence = self.evidence(query, list(by_id.values()), ks, radii)
         return [
-            self._certificate(query, k, radius, list_bounds(laws, shifts[radius], k, alpha=alpha, rule=rule))
+            self._certificate(query, k, radius, decide(evidence, k, radius, self.smoothing.rule))
             for k in ks
             for radius in radii
         ]
 
-    def _laws(self, query: Query, docs: Sequence[Document]) -> list[ScoreLaw]:
+    def evidence(self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[float]) -> Evidence:
+        """What the certificates of a list rest on, from scores already there where there are some."""
+        missing = [doc for doc in docs if (query.text, doc.text) not in self._kept]
+        if missing:
+            self.laws(query, missing)
+        smoothing = self.smoothing
+        kept = {doc.doc_id: self._kept[query.text, doc.text] for doc in docs}
+        texts = {doc.doc_id: doc.text for doc in docs}
+        ranking = order([(doc_id, self._smoothed(law)) for doc_id, law in kept.items()])
+        laws = [kept[doc_id] for doc_id in ranking]
+        if RULES[smoothing.rule].sampled:
+            laws = [
+                law._replace(touched=self.law.touched(texts[doc_id], smoothing.seed, smoothing.samples))
+                for law, doc_id in zip(laws, ranking, strict=True)
+            ]
+        reaches = {radius: [self.law.reach(texts[doc_id], radius) for doc_id in ranking] for radius in radii}
+        return Evidence(laws, reaches, smoothing.alpha, ks, smoothing.quantile)
+
+    def laws(self, query: Query, docs: Sequence[Document]) -> list[ScoreLaw]:
         """What the rewordings of every document score; equal ones are scored once, and all in one call."""
         found = {doc.text: self.rewordings(doc.text) for doc in docs}
         distinct = {reworded: doc for doc in docs for reworded in found[doc.text][0]}
@@ -168,43 +223,37 @@ class SmoothedRanker:
         return [self._kept[query.text, doc.text] for doc in docs]
 
     def rewordings(self, text: str) -> tuple[list[str], bool]:
-        """Rewordings of a text, each word that has synonyms replaced by one of its perturbation set.
+        """Rewordings of a text.
 
         Returns:
-            All of them and True, where there are at most ``samples``; otherwise ``samples`` independent draws and
-            False.
+            All of them and True, where there are at most ``samples`` and the rule is about the exact ranker;
+            otherwise ``samples`` independent draws and False.
         """
-        found = words(text)
-        sets = {i: self.sets.of(word.text) for i, word in enumerate(found)}
-        choices = {i: [match_case(w, found[i].text) for w in sets[i]] for i in sets if len(sets[i]) > 1}
-        sizes = [len(cased) for cased in choices.values()]
-        exact = prod(sizes) <= self.smoothing.samples
-        if exact:
-            rows = [list(row) for row in product(*map(range, sizes))]
-        else:
-            seed = int.from_bytes(sha256(f"{self.smoothing.seed} {text}".encode()).digest())
-            rows = np.random.default_rng(seed).integers(0, sizes, size=(self.smoothing.samples, len(sizes))).tolist()
-        # robustrank.text.substitute, with the text split once for all rows.
-        pieces = [
-            piece for pair in zip(gaps(text), [*(word.text for word in found), ""], strict=True) for piece in pair
-        ]
-        texts = []
-        for row in rows:
-            for (i, cased), j in zip(choices.items(), row, strict=True):
-                pieces[2 * i + 1] = cased[j]
-            texts.append("".join(pieces))
-        return texts, exact
-
-    def _certificate(self, query: Query, k: int, radius: int, found: Bounds) -> Certificate:
         smoothing = self.smoothing
+        every = None if RULES[smoothing.rule].sampled else self.law.every(text, smoothing.samples)
+        if every is not None:
+            return every, True
+        return self.law.draws(text, smoothing.seed, 0, smoothing.samples), False
+
+    def _smoothed(self, law: ScoreLaw) -> float:
+        return RULES[self.smoothing.rule].smoothed(law, self.smoothing.quantile)
+
+    def _certificate(self, query: Query, k: int, radius: float, found: Bounds) -> Certificate:
+        smoothing, rule = self.smoothing, RULES[self.smoothing.rule]
         assumed = [
-            "the exact smoothed ranker (this one samples it for texts of more rewordings than samples)",
+            "the deployed ranker, its draws fixed by the seed"
+            if rule.sampled
+            else "the exact smoothed ranker (this one samples it for texts of more rewordings than samples)",
             f"words as in {UNIT}",
-            f"synonyms {smoothing.substitutes} (sha256 {self.sets.table.digest[:12]})",
+            f"scores mapped by {self.calibration}",
             "query and top-k documents unchanged",
-            "a seed fixed beforehand",
+            "any seed, known to the attacker or not" if rule.sampled else "a seed fixed beforehand",
         ]
-        if not RULES[smoothing.rule].joint:
+        if self.table:
+            assumed.insert(2, f"synonyms {smoothing.substitutes} (sha256 {self.table[:12]})")
+        if smoothing.costs is not None:
+            assumed.append(f"the radius is a budget of the costs in {Path(smoothing.costs).name}")
+        if not rule.joint:
             assumed.insert(0, "NOT a joint guarantee: alpha speaks of one pair of documents")
         return Certificate(
             query_id=query.query_id,
@@ -212,10 +261,27 @@ class SmoothedRanker:
             radius=radius,
             edits=self.edits,
             certified=found.certified,
-            alpha=smoothing.alpha,
+            alpha=0.0 if rule.sampled else smoothing.alpha,
             samples=smoothing.samples,
             method=smoothing.rule,
             lower=found.lower,
             upper=found.upper,
             assumes="; ".join(assumed),
+            ranker="deployed" if rule.sampled else "exact",
+            unit=UNIT,
+            table=self.table,
+            calibration=self.calibration,
         )
+
+
+def _costs(path: str | None) -> Mapping[str, int]:
+    """The costs of a file, checked."""
+    if path is None:
+        return {}
+    try:
+        costs = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"no costs of words can be read there ({error})", path=path) from error
+    if not isinstance(costs, dict) or not all(type(cost) is int and cost >= 1 for cost in costs.values()):
+        raise DataError('costs are a JSON object {"word": whole number of at least 1}', path=path)
+    return costs

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from robustrank import stats
+from robustrank.certificates import allowed
 from robustrank.plain import revive
 from robustrank.store import Record
 from robustrank.summary import CertifiedResult
+from robustrank.text import words
 from robustrank.types import AttackSet, Certificate
 
 
-def certificates(records: Sequence[Record]) -> list[CertifiedResult]:
-    """CRQ per ranker, collection, K and radius; errors and lists without candidates count as not certified."""
-    groups: dict[tuple[str, str, int, int], list[Certificate]] = {}
+def certificates(
+    records: Sequence[Record], attacked: Sequence[Record] = (), sets: Mapping[str, AttackSet] | None = None
+) -> list[CertifiedResult]:
+    """CRQ per ranker, collection, K and radius; errors and lists without candidates count as not certified.
+
+    Args:
+        records: Certificate records.
+        attacked: Attack records, of which those that a certificate covers put it to the test.
+        sets: Attack name to its attack set.
+    """
+    tests = falsification(records, attacked, sets or {})
+    groups: dict[tuple[str, str, int, float], list[Certificate]] = {}
     asked: dict[tuple[str, str], list[str]] = {}
     for record in records:
         asked.setdefault((record["ranker"], record["collection"]), []).append(record["query_id"])
@@ -26,6 +37,7 @@ def certificates(records: Sequence[Record]) -> list[CertifiedResult]:
         certified = {certificate.query_id for certificate in group if certificate.certified}
         held = {query_id: query_id in certified for query_id in asked[ranker, collection]}
         first = group[0]
+        tried = tests.get((ranker, collection, k, radius), [])
         results.append(
             CertifiedResult(
                 ranker=ranker,
@@ -40,31 +52,54 @@ def certificates(records: Sequence[Record]) -> list[CertifiedResult]:
                 method=first.method,
                 assumes=first.assumes,
                 per_query={query_id: float(held[query_id]) for query_id in sorted(held)},
+                speaks_of=first.ranker,
+                attacks_on_certified=len(tried),
+                certificates_broken=sum(tried),
             )
         )
     return results
 
 
+def falsification(
+    certified: Sequence[Record], attacked: Sequence[Record], sets: Mapping[str, AttackSet]
+) -> dict[tuple[str, str, int, float], list[bool]]:
+    """Ranker, collection, K and radius to one value per attack on a list certified against it: whether it succeeded."""
+    found: dict[tuple[str, str, int, float], list[bool]] = {}
+    for record, claim in _tests(certified, attacked, sets):
+        where = (record["ranker"], record["collection"], claim.k, claim.radius)
+        found.setdefault(where, []).append(record["rank_after"] <= claim.k)
+    return found
+
+
 def broken(
     certified: Sequence[Record], attacked: Sequence[Record], sets: Mapping[str, AttackSet]
-) -> list[tuple[Record, int]]:
-    """Attacks that lifted a target into a top K that was certified against them, with that K.
+) -> list[tuple[Record, Certificate]]:
+    """Attacks that lifted a target into a top K that was certified against them, with that certificate.
 
     Args:
         certified: Certificate records.
         attacked: Attack records.
         sets: Attack name to its attack set.
     """
+    return [
+        (record, claim) for record, claim in _tests(certified, attacked, sets) if record["rank_after"] <= claim.k
+    ]
+
+
+def _tests(
+    certified: Sequence[Record], attacked: Sequence[Record], sets: Mapping[str, AttackSet]
+) -> Iterator[tuple[Record, Certificate]]:
+    """Every attack on a document below a certified top K that the certificate covers, with that certificate."""
     claims: dict[tuple[str, str, str], list[Certificate]] = {}
     for record in certified:
         place = (record["ranker"], record["collection"], record["query_id"])
         claims[place] = [revive(Certificate, data) for data in record.get("certificates", ())]
-    found = []
     for record in attacked:
-        if record["status"] != "ok" or record["demote"]:
+        if record["status"] != "ok" or record["demote"] or record["query_after"] is not None:
             continue
+        length = len(words(record["before"]))
         for claim in claims.get((record["ranker"], record["collection"], record["query_id"]), ()):
-            covered = claim.edits.covers(sets[record["attack"]]) and record["edits"] <= claim.radius
-            if claim.certified and covered and record["rank_before"] > claim.k >= record["rank_after"]:
-                found.append((record, claim.k))
-    return found
+            covered = claim.edits.covers(sets[record["attack"]])
+            if claim.certified and covered and record["edits"] <= allowed(claim.radius, length):
+                if record["rank_before"] > claim.k:
+                    yield record, claim

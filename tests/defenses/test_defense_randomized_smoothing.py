@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robustrank.certificates import RULES
+from robustrank.certificates import RULES, ScoreLaw, allowed
 from robustrank.errors import PluginError
 from robustrank.interfaces import Certifier, Ranker
+from robustrank.smoothing import Substitution
 from robustrank.testing import check_defense
 from robustrank.text import substitute, words
 from robustrank.types import Certificate, Document, Query, RankerCard
@@ -63,21 +64,29 @@ def build(ring: str, base: Ranker | None = None, **options: object) -> SmoothedR
 
 
 def exact(ranker: SmoothedRanker, query: Query, text: str) -> float:
-    """The smoothed score by enumeration of all rewordings."""
-    base, law = ranker.base, ranker.smoothing
+    """The score that the rule speaks of: of the deployed ranker, or by enumeration of all rewordings."""
+    rule = RULES[ranker.smoothing.rule]
+    if rule.sampled:
+        return ranker.score(query, [Document("any", text)])[0]
+    base, options, sets = ranker.base, ranker.smoothing, substitution(ranker).sets
     assert isinstance(base, Table)
     draws = [
-        substitute(text, dict(enumerate(choice)))
-        for choice in product(*(ranker.sets.of(word.text) for word in words(text)))
+        substitute(text, dict(enumerate(choice))) for choice in product(*(sets.of(word.text) for word in words(text)))
     ]
-    return sum(1 / (1 + exp(-(base.one(query, d) - law.center) / law.temperature)) for d in draws) / len(draws)
+    scores = [1 / (1 + exp(-(base.one(query, d) - options.center) / options.temperature)) for d in draws]
+    return rule.smoothed(ScoreLaw(np.array(scores)), options.quantile)
 
 
-def attacks(ranker: SmoothedRanker, text: str, radius: int) -> Iterator[str]:
+def substitution(ranker: SmoothedRanker) -> Substitution:
+    assert isinstance(ranker.law, Substitution)
+    return ranker.law
+
+
+def attacks(ranker: SmoothedRanker, text: str, radius: float) -> Iterator[str]:
     """Every text that substitution of at most ``radius`` words can reach."""
-    found = words(text)
-    for places in combinations(range(len(found)), min(radius, len(found))):
-        options = [[found[i].text.lower(), *ranker.sets.table.of(found[i].text)] for i in places]
+    found, table = words(text), substitution(ranker).sets.table
+    for places in combinations(range(len(found)), min(allowed(radius, len(found)), len(found))):
+        options = [[found[i].text.lower(), *table.of(found[i].text)] for i in places]
         yield from (substitute(text, dict(zip(places, choice, strict=True))) for choice in product(*options))
 
 

@@ -14,8 +14,11 @@ from hypothesis.extra.numpy import arrays
 from robustrank.certificates import (
     RULES,
     Bounds,
+    Evidence,
     Floats,
+    Reach,
     ScoreLaw,
+    decide,
     deviation,
     list_bounds,
     lowered_mean,
@@ -25,7 +28,9 @@ from robustrank.certificates import (
 )
 from robustrank.errors import ContractError, PluginError
 
-JOINT = [name for name, rule in RULES.items() if rule.joint]
+BY_SHIFT = [name for name, rule in RULES.items() if not rule.sampled]
+JOINT = [name for name in BY_SHIFT if RULES[name].joint]
+OF_MEANS = [name for name in JOINT if not RULES[name].of_quantile]
 WORDS = 8
 LENGTH = 3
 
@@ -159,17 +164,16 @@ def test_the_law_rule_never_certifies_less_than_the_mean_rule(scores: Floats, sh
     assert law.upper <= mean.upper + 1e-12
 
 
-@pytest.mark.parametrize("rule", RULES)
-@settings(deadline=None)
+@pytest.mark.parametrize("rule", BY_SHIFT)
+@settings(deadline=None, max_examples=40)
 @given(scores=lists, shifts=arrays(np.float64, 5, elements=unit), k=st.integers(1, 4))
 def test_larger_shifts_never_certify_more(rule: str, scores: Floats, shifts: Floats, k: int) -> None:
     smaller = bounds(scores, shifts / 2, k, alpha=0.2, rule=rule)
     larger = bounds(scores, shifts, k, alpha=0.2, rule=rule)
-    assert larger.upper >= smaller.upper - 1e-12
-    assert larger.lower == smaller.lower
+    assert larger.lower - larger.upper <= smaller.lower - smaller.upper + 1e-12
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", BY_SHIFT)
 def test_more_of_the_same_samples_never_certify_less(rule: str) -> None:
     scores = np.random.default_rng(4).random((4, 20))
     few = bounds(scores, np.full(4, 0.1), 2, alpha=0.05, rule=rule)
@@ -178,12 +182,13 @@ def test_more_of_the_same_samples_never_certify_less(rule: str) -> None:
     assert many.upper <= few.upper
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", BY_SHIFT)
 def test_without_any_shift_a_clear_gap_is_certified_and_a_small_one_is_not(rule: str) -> None:
     clear = np.repeat([[0.9], [0.3], [0.1]], 400, axis=1)
     close = np.repeat([[0.9], [0.89], [0.1]], 400, axis=1)
     assert bounds(clear, np.zeros(3), 1, alpha=0.05, rule=rule).certified
-    assert not bounds(close, np.zeros(3), 1, alpha=0.05, rule=rule).certified
+    if not RULES[rule].of_quantile:  # the median of a constant is plain to see
+        assert not bounds(close, np.zeros(3), 1, alpha=0.05, rule=rule).certified
 
 
 def test_each_runner_up_is_tested_with_its_own_shift() -> None:
@@ -201,8 +206,9 @@ def test_a_list_with_nothing_below_the_top_is_not_certified() -> None:
 
 def test_a_law_that_is_known_exactly_has_no_error_and_costs_the_others_none() -> None:
     exact = [ScoreLaw(np.array([0.5, 0.7]), exact=True), ScoreLaw(np.array([0.59]), exact=True)]
-    for rule in JOINT:
-        assert list_bounds(exact, [0.0, 0.0], 1, alpha=0.05, rule=rule) == pytest.approx((0.6, 0.59))
+    for rule in OF_MEANS:
+        lower, upper = list_bounds(exact, [0.0, 0.0], 1, alpha=0.05, rule=rule)
+        assert lower - upper == pytest.approx(0.01)
     drawn = ScoreLaw(np.full(1000, 0.1))
     alone = list_bounds([exact[0], drawn], [0.0, 0.0], 1, alpha=0.05)
     assert alone == pytest.approx((0.6, 0.1 + deviation(0.05, 2, 1000)))
@@ -266,16 +272,19 @@ def lists_with_a_claim(rule: str, documents: int, *, lists: int, alpha: float, s
         means = 0.5 + np.where(np.arange(documents) < documents // 2, shifts, 0.0)
         samples = np.where(rng.random((documents, 30)) < means[:, None], 1.0, 0.0)
         ranking = np.argsort(-samples.mean(axis=1), kind="stable")
-        claimed += any(
-            bounds(samples[ranking], shifts[ranking], k, alpha=alpha, rule=rule).certified for k in range(1, documents)
-        )
+        ks = range(1, documents)
+        reaches = {1.0: [Reach(delta) for delta in shifts[ranking]]}
+        evidence = Evidence(sampled(samples[ranking]), reaches, alpha, ks)
+        claimed += any(decide(evidence, k, 1.0, rule).certified for k in ks)
     return claimed
 
 
-@pytest.mark.parametrize("rule", JOINT)
+@pytest.mark.parametrize("rule", OF_MEANS)
 @pytest.mark.parametrize("documents", [2, 3, 6])
 def test_false_claims_about_a_list_stay_within_alpha(rule: str, documents: int) -> None:
-    alpha, lists = 0.8, 500
+    alpha, lists = 0.8, 200
     claimed = lists_with_a_claim(rule, documents, lists=lists, alpha=alpha, seed=6)
     assert claimed <= binomial_limit(lists, alpha)
-    assert claimed > 0 or documents > 2  # two documents show that the test can see a rule that claims too much
+    assert (
+        claimed > 0 or documents > 2 or rule != "certdr-joint"
+    )  # two documents show that the test can see a rule that claims too much
