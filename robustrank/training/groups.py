@@ -64,10 +64,8 @@ def _groups(source: SourceSpec, forbidden: set[str], seed: int) -> Iterator[Grou
         for ranking in rankings:
             chosen += _spread(ranking.get(query.query_id, ()), source.candidates, rng)
         chosen += rng.sample(everything, min(source.candidates[-1], len(everything)))
-        texts = (
-            window(documents[doc_id].text, source.words, Random(f"{seed}|{source.name}|window|{doc_id}"))
-            for doc_id in dict.fromkeys(chosen)
-        )
+        rng = Random(f"{seed}|{source.name}|windows|{query.query_id}")
+        texts = (window(documents[doc_id].text, source.words, rng) for doc_id in dict.fromkeys(chosen))
         group = Group(query.text, tuple(dict.fromkeys(texts)))
         if len(group.texts) > 1:
             yield group

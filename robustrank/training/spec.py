@@ -28,8 +28,7 @@ class SourceSpec:
         rounds: How many queries to make up from each passage.
         runs: Runs in ``runs/`` that candidates are drawn from; without any, BM25.
         candidates: Of each ranking, how many from places 1-5, 6-20 and 21-100, and then at random.
-        words: Passages are cut to so many words, half of them from a random sentence on, each always in the same
-            way: a teacher that reads query and passage apart then reads a passage once.
+        words: Passages are cut to so many words, half of them from a random sentence on.
         titles: Whether a document's title is part of its text.
     """
 
