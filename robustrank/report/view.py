@@ -72,6 +72,16 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Threat:
+    """The threat model and budget of one attack."""
+
+    threat: AttackResult
+    """Any of its results: they share both."""
+    tried: Mapping[str, int]
+    """Ranker to number of cases."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Certified:
     """The certificates of one ranker on one collection, with what the defense costs when nobody attacks."""
 
@@ -93,8 +103,8 @@ class View:
     key_figures: Sequence[KeyFigure]
     serious: Sequence[RedFlag]
     rows: Sequence[RankerRow]
-    threats: Sequence[AttackResult]
-    """One result per attack of the audit, for its threat model and budget."""
+    threats: Sequence[Threat]
+    """One per attack of the audit."""
     panels: Sequence[tuple[str, Sequence[AttackResult]]]
     """Results by ranker."""
     cases: Sequence[Case]
@@ -105,9 +115,6 @@ def build(summary: Summary) -> View:
     """Arrange a summary for the templates."""
     gates = {o: sum(v.outcome == o for v in summary.verdicts) for o in ("fail", "inconclusive", "pass")}
     open_ = any(v.outcome == "inconclusive" and not v.held for v in summary.verdicts)
-    threats: dict[str, AttackResult] = {}
-    for result in summary.attacks:
-        threats.setdefault(result.attack, result)
     return View(
         state="fail" if gates["fail"] else "inconclusive" if open_ else "pass" if summary.verdicts else "none",
         gates=gates,
@@ -115,7 +122,7 @@ def build(summary: Summary) -> View:
         key_figures=_key_figures(summary),
         serious=[flag for flag in summary.red_flags if flag.severity == "serious"],
         rows=[_row(ranker, summary) for ranker in summary.rankers],
-        threats=list(threats.values()),
+        threats=_threats(summary.attacks),
         panels=[
             (ranker, [r for r in summary.attacks if r.ranker == ranker])
             for ranker in dict.fromkeys(r.ranker for r in summary.attacks)
@@ -161,6 +168,16 @@ def pieces(diff: Sequence[tuple[str, str, str]]) -> list[Piece]:
         if tail:
             found.append(Piece(kind=kind, before=tail, after=tail))
     return found
+
+
+def _threats(results: Sequence[AttackResult]) -> list[Threat]:
+    tried: dict[str, list[AttackResult]] = {}
+    for result in results:
+        if result.stratum == "all":
+            tried.setdefault(result.attack, []).append(result)
+    return [
+        Threat(threat=group[0], tried={r.ranker: sum(r.statuses.values()) for r in group}) for group in tried.values()
+    ]
 
 
 def _row(ranker: RankerSummary, summary: Summary) -> RankerRow:

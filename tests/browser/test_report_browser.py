@@ -113,7 +113,7 @@ def test_a_report_full_of_hostile_text_stays_silent_and_complete(watch: Opener, 
         element.hover()
     assert watched.wrong == []
     assert page.locator("script").count() == 1
-    assert page.locator("section").count() == 11
+    assert page.locator("section").count() == 12
     assert page.locator("iframe, object, embed, base, form, img, input, body > style").count() == 0
     assert page.locator("#glossary dt").last.is_visible()
 
@@ -126,7 +126,7 @@ def test_each_hostile_string_in_every_field_at_once_stays_silent(watch: Opener, 
         page = watched.open(report.render(summaries.plant(small, repeat(text))))
         assert watched.wrong == [], name
         assert page.locator("script").count() == 1, name
-        assert page.locator("section").count() == 11, name
+        assert page.locator("section").count() == 12, name
 
 
 def _few(summary: Summary) -> Summary:
