@@ -38,6 +38,7 @@ def check(spec: AuditSpec, where: str) -> None:
     collections = [c.name for c in spec.collections]
     for name in (n for d in spec.defenses for n in d.rankers):
         known(name, rankers, f"{where}: [[defense]] ranker")
+    _check_pooling(spec, where)
     victims = [*rankers, *(f"{d.name} + {n}" for d in spec.defenses for n in d.rankers)]
     for name in (n for a in spec.attacks for n in a.rankers):
         known(name, victims, f"{where}: [[attack]] ranker")
@@ -77,6 +78,12 @@ def _check_numbers(spec: AuditSpec, where: str) -> None:
         *([("[sequential] batch and pairs", 1, [s.batch, s.pairs])] if (s := spec.sequential) else ()),
         ("[certify] k", 1, spec.certify.k),
         ("[certify] radius", 0, spec.certify.radius),
+def _check_pooling(spec: AuditSpec, where: str) -> None:
+    if spec.pooling is not None:
+        names = [c.name for c in spec.collections]
+        known(spec.pooling.collection or spec.home.name, names, f"{where}: [pooling] collection")
+
+
         *((f"[[collection]] {c.name!r}: queries", 1, [c.queries]) for c in spec.collections),
         *((f"[[collection]] {c.name!r}: depth", 1, [c.depth]) for c in spec.collections),
         *((f"[[defense]] {d.name!r}: queries and depth", 1, [d.queries, d.depth]) for d in spec.defenses),
@@ -85,6 +92,7 @@ def _check_numbers(spec: AuditSpec, where: str) -> None:
         for value in values:
             if value is not None and (not isinstance(value, int) or value < least):
                 raise ConfigError(f"{where}: {what} must be whole numbers of at least {least}, not {value!r}")
+        *([("[pooling] depth and shallow", 1, [p.depth, *p.shallow])] if (p := spec.pooling) else ()),
     for what, names in [
         ("[cases] strata", spec.cases.strata),
         *((f"[[attack]] {a.name!r}: rankers", a.rankers) for a in spec.attacks),

@@ -7,10 +7,13 @@ import platform
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import distributions
-from typing import Protocol
+from typing import Any, Protocol
 
 from robustrank import store
 from robustrank.config import AuditSpec
+from robustrank.errors import DataError
+from robustrank.pools import runs
+from robustrank.protocols import pooling
 from robustrank.ranking import TIE_RULE
 from robustrank.store import Record
 from robustrank.summary import CollectionSummary, RankerSummary
@@ -62,12 +65,36 @@ def setup(bench: Workbench, progress: Progress) -> Record:
                 defense=str(defense.plugin) if defense else None,
             )
         )
-    content = {
+    content: dict[str, Any] = {
         "collections": [asdict(c) for c in collections],
         "rankers": [asdict(r) for r in rankers],
         "environment": environment(spec),
     }
+    if spec.pooling is not None:
+        content["pool"] = _pool(bench.lists(spec.pooling.collection or spec.home.name), spec)
     return {"key": store.digest("setup", content), "kind": "setup", "started": now(), **content}
+
+
+def _pool(lists: Lists, spec: AuditSpec) -> dict[str, Any]:
+    """The lists that other systems gave for the audited queries, and the judgments of those queries.
+
+    Raises:
+        ConfigError: The question cannot be answered.
+        DataError: A run file is wrong, or knows none of the queries.
+    """
+    paths = spec.pooling.runs if spec.pooling else ()
+    found = runs.read(paths)
+    question = pooling.asked(spec, lists.name, lists.collection.relevant)
+    pooling.checked(question, [*found, *(name for name, _ in victims(spec))])
+    for name, run in found.items():
+        if not lists.queries.keys() & run.keys():
+            raise DataError(f"run {name!r} has none of the queries of {lists.name!r}", path=", ".join(paths))
+    return {
+        "collection": lists.name,
+        "relevant": lists.collection.relevant,
+        "runs": {name: {q: run.get(q, ()) for q in sorted(lists.queries)} for name, run in found.items()},
+        "qrels": {q: dict(lists.collection.qrels[q]) for q in sorted(lists.queries)},
+    }
 
 
 def _describe(lists: Lists, role: str) -> CollectionSummary:

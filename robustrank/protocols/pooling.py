@@ -8,12 +8,13 @@ with pools of one system alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from robustrank import measures, stats
+from robustrank.config import AuditSpec
 from robustrank.errors import ConfigError
 from robustrank.pool_results import (
     Adjustment,
@@ -29,6 +30,8 @@ from robustrank.pools import filling, leave_out
 from robustrank.pools.holes import Cut, Floats, bounds, condensed, cut, rbp
 from robustrank.pools.pool import Mask, Pool, Qrels, Runs, build
 from robustrank.protocols import holes
+from robustrank.store import Record
+from robustrank.tables import known
 from robustrank.types import Estimate, Range
 
 
@@ -66,17 +69,7 @@ def analyse(runs: Runs, qrels: Qrels, question: Question) -> Pooling:
     Raises:
         ConfigError: Fewer than two systems, a measure that cannot be bounded, an unknown system in a group.
     """
-    measure = cut(question.measure, question.relevant)
-    if measure is None:
-        raise ConfigError(
-            f"pooling: cannot bound {question.measure!r}; set `measure` to nDCG@k, P@k, RR@k or Success@k"
-        )
-    if len(runs) < 2:
-        raise ConfigError(f"pooling: needs at least two systems, has {len(runs)}; add runs")
-    for group, members in question.groups.items():
-        for name in members:
-            if name not in runs:
-                raise ConfigError(f"pooling: group {group!r} names {name!r}, unknown (have: {', '.join(runs)})")
+    measure = checked(question, list(runs))
     pool = build(runs, qrels)
     fills = _fills(pool, measure)
     return Pooling(
@@ -101,6 +94,71 @@ def analyse(runs: Runs, qrels: Qrels, question: Question) -> Pooling:
         adjustments=_adjustments(pool, measure, question.depth),
         calibration=_calibration(pool, question.relevant),
     )
+
+
+def checked(question: Question, systems: Sequence[str]) -> Cut:
+    """The measure asked for, if the question makes sense for these systems.
+
+    Raises:
+        ConfigError: Fewer than two systems, a measure that cannot be bounded, an unknown system in a group.
+    """
+    measure = cut(question.measure, question.relevant)
+    if measure is None:
+        raise ConfigError(
+            f"pooling: cannot bound {question.measure!r}; set `measure` to nDCG@k, P@k, RR@k or Success@k"
+        )
+    if len(systems) < 2:
+        raise ConfigError(f"pooling: needs at least two systems, has {len(systems)}; add runs")
+    for group, members in question.groups.items():
+        for name in members:
+            known(name, systems, f"[pooling] group {group!r}: system")
+    return measure
+
+
+def asked(spec: AuditSpec, collection: str, relevant: int) -> Question:
+    """What an audit file's ``[pooling]`` asks.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    wanted = spec.pooling
+    if wanted is None:
+        raise ConfigError("the audit file has no [pooling]")
+    return Question(
+        collection=collection,
+        measure=wanted.measure or spec.measures[0],
+        relevant=relevant,
+        depth=wanted.depth,
+        groups=wanted.groups,
+        shallow=wanted.shallow,
+    )
+
+
+def of_audit(pool: Record | None, rankings: Sequence[Record], spec: AuditSpec) -> Pooling | None:
+    """The protocol on an audit's runs and on the lists of its rankers; ``None`` where the audit file asks for none.
+
+    Only queries that every plain ranker has ranked count; a ranker without all of them, such as a defended one, is no
+    system here.
+
+    Args:
+        pool: Runs and judgments, as recorded.
+        rankings: The rankers' lists.
+        spec: The audit file.
+    """
+    if pool is None or spec.pooling is None:
+        return None
+    lists: dict[str, dict[str, list[str]]] = {}
+    for record in rankings:
+        if record["collection"] == pool["collection"]:
+            name = record["ranker"] if record["ranker"] not in pool["runs"] else f"{record['ranker']} (ranker)"
+            lists.setdefault(name, {})[record["query_id"]] = holes.ranking(record)
+    plain = [lists[r.name] for r in spec.rankers if r.name in lists]
+    queries = [q for q in pool["qrels"] if all(q in ranked for ranked in plain)]
+    if not queries:
+        return None
+    rankers = {name: ranked for name, ranked in lists.items() if set(queries) <= set(ranked)}
+    question = replace(asked(spec, pool["collection"], pool["relevant"]), rankers=tuple(rankers))
+    return analyse({**pool["runs"], **rankers}, {q: pool["qrels"][q] for q in queries}, question)
 
 
 def hole_range(
