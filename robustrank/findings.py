@@ -22,7 +22,7 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
     setup = max((r for r in ordered if r["kind"] == "setup"), key=lambda r: str(r["started"]))
     sessions = sorted((r for r in ordered if r["kind"] == "session"), key=lambda r: str(r["finished"]))
     tasks = _in_file_order([r for r in ordered if "ranker" in r], spec)
-    rankings = [r for r in tasks if r["kind"] == "ranking" and r["status"] == "ok"]
+    rankings = [r for r in tasks if r["kind"] == "ranking" and "measures" in r]
     attacked = [r for r in tasks if r["kind"] == "attack"]
     built: dict[str, Attack] = {a.name: registry.build("attack", a.plugin) for a in spec.attacks}
     plain = [r for r in rankings if "base_measures" not in r]

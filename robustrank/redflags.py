@@ -75,8 +75,8 @@ def _failures(records: Sequence[Record]) -> list[RedFlag]:
         if failed:
             lost = sum(r["kind"] == "ranking" for r in failed)
             detail = (
-                f"{len(failed)} of {len(mine)} tasks ended in an error, {lost} of them queries that its means leave "
-                f"out; the first: {failed[0]['error']}"
+                f"{len(failed)} of {len(mine)} tasks ended in an error, {lost} of them queries that count as "
+                f"0; the first: {failed[0]['error']}"
             )
             severity = "serious" if lost or len(failed) > len(mine) / 10 else "warning"
             title = f"{ranker}: some tasks failed"

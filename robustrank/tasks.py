@@ -88,7 +88,9 @@ class RankTask:
         """Scores in candidate order, measures, judgments, and for a defended ranker its base's on the same list."""
         place = self.place
         query, docs = place.query(bench), place.docs(bench)
-        scores = checked_scores(place.victim(bench).ranker, query, docs)
+        scores, failed = _tried(lambda: checked_scores(place.victim(bench).ranker, query, docs), [])
+        if failed:  # counts as a list without documents, so that nobody gains by failing
+            docs = ()
         ids = [doc.doc_id for doc in docs]
         scored = list(zip(ids, scores, strict=True))
         collection = bench.lists(place.collection).collection
@@ -111,7 +113,7 @@ class RankTask:
             record["base_scores"] = base_scores
             record["base_measures"] = place.judged(bench, bench.spec.measures, base_scored)
             record["base_judged"] = measures.judged_at(order(base_scored), collection.qrels[place.query_id])
-        return record
+        return {**record, "status": "error", "error": failed} if failed else record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -248,4 +248,7 @@ def test_a_ranker_that_fails_on_some_queries_is_a_record_with_a_reason_and_the_r
     assert failed
     assert all("no answer" in r["error"] or "score nan" in r["error"] for r in failed)
     assert any(flag.check == "errors" for flag in summary.red_flags)
-    assert {figure.ranker for figure in summary.effectiveness} >= {"BM25"}
+    clean = next(e for e in summary.effectiveness if e.ranker == "random" and e.slice is None)
+    lost = {r["query_id"] for r in failed if r["kind"] == "ranking"}
+    assert len(clean.per_query) == 6
+    assert {query_id for query_id, value in clean.per_query.items() if value == 0} >= lost  # nobody gains by failing
