@@ -17,6 +17,10 @@ KINDS = ("collection", "ranker", "attack", "defense", "executor")
 STORE = Path(".robustrank")
 
 
+FORMATS = ("text", "json", "junit", "sarif", "github", "markdown")
+"""Of verdicts (:mod:`robustrank.verdicts`)."""
+
+
 class _Shell(click.Group):
     """Turns every way to end into its exit code, in one place."""
 
@@ -96,6 +100,16 @@ def audit(
     sys.exit(gate.exit_code(found.verdicts))
 
 
+def _audited(path: Path, out: Path) -> Path:
+    """The audit folder that a path means: itself, or where the audit file of that path keeps its records."""
+    if not path.is_file():
+        return path
+    from robustrank import audit as auditing
+    from robustrank import config
+
+    return auditing.folder(config.load(path), out)
+
+
 @main.command("list")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 def list_(kind: str | None) -> None:
@@ -157,10 +171,15 @@ def train(file: str, out: Path) -> None:
 
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-def report(folder: Path) -> None:
-    """Write summary and report again, from records."""
+@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
+def report(folder: Path, out: Path) -> None:
+    """Write summary and report again, from records.
+
+    DIR is an audit folder, or the audit file that it was made from.
+    """
     from robustrank import audit as auditing
 
+    folder = _audited(folder, out)
     auditing.summarise(folder)
     click.echo(folder / "report.html")
 
@@ -168,21 +187,40 @@ def report(folder: Path) -> None:
 @main.command("gate")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--file", help="Judge by the gates of this audit file instead of the audit's own.")
-def gate_(folder: Path, file: str | None) -> None:
+@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="For whom.")
+@click.option("--ratchet", type=click.Path(path_type=Path), help="Compare with this file instead of the audit file's.")
+@click.option("--update-ratchet", is_flag=True, help="Write the ratchet file, if the gates hold.")
+@click.option("--force", is_flag=True, help="Write it though gates do not hold, or figures became worse.")
+def gate_(
+    folder: Path,
+    file: str | None,
+    out: Path,
+    format_: str,
+    ratchet: Path | None,
+    update_ratchet: bool,
+    force: bool,
+) -> None:
     """Judge the gates of an audit that has run.
 
-    Ends with code 1 unless all are held.
+    DIR is an audit folder, or the audit file that it was made from, whose gates are then judged. Ends with code 1
+    unless all gates are held. `--format github` also writes a job summary where GitHub asks for one.
     """
     from robustrank import audit as auditing
-    from robustrank import config, console, gate, summary
+    from robustrank import config, gating
 
-    spec = config.load(file) if file else auditing.load_spec(folder)
-    gates = spec.gates
-    if not gates:
-        raise ConfigError(f"{file or folder}: no [[gate]] there")
-    verdicts = gate.judge(gates, summary.read(folder / "summary.json"), spec.ratchet)
-    console.open_console().print(console.verdicts(verdicts))
-    sys.exit(gate.exit_code(verdicts))
+    path = Path(file) if file else folder if folder.is_file() else None
+    folder = _audited(folder, out)
+    spec = config.load(path) if path else auditing.load_spec(folder)
+    if not spec.gates:
+        raise ConfigError(f"{path or folder}: no [[gate]] there")
+    judged = gating.Judged(spec=spec, folder=folder, path=path or folder / "audit.toml", ratchet=ratchet)
+    if update_ratchet:
+        for line in judged.update(force=force):
+            click.echo(line)
+        return
+    judged.show(format_)
+    sys.exit(judged.exit_code)
 
 
 @main.command()
@@ -208,11 +246,16 @@ def compare(old: Path, new: Path) -> None:
 
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-def status(folder: Path) -> None:
-    """Show how far an audit is; it may be running."""
+@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
+def status(folder: Path, out: Path) -> None:
+    """Show how far an audit is; it may be running.
+
+    DIR is an audit folder, or the audit file that it was made from.
+    """
     from robustrank import audit as auditing
     from robustrank import summary
 
+    folder = _audited(folder, out)
     for phase, done, planned in auditing.status(folder):
         click.echo(f"{phase:<12} {done} of {planned}" if planned is not None else f"{phase:<12} not planned yet")
     path = folder / "summary.json"
