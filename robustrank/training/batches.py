@@ -14,11 +14,14 @@ WINDOW = 64
 
 
 class Example(NamedTuple):
-    """One query's pairs as token ids and segments (int32 arrays), and the teacher's scores."""
+    """One query's pairs as token ids and segments (int32 arrays), and what is to be learnt of each."""
 
     ids: tuple[Any, ...]
     segments: tuple[Any, ...]
     targets: tuple[float, ...]
+    """The teacher's scores; or 1 for the labelled document and 0 for its negatives."""
+    evidence: tuple[tuple[float, ...], ...] = ()
+    """Of each pair, what a selection model reads; nothing where there is none."""
 
 
 class Batch(NamedTuple):
@@ -26,6 +29,8 @@ class Batch(NamedTuple):
 
     inputs: dict[str, Any]
     targets: Any
+    evidence: Any | None = None
+    """Lists by places by features."""
 
 
 def encode(query: str, texts: Sequence[str], targets: Sequence[float], tokenizer: PairTokenizer) -> Example:
@@ -82,7 +87,9 @@ def collate(examples: Sequence[Example], batch: Sequence[tuple[int, tuple[int, .
     targets = torch.full((len(batch), size), torch.nan)
     for row, (number, places) in enumerate(batch):
         targets[row, : len(places)] = torch.tensor([examples[number].targets[place] for place in places])
-    return Batch({"input_ids": ids, "token_type_ids": segments, "attention_mask": mask}, targets)
+    inputs = {"input_ids": ids, "token_type_ids": segments, "attention_mask": mask}
+    evidence = [example.evidence[place] for example, place in rows if example.evidence]
+    return Batch(inputs, targets, torch.tensor(evidence).reshape(*targets.shape, -1) if evidence else None)
 
 
 def _longest(examples: Sequence[Example], item: tuple[int, tuple[int, ...]]) -> int:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from robustrank import registry, weights
+from robustrank.config import Plugin
 from robustrank.errors import MissingExtra, PluginError
 from robustrank.rankers import torch_models
 from robustrank.rankers.pairs import PairTokenizer
 from robustrank.store import digest
-from robustrank.training import groups, losses
+from robustrank.training import from_labels, groups, losses
 from robustrank.training.batches import Example, encode, tokenizer_of
+from robustrank.training.from_labels import Ready
 from robustrank.training.groups import Group
-from robustrank.training.spec import StudentSpec, load
+from robustrank.training.judged_spec import JudgedStageSpec
+from robustrank.training.spec import StageSpec, StudentSpec, load
 from robustrank.training.teacher import CachedTeacher
-from robustrank.training.trainer import Course, Progress, fit
+from robustrank.training.trainer import Course, Progress, fit, of_scores
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
@@ -54,26 +57,35 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
     tokenizer = tokenizer_of(backbone, spec.student.max_length)
     torch.manual_seed(spec.seed)
     model = _student(backbone, spec.student)
-    courses, made = {}, digest(asdict(spec.student), spec.seed)
+    courses: dict[str, Course] = {}
+    made, forbidden = digest(asdict(spec.student), spec.seed), groups.forbidden_keys(spec.exclude)
+
+    def teacher(plugin: Plugin) -> CachedTeacher:
+        return CachedTeacher(registry.build("ranker", plugin), out / "teacher.sqlite")
+
     for stage in spec.stages:
-        train, dev = groups.build(stage, spec.exclude, spec.seed)
-        made = digest(made, asdict(stage), train, dev)
-        teachers = [
-            (CachedTeacher(registry.build("ranker", teacher.plugin), out / "teacher.sqlite"), teacher.weight)
-            for teacher in stage.teachers
-        ]
-        progress.start(f"{stage.name}: scores of teachers", sum(len(group.texts) for group in (*train, *dev)))
+        if isinstance(stage, JudgedStageSpec):
+            ready = from_labels.ready(stage, model, tokenizer, forbidden, spec.seed, teacher, progress)
+        else:
+            ready = _ready(stage, model, tokenizer, forbidden, spec.seed, teacher, progress)
+        made = digest(made, asdict(stage), ready.content)
         courses[stage.name] = fit(
-            model,
-            list(_examples(train, teachers, tokenizer, progress)),
-            list(_examples(dev, teachers, tokenizer, progress)),
-            partial(_loss, stage.score_weight),
-            stage.schedule,
-            seed=spec.seed,
-            folder=out / "checkpoints" / f"{stage.name}-{made}",
-            progress=progress,
-        )
+            ready.model, ready.train, ready.dev, ready.objective, stage.schedule,
+            seed=spec.seed, folder=out / "checkpoints" / f"{stage.name}-{made}", progress=progress,
+        )  # fmt: skip
     return _export(model, backbone, Path(spec_path), courses, out / spec.name)
+
+
+def _ready(
+    stage: StageSpec, model: Any, tokenizer: PairTokenizer, forbidden: set[str], seed: int,
+    teacher: Callable[[Plugin], CachedTeacher], progress: Progress,
+) -> Ready:  # fmt: skip
+    """A stage of distillation, made ready for the trainer."""
+    train, dev = groups.build(stage, forbidden, seed)
+    teachers = [(teacher(each.plugin), each.weight) for each in stage.teachers]
+    progress.start(f"{stage.name}: scores of teachers", sum(len(group.texts) for group in (*train, *dev)))
+    learnt, measured = (list(_examples(part, teachers, tokenizer, progress)) for part in (train, dev))
+    return Ready(model, learnt, measured, of_scores(partial(_loss, stage.score_weight)), digest(train, dev))
 
 
 def _examples(

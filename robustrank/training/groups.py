@@ -25,17 +25,16 @@ class Group(NamedTuple):
     texts: tuple[str, ...]
 
 
-def build(stage: StageSpec, exclude: Sequence[str], seed: int) -> tuple[list[Group], list[Group]]:
+def build(stage: StageSpec, forbidden: set[str], seed: int) -> tuple[list[Group], list[Group]]:
     """The groups to learn from and those of the development set, each in a seeded order.
 
     Every group is drawn from a generator of its own, so a change to one source leaves the others as they were.
 
     Args:
         stage: Names the sources.
-        exclude: Collections whose test queries do not occur, nor queries of the same stems in any order.
+        forbidden: :func:`keys` of queries that do not occur, nor others of the same stems in any order.
         seed: Of all randomness.
     """
-    forbidden = {key for folder in exclude for key in _keys(_asked(folder, "test"))}
     first, *others = [_groups(source, forbidden, seed) for source in stage.sources]
     held_out = list(islice(first, stage.dev))
     train = [group for groups in (first, *others) for group in groups]
@@ -54,7 +53,7 @@ def _groups(source: SourceSpec, forbidden: set[str], seed: int) -> Iterator[Grou
     else:
         queries, origins = _asked(source.path, source.split), {}
     Random(f"{seed}|{source.name}").shuffle(queries)
-    queries = [query for query, key in zip(queries, _keys(queries), strict=True) if key and key not in forbidden]
+    queries = [query for query, key in zip(queries, keys(queries), strict=True) if key and key not in forbidden]
     queries = queries[: source.queries]
     rankings = _rankings(source, documents, queries)
     everything = sorted(documents)
@@ -134,6 +133,11 @@ def window(text: str, size: int, rng: Random) -> str:
     return " ".join(text[start:].split()[:size])
 
 
-def _keys(queries: Iterable[Query]) -> list[str]:
+def forbidden_keys(exclude: Sequence[str]) -> set[str]:
+    """Keys of the test queries of collections."""
+    return {key for folder in exclude for key in keys(_asked(folder, "test"))}
+
+
+def keys(queries: Iterable[Query]) -> list[str]:
     """Equal for queries with the same stems in any order."""
     return [" ".join(sorted(set(terms))) for terms in analyze([query.text for query in queries])]

@@ -35,3 +35,40 @@ def _differences(scores: Any, targets: Any) -> tuple[Any, Any, Any]:
     present = ~torch.isnan(targets)
     differences = torch.where(present, scores - torch.nan_to_num(targets), torch.zeros_like(scores))
     return differences, present, present.sum(dim=1, keepdim=True)
+
+
+def pairwise(scores: Any, targets: Any, weights: Any | None = None) -> Any:
+    """Logistic loss of all pairs of a document with a higher and one with a lower target (RankNet, Burges et al. 2005).
+
+    Args:
+        scores: Lists by places.
+        targets: 1 for labelled documents, 0 for negatives, NaN where a list has no document at that place.
+        weights: How much each document counts as the worse one of a pair; default 1.
+
+    Returns:
+        Sum over the pairs of a list over their number, and of this the mean over lists.
+    """
+    from torch.nn.functional import softplus
+
+    better = targets[:, :, None] > targets[:, None, :]  # NaN is never better nor worse
+    margins = (scores[:, :, None] - scores[:, None, :])[better]
+    lists, _, worse = better.nonzero(as_tuple=True)
+    losses = softplus(-margins)
+    if weights is not None:
+        losses = losses * weights[lists, worse]
+    pairs = better.sum(dim=(1, 2))
+    return (losses / pairs[lists]).sum() / len(targets)
+
+
+def listwise(scores: Any, targets: Any) -> Any:
+    """Cross entropy of the softmax over a list with the one document whose target is highest (Cao et al. 2007).
+
+    Args:
+        scores: Lists by places.
+        targets: As for :func:`pairwise`, with one labelled document a list.
+    """
+    import torch
+
+    present = torch.where(torch.isnan(targets), -torch.inf, scores)
+    best = torch.nan_to_num(targets, nan=-torch.inf).argmax(dim=1)
+    return torch.nn.functional.cross_entropy(present, best)

@@ -9,6 +9,7 @@ from typing import Any
 
 from robustrank.config import Plugin, Reader
 from robustrank.errors import ConfigError
+from robustrank.training.judged_spec import JudgedStageSpec, read_stage
 from robustrank.training.trainer import Schedule
 
 STRATA = ((0, 5), (5, 20), (20, 100))
@@ -107,7 +108,7 @@ class TrainingSpec:
 
     name: str
     student: StudentSpec
-    stages: tuple[StageSpec, ...]
+    stages: tuple[StageSpec | JudgedStageSpec, ...]
     exclude: tuple[str, ...] = ()
     seed: int = 13
 
@@ -139,10 +140,15 @@ def load(path: Path | str) -> TrainingSpec:
     return TrainingSpec(
         name=top["name"],
         student=reader.options(StudentSpec, top["student"], "[student]"),
-        stages=tuple(_stage(reader, folder, table) for table in top["stage"]),
+        stages=tuple(_stage_of(reader, folder, table) for table in top["stage"]),
         exclude=tuple(str(folder / name) for name in top.get("exclude", ())),
         seed=top.get("seed", TrainingSpec.seed),
     )
+
+
+def _stage_of(reader: Reader, folder: Path, table: Any) -> StageSpec | JudgedStageSpec:
+    judged = isinstance(table, dict) and "judged" in table
+    return read_stage(reader, folder, table) if judged else _stage(reader, folder, table)
 
 
 def _stage(reader: Reader, folder: Path, table: Any) -> StageSpec:

@@ -4,19 +4,44 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from robustrank.errors import PluginError
 from robustrank.rankers import first_token
-from robustrank.training.batches import Example, collate, plan
+from robustrank.training.batches import Batch, Example, collate, plan
 
 Loss = Callable[[Any, Any], Any]
 """Scores and targets, both lists by places with NaN targets where there is no document, to one number."""
+
+
+class Outcome(NamedTuple):
+    """The loss of a batch, as a tensor, and figures to be kept beside it."""
+
+    loss: Any
+    figures: Mapping[str, float] = {}
+
+
+Objective = Callable[[Any, Batch], Outcome]
+"""Model and batch to what is minimised; the model is in training mode, or else this is a measurement."""
+
+
+def scores_of(model: Any, batch: Batch) -> Any:
+    """Scores of a batch's pairs, lists by places."""
+    return first_token.logits(model, batch.inputs).reshape(batch.targets.shape)
+
+
+def of_scores(loss: Loss) -> Objective:
+    """The objective of a loss that needs no more than scores and targets."""
+
+    def objective(model: Any, batch: Batch) -> Outcome:
+        return Outcome(loss(scores_of(model, batch), batch.targets))
+
+    return objective
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +54,8 @@ class Schedule:
         lists: Lists a step.
         size: Documents a list, at most.
         learning_rate: Of AdamW, at its highest.
-        head_factor: The new classification head learns so many times faster than the pretrained encoder: it must
-            first grow to the teacher's scale.
+        head_factor: What is new, the classification head and a selection model, learns so many times faster than the
+            pretrained encoder: a head must first grow to the teacher's scale.
         warmup: Share of the steps in which the rate rises linearly; it falls linearly to 0 in the others.
         weight_decay: Of AdamW.
         clip: Largest norm of a gradient.
@@ -63,6 +88,10 @@ class Course:
     """Of the steps since the last measurement."""
     history: list[tuple[int, float, float]] = field(default_factory=list)
     """Step, mean training loss since the last measurement, development loss."""
+    noted: dict[str, list[float]] = field(default_factory=dict)
+    """Other figures of the steps since the last measurement."""
+    figures: list[dict[str, float]] = field(default_factory=list)
+    """Their means, one for each row of ``history``."""
 
 
 class Progress(Protocol):
@@ -76,19 +105,19 @@ class Progress(Protocol):
 
 
 def fit(
-    model: Any, train: Sequence[Example], dev: Sequence[Example], loss: Loss, schedule: Schedule, *, seed: int,
-    folder: Path, progress: Progress,
+    model: Any, train: Sequence[Example], dev: Sequence[Example], objective: Objective, schedule: Schedule, *,
+    seed: int, folder: Path, progress: Progress,
 ) -> Course:  # fmt: skip
-    """Train a sequence-classification model in place; on return it has the weights that were best on ``dev``.
+    """Train a model in place; on return it has the weights that were best on ``dev``.
 
     Batches and dropout depend on seed and step alone, so a run that was killed goes on from its last checkpoint
     to the result it would have had.
 
     Args:
-        model: A transformers model with one label.
+        model: A transformers model with one label, or a module with one inside.
         train: Examples to learn from.
         dev: Examples that decide which weights are kept, and when to stop.
-        loss: What is minimised, and measured on ``dev``.
+        objective: What is minimised, and measured on ``dev``.
         schedule: How long and how fast.
         seed: Of all randomness.
         folder: Where checkpoints are kept.
@@ -99,7 +128,7 @@ def fit(
     """
     if not train or not dev:
         raise PluginError("training needs examples to learn from and examples to measure on; one of them is missing")
-    run = _Run(model, train, dev, loss, schedule, seed, folder)
+    run = _Run(model, train, dev, objective, schedule, seed, folder)
     progress.start("training", run.end)
     progress.advance(run.course.step)
     while run.course.step < run.end and run.course.stale < schedule.patience:
@@ -116,11 +145,12 @@ class _Run:
     """A training between two steps."""
 
     def __init__(
-        self, model: Any, train: Sequence[Example], dev: Sequence[Example], loss: Loss, schedule: Schedule, seed: int,
-        folder: Path,
+        self, model: Any, train: Sequence[Example], dev: Sequence[Example], objective: Objective, schedule: Schedule,
+        seed: int, folder: Path,
     ) -> None:  # fmt: skip
         self._model, self._train, self._dev = model, train, dev
-        self._loss, self._schedule, self._seed, self._folder = loss, schedule, seed, folder
+        self._objective, self._schedule, self._seed, self._folder = objective, schedule, seed, folder
+        self._pad = _pad(model)
         self._optimizer = _optimizer(model, schedule)
         self._epoch: tuple[int, list[Any]] = (0, self._plan(0))
         self._per_epoch = len(self._epoch[1])
@@ -139,7 +169,7 @@ class _Run:
             group["lr"] = group["top"] * _rate(step, self.total, schedule.warmup)
         torch.manual_seed(self._seed * 1_000_003 + step)
         self._model.train()
-        loss = self._value(self._train, self._batch(step))
+        loss, figures = self._outcome(self._train, self._batch(step))
         if not torch.isfinite(loss):
             raise PluginError(f"training: the loss is {loss.item()} at step {step}; lower learning_rate")
         loss.backward()
@@ -147,6 +177,8 @@ class _Run:
         self._optimizer.step()
         self._optimizer.zero_grad()
         self.course.losses.append(loss.item())
+        for name, figure in figures.items():
+            self.course.noted.setdefault(name, []).append(figure)
         self.course.step = step + 1
         if self.course.step % schedule.checkpoint == 0 or self.course.step == self.end:
             self._measure()
@@ -162,10 +194,8 @@ class _Run:
             self._epoch = (epoch, self._plan(epoch))
         return self._epoch[1][place]
 
-    def _value(self, examples: Sequence[Example], lists: Any) -> Any:
-        batch = collate(examples, lists, self._model.config.pad_token_id or 0)
-        scores = first_token.logits(self._model, batch.inputs).reshape(batch.targets.shape)
-        return self._loss(scores, batch.targets)
+    def _outcome(self, examples: Sequence[Example], lists: Any) -> Outcome:
+        return self._objective(self._model, collate(examples, lists, self._pad))
 
     def _measure(self) -> None:
         """The loss on the development lists, each weighing the same; better weights than ever are kept."""
@@ -174,12 +204,14 @@ class _Run:
         self._model.eval()
         with torch.no_grad():
             values = [
-                self._value(self._dev, [(number, tuple(range(len(example.ids))))]).item()
+                self._outcome(self._dev, [(number, tuple(range(len(example.ids))))]).loss.item()
                 for number, example in enumerate(self._dev)
             ]
         course, value = self.course, sum(values) / len(values)
         course.history.append((course.step, sum(course.losses) / len(course.losses), value))
         course.losses.clear()
+        course.figures.append({name: sum(each) / len(each) for name, each in course.noted.items()})
+        course.noted.clear()
         course.stale += 1
         if value < course.best:
             course.best, course.best_step, course.stale = value, course.step, 0
@@ -219,14 +251,25 @@ def _rate(step: int, total: int, warmup: float) -> float:
     return (step + 1) / rising if step < rising else (total - step) / max(1, total - rising)
 
 
+def _pad(model: Any) -> int:
+    configs = (module.config for module in model.modules() if hasattr(module, "config"))
+    return next((config.pad_token_id or 0 for config in configs), 0)
+
+
+NEW = frozenset({"classifier", "selection"})
+"""Names of the parts that begin at random."""
+
+
 def _optimizer(model: Any, schedule: Schedule) -> Any:
-    """AdamW; biases and normalisations do not decay, and the new head learns faster."""
+    """AdamW; biases and normalisations do not decay, what is new learns faster, and what is frozen not at all."""
     import torch
 
     groups: dict[tuple[float, float], list[Any]] = {}
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         decay = schedule.weight_decay if parameter.dim() > 1 else 0.0
-        factor = schedule.head_factor if name.startswith("classifier.") else 1.0
+        factor = schedule.head_factor if NEW & set(name.split(".")) else 1.0
         groups.setdefault((decay, factor), []).append(parameter)
     return torch.optim.AdamW(
         [

@@ -66,9 +66,11 @@ def training(tmp_path: Path) -> Path:
     return file
 
 
-def stage_of(training: Path) -> tuple[StageSpec, tuple[str, ...]]:
+def stage_of(training: Path) -> tuple[StageSpec, set[str]]:
     spec = load(training)
-    return spec.stages[0], spec.exclude
+    (stage,) = spec.stages
+    assert isinstance(stage, StageSpec)
+    return stage, groups.forbidden_keys(spec.exclude)
 
 
 def test_groups_are_the_same_in_every_run_and_the_development_set_is_apart(training: Path) -> None:

@@ -23,7 +23,7 @@ from robustrank.errors import PluginError
 from robustrank.rankers.cross_encoder import CrossEncoder
 from robustrank.training import distill, losses
 from robustrank.training.batches import Example
-from robustrank.training.trainer import BEST, CHECKPOINT, Course, Schedule, fit
+from robustrank.training.trainer import BEST, CHECKPOINT, Course, Schedule, fit, of_scores
 from robustrank.types import Document, Query
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "salt", "sea", "sun", "moon", "where", "is", "the", "wide", "bright"]
@@ -69,7 +69,7 @@ def examples(number: int, seed: int) -> list[Example]:
 def trained(folder: Path, schedule: Schedule = SCHEDULE, stop: int | None = None) -> tuple[Course, dict[str, Any]]:
     student = model()
     course = fit(
-        student, examples(24, 1), examples(6, 2), losses.margin_mse, schedule, seed=13, folder=folder,
+        student, examples(24, 1), examples(6, 2), of_scores(losses.margin_mse), schedule, seed=13, folder=folder,
         progress=Quiet(stop),
     )  # fmt: skip
     return course, student.state_dict()
@@ -113,7 +113,8 @@ def test_kill_9_while_training_loses_only_the_steps_since_the_checkpoint(tmp_pat
         "        self.steps += n\n"
         "        if self.steps == 8: os.kill(os.getpid(), signal.SIGKILL)\n"
         "tests['fit'](tests['model'](), tests['examples'](24, 1), tests['examples'](6, 2),\n"
-        "    tests['losses'].margin_mse, tests['SCHEDULE'], seed=13, folder=Path(sys.argv[2]), progress=Killer())\n"
+        "    tests['of_scores'](tests['losses'].margin_mse),\n"
+        "    tests['SCHEDULE'], seed=13, folder=Path(sys.argv[2]), progress=Killer())\n"
     )
     died = subprocess.run([sys.executable, "-c", script, __file__, str(tmp_path / "cut")], check=False)
     assert died.returncode == -signal.SIGKILL
@@ -142,7 +143,16 @@ def test_training_stops_when_the_development_set_gains_nothing_more_and_keeps_th
 
 def test_a_training_without_examples_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="needs examples"):
-        fit(model(), [], examples(2, 1), losses.margin_mse, SCHEDULE, seed=1, folder=tmp_path, progress=Quiet())
+        fit(
+            model(),
+            [],
+            examples(2, 1),
+            of_scores(losses.margin_mse),
+            SCHEDULE,
+            seed=1,
+            folder=tmp_path,
+            progress=Quiet(),
+        )
 
 
 @pytest.fixture

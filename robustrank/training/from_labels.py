@@ -1,0 +1,70 @@
+"""A stage that learns from judgments, made ready for the trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from robustrank.rankers.pairs import PairTokenizer
+from robustrank.store import digest
+from robustrank.training import coupled, judged, losses
+from robustrank.training.batches import Example, encode
+from robustrank.training.coupled import CoupledObjective
+from robustrank.training.judged import Judged
+from robustrank.training.judged_spec import JudgedStageSpec
+from robustrank.training.trainer import Objective, Progress, of_scores
+
+LOSSES = {"pairwise": losses.pairwise, "listwise": losses.listwise}
+
+
+class Ready(NamedTuple):
+    """What the trainer needs of a stage."""
+
+    model: Any
+    train: list[Example]
+    dev: list[Example]
+    objective: Objective
+    content: str
+    """Digest of all that is learnt from."""
+
+
+def ready(
+    stage: JudgedStageSpec, model: Any, tokenizer: PairTokenizer, forbidden: set[str], seed: int,
+    teacher: Callable[[Any], Any], progress: Progress,
+) -> Ready:  # fmt: skip
+    """Draw the lists and encode them; a selection model, where one is asked for, is put beside the ranker."""
+    train, dev = judged.build(stage, forbidden, seed, lambda rule: teacher(rule.teacher))
+    progress.start(f"{stage.name}: lists", len(train) + len(dev))
+    spread = _spread(train)
+    learnt, measured = (list(_encoded(part, spread, tokenizer, progress)) for part in (train, dev))
+    if stage.selection is None:
+        return Ready(model, learnt, measured, of_scores(LOSSES[stage.loss]), digest(train, dev))
+    both = coupled.couple(model, len(spread), stage.selection)
+    return Ready(both, learnt, measured, CoupledObjective(stage.selection), digest(train, dev))
+
+
+Spread = list[tuple[float, float]]
+
+
+def _spread(lists: Sequence[Judged]) -> Spread:
+    """Mean and standard deviation of each feature of the evidence."""
+    import numpy as np
+
+    rows = np.array([row for each in lists for row in each.evidence], dtype=np.float64)
+    if not len(rows):
+        return []
+    deviations = np.maximum(rows.std(axis=0), 1e-6)
+    return list(zip(rows.mean(axis=0).tolist(), deviations.tolist(), strict=True))
+
+
+def _encoded(
+    lists: Sequence[Judged], spread: Spread, tokenizer: PairTokenizer, progress: Progress
+) -> Iterator[Example]:
+    for each in lists:
+        example = encode(each.query, each.texts, [1.0] + [0.0] * (len(each.texts) - 1), tokenizer)
+        scaled = (
+            tuple((value - mean) / deviation for value, (mean, deviation) in zip(row, spread, strict=True))
+            for row in each.evidence
+        )
+        yield example._replace(evidence=tuple(scaled))
+        progress.advance()

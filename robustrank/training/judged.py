@@ -1,0 +1,151 @@
+"""Lists to learn from: a relevant document, and others without a relevant judgment, drawn from a declared place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+from random import Random
+from typing import NamedTuple
+
+from robustrank.collections.beir import Beir
+from robustrank.interfaces import Ranker
+from robustrank.rankers.bm25 import BM25
+from robustrank.retrieval import first_stage
+from robustrank.training.groups import keys
+from robustrank.training.judged_spec import FilterSpec, JudgedSpec, JudgedStageSpec
+from robustrank.training.teacher import CachedTeacher
+from robustrank.types import Collection, Document, Query
+
+DEPTH = 100
+"""Ranks of an evidence retriever that are told apart; all beyond are one."""
+
+Teachers = Callable[[FilterSpec], CachedTeacher]
+
+
+class Judged(NamedTuple):
+    """A query, its texts with the relevant one first, and what retrievers made of each."""
+
+    query: str
+    texts: tuple[str, ...]
+    evidence: tuple[tuple[float, ...], ...] = ()
+
+
+def build(
+    stage: JudgedStageSpec, forbidden: set[str], seed: int, teacher: Teachers
+) -> tuple[list[Judged], list[Judged]]:
+    """Lists to learn from and those of the development queries, each in a seeded order.
+
+    Args:
+        stage: Names the judgments.
+        forbidden: Keys (:func:`robustrank.training.groups.keys`) of queries that must not occur.
+        seed: Of all randomness.
+        teacher: Makes the teacher of a filter.
+    """
+    train: list[Judged] = []
+    dev: list[Judged] = []
+    for judged in stage.judged:
+        source = _Source.of(judged, forbidden, seed, teacher)
+        held_out = 0 if dev else stage.dev
+        dev += [made for query in source.queries[:held_out] for made in source.lists(query)]
+        train += [made for query in source.queries[held_out:] for made in source.lists(query)]
+    Random(f"{seed}|order").shuffle(train)
+    return train, dev
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A ``[[stage.judged]]`` table with what it names."""
+
+    spec: JudgedSpec
+    seed: int
+    collection: Collection
+    queries: Sequence[Query]
+    ranking: Mapping[str, Sequence[str]] | None
+    teacher: CachedTeacher | None
+    evidence: _Evidence | None
+
+    @classmethod
+    def of(cls, spec: JudgedSpec, forbidden: set[str], seed: int, teacher: Teachers) -> _Source:
+        collection = Beir(path=spec.path, split=spec.split).load()
+        queries = list(collection.queries)
+        Random(f"{seed}|{spec.name}").shuffle(queries)
+        queries = [query for query, key in zip(queries, keys(queries), strict=True) if key and key not in forbidden]
+        queries = queries[: spec.queries]
+        return cls(
+            spec, seed, collection, queries,
+            first_stage(spec.first_stage, collection, queries, spec.ranks[1]) if spec.first_stage else None,
+            teacher(spec.filter) if spec.filter else None,
+            _Evidence.of(spec, collection, queries) if spec.evidence else None,
+        )  # fmt: skip
+
+    def lists(self, query: Query) -> list[Judged]:
+        """One for each relevant document drawn, if there is anything to set against it."""
+        grades = self.collection.qrels.get(query.query_id, {})
+        relevant = sorted(doc_id for doc_id, grade in grades.items() if grade >= self.collection.relevant)
+        rng = Random(f"{self.seed}|{self.spec.name}|{query.query_id}")
+        drawn = [
+            (doc_id, self._negatives(query, doc_id, set(relevant), rng))
+            for doc_id in rng.sample(relevant, min(self.spec.positives, len(relevant)))
+        ]
+        return [self._judged(query, [doc_id, *negatives]) for doc_id, negatives in drawn if negatives]
+
+    def _judged(self, query: Query, doc_ids: Sequence[str]) -> Judged:
+        documents = [self.collection.documents[doc_id] for doc_id in doc_ids]
+        evidence = self.evidence.of_pairs(query, documents) if self.evidence else ()
+        return Judged(query.text, tuple(document.text for document in documents), evidence)
+
+    def _negatives(self, query: Query, positive: str, relevant: set[str], rng: Random) -> list[str]:
+        pool = sorted(self.collection.documents)
+        if self.ranking is not None:
+            pool = list(self.ranking[query.query_id][self.spec.ranks[0] - 1 :])
+        pool = [doc_id for doc_id in pool if doc_id not in relevant]
+        rng.shuffle(pool)
+        if self.teacher is None or self.spec.filter is None:
+            return pool[: self.spec.negatives]
+        limit = _limit(self.spec.filter, self._scores(query, [positive])[0])
+        found: list[str] = []
+        while pool and len(found) < self.spec.negatives:  # no more is asked of a slow teacher than is needed
+            wanted = self.spec.negatives - len(found)
+            asked, pool = pool[:wanted], pool[wanted:]
+            scores = self._scores(query, asked)
+            found += [doc_id for doc_id, score in zip(asked, scores, strict=True) if score < limit]
+        return found
+
+    def _scores(self, query: Query, doc_ids: Sequence[str]) -> list[float]:
+        assert self.teacher is not None
+        return self.teacher.scores(query.text, [self.collection.documents[doc_id].text for doc_id in doc_ids])
+
+
+def _limit(rule: FilterSpec, positive: float) -> float:
+    """What a negative must score below."""
+    limits = [] if rule.ceiling is None else [rule.ceiling]
+    if rule.share is not None:
+        limits.append(positive - (1 - rule.share) * abs(positive))
+    return min(limits)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What retrievers made of a document: whether and where each found it, BM25's score, and the document's length."""
+
+    ranks: Sequence[Mapping[str, Mapping[str, int]]]
+    bm25: Ranker
+
+    @classmethod
+    def of(cls, spec: JudgedSpec, collection: Collection, queries: Sequence[Query]) -> _Evidence:
+        rankings = [first_stage(plugin, collection, queries, DEPTH) for plugin in spec.evidence]
+        ranks = [
+            {query_id: {doc_id: rank for rank, doc_id in enumerate(found, start=1)} for query_id, found in run.items()}
+            for run in rankings
+        ]
+        return cls(ranks, BM25().fit(collection))
+
+    def of_pairs(self, query: Query, documents: Sequence[Document]) -> tuple[tuple[float, ...], ...]:
+        rows = []
+        for document, score in zip(documents, self.bm25.score(query, documents), strict=True):
+            places = [system.get(query.query_id, {}).get(document.doc_id) for system in self.ranks]
+            found = [float(place is not None) for place in places]
+            depths = [log(place or DEPTH + 1) / log(DEPTH + 1) for place in places]
+            rows.append((*found, *depths, score / 10, log(1 + len(document.text.split())) / 10))
+        return tuple(rows)

@@ -1,0 +1,173 @@
+"""How the training file tells of learning from judgments: ``[[stage]]`` with ``[[stage.judged]]`` tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from robustrank.config import Plugin, Reader
+from robustrank.errors import ConfigError
+from robustrank.training.coupled import Coupling
+from robustrank.training.trainer import Schedule
+
+LOSSES = ("pairwise", "listwise")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterSpec:
+    """``filter`` of a ``[[stage.judged]]``: negatives that a teacher takes for relevant are not used.
+
+    Args:
+        teacher: Any pointwise ranker plug-in.
+        share: A negative must score below this share of the positive's score (TopK-PercPos of NV-Retriever, Moreira et
+            al. 2024, with 0.95), which is for scores that begin at 0, such as cosines. A positive below 0 is passed by
+            what lies as far below it.
+        ceiling: A negative must score below this (RocketQA, Qu et al. 2021).
+    """
+
+    teacher: Plugin
+    share: float | None = None
+    ceiling: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedSpec:
+    """One ``[[stage.judged]]``: queries with judgments, and where their negatives come from.
+
+    Args:
+        name: For messages; all that is drawn from it depends on it.
+        path: A folder in BEIR layout.
+        split: Its judgments.
+        queries: At most so many.
+        positives: Relevant documents drawn from each query, at most; each makes a list.
+        negatives: Documents that each list has beside it.
+        first_stage: Retriever whose best documents the negatives are drawn from, as in the audit file; without it they
+            come from the whole collection.
+        ranks: First and last of its ranks that negatives come from.
+        filter: Drops likely false negatives.
+        evidence: Retrievers whose ranks a selection model reads, as in ``first_stage``.
+    """
+
+    name: str
+    path: str
+    split: str = "train"
+    queries: int | None = None
+    positives: int = 1
+    negatives: int = 7
+    first_stage: Plugin | None = None
+    ranks: tuple[int, int] = (1, 100)
+    filter: FilterSpec | None = None
+    evidence: tuple[Plugin, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedStageSpec:
+    """One ``[[stage]]`` that learns from judgments; it begins with the weights the one before kept.
+
+    Args:
+        name: For messages.
+        judged: Its ``[[stage.judged]]`` tables.
+        dev: So many queries of the first one decide when to stop; nothing is learnt from them.
+        loss: ``"pairwise"`` (logistic) or ``"listwise"`` (softmax).
+        selection: With this table, CET (:mod:`robustrank.training.coupled`); pairwise.
+        schedule: How long and how fast.
+    """
+
+    name: str
+    judged: tuple[JudgedSpec, ...]
+    dev: int
+    loss: str = "pairwise"
+    selection: Coupling | None = None
+    schedule: Schedule = field(default_factory=Schedule)
+
+
+def read_stage(reader: Reader, folder: Path, table: Mapping[str, Any]) -> JudgedStageSpec:
+    """One table.
+
+    Raises:
+        ConfigError: An unknown key, a wrong value, or what does not go together.
+    """
+    stage = reader.table(
+        table,
+        "[[stage]]",
+        required={"name": str, "judged": list, "dev": int},
+        optional={"loss": str, "selection": dict, "schedule": dict},
+    )
+    coupling = reader.options(Coupling, stage["selection"], "[stage.selection]") if "selection" in stage else None
+    spec = JudgedStageSpec(
+        name=stage["name"],
+        judged=tuple(_judged(reader, folder, judged) for judged in stage["judged"]),
+        dev=stage["dev"],
+        loss=stage.get("loss", JudgedStageSpec.loss),
+        selection=coupling,
+        schedule=reader.options(Schedule, stage.get("schedule", {}), "[stage.schedule]"),
+    )
+    _check(spec, f"{reader.where}: stage {spec.name!r}")
+    return spec
+
+
+def _judged(reader: Reader, folder: Path, data: Any) -> JudgedSpec:
+    what = "[[stage.judged]]"
+    table = reader.table(
+        data,
+        what,
+        required={"name": str, "path": str},
+        optional={
+            "split": str, "queries": int, "positives": int, "negatives": int, "first_stage": dict, "ranks": list,
+            "filter": dict, "evidence": list,
+        },
+    )  # fmt: skip
+    options = dict(table)
+    options["path"] = str(folder / table["path"])
+    if "first_stage" in table:
+        options["first_stage"], _ = reader.plugin(table["first_stage"], f"{what} first_stage", {})
+    if "evidence" in table:
+        options["evidence"] = tuple(reader.plugin(each, f"{what} evidence", {})[0] for each in table["evidence"])
+    if "ranks" in table:
+        options["ranks"] = tuple(table["ranks"])
+    if "filter" in table:
+        limits = {"share": float, "ceiling": float}
+        teacher, own = reader.plugin(table["filter"], f"{what} filter", limits)
+        options["filter"] = FilterSpec(teacher=teacher, **{name: own[name] for name in limits if name in own})
+    return JudgedSpec(**options)
+
+
+def _check(stage: JudgedStageSpec, where: str) -> None:
+    names = [judged.name for judged in stage.judged]
+    if not names or len(set(names)) < len(names):
+        raise ConfigError(f"{where}: needs at least one [[stage.judged]], each with a name of its own")
+    if stage.dev < 1:
+        raise ConfigError(f"{where}: dev must be at least 1: without a development set nothing says when to stop")
+    if stage.loss not in LOSSES:
+        raise ConfigError(f"{where}: loss must be one of {', '.join(LOSSES)}, not {stage.loss!r}")
+    for judged in stage.judged:
+        _check_judged(judged, f"{where}: {judged.name!r}", stage.schedule.size)
+    if len({len(judged.evidence) for judged in stage.judged}) > 1:
+        raise ConfigError(f"{where}: every [[stage.judged]] needs as many evidence retrievers as the others")
+    if stage.selection is None:
+        return
+    if stage.loss != "pairwise":
+        raise ConfigError(f"{where}: [stage.selection] weights pairs; set loss to 'pairwise'")
+    if not stage.judged[0].evidence:
+        raise ConfigError(f"{where}: [stage.selection] needs evidence: retrievers that tell what was selected")
+    if stage.selection.temperature <= 0 or stage.selection.max_weight < 1 or stage.selection.hidden < 1:
+        raise ConfigError(f"{where}: [stage.selection]: temperature must be above 0, max_weight and hidden at least 1")
+    if stage.selection.labelled is not None and not 0 < stage.selection.labelled < 1:
+        raise ConfigError(f"{where}: [stage.selection]: labelled is a probability between 0 and 1")
+
+
+def _check_judged(judged: JudgedSpec, where: str, size: int) -> None:
+    if judged.positives < 1 or judged.negatives < 1:
+        raise ConfigError(f"{where}: positives and negatives must be at least 1")
+    if judged.negatives + 1 > size:
+        raise ConfigError(
+            f"{where}: {judged.negatives} negatives and a positive do not fit lists of {size}; set size in schedule"
+        )
+    if len(judged.ranks) != 2 or not all(type(rank) is int for rank in judged.ranks):
+        raise ConfigError(f"{where}: ranks are the first and the last rank to draw from, such as [1, 100]")
+    if not 1 <= judged.ranks[0] <= judged.ranks[1]:
+        raise ConfigError(f"{where}: ranks {list(judged.ranks)} are none: the first is 1, and the last not before it")
+    if judged.filter is not None and judged.filter.share is None and judged.filter.ceiling is None:
+        raise ConfigError(f"{where}: filter needs a `share` of the positive's score, or a `ceiling`")
