@@ -227,7 +227,7 @@ def phases(
     places = _places(bench, queries)
     yield "ranking", [RankTask(place=place) for place in places]
     seen: dict[str, Place] = {}
-    for place in (p for p in places if len(p.docs(bench)) > 1):
+    for place in sorted((p for p in places if len(p.docs(bench)) > 1), key=lambda p: _flat(bench, records, p)):
         short = Place(ranker=place.ranker, collection=place.collection, query_id=place.query_id, depth=CHECK_DEPTH)
         seen.setdefault(place.ranker, short)
     yield "checks", [CheckTask(place=p) for p in seen.values()]
@@ -236,6 +236,12 @@ def phases(
     yield "attacks", [task for place in places for task in attack_tasks(bench, records, place)]
     certifying = [p for p in places if isinstance(p.victim(bench).ranker.ranker, Certifier)]
     yield "certificates", [CertifyTask(place=place) for place in certifying]
+
+
+def _flat(bench: Workbench, records: Mapping[str, Record], place: Place) -> bool:
+    """Whether the checked part of a list is known to have one score throughout: it would say little of a ranker."""
+    record = records.get(RankTask(place=place).key(bench))
+    return record is not None and record["status"] == "ok" and len(set(record["scores"][:CHECK_DEPTH])) == 1
 
 
 def _places(bench: Workbench, most: int | None) -> list[Place]:

@@ -13,7 +13,7 @@ import click
 
 from robustrank.errors import ConfigError, RobustRankError
 
-KINDS = ("collection", "ranker", "attack", "defense", "executor")
+KINDS = ("collection", "ranker", "attack", "defense", "variation", "executor")
 STORE = Path(".robustrank")
 
 

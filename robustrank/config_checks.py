@@ -10,6 +10,9 @@ from robustrank.tables import known
 if TYPE_CHECKING:
     from robustrank.config import AuditSpec
 
+QUERY_TYPES = ("label", "wh", "answer", "intent", "length", "clarity")
+"""Ways to tell types of queries apart: the collection's own labels, and rules (:mod:`robustrank.query_types`)."""
+
 
 def check(spec: AuditSpec, where: str) -> None:
     """Find names that lead nowhere, names twice, and numbers that make no sense.
@@ -27,6 +30,7 @@ def check(spec: AuditSpec, where: str) -> None:
         "collection": [c.name for c in spec.collections],
         "ranker": [r.name for r in spec.rankers],
         "attack": [a.name for a in spec.attacks],
+        "variation": [v.name for v in spec.variations],
         "defense": [d.name for d in spec.defenses],
         "gate": [g.name for g in spec.gates],
     }.items():
@@ -34,16 +38,23 @@ def check(spec: AuditSpec, where: str) -> None:
             raise ConfigError(f"{where}: two [[{kind}]] tables are named {name!r}; give one of them another `name`")
     _check_numbers(spec, where)
     _check_gates(spec, where)
+    _check_pooling(spec, where)
     rankers = [r.name for r in spec.rankers]
     collections = [c.name for c in spec.collections]
     for name in (n for d in spec.defenses for n in d.rankers):
         known(name, rankers, f"{where}: [[defense]] ranker")
-    _check_pooling(spec, where)
     victims = [*rankers, *(f"{d.name} + {n}" for d in spec.defenses for n in d.rankers)]
     for name in (n for a in spec.attacks for n in a.rankers):
         known(name, victims, f"{where}: [[attack]] ranker")
     for name in (n for d in spec.defenses for n in d.collections):
         known(name, collections, f"{where}: [[defense]] collection")
+    for variation in spec.variations:
+        for name in variation.collections:
+            known(name, collections, f"{where}: [[variation]] collection")
+        for name in variation.rankers:
+            known(name, rankers, f"{where}: [[variation]] ranker")
+    for name in spec.query_types:
+        known(name, QUERY_TYPES, f"{where}: query_types")
     if spec.cases.collection is not None:
         known(spec.cases.collection, collections, f"{where}: [cases] collection")
     if spec.baseline is not None:
@@ -67,6 +78,12 @@ def _check_gates(spec: AuditSpec, where: str) -> None:
         raise ConfigError(f"{where}: [sequential] stops when the gates are decided, and there is no [[gate]]")
 
 
+def _check_pooling(spec: AuditSpec, where: str) -> None:
+    if spec.pooling is not None:
+        names = [c.name for c in spec.collections]
+        known(spec.pooling.collection or spec.home.name, names, f"{where}: [pooling] collection")
+
+
 def _check_numbers(spec: AuditSpec, where: str) -> None:
     if not spec.measures or not all(isinstance(m, str) for m in spec.measures):
         raise ConfigError(f"{where}: measures must be a list of names with at least one, for example ['nDCG@10']")
@@ -75,24 +92,19 @@ def _check_numbers(spec: AuditSpec, where: str) -> None:
     for what, least, values in [
         ("[cases] queries", 1, [spec.cases.queries]),
         ("[cases] goal_rank", 1, [spec.cases.goal_rank]),
+        *([("[pooling] depth and shallow", 1, [p.depth, *p.shallow])] if (p := spec.pooling) else ()),
         *([("[sequential] batch and pairs", 1, [s.batch, s.pairs])] if (s := spec.sequential) else ()),
         ("[certify] k", 1, spec.certify.k),
         ("[certify] radius", 0, spec.certify.radius),
-def _check_pooling(spec: AuditSpec, where: str) -> None:
-    if spec.pooling is not None:
-        names = [c.name for c in spec.collections]
-        known(spec.pooling.collection or spec.home.name, names, f"{where}: [pooling] collection")
-
-
         *((f"[[collection]] {c.name!r}: queries", 1, [c.queries]) for c in spec.collections),
         *((f"[[collection]] {c.name!r}: depth", 1, [c.depth]) for c in spec.collections),
         *((f"[[defense]] {d.name!r}: queries and depth", 1, [d.queries, d.depth]) for d in spec.defenses),
+        *((f"[[variation]] {v.name!r}: queries", 1, [v.queries]) for v in spec.variations),
         *((f"[[attack]] {a.name!r}: budget", 0, [a.budget.edits, a.budget.calls]) for a in spec.attacks),
     ]:
         for value in values:
             if value is not None and (not isinstance(value, int) or value < least):
                 raise ConfigError(f"{where}: {what} must be whole numbers of at least {least}, not {value!r}")
-        *([("[pooling] depth and shallow", 1, [p.depth, *p.shallow])] if (p := spec.pooling) else ()),
     for what, names in [
         ("[cases] strata", spec.cases.strata),
         *((f"[[attack]] {a.name!r}: rankers", a.rankers) for a in spec.attacks),

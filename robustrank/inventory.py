@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import distributions
 from typing import Any, Protocol
 
-from robustrank import store
+from robustrank import query_types, store
 from robustrank.config import AuditSpec
 from robustrank.errors import DataError
 from robustrank.pools import runs
@@ -68,6 +68,7 @@ def setup(bench: Workbench, progress: Progress) -> Record:
     content: dict[str, Any] = {
         "collections": [asdict(c) for c in collections],
         "rankers": [asdict(r) for r in rankers],
+        "queries": {c.name: query_types.describe(bench.lists(c.name), spec.query_types) for c in spec.collections},
         "environment": environment(spec),
     }
     if spec.pooling is not None:

@@ -18,6 +18,7 @@ KINDS = {
     "ranker": "robustrank.rankers",
     "attack": "robustrank.attacks",
     "defense": "robustrank.defenses",
+    "variation": "robustrank.variations",
     "executor": "robustrank.executors",
 }
 """Kind of plug-in to entry-point group."""

@@ -39,8 +39,8 @@ def first_stage(plugin: Plugin, collection: Collection, queries: Sequence[Query]
     """Query id to at most ``depth`` document ids, best first; a query that finds nothing has an empty list.
 
     Args:
-        plugin: ``bm25``, ``run(path=...)`` for a TREC run file, or ``candidates`` for the list that
-            comes with the collection.
+        plugin: ``bm25``, ``run(path=...)`` for a TREC run file, ``candidates`` for the list that comes with the
+            collection, or ``judged`` for all documents judged for the query, in the order of ids.
         collection: What is searched.
         queries: Queries of the collection.
         depth: Documents per query, at most.
@@ -107,9 +107,18 @@ def _candidates(collection: Collection, queries: Sequence[Query], depth: int) ->
     return collection.candidates
 
 
+def _judged(collection: Collection, queries: Sequence[Query], depth: int) -> Mapping[str, Sequence[str]]:
+    """All documents judged for the query, by id: for collections that judged everything there is to rank."""
+    return {
+        query.query_id: [i for i in sorted(collection.qrels[query.query_id]) if i in collection.documents]
+        for query in queries
+    }
+
+
 _STAGES: dict[str, tuple[Callable[..., Mapping[str, Sequence[str]]], tuple[str, ...]]] = {
     "bm25": (_bm25, ()),
     "candidates": (_candidates, ()),
+    "judged": (_judged, ()),
     "run": (_run, ("path",)),
 }
 

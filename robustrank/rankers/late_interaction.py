@@ -1,0 +1,195 @@
+"""Late interaction: every query piece finds its best document piece (ColBERT, Khattab & Zaharia 2020)."""
+
+from __future__ import annotations
+
+import string
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustrank import weights
+from robustrank.errors import MissingExtra
+from robustrank.rankers._options import require_fits, require_sizes
+from robustrank.types import Document, Query, RankerCard
+
+KEPT = 4_000
+"""Texts a model keeps the states of; 128 pieces of 384 numbers each, about 800 MB at the most."""
+
+States = NDArray[np.float32]
+"""Pieces x dimensions, rows of unit length."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateInteraction:
+    """The sum over query pieces of the largest cosine with a piece of the document.
+
+    Query and document begin with their markers (``[unused0]``, ``[unused1]``), a query is filled up with ``[MASK]``,
+    and punctuation of the document is skipped, as ColBERT does.
+
+    Args:
+        model: ``"colbert-backbone"`` comes inside a package, without the projection that belongs to it: its states are
+            compared as they are, which the card says. Any other name is a local folder or a hub id of a BERT model
+            with ``linear.weight`` (in ``model.safetensors`` or ``1_Dense/``); without one, states are unprojected too.
+        max_length: Word pieces read of a document.
+        query_length: Word pieces of a query, filled up or cut to.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ...; the bundled model runs on the CPU.
+    """
+
+    model: str = "colbert-backbone"
+    max_length: int = 180
+    query_length: int = 32
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        require_sizes("late_interaction", max_length=min(self.max_length, self.query_length), batch=1)
+
+    @cached_property
+    def card(self) -> RankerCard:
+        """Loads the model."""
+        encoder = self._encoder
+        return RankerCard(
+            name=f"late_interaction({self.model})",
+            fingerprint=encoder.fingerprint,
+            max_length=self.max_length,
+            note=""
+            if encoder.projected
+            else "unprojected states: the model's projection to smaller vectors is missing",
+        )
+
+    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        """Sum of largest cosines."""
+        if not docs:
+            return []
+        encoder = self._encoder
+        asked = encoder.states(query.text, query=True)
+        return [largest(asked, encoder.states(doc.text, query=False)) for doc in docs]
+
+    @property
+    def _encoder(self) -> _Encoder:
+        return _load(self.model, self.max_length, self.query_length, self.device)
+
+
+def largest(query: States, document: States) -> float:
+    """MaxSim; 0 for a document without pieces."""
+    return float((query @ document.T).max(axis=1).sum()) if len(document) else 0.0
+
+
+@lru_cache(maxsize=2)
+def _load(model: str, max_length: int, query_length: int, device: str) -> _Encoder:
+    return _Encoder(model, max_length, query_length, device)
+
+
+class _Encoder:
+    def __init__(self, name: str, max_length: int, query_length: int, device: str) -> None:
+        where = weights.resolve(name)
+        onnx = isinstance(where, Path) and (where / "model.onnx").is_file()
+        backbone = _onnx(Path(where)) if onnx else _torch(name, str(where), device)
+        self._forward, self._tokenizer, self.projected, state, longest = backbone
+        require_fits(f"late_interaction {name!r}", max(max_length, query_length), longest)
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._lengths = {True: query_length, False: max_length}
+        self._kept: OrderedDict[tuple[bool, str], States] = OrderedDict()
+        piece: Callable[[str], int] = self._tokenizer.token_to_id
+        self._cls, self._sep, self._mask = piece("[CLS]"), piece("[SEP]"), piece("[MASK]")
+        self._marker = {True: piece("[unused0]"), False: piece("[unused1]")}
+        self._skipped = {piece(mark) for mark in string.punctuation}
+        told = f"{state} {self._tokenizer.to_str()} {max_length} {query_length}"
+        self.fingerprint = sha256(told.encode()).hexdigest()[:16]
+
+    def states(self, text: str, *, query: bool) -> States:
+        """The states of a text's pieces; a text is encoded once, whichever list it comes in."""
+        if (query, text) not in self._kept:
+            self._kept[query, text] = self._encode(text, query)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[query, text]
+
+    def _encode(self, text: str, query: bool) -> States:
+        length = self._lengths[query]
+        pieces = self._tokenizer.encode(text, add_special_tokens=False).ids[: length - 3]
+        ids = [self._cls, self._marker[query], *pieces, self._sep]
+        seen = len(ids)
+        if query:
+            ids += [self._mask] * (length - seen)
+        found = self._forward(ids, seen)
+        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+        kept = [place for place, piece in enumerate(ids) if query or piece not in self._skipped]
+        return np.ascontiguousarray(found[kept], dtype=np.float32)
+
+
+def _onnx(folder: Path) -> tuple[Any, Any, bool, str, int]:
+    try:
+        import onnxruntime
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise MissingExtra("the late_interaction ranker", extra="onnx", package=error.name or "onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.x64quantprecision", "1")  # as in onnx_int8
+    model = folder / "model.onnx"
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+    def forward(ids: Sequence[int], seen: int) -> NDArray[np.float32]:
+        mask = [1] * seen + [0] * (len(ids) - seen)
+        rows = {"input_ids": ids, "attention_mask": mask, "token_type_ids": [0] * len(ids)}
+        out = session.run(["last_hidden_state"], {k: np.array([v], dtype=np.int64) for k, v in rows.items()})
+        states: NDArray[np.float32] = np.array(out[0][0])
+        return states
+
+    with model.open("rb") as file:
+        state = file_digest(file, "sha256").hexdigest()
+    return forward, Tokenizer.from_file(str(folder / "tokenizer.json")), False, state, 512
+
+
+def _torch(name: str, where: str, device: str) -> tuple[Any, Any, bool, str, int]:
+    from robustrank.rankers import torch_models
+
+    def loader() -> tuple[Any, Any]:
+        from transformers import AutoModel, AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(where), AutoModel.from_pretrained(where)
+
+    tokenizer, model = torch_models.load("the late_interaction ranker", name, loader)
+    chosen = torch_models.choose_device(device)
+    model = model.float().eval().to(chosen)
+    projection = _projection(where)
+
+    def forward(ids: Sequence[int], seen: int) -> NDArray[np.float32]:
+        import torch
+
+        mask = [1] * seen + [0] * (len(ids) - seen)
+        with torch.inference_mode():
+            out = model(
+                input_ids=torch.tensor([ids], device=chosen), attention_mask=torch.tensor([mask], device=chosen)
+            ).last_hidden_state[0]
+        states: NDArray[np.float32] = np.array(out.float().cpu().numpy())
+        return states if projection is None else states @ projection.T
+
+    state = torch_models.fingerprint(model, None if projection is None else projection.tobytes().hex())
+    return forward, tokenizer.backend_tokenizer, projection is not None, state, torch_models.longest(model.config)
+
+
+def _projection(where: str) -> NDArray[np.float32] | None:
+    """``linear.weight`` of a local folder, or of a hub id's files; ``None`` where there is none."""
+    from safetensors import safe_open
+    from transformers.utils import cached_file
+
+    for file in ("1_Dense/model.safetensors", "model.safetensors"):
+        try:
+            path = cached_file(where, file, _raise_exceptions_for_missing_entries=False)
+        except OSError:
+            continue
+        if path is not None:
+            with safe_open(path, framework="numpy") as tensors:
+                if "linear.weight" in tensors.keys():  # noqa: SIM118 (no container, it only has keys)
+                    return np.array(tensors.get_tensor("linear.weight"), dtype=np.float32)
+    return None

@@ -1,0 +1,85 @@
+"""Query likelihood with Dirichlet smoothing, with the collection's statistics frozen (Zhai & Lafferty 2001)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from math import log
+
+from robustrank.errors import ContractError, PluginError
+from robustrank.interfaces import Ranker
+from robustrank.retrieval import analyze
+from robustrank.types import Collection, Document, Query, RankerCard
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryLikelihood:
+    """The log probability of the query under the document's smoothed language model, up to a constant of the query.
+
+    Args:
+        mu: Pseudo-counts of the collection's model that every document gets.
+    """
+
+    mu: float = 1000.0
+
+    def __post_init__(self) -> None:
+        if self.mu <= 0:
+            raise PluginError(f"query_likelihood: mu must be above 0, not {self.mu}")
+
+    @property
+    def card(self) -> RankerCard:
+        """Name and parameters; the fitted ranker's card also carries its statistics."""
+        return RankerCard(name=self._name, fingerprint=self._name)
+
+    @property
+    def _name(self) -> str:
+        return f"query_likelihood(mu={self.mu})"
+
+    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        """Refused: there is no language model before it has seen a collection.
+
+        Raises:
+            ContractError: Always; call :meth:`fit` first.
+        """
+        raise ContractError(f"{self._name} needs a collection's statistics; call fit(collection) first")
+
+    def fit(self, collection: Collection, /) -> Ranker:
+        """The ranker with the collection's term probabilities."""
+        texts = [collection.documents[doc_id].text for doc_id in sorted(collection.documents)]
+        counts = Counter(term for terms in analyze(texts) for term in terms)
+        total = sum(counts.values())
+        fingerprint = sha256(f"{self._name} {collection.digest}".encode()).hexdigest()[:16]
+        card = RankerCard(
+            name=self._name, fingerprint=fingerprint, note=f"statistics of {collection.name}, frozen under attack",
+            invariant=("order", "case"),
+        )  # fmt: skip
+        return FittedQueryLikelihood(card, {term: count / total for term, count in counts.items()}, self.mu)
+
+
+@dataclass(frozen=True)
+class FittedQueryLikelihood:
+    """Query likelihood with statistics.
+
+    Args:
+        card: What it declares.
+        probability: Of every term, in the collection.
+        mu: Pseudo-counts.
+    """
+
+    card: RankerCard
+    probability: Mapping[str, float]
+    mu: float
+
+    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        """Sum over query terms of log(1 + tf / (mu p(term))), plus query length x log(mu / (length + mu)).
+
+        Terms the collection does not have are left out: they say nothing about any document.
+        """
+        terms = [term for term in analyze([query.text])[0] if term in self.probability]
+        scores = []
+        for document in analyze([doc.text for doc in docs]):
+            seen = sum(log(1 + document.count(term) / (self.mu * self.probability[term])) for term in terms)
+            scores.append(seen + len(terms) * log(self.mu / (len(document) + self.mu)))
+        return scores
