@@ -30,6 +30,8 @@ SENSES = 2
 SHARE = 0.2
 """Least share of a word's tagged uses that its second sense must have."""
 NUMBERS = ("cardinal.a.02", "ordinal.a.02")
+MUTUAL = 2
+"""Nearest neighbours that must be mutual in the table of small components."""
 UNWANTED = ("obscenity.n.02", "ethnic_slur.n.01", "disparagement.n.01")
 
 
@@ -92,6 +94,14 @@ def counterfitted_pairs(path: Path, wordnet: Any, dropped: set[str]) -> Iterator
     return ((word, other) for word in sorted(good & table.keys()) for other in table[word] if other in good)
 
 
+def mutual_pairs(path: Path, allowed: Path) -> Iterator[Pair]:
+    """Pairs of a table in which each word is one of the other's two nearest that the table allows."""
+    near: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
+    table: dict[str, list[str]] = json.loads(gzip.decompress(allowed.read_bytes()))
+    nearest = {word: [other for other in near.get(word, ()) if other in table[word]][:MUTUAL] for word in table}
+    return ((word, other) for word in table for other in nearest[word] if word in nearest[other])
+
+
 def antonym_pairs(paths: Iterable[Path], wordnet: Any) -> set[Pair]:
     """Pairs of opposites, both ways round."""
     listed = [tuple(line.split()) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
@@ -114,7 +124,7 @@ def write(path: Path, pairs: Iterable[Pair], opposites: set[Pair]) -> None:
 
 
 def main() -> None:
-    """Build both tables."""
+    """Build the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wordnet", type=Path, required=True)
     parser.add_argument("--counterfitted", type=Path, required=True)
@@ -131,6 +141,8 @@ def main() -> None:
             counterfitted_pairs(options.counterfitted, wordnet, dropped),
             opposites,
         )
+        pairs = mutual_pairs(options.counterfitted, options.output / "counterfitted.json.gz")
+        write(options.output / "counterfitted-mutual.json.gz", pairs, opposites)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def write(folder: Path, content: object, name: str = "table.json") -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", ["counterfitted", "wordnet", "counterfitted|wordnet", "counterfitted&wordnet"])
+@pytest.mark.parametrize("name", ["counterfitted", "counterfitted-mutual", "wordnet", "counterfitted|wordnet", "counterfitted&wordnet"])
 def test_tables_are_symmetric_sorted_and_never_offer_the_word_itself(name: str) -> None:
     table = load(name).neighbours
     assert len(table) > 1000
@@ -29,7 +29,7 @@ def test_tables_are_symmetric_sorted_and_never_offer_the_word_itself(name: str) 
         assert all(word in table[other] for other in others)
 
 
-@pytest.mark.parametrize("name", ["counterfitted", "wordnet"])
+@pytest.mark.parametrize("name", ["counterfitted", "counterfitted-mutual", "wordnet"])
 def test_every_bundled_entry_is_one_lower_case_word_and_no_function_word(name: str) -> None:
     for word in load(name).neighbours:
         assert [found.text for found in words(word)] == [word] == [word.lower()]
@@ -94,5 +94,5 @@ def test_a_broken_table_is_refused_with_file_and_reason(tmp_path: Path, content:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(DataError, match=r"wordnett.*have counterfitted, wordnet"):
+    with pytest.raises(DataError, match=r"wordnett.*have counterfitted, counterfitted-mutual, wordnet"):
         load("counterfitted|wordnett")
