@@ -9,6 +9,7 @@ flatter holes; its calibration, on queries it was not fitted on, is told with ev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,34 +128,38 @@ def _logistic(design: Floats, hit: NDArray[np.bool_], queries: NDArray[np.intp])
     return beta, bread @ (meat.eigenvectors * np.sqrt(np.maximum(meat.eigenvalues, 0)))
 
 
-def means(pool: Pool, measure: Cut, judged: Mask, holes: Mask, model: Model, *, seed: int = 0) -> Floats:
-    """[FILLS, S]: the systems' means, each time with every hole given a grade drawn from the model.
+def means(pool: Pool, measure: Cut, judged: Mask, model: Model, systems: Sequence[int], *, seed: int = 0) -> Floats:
+    """[FILLS, systems]: the systems' means, each time with the holes of their top k given grades drawn from the model.
+
+    As with the bounds, what none of these systems shows stays not relevant.
 
     Args:
-        pool: The systems.
+        pool: All systems: their ranks tell how relevant a hole is.
         measure: What is averaged over queries.
         judged: [Q, D], the judgments that stay.
-        holes: [Q, D], the documents to be filled; none of them judged.
         model: Of relevance.
+        systems: Indices of the systems.
         seed: Of the drawing.
     """
+    ranks = pool.rank[list(systems)]
+    holes = (ranks <= measure.k).any(axis=0) & ~judged
     data, rng = features(pool, judged), np.random.default_rng(seed)
     deviates = rng.standard_normal((FILLS, model.coefficients.shape[1]))
-    total = np.zeros((FILLS, len(pool.systems)))
+    total = np.zeros((FILLS, len(ranks)))
     for q in range(len(pool.queries)):
         columns = np.flatnonzero(holes[q] | (judged[q] & (pool.grade[q] > 0)))
         unknown = holes[q][columns]
         grades = np.tile(np.where(judged[q], pool.grade[q], 0)[columns], (FILLS, 1))
         chances = model.probabilities(data[q][columns[unknown]], deviates)
         grades[:, unknown] = (rng.random((FILLS, int(unknown.sum()), 1)) < chances).sum(axis=2)
-        total += _filled(pool, q, columns).score(measure, grades).T
+        total += _filled(pool, ranks[:, q, columns]).score(measure, grades).T
     return total / len(pool.queries)
 
 
-def _filled(pool: Pool, q: int, columns: NDArray[np.intp]) -> Pool:
-    """One query as a pool of as many equal queries as there are fillings."""
-    rank = np.broadcast_to(pool.rank[:, q, columns][:, None], (len(pool.systems), FILLS, len(columns)))
-    return Pool(pool.systems, (pool.queries[q],) * FILLS, (), rank, pool.grade, pool.judged, pool.top)
+def _filled(pool: Pool, ranks: NDArray[np.int64]) -> Pool:
+    """One query's ranks ([S, D]) as a pool of as many equal queries as there are fillings."""
+    rank = np.broadcast_to(ranks[:, None], (len(ranks), FILLS, ranks.shape[1]))
+    return Pool((), (), (), rank, pool.grade, pool.judged, pool.top)
 
 
 def interval(drawn: Floats) -> Range:

@@ -71,7 +71,7 @@ def analyse(runs: Runs, qrels: Qrels, question: Question) -> Pooling:
     """
     measure = checked(question, list(runs))
     pool = build(runs, qrels)
-    fills = _fills(pool, measure)
+    model = filling.fit(pool, pool.judged)
     return Pooling(
         collection=question.collection,
         measure=question.measure,
@@ -80,8 +80,8 @@ def analyse(runs: Runs, qrels: Qrels, question: Question) -> Pooling:
         queries=len(pool.queries),
         judgments=int(pool.judged.sum()),
         pooled=int(pool.pooled(question.depth).sum()),
-        systems=_systems(pool, measure, question, qrels, fills),
-        pairs=_pairs(pool, measure, fills),
+        systems=_systems(pool, measure, question, qrels, model),
+        pairs=_pairs(pool, measure, model),
         left_out=_left_out(pool, measure, question),
         shallow=[
             _other(pool, measure, question.depth, pool.pooled(depth), f"depth {depth}")
@@ -184,7 +184,9 @@ def hole_range(
     return Range(float(low), float(high))
 
 
-def _systems(pool: Pool, measure: Cut, question: Question, qrels: Qrels, fills: Floats | None) -> list[PooledSystem]:
+def _systems(
+    pool: Pool, measure: Cut, question: Question, qrels: Qrels, model: filling.Model | None
+) -> list[PooledSystem]:
     values, judged = pool.values(measure, pool.judged), pool.judged_at(measure.k, pool.judged)
     unjudged = pool.contributed(question.depth).any(axis=0) & ~pool.judged
     marked = {
@@ -209,7 +211,7 @@ def _systems(pool: Pool, measure: Cut, question: Question, qrels: Qrels, fills: 
                 value=_mean(values[s]),
                 judged=_mean(judged[s]),
                 holes=hole_range(pool, measure, pool.judged, s),
-                fill=None if fills is None else filling.interval(fills[:, s]),
+                fill=_fill(pool, measure, pool.judged, model, s),
                 condensed=_mean(list(plain.values())),
                 bpref=_mean(list(bpref.values())),
                 inf_ap=_mean(list(inferred.values())),
@@ -220,16 +222,11 @@ def _systems(pool: Pool, measure: Cut, question: Question, qrels: Qrels, fills: 
     return found
 
 
-def _fills(pool: Pool, measure: Cut) -> Floats | None:
-    """[fills, S] with the holes of all top k drawn together; ``None`` without a model."""
-    model = filling.fit(pool, pool.judged)
-    if model is None:
-        return None
-    unknown = (pool.rank <= measure.k).any(axis=0) & ~pool.judged
-    return filling.means(pool, measure, pool.judged, unknown, model)
+def _fill(pool: Pool, measure: Cut, judged: Mask, model: filling.Model | None, s: int) -> Range | None:
+    return None if model is None else filling.interval(filling.means(pool, measure, judged, model, [s])[:, 0])
 
 
-def _pairs(pool: Pool, measure: Cut, fills: Floats | None) -> list[PairHoles]:
+def _pairs(pool: Pool, measure: Cut, model: filling.Model | None) -> list[PairHoles]:
     values = pool.values(measure, pool.judged)
     pairs = list(combinations(range(len(pool.systems)), 2))
     tested = [stats.paired(list(values[a]), list(values[b])) for a, b in pairs]
@@ -237,7 +234,8 @@ def _pairs(pool: Pool, measure: Cut, fills: Floats | None) -> list[PairHoles]:
     found = []
     for (a, b), (difference, _), p in zip(pairs, tested, corrected, strict=True):
         reach = hole_range(pool, measure, pool.judged, a, b)
-        drawn = None if fills is None else (fills[:, a] - fills[:, b]) * np.sign(difference.value)
+        drawn = None if model is None else filling.means(pool, measure, pool.judged, model, [a, b])
+        ahead = None if drawn is None else (drawn[:, 0] - drawn[:, 1]) * np.sign(difference.value)
         found.append(
             PairHoles(
                 a=pool.systems[a],
@@ -246,7 +244,7 @@ def _pairs(pool: Pool, measure: Cut, fills: Floats | None) -> list[PairHoles]:
                 p_holm=p,
                 holes=reach,
                 holes_could_flip=bool(holes.could_flip(difference.value, reach)),
-                flip_share=None if drawn is None else float((drawn < 0).mean()),
+                flip_share=None if ahead is None else float((ahead < -holes.EVEN).mean()),
             )
         )
     return found
@@ -292,9 +290,6 @@ def _one_left_out(
         pool.values(measure, pool.pooled(depth)),
         pool.values(measure, judged),
     )
-    model = filling.fit(pool, judged)
-    unknown = (pool.rank[s] <= measure.k) & ~judged
-    fill = None if model is None else filling.interval(filling.means(pool, measure, judged, unknown, model)[:, s])
     removed = pool.pooled(depth) & ~judged
     return LeftOutSystem(
         system=system,
@@ -304,7 +299,7 @@ def _one_left_out(
         rank_left_out=leave_out.ranks(values)[s],
         judged=_mean(pool.judged_at(measure.k, judged)[s]),
         holes=hole_range(pool, measure, judged, s, elsewhere=removed),
-        fill=fill,
+        fill=_fill(pool, measure, judged, filling.fit(pool, judged), s),
         conclusions=conclusions,
     )
 

@@ -169,8 +169,7 @@ def test_drawn_fillings_stay_within_the_bounds() -> None:
     judged = leave_out.without(pool, 5, ["s0"])
     model = filling.fit(pool, judged)
     assert model is not None
-    holes = (pool.rank[0] <= NDCG.k) & ~judged
-    drawn = filling.means(pool, NDCG, judged, holes, model)[:, 0]
+    drawn = filling.means(pool, NDCG, judged, model, [0])[:, 0]
     reach = hole_range(pool, NDCG, judged, 0)
     assert reach.low - 1e-9 <= drawn.min() < drawn.max() <= reach.high + 1e-9
 
@@ -181,7 +180,7 @@ def test_filling_recovers_what_was_judged_at_random() -> None:
     judged = pool.judged & (np.random.default_rng(1).random(pool.judged.shape) < 0.5)
     model = filling.fit(pool, judged)
     assert model is not None
-    drawn = filling.means(pool, NDCG, judged, pool.judged & ~judged, model)
+    drawn = filling.means(pool, NDCG, judged, model, range(len(pool.systems)))
     whole = pool.values(NDCG, pool.judged).mean(axis=1)
     for s in range(len(pool.systems)):
         low, high = filling.interval(drawn[:, s])
@@ -213,3 +212,15 @@ def test_bounds_of_a_mean_are_the_means_of_the_bounds() -> None:
     ends = [bounds(NDCG, runs["s0"][q], pool.grades(i, judged), pool.top) for i, q in enumerate(pool.queries)]
     reach = hole_range(pool, NDCG, judged, 0)
     assert reach == pytest.approx(tuple(np.mean(ends, axis=0)))
+
+
+def test_draws_of_every_system_lie_within_its_bounds_and_flips_only_where_they_allow_it() -> None:
+    runs, qrels = random_pool(9)
+    rng = np.random.default_rng(2)
+    partly = {q: {d: g for d, g in grades.items() if rng.random() < 0.7} for q, grades in qrels.items()}
+    found = analyse(runs, partly, Question(collection="c", groups={}))
+    for system in found.systems:
+        assert system.fill is not None
+        assert system.holes.low - 1e-9 <= system.fill.low <= system.fill.high <= system.holes.high + 1e-9
+    assert any(pair.holes_could_flip for pair in found.pairs)
+    assert all(pair.holes_could_flip or not pair.flip_share for pair in found.pairs)
