@@ -10,7 +10,7 @@ from robustrank import registry
 from robustrank.config import AuditSpec
 from robustrank.interfaces import Attack
 from robustrank.plain import revive
-from robustrank.protocols import adversarial, certified, effectiveness, pooling, shift
+from robustrank.protocols import adversarial, cases, certified, effectiveness, pooling, shift
 from robustrank.redflags import red_flags
 from robustrank.store import Record
 from robustrank.summary import AttackResult, CollectionSummary, RankerSummary, Summary
@@ -47,6 +47,7 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
         attacks=results,
         certificates=certified.certificates([r for r in tasks if r["kind"] == "certificate"], attacked, threats),
         worst_cases=adversarial.worst_cases(attacked, built),
+        cases=cases.cases(attacked, [r for r in tasks if r["kind"] == "certificate"], built),
         red_flags=red_flags(tasks, figures, results, threats),
         tested=tested(results, spec),
         not_tested=not_tested(results, spec),

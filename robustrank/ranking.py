@@ -26,6 +26,13 @@ def rank_of(doc_id: str, score: float, others: Sequence[tuple[str, float]]) -> i
     return 1 + sum((s, i) > (score, doc_id) for i, s in others if i != doc_id)
 
 
+def fallen(before: Sequence[str], after: Sequence[str], top: int = 10) -> list[tuple[str, int, int]]:
+    """Document id, rank before and rank after of those of the ``top`` that stand lower now; lists of ids, best first."""
+    places = {doc_id: rank for rank, doc_id in enumerate(after, start=1)}
+    ranked = enumerate(before[:top], start=1)
+    return [(doc_id, rank, places[doc_id]) for rank, doc_id in ranked if places[doc_id] > rank]
+
+
 def run_lines(query_id: str, ranking: Sequence[str]) -> list[ScoredDoc]:
     """A ranking as run lines with strictly falling scores, so that no tool can settle ties another way."""
     return [ScoredDoc(query_id, doc_id, float(len(ranking) - i)) for i, doc_id in enumerate(ranking)]

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from robustrank.attacked import Cases
 from robustrank.errors import StoreError
 from robustrank.plain import revive
 from robustrank.pool_results import Pooling
@@ -301,6 +302,8 @@ class Summary:
     """The audit file."""
     verdicts: Sequence[Verdict] = ()
     pooling: Pooling | None = None
+    cases: Cases = field(default_factory=Cases)
+    """Every attacked case; :attr:`worst_cases` are the largest moves among them, with whole texts."""
     sequential: Sequential | None = None
     """``None`` where the number of queries was settled beforehand."""
     schema: int = SCHEMA
@@ -308,7 +311,12 @@ class Summary:
 
 def write(summary: Summary, path: Path) -> None:
     """Write ``summary.json``, whole or not at all; in ASCII, so that unseen characters are seen and surrogates pass."""
-    replace(path, json.dumps(asdict(summary), indent=1) + "\n")
+    data = asdict(summary)
+    cases = data.pop("cases")
+    rows = ",\n".join(map(json.dumps, cases["rows"]))  # a line a case: with a line a field it is thrice as long
+    texts = ",\n".join(map(json.dumps, cases["texts"]))
+    whole = json.dumps(data, indent=1).removesuffix("\n}")
+    replace(path, f'{whole},\n "cases": {{"texts": [\n{texts}\n], "rows": [\n{rows}\n]}}\n}}\n')
 
 
 def read(path: Path) -> Summary:

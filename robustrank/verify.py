@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 from string import punctuation, whitespace
 
 from robustrank.errors import ConfigError
@@ -86,11 +87,21 @@ def diff(before: str, after: str) -> list[tuple[str, str, str]]:
         include what stands between words: joined, they are exactly the two texts.
     """
     old, new = _pieces(before), _pieces(after)
+    most = min(len(old), len(new))
+    head = next((i for i in range(most) if old[i] != new[i]), most)
+    tail = next((i for i in range(most - head) if old[-1 - i] != new[-1 - i]), most - head)
+    runs = _runs(old[head : len(old) - tail], new[head : len(new) - tail])
+    around = [("equal", same, same) for same in ("".join(old[:head]), "".join(old[len(old) - tail :]))]
+    return [run for run in (around[0], *runs, around[1]) if run[1] or run[2]]
+
+
+def _runs(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, str, str]]:
     # White space joins a run but never starts one: otherwise unrelated words would line up at their spaces.
     matcher = SequenceMatcher(str.isspace, old, new, autojunk=False)
     return [(op, "".join(old[i:j]), "".join(new[k:m])) for op, i, j, k, m in matcher.get_opcodes()]
 
 
+@lru_cache(maxsize=4096)  # the same document is attacked many times
 def _pieces(text: str) -> list[str]:
     """The words of a text, and between them runs of white space and of marks; joined, they are the text."""
     pieces, *between = (re.findall(r"\s+|\S+", gap) for gap in gaps(text))

@@ -61,7 +61,12 @@ def successes(group: Sequence[Record]) -> dict[str, Success]:
 
 def lead(result: AttackResult) -> str:
     """The success an attack is judged and compared by: the largest cutoff there is, else the plain one."""
-    return next((f"ASR@{k}" for k in reversed(CUTOFFS) if f"ASR@{k}" in result.success), next(iter(result.success)))
+    return leading(result.success)
+
+
+def leading(ways: Mapping[str, object]) -> str:
+    """The same, of ways of success by name."""
+    return next((f"ASR@{k}" for k in reversed(CUTOFFS) if f"ASR@{k}" in ways), next(iter(ways)))
 
 
 def strongest(
