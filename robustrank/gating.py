@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from robustrank import gate, ratchet, summary, verdicts
+from robustrank import gate, summary, verdicts
+from robustrank import ratchet as ratchets
 from robustrank.config import AuditSpec, GateSpec
 from robustrank.errors import ConfigError, StoreError
 from robustrank.figures import Figure
@@ -86,18 +87,18 @@ class Judged:
             raise ConfigError(f"{self.path}: no gate with worse_by, so there is nothing for a ratchet file to hold")
         if self.found.finished is None:
             raise ConfigError(f"{self.folder}: the audit is not finished; its command goes on from here")
-        old = ratchet.read(path)
+        old = ratchets.read(path)
         if not force:
             self._check_held(old, path)
         figures: list[Figure] = []
         for each in wanted:
             figures += [f for f in gate.named(each, self.found) if f not in figures]
-        new = ratchet.updated(old, figures, self.found, force=force)
-        ratchet.write(new, path)
+        new = ratchets.updated(old, figures, self.found, force=force)
+        ratchets.write(new, path)
         kept = [held for held in new.figures if old and held in old.figures]
         return [f"wrote {path}: {len(new.figures)} figures, {len(kept)} of them as they were"]
 
-    def _check_held(self, old: ratchet.Ratchet | None, path: Path) -> None:
+    def _check_held(self, old: ratchets.Ratchet | None, path: Path) -> None:
         """All gates hold, but for those whose figure the file does not have yet."""
         new = [g.name for g in self.spec.gates if g.worse_by is not None and not _covered(g, old, self.found)]
         failed = [v.gate for v in gate.judge(self._others(new), self.found, path) if not v.held]
@@ -110,5 +111,5 @@ class Judged:
         return [g for g in self.spec.gates if g.name not in names]
 
 
-def _covered(each: GateSpec, old: ratchet.Ratchet | None, found: Summary) -> bool:
+def _covered(each: GateSpec, old: ratchets.Ratchet | None, found: Summary) -> bool:
     return old is not None and all(old.find(figure) for figure in gate.named(each, found))

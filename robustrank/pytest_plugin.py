@@ -1,4 +1,4 @@
-"""The pytest plug-in: every ``[[gate]]`` of a ``*.audit.toml`` file is one test.
+"""The pytest plug-in: every ``[[gate]]`` of a ``*.audit.toml`` file is one test, and a fixture for tests of your own.
 
 Only pytest and the standard library are imported here, because this module loads in every pytest run of every
 environment that has RobustRank; the rest waits until an audit file is collected, heavy packages until a gate runs.
@@ -6,8 +6,9 @@ environment that has RobustRank; the rest waits until an audit file is collected
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,10 @@ import pytest
 if TYPE_CHECKING:
     from robustrank.config import AuditSpec, GateSpec
     from robustrank.summary import Summary, Verdict
+    from robustrank.types import Estimate
 
 SUFFIX = ".audit.toml"
+FIXTURE = "robustrank_audit"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,7 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark."""
-    config.addinivalue_line("markers", "robustrank: a gate of an audit file (select with -m robustrank)")
+    config.addinivalue_line("markers", "robustrank: a gate, or a test that asks for an audit (-m robustrank)")
+    config.stash[_AUDITS] = _Audits(config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> AuditFile | None:
@@ -40,10 +44,117 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> AuditFile 
     return AuditFile.from_parent(parent, path=file_path) if file_path.name.endswith(SUFFIX) else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with the fixture carry the mark, as gates do."""
+    for item in items:
+        if FIXTURE in getattr(item, "fixturenames", ()):
+            item.add_marker("robustrank")
+
+
+@pytest.fixture
+def robustrank_audit(request: pytest.FixtureRequest) -> Callable[[str | Path], Audited]:
+    """Run an audit, once in a test run, and ask it for estimates.
+
+    ``robustrank_audit("my.audit.toml").estimate("ASR@10", ranker="mine", attack="prada").high <= 0.1``. The file is
+    looked for beside the test, then from the root of the project; ``"quick"`` and ``"default"`` are the bundled ones.
+    """
+    audits = request.config.stash[_AUDITS]
+
+    def run(file: str | Path) -> Audited:
+        from robustrank import config
+
+        beside = request.path.parent / file
+        known = file if file in config.BUNDLED else beside if beside.exists() else request.config.rootpath / file
+        with _one_line("could not run: "):
+            spec = config.load(known)
+            return Audited(audits.summary(spec), audits.folder(spec) / "report.html")
+
+    return run
+
+
+class Audited:
+    """An audit that has run.
+
+    Args:
+        summary: What it found.
+        report: The report to read.
+    """
+
+    def __init__(self, summary: Summary, report: Path) -> None:
+        self.summary = summary
+        self.report = report
+
+    def estimate(self, measure: str, **where: str | int) -> Estimate:
+        """One figure with its interval, named as a gate would name it.
+
+        Args:
+            measure: For example ``"nDCG@10"``, ``"ASR@10"`` or ``"CRQ@5"``.
+            **where: ``ranker``, ``collection``, ``attack`` (without it the worst of all that are no controls), ...
+
+        A name that no figure has, or several have, fails the test and lists the near ones.
+        """
+        __tracebackhide__ = True
+        from robustrank import gate
+        from robustrank.config import GateSpec
+
+        with _one_line():
+            figures = gate.named(GateSpec(name="of this test", measure=measure, where=where), self.summary)
+        found = [(figure.estimate, figure.higher_is_better) for figure in figures if figure.estimate]
+        return max(found, key=lambda pair: -pair[0].value if pair[1] else pair[0].value)[0]
+
+
+class _Audits:
+    """The audits of a test run; each runs once, when it is first asked for."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._outcomes: dict[Path, Summary | Exception] = {}
+
+    @cached_property
+    def _store(self) -> Path:
+        store = self._config.getoption("--robustrank-store") or self._config.getini("robustrank_store")
+        return self._config.rootpath / str(store)
+
+    def folder(self, spec: AuditSpec) -> Path:
+        """Where the audit's records lie."""
+        from robustrank import audit
+
+        return audit.folder(spec, self._store)
+
+    def summary(self, spec: AuditSpec) -> Summary:
+        """The audit's summary; an audit that could not run is not tried again."""
+        folder = self.folder(spec)
+        if folder not in self._outcomes:
+            try:
+                self._outcomes[folder] = self._run(spec, folder)
+            except Exception as error:
+                self._outcomes[folder] = error
+        outcome = self._outcomes[folder]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _run(self, spec: AuditSpec, folder: Path) -> Summary:
+        import warnings
+
+        from robustrank import audit, summary
+
+        session: str = getattr(self._config, "workerinput", {}).get("testrunuid", "")
+        with _turn(folder), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the libraries behind rankers: no concern of this test suite
+            mark = folder / "session"
+            if session and mark.exists() and mark.read_text(encoding="utf-8") == session:
+                return summary.read(folder / "summary.json")  # another xdist worker ran it a moment ago
+            result = audit.run(spec, folder, fresh=self._config.getoption("--robustrank-fresh"))
+            mark.write_text(session, encoding="utf-8")
+            return result
+
+
+_AUDITS = pytest.StashKey[_Audits]()
+
+
 class AuditFile(pytest.File):
     """One audit file; its audit runs once, when the first of its gates runs."""
-
-    _outcome: Summary | Exception | None = None
 
     def collect(self) -> Iterator[Gate]:
         """One test per gate."""
@@ -58,45 +169,9 @@ class AuditFile(pytest.File):
         for limit in spec.gates:
             yield Gate.from_parent(self, name=limit.name, spec=spec, gate=limit)
 
-    def summary(self, spec: AuditSpec) -> Summary:
-        """The audit's summary; an audit that could not run is not tried again for the next gate."""
-        if self._outcome is None:
-            try:
-                self._outcome = self._audit(spec)
-            except Exception as error:
-                self._outcome = error
-        if isinstance(self._outcome, Exception):
-            raise self._outcome
-        return self._outcome
-
-    def folder(self, spec: AuditSpec) -> Path:
-        """Where the audit's records lie."""
-        from robustrank import audit
-
-        store = self.config.getoption("--robustrank-store") or self.config.getini("robustrank_store")
-        return audit.folder(spec, self.config.rootpath / store)
-
-    def _audit(self, spec: AuditSpec) -> Summary:
-        import warnings
-
-        from robustrank import audit, summary
-
-        folder = self.folder(spec)
-        session: str = getattr(self.config, "workerinput", {}).get("testrunuid", "")
-        with _turn(folder), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the libraries behind rankers: no concern of this test suite
-            mark = folder / "session"
-            if session and mark.exists() and mark.read_text(encoding="utf-8") == session:
-                return summary.read(folder / "summary.json")  # another xdist worker ran it a moment ago
-            result = audit.run(spec, folder, fresh=self.config.getoption("--robustrank-fresh"))
-            mark.write_text(session, encoding="utf-8")
-            return result
-
 
 class Gate(pytest.Item):
     """One gate; passes when it is held."""
-
-    parent: AuditFile
 
     def __init__(self, *, spec: AuditSpec, gate: GateSpec, **rest: Any) -> None:
         super().__init__(**rest)
@@ -110,10 +185,11 @@ class Gate(pytest.Item):
         """Run or resume the audit, and judge this gate."""
         from robustrank.gate import judge
 
-        [verdict] = judge([self.gate], self.parent.summary(self.spec), self.spec.ratchet)
+        audits = self.config.stash[_AUDITS]
+        [verdict] = judge([self.gate], audits.summary(self.spec), self.spec.ratchet)
         self.user_properties.append(("robustrank", f"{verdict.outcome}: {verdict.reason}"))
         if not verdict.held:
-            raise GateNotHeld(verdict, self.parent.folder(self.spec) / "report.html")
+            raise GateNotHeld(verdict, audits.folder(self.spec) / "report.html")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """One line for a gate that is not held and for an audit that cannot run; a traceback for a bug."""
@@ -139,11 +215,30 @@ class GateNotHeld(Exception):
 
 
 @contextmanager
+def _one_line(before: str = "") -> Iterator[None]:
+    """Fail the test with the error's own words: it is about a name or a file, and no traceback explains that better."""
+    from robustrank.errors import RobustRankError
+    from robustrank.hostile import for_terminal
+
+    try:
+        yield
+    except RobustRankError as error:
+        pytest.fail(before + for_terminal(str(error)), pytrace=False)
+
+
+@contextmanager
 def _turn(folder: Path) -> Iterator[None]:
     """Wait for other workers of this test run that audit into the same folder."""
     import fcntl
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    from robustrank.errors import StoreError
+
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{folder.parent}: cannot be written: {error}; give --robustrank-store another folder"
+        ) from error
     with folder.with_name(f"{folder.name}.turn").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -164,6 +164,63 @@ def test_the_verdict_is_in_the_junit_file(pytester: pytest.Pytester, project: Pa
     assert '<property name="robustrank" value="pass: nDCG@10' in (project / "out.xml").read_text()
 
 
+OWN = """
+def test_own(robustrank_audit):
+    audited = robustrank_audit("ranker.audit.toml")
+    assert audited.estimate("nDCG@10", ranker="net").low >= 0.5
+    assert audited.report.name == "report.html"
+
+def test_worst_attack(robustrank_audit):
+    found = robustrank_audit("ranker.audit.toml").estimate("ASR@10", ranker="net")
+    assert found.value == 0.6
+    assert found.high <= 0.5
+
+def test_other():
+    pass
+"""
+
+
+def test_a_fixture_gives_estimates_for_assertions_of_ones_own(
+    pytester: pytest.Pytester, project: Path, runs: list[dict[str, Any]]
+) -> None:
+    pytester.makepyfile(OWN)
+    result = pytester.runpytest_inprocess("-k", "not ranks")
+    result.assert_outcomes(passed=2, failed=1, deselected=3)
+    result.stdout.fnmatch_lines(["*assert 0.7 <= 0.5*"])
+    pytester.runpytest_inprocess("-m", "robustrank").assert_outcomes(passed=2, failed=3, deselected=1)
+    assert len(runs) == 2  # gates and tests of one session share the audit
+
+
+def test_a_figure_that_is_not_there_names_the_near_ones(
+    pytester: pytest.Pytester, project: Path, runs: list[dict[str, Any]]
+) -> None:
+    pytester.makepyfile(
+        "def test_own(robustrank_audit): robustrank_audit('ranker.audit.toml').estimate('nDCG@10', ranker='nte')"
+    )
+    result = pytester.runpytest_inprocess("-k", "own")
+    result.stdout.fnmatch_lines(["gate 'of this test': no figure nDCG@10*near: nDCG@10 (ranker 'bm25'*"])
+    assert "gate.py" not in result.stdout.str()
+
+
+def test_only_what_failed_last_is_run_again_with_lf(
+    pytester: pytest.Pytester, project: Path, runs: list[dict[str, Any]]
+) -> None:
+    pytester.runpytest_inprocess().assert_outcomes(passed=1, failed=2)
+    pytester.runpytest_inprocess("--lf").assert_outcomes(failed=2)
+
+
+def test_a_store_that_cannot_be_written_is_one_line(pytester: pytest.Pytester, project: Path) -> None:
+    (project / "taken").write_text("")
+    result = pytester.runpytest_inprocess("--robustrank-store=taken/here", "-k", "perfectly")
+    result.stdout.fnmatch_lines(["could not run: *cannot be written: *give --robustrank-store another folder"])
+
+
+def test_collecting_gates_imports_nothing_heavy(pytester: pytest.Pytester, project: Path) -> None:
+    heavy = {"torch", "numpy", "pandas", "scipy", "jinja2", "rich", "matplotlib"}
+    pytester.makepyfile(f"import sys\ndef test_light(): assert not {heavy!r} & set(sys.modules)")
+    pytester.runpytest_subprocess("-k", "light").assert_outcomes(passed=1, deselected=3)
+
+
 @pytest.mark.slow
 def test_workers_of_xdist_share_one_audit(pytester: pytest.Pytester, project: Path) -> None:
     _tiny_collection(project / "tiny")

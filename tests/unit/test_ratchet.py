@@ -222,7 +222,7 @@ def audited(tmp_path: Path, release: Summary) -> Path:
 
 
 def test_the_command_writes_the_file_beside_the_audit_file_once_the_gates_hold(audited: Path, release: Summary) -> None:
-    out = ["--out", audited.parent / "store"]
+    out = ["--out", str(audited.parent / "store")]
     assert run("gate", audited, *out).exit_code == 1  # nothing to compare with yet
     assert run("gate", audited, *out, "--update-ratchet").exit_code == 0
     assert (audited.parent / "my.ratchet.json").exists()
@@ -239,7 +239,7 @@ def test_the_command_writes_the_file_beside_the_audit_file_once_the_gates_hold(a
 def test_verdicts_come_in_every_format_and_as_a_job_summary(
     audited: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    out = ["--out", audited.parent / "store"]
+    out = ["--out", str(audited.parent / "store")]
     assert json.loads(run("gate", audited, *out, "--format", "json").stdout)["held"] is False
     assert run("gate", audited, *out, "--format", "junit").stdout.startswith("<?xml")
     page = tmp_path / "page.md"

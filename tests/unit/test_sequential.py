@@ -100,7 +100,8 @@ def test_stopped_and_resumed_it_asks_the_same_queries_and_ends_the_same(
     resumed = audit.run(spec, tmp_path)
     assert resumed.sequential == decided[1].sequential
     assert resumed.verdicts == decided[1].verdicts
-    assert read_plan(tmp_path).live == read_plan(decided[0]).live
+    ours, theirs = (read_plan(folder).phases for folder in (tmp_path, decided[0]))
+    assert ours["ranking"] == theirs["ranking"]
     assert audit.summarise(tmp_path).verdicts == resumed.verdicts
 
 
@@ -196,6 +197,6 @@ def test_status_tells_how_much_is_planned(home: Path, tmp_path: Path) -> None:
     assert audit.status(tmp_path) == [
         ("ranking", 80, 80),
         ("checks", 2, 2),
-        ("attacks", 40, 40),
+        ("attacks", 6, 6),
         ("certificates", 0, 0),
     ]

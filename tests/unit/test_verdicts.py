@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +51,7 @@ CASE = WorstCase(
 @pytest.fixture
 def told(summary: Summary) -> Told:
     """One gate that holds, one that fails, one that is open, one that may be."""
-    tables = config.tomllib.loads(GATES)["gate"]
+    tables = tomllib.loads(GATES)["gate"]
     found = gate.judge([config.GateSpec(**table) for table in tables], summary)
     assert [v.outcome for v in found] == ["pass", "fail", "inconclusive", "inconclusive"]
     return Told(summary=replace(summary, source=GATES, worst_cases=[CASE]), verdicts=found, path=Path("my.audit.toml"))
