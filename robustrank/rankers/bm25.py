@@ -81,10 +81,27 @@ class FittedBM25:
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         """Sum over query terms of idf x tf / (tf + k1 (1 - b + b x length / mean length))."""
-        terms = [(term, self.idf[term]) for term in analyze([query.text])[0] if term in self.idf]
-        scores = []
-        for document in analyze([doc.text for doc in docs]):
-            norm = self.k1 * (1 - self.b + self.b * len(document) / self.mean_length)
-            counts = [(idf, document.count(term)) for term, idf in terms]
-            scores.append(sum(idf * tf / (tf + norm) for idf, tf in counts if tf))
-        return [float(score) for score in scores]
+        terms = self._weights(query)
+        documents = analyze([doc.text for doc in docs])
+        return [
+            self._sum([(idf, document.count(term)) for term, idf in terms], len(document)) for document in documents
+        ]
+
+    def query_terms(self, query: Query) -> list[str]:
+        """The terms whose counts matter, each once."""
+        return sorted({term for term, _ in self._weights(query)})
+
+    def analyzed(self, text: str) -> list[str]:
+        """The terms of a text."""
+        return analyze([text])[0]
+
+    def from_counts(self, query: Query, counts: Mapping[str, int], length: int) -> float:
+        """The score of a document of ``length`` terms with these counts of query terms."""
+        return self._sum([(idf, counts[term]) for term, idf in self._weights(query)], length)
+
+    def _weights(self, query: Query) -> list[tuple[str, float]]:
+        return [(term, self.idf[term]) for term in analyze([query.text])[0] if term in self.idf]
+
+    def _sum(self, counts: Sequence[tuple[float, int]], length: int) -> float:
+        norm = self.k1 * (1 - self.b + self.b * length / self.mean_length)
+        return float(sum(idf * tf / (tf + norm) for idf, tf in counts if tf))
