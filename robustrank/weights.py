@@ -53,6 +53,13 @@ BUNDLED = {
         file="model.onnx",
         sha256="4980983628c18e4f0a4c756114abd2d7c097c6ccad9cffc70e77302d21e05df0",
     ),
+    "robustrank-tiny": Bundled(
+        package="robustrank",
+        folder="data/models/robustrank-tiny",
+        file="model.safetensors",
+        sha256="0d513fd0187a9bfb9153dfeb47527ba8425ac4c8e813ef7361e734f1b6324701",
+        extra="torch",
+    ),
     "splade-tiny-msmarco": Bundled(
         package="cognition",
         folder="model",

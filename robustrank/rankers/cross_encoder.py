@@ -22,8 +22,9 @@ class CrossEncoder:
     """A sequence-classification cross-encoder; scores are raw logits, never squashed.
 
     Args:
-        model: ``"ms-marco-MiniLM-L-12-v2"`` comes inside a package (int8, in ONNX Runtime); any other name is a local
-            folder or a hub id, loaded by transformers. Two labels score as the difference of their logits.
+        model: ``"ms-marco-MiniLM-L-12-v2"`` comes inside a package (int8, in ONNX Runtime); ``"robustrank-tiny"``, two
+            layers and fast, comes with this one; any other name is a local folder or a hub id, loaded by transformers.
+            Two labels score as the difference of their logits.
         max_length: Word pieces read of a pair.
         device: For transformers models: ``"auto"``, ``"cpu"``, ``"cuda"``, ...
         batch: Pairs per forward pass of a transformers model.
