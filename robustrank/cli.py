@@ -225,23 +225,62 @@ def gate_(
 
 @main.command()
 @click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
-def compare(old: Path, new: Path) -> None:
-    """Show what changed between two audit folders.
+@click.argument("new", type=click.Path(path_type=Path), required=False)
+@click.option("--rankers", nargs=2, metavar="A B", help="Ranker A of OLD with ranker B of NEW; alone: two of one audit.")
+@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
+@click.option("--format", "format_", type=click.Choice(("text", "json")), default="text", show_default=True)
+@click.option("--html", type=click.Path(path_type=Path), help="Also write a page with charts of what moved.")
+@click.option("--check", "strict", is_flag=True, help="End with code 1 if something is shown to be worse.")
+def compare(
+    old: Path,
+    new: Path | None,
+    rankers: tuple[str, str] | None,
+    out: Path,
+    format_: str,
+    html: Path | None,
+    strict: bool,
+) -> None:
+    """Show what changed between two audits, or between two rankers of one.
 
-    Effectiveness is paired by query; success of attacks is shown side by side.
+    OLD and NEW are audit folders, or audit files. Everything is paired by query, with a permutation test corrected
+    after Holm. Ends with code 0 whatever changed, unless --check is given.
     """
+    if new is None and rankers is None:
+        raise click.UsageError("give a second audit, or --rankers A B for two rankers of the one")
     from robustrank import compare as comparing
-    from robustrank import console, summary
+    from robustrank import summary
 
-    before, after = (summary.read(folder / "summary.json") for folder in (old, new))
-    screen = console.open_console()
-    for line in comparing.caveats(before, after):
-        screen.print(console.safe(f"note: {line}"))
-    changes, attacks = comparing.effectiveness(before, after), comparing.attacks(before, after)
-    if not changes and not attacks:
-        raise ConfigError("the two audits share no ranker with the same name, collection and measure")
-    screen.print(console.changes(changes), "", console.attack_changes(attacks))
+    before, after = (summary.read(_audited(path, out) / "summary.json") for path in (old, new or old))
+    if rankers:
+        before, after = comparing.of_rankers(before, after, rankers)
+    changes, notes = comparing.changes(before, after), comparing.caveats(before, after)
+    comparing.check_any(changes)
+    if format_ == "json":
+        import json
+
+        click.echo(json.dumps(comparing.as_data(changes, notes), indent=1))
+    else:
+        from robustrank import console
+
+        screen = console.open_console()
+        for part in (*(console.safe(f"note: {n}") for n in notes), console.changes(changes), *console.moved(changes)):
+            screen.print(part)
+    if html:
+        from robustrank import comparison_page
+
+        comparison_page.write(before, after, changes, notes, html)
+    sys.exit(int(strict and any(change.worse for change in changes)))
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboard.html"), show_default=True, help="The page.")
+def leaderboard(folder: Path, out: Path) -> None:
+    """Make one page out of all audits in DIR, the ranker with the best worst case first."""
+    from robustrank import leaderboard as boards
+
+    found = boards.write(folder, out)
+    click.echo(f"{out}: {found} rankers")
 
 
 @main.command()

@@ -1,86 +1,132 @@
-"""Two audits side by side: what changed from one version of a ranker, or of an audit, to the next."""
+"""Two audits side by side, or two rankers of one: what changed, query by query, and what that proves.
+
+Figures of the same name are paired over the queries of both; a query counts only where its text, candidates and
+judgments are the same. p values are those of a permutation test, corrected after Holm over all figures compared.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
-from robustrank import stats
+from robustrank import figures, stats
+from robustrank.errors import ConfigError
+from robustrank.figures import Figure
 from robustrank.protocols.adversarial import lead
 from robustrank.summary import Summary
+from robustrank.tables import known
 from robustrank.types import Estimate
+
+LEVEL = 0.05
+"""A change counts as shown where its corrected p value is below."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryChange:
+    """One query's value, before and after."""
+
+    query_id: str
+    old: float
+    new: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A measure's mean, new minus old, paired over the queries of both audits."""
+    """A figure's mean, new minus old, paired over the queries of both."""
 
-    ranker: str
-    collection: str
     measure: str
+    labels: Mapping[str, str]
+    higher_is_better: bool
     old: float
     new: float
     difference: Estimate
     p: float
     p_holm: float
     """Holm-corrected over all changes listed."""
+    broke: Sequence[QueryChange]
+    """Queries that became worse, worst first."""
+    mended: Sequence[QueryChange]
+    """Queries that became better, best first."""
+
+    @property
+    def worse(self) -> bool:
+        """Whether a loss is shown."""
+        return self.p_holm < LEVEL and (self.difference.value < 0) == self.higher_is_better
+
+    @property
+    def better(self) -> bool:
+        """Whether a gain is shown."""
+        return self.p_holm < LEVEL and not self.worse
+
+    @property
+    def what(self) -> str:
+        """Its labels without the ranker, for people."""
+        return ", ".join(str(value) for key, value in self.labels.items() if key != "ranker" and value != "all")
 
 
-@dataclass(frozen=True, kw_only=True)
-class AttackChange:
-    """Success of one attack in both audits; their targets may differ, hence no paired test."""
+def changes(old: Summary, new: Summary) -> list[Change]:
+    """Changes of every figure that is a mean over queries, with at least two queries in common.
 
-    ranker: str
-    attack: str
-    stratum: str
-    measure: str
-    old: Estimate
-    new: Estimate
-
-
-def effectiveness(old: Summary, new: Summary) -> list[Change]:
-    """Changes for every ranker, collection and measure with at least two queries in common."""
-    before, after = _per_query(old), _per_query(new)
+    Of attacks the success they are judged by, and the ranks their targets gained.
+    """
+    before = {_name(figure): figure for figure in _compared(old)}
+    keys = [{c.name: c.query_keys for c in summary.collections} for summary in (old, new)]
     found = []
-    for where in before:
-        common = sorted(set(before[where]) & set(after.get(where, ())))
-        if len(common) > 1:
-            a, b = ([side[where][query] for query in common] for side in (after, before))
-            found.append((where, sum(b) / len(b), sum(a) / len(a), *stats.paired(a, b)))
+    for after in _compared(new):
+        was = before.get(_name(after))
+        common = [] if was is None else _common(was, after, keys[0], keys[1])
+        if was is not None and len(common) > 1:
+            a, b = ([side.per_query[query_id] for query_id in common] for side in (after, was))
+            furthest = max(1.0, *(abs(x - y) for x, y in zip(a, b, strict=True)))
+            found.append((was, after, common, b, a, *stats.paired(a, b, bounds=(-furthest, furthest))))
     corrected = stats.holm([p for *_, p in found])
     return [
         Change(
-            ranker=where[0], collection=where[1], measure=where[2], old=was, new=now, difference=difference, p=p,
-            p_holm=p_holm,
+            measure=after.measure, labels=dict(after.labels), higher_is_better=after.higher_is_better,
+            old=sum(b) / len(b), new=sum(a) / len(a), difference=difference, p=p, p_holm=p_holm,
+            broke=_moved(common, b, a, -1 if after.higher_is_better else 1),
+            mended=_moved(common, b, a, 1 if after.higher_is_better else -1),
         )
-        for (where, was, now, difference, p), p_holm in zip(found, corrected, strict=True)
+        for (was, after, common, b, a, difference, p), p_holm in zip(found, corrected, strict=True)
     ]  # fmt: skip
 
 
-def attacks(old: Summary, new: Summary) -> list[AttackChange]:
-    """The success each attack is judged by, where both audits have it."""
-    before = {(r.ranker, r.attack, r.stratum): r.success for r in old.attacks}
-    found = []
-    for result in new.attacks:
-        was = before.get((result.ranker, result.attack, result.stratum), {})
-        measure = lead(result)
-        if measure in was:
-            found.append(
-                AttackChange(
-                    ranker=result.ranker, attack=result.attack, stratum=result.stratum, measure=measure,
-                    old=was[measure], new=result.success[measure],
-                )
-            )  # fmt: skip
-    return found
+def of_rankers(old: Summary, new: Summary, names: tuple[str, str]) -> tuple[Summary, Summary]:
+    """Only the figures of one ranker of each, under one name, so that they are compared with each other.
+
+    Raises:
+        ConfigError: No such ranker.
+    """
+    together = f"{names[0]} → {names[1]}"
+    picked = []
+    for summary, name in zip((old, new), names, strict=True):
+        known(name, [r.name for r in summary.rankers], "ranker")
+        picked.append(
+            replace(
+                summary,
+                rankers=[replace(r, name=together) for r in summary.rankers if r.name == name],
+                effectiveness=[replace(e, ranker=together) for e in summary.effectiveness if e.ranker == name],
+                attacks=[replace(a, ranker=together) for a in summary.attacks if a.ranker == name],
+                certificates=[replace(c, ranker=together) for c in summary.certificates if c.ranker == name],
+                shifts=[],
+            )
+        )
+    return picked[0], picked[1]
 
 
 def caveats(old: Summary, new: Summary) -> list[str]:
     """Why the two may not be comparable."""
     lines = []
-    digests = {c.name: c.digest for c in old.collections}
     for collection in new.collections:
-        if digests.get(collection.name, collection.digest) != collection.digest:
-            lines.append(f"{collection.name} is not the same collection in both; queries are matched by their id")
+        was = next((c for c in old.collections if c.name == collection.name), None)
+        other = [q for q, key in collection.query_keys.items() if was and was.query_keys.get(q, key) != key]
+        if other:
+            lines.append(
+                f"{collection.name}: {len(other)} queries have another text, other candidates or other judgments in "
+                "the two, and are left out"
+            )
+        if was and not (was.query_keys and collection.query_keys):
+            lines.append(f"{collection.name}: an older summary without hashes of its queries; they are matched by id")
     prints = {r.name: r.fingerprint for r in old.rankers}
     same = [r.name for r in new.rankers if prints.get(r.name) == r.fingerprint]
     if same:
@@ -88,10 +134,67 @@ def caveats(old: Summary, new: Summary) -> list[str]:
     for side, audit in (("first", old), ("second", new)):
         if audit.finished is None:
             lines.append(f"the {side} audit is not finished")
+        if audit.attacks and not any(a.per_query for a in audit.attacks):
+            lines.append(f"the {side} audit keeps no values of single queries under attack; run its command again")
     for name in sorted({r.name for r in old.rankers} ^ {r.name for r in new.rankers}):
         lines.append(f"only in one of the two: {name}")
     return lines
 
 
-def _per_query(summary: Summary) -> dict[tuple[str, str, str], Mapping[str, float]]:
-    return {(e.ranker, e.collection, e.measure): e.per_query for e in summary.effectiveness if e.slice is None}
+def as_data(found: Sequence[Change], notes: Sequence[str]) -> dict[str, object]:
+    """Everything as plain data, for scripts."""
+    rows = [
+        {
+            **asdict(c),
+            "difference": c.difference._asdict(),
+            "shown": "worse" if c.worse else "better" if c.better else "",
+        }
+        for c in found
+    ]
+    return {"schema": 1, "notes": list(notes), "changes": rows}
+
+
+def check_any(found: Sequence[Change]) -> None:
+    """Two audits that share nothing are not compared in silence.
+
+    Raises:
+        ConfigError: Nothing to compare.
+    """
+    if not found:
+        raise ConfigError(
+            "nothing to compare: no ranker of the same name has a figure over two of the same queries in both; "
+            "--rankers A B compares rankers of different names"
+        )
+
+
+def _name(figure: Figure) -> tuple[str, tuple[tuple[str, str], ...]]:
+    return figure.measure, tuple(sorted(figure.labels.items()))
+
+
+def _compared(summary: Summary) -> list[Figure]:
+    """Means over queries; of an attack's ways of success the leading one, and the ranks gained."""
+    leading = {(r.ranker, r.attack, r.stratum): lead(r) for r in summary.attacks if r.success}
+    found = []
+    for figure in figures.measured(summary):
+        attacked = figure.labels["ranker"], figure.labels.get("attack", ""), figure.labels.get("stratum", "")
+        if figure.per_query and ("attack" not in figure.labels or figure.measure in (leading.get(attacked), "boost")):
+            found.append(figure)
+    return found
+
+
+def _common(
+    was: Figure, now: Figure, old: Mapping[str, Mapping[str, str]], new: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    before, after = old.get(was.collection, {}), new.get(now.collection, {})
+    same = [q for q in was.per_query if q in now.per_query and before.get(q, "") in ("", after.get(q, before.get(q)))]
+    return sorted(same)
+
+
+def _moved(queries: Sequence[str], old: Sequence[float], new: Sequence[float], sign: int) -> list[QueryChange]:
+    """The queries that moved in one direction, the furthest first."""
+    found = [
+        QueryChange(query_id=query_id, old=before, new=after)
+        for query_id, before, after in zip(queries, old, new, strict=True)
+        if sign * (after - before) > 1e-12
+    ]
+    return sorted(found, key=lambda change: (-abs(change.new - change.old), change.query_id))

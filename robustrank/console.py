@@ -17,7 +17,7 @@ from robustrank.hostile import for_terminal
 from robustrank.types import Estimate
 
 if TYPE_CHECKING:
-    from robustrank.compare import AttackChange, Change
+    from robustrank.compare import Change
     from robustrank.inventory import Progress as Listener
     from robustrank.summary import AttackResult, CertifiedResult, Shift, Summary, Verdict
 
@@ -195,26 +195,28 @@ def verdicts(found: Iterable[Verdict]) -> Table:
 
 
 def changes(found: Iterable[Change]) -> Table:
-    """Paired differences between two audits."""
-    table = _table("ranker", "collection", "measure", "old", "new", "new - old", "p (Holm)")
+    """Paired differences between two audits or rankers."""
+    table = _table("ranker", "of", "measure", "old", "new", "new - old", "p (Holm)", "broke", "mended")
     for each in found:
         difference = f"{each.difference.value:+.3f} [{each.difference.low:+.3f}, {each.difference.high:+.3f}]"
         table.add_row(
-            safe(each.ranker), safe(each.collection), safe(each.measure), f"{each.old:.3f}", f"{each.new:.3f}",
-            f"{difference} n={each.difference.n}", f"{each.p_holm:.3g}",
+            safe(each.labels["ranker"]), safe(each.what), safe(each.measure), f"{each.old:.3f}", f"{each.new:.3f}",
+            Text(f"{difference} n={each.difference.n}", "red" if each.worse else "green" if each.better else ""),
+            f"{each.p_holm:.3g}", str(len(each.broke)), str(len(each.mended)),
         )  # fmt: skip
     return table
 
 
-def attack_changes(found: Iterable[AttackChange]) -> Table:
-    """Success rates of two audits."""
-    table = _table("ranker", "attack", "stratum", "success", "old", "new")
+def moved(found: Iterable[Change], most: int = 5) -> list[Text]:
+    """Which queries broke and which were mended, the furthest first, for every figure that moved."""
+    lines = []
     for each in found:
-        table.add_row(
-            safe(each.ranker), safe(each.attack), safe(each.stratum), safe(each.measure), interval(each.old),
-            interval(each.new),
-        )  # fmt: skip
-    return table
+        for word, queries in (("broke", each.broke), ("mended", each.mended)):
+            if queries and each.measure != "boost":
+                some = ", ".join(f"{q.query_id} {q.old:.2f} → {q.new:.2f}" for q in queries[:most])
+                rest = f" and {len(queries) - most} more" if len(queries) > most else ""
+                lines.append(safe(f"{each.labels['ranker']}, {each.what}, {each.measure}: {word} {some}{rest}"))
+    return lines
 
 
 def interval(estimate: Estimate, digits: int = 3) -> str:

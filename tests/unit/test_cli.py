@@ -216,13 +216,12 @@ def test_compare_pairs_queries_and_shows_attacks(folder: Path, tmp_path: Path, s
     shown = run("compare", folder, other).stdout
     assert re.search(r"\+0\.100 \[.*\] n=20", shown)
     assert "unchanged between the two: bm25, smoothed + bm25" in shown
-    assert "stuffing" in shown
 
 
 def test_audits_with_nothing_in_common_cannot_be_compared(folder: Path, tmp_path: Path, summary: Summary) -> None:
     summaries.write(replace(summary, effectiveness=[], attacks=[]), tmp_path / "summary.json")
     result = run("compare", folder, tmp_path)
-    assert (result.exit_code, "share no ranker" in result.stderr) == (2, True)
+    assert (result.exit_code, "nothing to compare" in result.stderr) == (2, True)
 
 
 def test_status_counts_finished_tasks(folder: Path) -> None:
