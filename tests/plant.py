@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from robustrank.types import Estimate
+from robustrank.types import Estimate, Range
 
 
 def plant(value: Any, texts: Iterator[str]) -> Any:
@@ -21,12 +21,12 @@ def plant(value: Any, texts: Iterator[str]) -> Any:
         return {plant(key, texts): plant(item, texts) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{f.name: plant(getattr(value, f.name), texts) for f in fields(value)})
-    if isinstance(value, Estimate) or not isinstance(value, list | tuple):
+    if isinstance(value, Estimate | Range) or not isinstance(value, list | tuple):
         return value
     return type(value)(plant(item, texts) for item in value)
 
 
 _MEANINGFUL = frozenset(
     ["home", "shift", "all", "document", "query", "equal", "replace", "insert", "delete", "ok", "fail", "pass",
-     "inconclusive", "serious", "warning", "corpus", "query type", "ASR@10", "demoted", "versions"]
+     "inconclusive", "serious", "warning", "corpus", "query type", "system", "ASR@10", "demoted", "versions"]
 )  # fmt: skip

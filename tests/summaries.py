@@ -7,6 +7,8 @@ from dataclasses import replace
 from math import sqrt
 from random import Random
 
+from robustrank.pool_results import Pooling
+from robustrank.protocols.pooling import Question, analyse
 from robustrank.summary import (
     AgainstControl,
     AttackResult,
@@ -21,7 +23,7 @@ from robustrank.summary import (
     Verdict,
     WorstCase,
 )
-from robustrank.types import Estimate
+from robustrank.types import Estimate, Range
 from robustrank.verify import diff
 
 BM25, CROSS, BI = "BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder"
@@ -76,6 +78,7 @@ def realistic() -> Summary:
         ],
         shifts=_shifts(),
         attacks=_attacks(),
+        pooling=_pooling(),
         certificates=[
             _certified(k, radius, held)
             for k, line in {1: (11, 8, 3), 5: (9, 5, 1), 10: (7, 4, 0)}.items()
@@ -211,7 +214,18 @@ def _comparison(
     return Comparison(
         a=a, b=b, collection=collection, measure="nDCG@10", difference=_about(difference, half, n), p=p, p_holm=holm,
         test="paired permutation of signs over queries, two-sided",
+        judged_a=_about(0.11, 0.03, n), judged_b=_about(0.12, 0.03, n),
+        holes=Range(difference - 0.1, difference + 0.05), holes_could_flip=difference < 0.1,
     )  # fmt: skip
+
+
+def _pooling() -> Pooling:
+    """Three systems on three queries, one of which finds what the others do not; one document is not judged."""
+    order = {"lexical": "abcx", "dense": "acdb", "new": "efab"}
+    runs = {name: {q: list(ids) for q in ("1", "2", "3")} for name, ids in order.items()}
+    grades = {d: int(d in "aef") for d in "abcdef"}
+    question = Question(collection=HOME, depth=3, groups={"old": ("lexical", "dense")}, rankers=("new",))
+    return analyse(runs, {"1": grades, "2": grades, "3": {**grades, "b": 1}}, question)
 
 
 def _shifts() -> list[Shift]:
@@ -227,6 +241,9 @@ def _shifts() -> list[Shift]:
                 ranker=ranker, kind="corpus", source=HOME, target=AWAY, measure="nDCG@10",
                 change=_about(corpus * 0.67, 0.09, 100), relative=_about(corpus, 0.13, 100),
                 relative_to_baseline=None if baseline else _about(corpus + 0.13, 0.12, 100),
+                judged_source=_about(0.11, 0.03, 50), judged_target=_about(1.0, 0.02, 100),
+                holes=Range(corpus * 0.67 - 0.2, corpus * 0.67 + 0.1), holes_could_flip=True,
+                holes_could_flip_vs_baseline=not baseline or None,
             )
         )  # fmt: skip
         for label, value in kinds.items():

@@ -29,7 +29,7 @@ def render(summary: Summary) -> str:
     """The report as one HTML document."""
     from markupsafe import Markup
 
-    from robustrank.report import charts, view
+    from robustrank.report import charts, pool_view, view
 
     here = files(__package__)
     script = here.joinpath("script.js").read_text(encoding="utf-8")
@@ -39,6 +39,7 @@ def render(summary: Summary) -> str:
         .render(
             summary=summary,
             view=view.build(summary),
+            pool=pool_view.build(summary),
             charts=charts.draw(summary),
             style=Markup(here.joinpath("style.css").read_text(encoding="utf-8")),
             script=Markup(script),

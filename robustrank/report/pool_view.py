@@ -1,0 +1,54 @@
+"""What the report says of holes and pools beyond the summary: which conclusions they could change. No new numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from robustrank.pool_results import LeftOut, Pooling
+from robustrank.summary import Summary
+from robustrank.types import Estimate, Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """A conclusion of the audit that the unjudged documents could reverse."""
+
+    subject: str
+    against: str
+    where: str
+    estimate: Estimate
+    holes: Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolView:
+    """What the section on pools shows."""
+
+    known: int
+    """Conclusions whose holes were bounded."""
+    flips: Sequence[Flip]
+    worst: LeftOut | None
+    """The system whose own judgments matter most to itself."""
+
+
+def build(summary: Summary) -> PoolView:
+    """Arrange a summary for the section on pools."""
+    bounded = [c for c in summary.comparisons if c.holes is not None]
+    moved = [s for s in summary.shifts if s.holes is not None]
+    flips = [
+        Flip(subject=c.a, against=c.b, where=c.collection, estimate=c.difference, holes=c.holes)
+        for c in bounded
+        if c.holes_could_flip and c.holes is not None
+    ]
+    flips += [
+        Flip(subject=s.ranker, against=s.source, where=s.target, estimate=s.change, holes=s.holes)
+        for s in moved
+        if s.holes_could_flip and s.holes is not None
+    ]
+    return PoolView(known=len(bounded) + len(moved), flips=flips, worst=_worst(summary.pooling))
+
+
+def _worst(pooling: Pooling | None) -> LeftOut | None:
+    alone = [each for each in pooling.left_out if each.kind == "system"] if pooling else []
+    return min(alone, key=lambda each: each.systems[0].change.value, default=None)
