@@ -226,7 +226,9 @@ def gate_(
 @main.command()
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path), required=False)
-@click.option("--rankers", nargs=2, metavar="A B", help="Ranker A of OLD with ranker B of NEW; alone: two of one audit.")
+@click.option(
+    "--rankers", nargs=2, metavar="A B", help="Ranker A of OLD with ranker B of NEW; alone: two of one audit."
+)
 @click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
 @click.option("--format", "format_", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("--html", type=click.Path(path_type=Path), help="Also write a page with charts of what moved.")
@@ -274,7 +276,9 @@ def compare(
 
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboard.html"), show_default=True, help="The page.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("leaderboard.html"), show_default=True, help="The page."
+)
 def leaderboard(folder: Path, out: Path) -> None:
     """Make one page out of all audits in DIR, the ranker with the best worst case first."""
     from robustrank import leaderboard as boards
