@@ -13,7 +13,7 @@ import click
 
 from robustrank.errors import ConfigError, RobustRankError
 
-KINDS = ("collection", "ranker", "attack", "defense", "variation", "executor")
+KINDS = ("collection", "ranker", "attack", "defense", "variation", "topic_attack", "executor")
 STORE = Path(".robustrank")
 
 
@@ -110,6 +110,31 @@ def _audited(path: Path, out: Path) -> Path:
     return auditing.folder(config.load(path), out)
 
 
+@main.command("audit-certificate")
+@click.argument("names", nargs=-1)
+@click.option("--space", type=click.Choice(("substitution", "masking", "deletion")), help="For a function: its spaces.")
+@click.option("--side", type=click.Choice(("upper", "lower")), help="For a function: which bound it is (upper).")
+@click.option("--cases", type=click.IntRange(min=1), default=2000, show_default=True, help="Small spaces to try.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the spaces.")
+def audit_certificate(names: tuple[str, ...], space: str | None, side: str | None, cases: int, seed: int) -> None:
+    """Search small spaces for an attack that passes a claimed bound, and print the smallest.
+
+    NAMES are bounds that are installed, or functions as module:function that take a
+    robustrank.certificates.spaces.SmallSpace and return the bound. Without NAMES all that are installed are tried.
+    Ends with code 1 when a bound does not hold.
+    """
+    from robustrank import certificate_audit
+    from robustrank.certificates.auditor import told
+
+    broken = False
+    for name in names or certificate_audit.names():
+        claim = certificate_audit.claim(name, space, side)
+        verdict = certificate_audit.verdict(claim, cases=cases, seed=seed)
+        broken |= verdict.found is not None
+        click.echo(told(claim, verdict) + "\n")
+    sys.exit(1 if broken else 0)
+
+
 @main.command("list")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 def list_(kind: str | None) -> None:
@@ -119,7 +144,7 @@ def list_(kind: str | None) -> None:
     found = catalogue.entries(kind)
     names, targets = (max((len(entry[i]) for entry in found), default=0) for i in (1, 2))
     for entry in found:
-        click.echo(f"{entry.kind:<11} {entry.name:<{names}}  {entry.target:<{targets}}  {entry.version}")
+        click.echo(f"{entry.kind:<12} {entry.name:<{names}}  {entry.target:<{targets}}  {entry.version}")
 
 
 @main.command()
@@ -167,6 +192,27 @@ def train(file: str, out: Path) -> None:
     with console.watching() as progress:
         folder = distill.run(file, out, progress)
     click.echo(f"model    {folder}")
+
+
+@main.command()
+@click.argument("file")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=STORE / "topics",
+    show_default=True,
+    help="Where studies are kept.",
+)
+def topics(file: str, out: Path) -> None:
+    """Attack documents for groups of queries, as FILE describes; goes on where it was stopped."""
+    from robustrank import console
+    from robustrank.topics import spec, study
+
+    wanted = spec.load(file)
+    folder = study.folder(wanted, out)
+    with console.watching() as progress:
+        study.run(wanted, folder, progress)
+    click.echo(f"report   {folder / 'report.md'}\nsummary  {folder / 'summary.json'}")
 
 
 @main.command()

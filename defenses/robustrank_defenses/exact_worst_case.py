@@ -39,14 +39,15 @@ class ExactWorstCase:
         """
         if not isinstance(ranker, CountsTerms):
             raise PluginError(f"exact_worst_case: {ranker.card.name} does not count terms; it takes bm25 only")
-        return ExactlyCertified(ranker, load(self.substitutes))
+        return ExactlyCertified(ranker, ranker, load(self.substitutes))
 
 
 @dataclass(frozen=True)
 class ExactlyCertified:
-    """A ranker that counts terms, with certificates."""
+    """A ranker that counts terms, with certificates; ``base`` and ``counting`` are the same ranker."""
 
     base: Ranker
+    counting: CountsTerms
     table: SubstituteTable
 
     @property
@@ -94,8 +95,7 @@ class ExactlyCertified:
         return sorted(found, key=lambda claim: (claim.k, claim.radius))
 
     def _worst(self, query: Query, text: str, radius: float) -> float:
-        assert isinstance(self.base, CountsTerms)  # wrap() saw to it
-        return worst_case(self.base, query, text, self.table.of, allowed(radius, len(words(text))))
+        return worst_case(self.counting, query, text, self.table.of, allowed(radius, len(words(text))))
 
     def _certificate(self, query: Query, k: int, radius: float, found: Bounds) -> Certificate:
         assumed = [

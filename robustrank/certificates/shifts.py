@@ -70,6 +70,7 @@ def masking_shift(length: int, kept: int, radius: int) -> float:
 def deletion_shift(keep: float, radius: int) -> float:
     """The most total variation that ``radius`` words inserted, deleted or replaced bring.
 
-    The chance that one of them stays, where each word does with probability ``keep`` (Huang et al. 2023, RS-Del; 2024, CERT-ED).
+    The chance that one of them stays, where each word does with probability ``keep`` (Huang et al. 2023, RS-Del; 2024,
+    CERT-ED).
     """
     return 1.0 - (1.0 - keep) ** radius

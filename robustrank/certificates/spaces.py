@@ -1,0 +1,97 @@
+"""Spaces so small that the truth about a bound can be enumerated: every attack and the whole law of rewordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations, product
+from math import comb
+from typing import Literal
+
+Text = tuple[str, ...]
+Kind = Literal["substitution", "masking", "deletion"]
+HIDDEN = "_"
+"""What stands in the place of a masked word."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallSpace:
+    """One document, one smoothing law, one base ranker and one radius.
+
+    Args:
+        kind: ``"substitution"``: each word is drawn uniformly from its set; an attack writes synonyms.
+            ``"masking"``: ``kept`` words, chosen uniformly, are read; an attack writes any words in place of others.
+            ``"deletion"``: each word stays with probability ``keep``; an attack inserts, deletes and replaces words.
+        document: Its words.
+        radius: Words an attack may change.
+        scores: What the base ranker gives a reworded text; 0 to all texts that are not here.
+        vocabulary: Words an attacker may write, for masking and deletion.
+        synonyms: Word to what an attacker may write instead, for substitution.
+        sets: Word to the set it is drawn from, for substitution.
+        kept: Words read, for masking.
+        keep: Probability to stay, for deletion.
+    """
+
+    kind: Kind
+    document: Text
+    radius: int
+    scores: Mapping[Text, float] = field(default_factory=dict)
+    vocabulary: Text = ()
+    synonyms: Mapping[str, Text] = field(default_factory=dict)
+    sets: Mapping[str, Text] = field(default_factory=dict)
+    kept: int = 1
+    keep: float = 0.5
+
+    def law(self, document: Text | None = None) -> dict[Text, float]:
+        """Reworded text to its probability; of the clean document if none is named."""
+        words = self.document if document is None else document
+        found: dict[Text, float] = {}
+        for text, probability in self._draws(words):
+            found[text] = found.get(text, 0.0) + probability
+        return found
+
+    def smoothed(self, document: Text | None = None) -> float:
+        """The mean score; of the clean document if none is named."""
+        return sum(share * self.scores.get(text, 0.0) for text, share in self.law(document).items())
+
+    def attacks(self) -> list[Text]:
+        """Every document that an attack can make, the clean one first."""
+        reached = [self.document]
+        if self.kind == "deletion":
+            for _ in range(self.radius):
+                reached = list(dict.fromkeys([*reached, *(new for old in reached for new in self._edited(old))]))
+            return reached
+        options = self.synonyms if self.kind == "substitution" else dict.fromkeys(self.document, self.vocabulary)
+        for places in combinations(range(len(self.document)), min(self.radius, len(self.document))):
+            choices = [(self.document[i], *options.get(self.document[i], ())) for i in places]
+            for choice in product(*choices):
+                words = list(self.document)
+                for place, word in zip(places, choice, strict=True):
+                    words[place] = word
+                reached.append(tuple(words))
+        return list(dict.fromkeys(reached))
+
+    def _draws(self, words: Text) -> Iterator[tuple[Text, float]]:
+        if self.kind == "substitution":
+            members = [self.sets.get(word, (word,)) for word in words]
+            total = 1
+            for row in members:
+                total *= len(row)
+            yield from ((text, 1 / total) for text in product(*members))
+        elif self.kind == "masking":
+            kept = min(self.kept, len(words))
+            for places in combinations(range(len(words)), kept):
+                text = tuple(word if i in places else HIDDEN for i, word in enumerate(words))
+                yield text, 1 / comb(len(words), kept)
+        else:
+            for stays in product((True, False), repeat=len(words)):
+                left = sum(stays)
+                share = self.keep**left * (1 - self.keep) ** (len(words) - left)
+                yield tuple(word for word, stay in zip(words, stays, strict=True) if stay), share
+
+    def _edited(self, words: Text) -> Iterator[Text]:
+        for i in range(len(words) + 1):
+            yield from ((*words[:i], new, *words[i:]) for new in self.vocabulary)
+        for i in range(len(words)):
+            yield (*words[:i], *words[i + 1 :])
+            yield from ((*words[:i], new, *words[i + 1 :]) for new in self.vocabulary)
