@@ -125,6 +125,7 @@ def overview(summary: Summary) -> list[Table | Text]:
     if summary.finished is None:
         parts.append(Text("Not finished: the same command goes on from here.", "yellow"))
     parts.append(_rankers(summary))
+    parts += _holes(summary)
     if summary.verdicts:
         parts.append(verdicts(summary.verdicts))
     if summary.red_flags:
@@ -136,8 +137,8 @@ def overview(summary: Summary) -> list[Table | Text]:
 
 def _rankers(summary: Summary) -> Table:
     table = _table(
-        "ranker", f"{summary.measure} on {summary.home}", "worst tenth", "largest corpus shift", "strongest attack",
-        "certified",
+        "ranker", f"{summary.measure} on {summary.home}", "judged@10", "worst tenth", "largest corpus shift",
+        "strongest attack", "certified",
     )  # fmt: skip
     table.columns[1].no_wrap = True
     for ranker in summary.rankers:
@@ -149,16 +150,46 @@ def _rankers(summary: Summary) -> Table:
         shifts = [s for s in summary.shifts if s.ranker == ranker.name and s.kind == "corpus" and s.relative]
         attacks = [a for a in summary.attacks if a.ranker == ranker.name]
         certified = [c for c in summary.certificates if c.ranker == ranker.name]
-        worst = home[0].worst_decile if home else None
+        worst, judged = (home[0].worst_decile, home[0].judged) if home else (None, None)
         table.add_row(
             safe(ranker.name),
             interval(home[0].mean) if home else "–",
+            f"{judged.value:.2f}" if judged else "–",
             f"{worst.value:.3f}" if worst else "–",
             safe(_shift(min(shifts, key=lambda s: s.relative.value if s.relative else 0.0))) if shifts else "–",
             safe(_strongest(attacks)),
             safe(_certified(certified, summary.home)),
         )
     return table
+
+
+def _holes(summary: Summary) -> list[Table | Text]:
+    """Which conclusions rest on documents nobody judged, and what taking the pool apart showed."""
+    from robustrank.report import pool_view
+
+    view = pool_view.build(summary)
+    parts: list[Table | Text] = []
+    if view.flips:
+        first = (
+            f"{len(view.flips)} of {view.known} comparisons and shifts could change sign if the unjudged were judged"
+        )
+        lines = [Text(first, "yellow")]
+        for flip in view.flips[:3]:
+            could = f"{flip.estimate.value:+.3f}, could be {flip.holes.low:+.3f} to {flip.holes.high:+.3f}"
+            lines.append(safe(f"  {flip.subject}, {flip.against}, {flip.where}: {could}"))
+        parts.append(Text("\n").join(lines))
+    if summary.pooling is not None:
+        found = summary.pooling
+        table = _table("left out of the pool", found.measure, "without its own judgments", "rank", "tau", "changes")
+        for each in found.left_out:
+            for system in each.systems:
+                name = each.name if each.kind == "system" else f"{each.name}: {system.system}"
+                table.add_row(
+                    safe(name), interval(system.pooled), signed(system.change),
+                    f"{system.rank} → {system.rank_left_out}", interval(each.tau, 2), str(len(system.conclusions)),
+                )  # fmt: skip
+        parts.append(table)
+    return parts
 
 
 def _shift(shift: Shift) -> str:
@@ -222,6 +253,12 @@ def moved(found: Iterable[Change], most: int = 5) -> list[Text]:
 def interval(estimate: Estimate, digits: int = 3) -> str:
     """``0.718 [0.690, 0.745]``."""
     value, low, high = (f"{number:.{digits}f}" for number in estimate[:3])
+    return f"{value} [{low}, {high}]"
+
+
+def signed(estimate: Estimate, digits: int = 3) -> str:
+    """``+0.031 [-0.009, +0.071]``."""
+    value, low, high = (f"{number:+.{digits}f}" for number in estimate[:3])
     return f"{value} [{low}, {high}]"
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from io import StringIO
 from types import SimpleNamespace
 
-from robustrank import report
+from rich.console import Console
+
+from robustrank import console, report
 from robustrank.report import pool_view
 from robustrank.summary import Summary
 
@@ -45,3 +48,23 @@ def test_where_nothing_could_flip_the_section_says_so(summaries: SimpleNamespace
     full: Summary = summaries.realistic()
     sure = [replace(c, holes_could_flip=False) for c in full.comparisons]
     assert "none of the 5 comparisons" in text(replace(full, comparisons=sure, shifts=[]))
+
+
+def shown(summary: Summary) -> str:
+    """What the terminal shows."""
+    screen = Console(width=160, file=StringIO(), record=True)
+    for part in console.overview(summary):
+        screen.print(part)
+    return screen.export_text()
+
+
+def test_the_console_tells_judged_what_could_flip_and_who_was_left_out(summaries: SimpleNamespace) -> None:
+    told = shown(summaries.realistic())
+    for words in ("judged@10", "comparisons and shifts could change sign", "could be", "left out of the pool", "old: "):
+        assert words in told
+
+
+def test_the_console_is_silent_about_pools_where_there_are_none(summaries: SimpleNamespace) -> None:
+    told = shown(replace(summaries.realistic(), pooling=None, comparisons=[], shifts=[]))
+    assert "left out of the pool" not in told
+    assert "change sign" not in told
