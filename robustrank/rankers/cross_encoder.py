@@ -33,7 +33,7 @@ class CrossEncoder:
     model: str = "ms-marco-MiniLM-L-12-v2"
     max_length: int = 256
     device: str = "auto"
-    batch: int = 32
+    batch: int = 16
 
     def __post_init__(self) -> None:
         require_sizes("cross_encoder", max_length=self.max_length, batch=self.batch)
@@ -128,7 +128,7 @@ class _Transformers:
     def logits(self, query: str, texts: Sequence[str]) -> list[float]:
         import torch
 
-        pairs = self.tokenizer.encode(query, texts)
+        pairs = self.tokenizer.encode(query, texts, places=False)
         found = [0.0] * len(pairs)
         with torch.inference_mode():
             for batch in by_length([len(pair.ids) for pair in pairs], self._batch):
@@ -146,7 +146,8 @@ def _tensors(pairs: Sequence[Encoded], model: Any) -> dict[str, Any]:
     """Padded inputs on the model's device; segment ids only for models that have segments."""
     import torch
 
-    longest = max(len(pair.ids) for pair in pairs)
+    lengths = torch.tensor([len(pair.ids) for pair in pairs], device=model.device)
+    longest = int(lengths.max())
     pad = model.config.pad_token_id or 0
 
     def padded(rows: Sequence[Sequence[int]], filler: int) -> Any:
@@ -154,7 +155,7 @@ def _tensors(pairs: Sequence[Encoded], model: Any) -> dict[str, Any]:
 
     inputs = {
         "input_ids": padded([pair.ids for pair in pairs], pad),
-        "attention_mask": padded([[1] * len(pair.ids) for pair in pairs], 0),
+        "attention_mask": (torch.arange(longest, device=model.device) < lengths[:, None]).long(),
     }
     if getattr(model.config, "type_vocab_size", 0) > 1:
         inputs["token_type_ids"] = padded([pair.segments for pair in pairs], 0)

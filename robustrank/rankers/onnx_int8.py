@@ -57,7 +57,7 @@ class OnnxCrossEncoder:
 
     def logits(self, query: str, texts: Sequence[str]) -> list[float]:
         """One logit per text."""
-        return list(self._pool.map(self._logit, self._tokenizer.encode(query, texts)))
+        return list(self._pool.map(self._logit, self._tokenizer.encode(query, texts, places=False)))
 
     def _logit(self, pair: Encoded) -> float:
         import numpy as np

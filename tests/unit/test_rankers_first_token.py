@@ -45,8 +45,8 @@ def test_gradients_are_those_of_the_whole_model() -> None:
     ours = torch.autograd.grad(first_token.logits(model, asked).sum(), weights, allow_unused=True)
     for expected, found in zip(whole, ours, strict=True):
         assert expected is not None
-        assert found is not None
-        assert torch.allclose(found, expected, atol=1e-6)
+        # The bias of the last layer's keys takes no part, and in the whole model changes nothing.
+        assert torch.allclose(torch.zeros_like(expected) if found is None else found, expected, atol=1e-6)
 
 
 def test_a_model_of_another_kind_runs_as_it_is() -> None:
