@@ -41,12 +41,13 @@ def measured(summary: Summary) -> list[Figure]:
     """Every figure of a summary."""
     prints = {ranker.name: ranker.fingerprint for ranker in summary.rankers}
     return [
-        replace(figure, fingerprint=prints.get(figure.labels["ranker"], ""))
+        replace(figure, fingerprint=prints.get(figure.labels.get("ranker", ""), ""))
         for figure in (
             *_effectiveness(summary),
             *(figure for shift in summary.shifts for figure in _shift(shift)),
             *(figure for result in summary.attacks for figure in _attack(result, summary.seed)),
             *_certified(summary),
+            *_pooled(summary),
         )
     ]
 
@@ -59,6 +60,8 @@ def _effectiveness(summary: Summary) -> Iterator[Figure]:
             measure=found.measure, labels=sliced, estimate=found.mean, collection=found.collection,
             per_query=found.per_query,
         )  # fmt: skip
+        if found.measure == summary.measure and found.judged is not None:
+            yield Figure(measure="judged@10", labels=sliced, estimate=found.judged, collection=found.collection)
         if found.slice is None and found.worst_decile is not None:
             yield Figure(
                 measure="worst decile", labels={**labels, "of": found.measure}, estimate=found.worst_decile,
@@ -100,6 +103,11 @@ def _certified(summary: Summary) -> Iterator[Figure]:
             per_query=found.per_query,
             made=digest(found.k, found.radius, found.edits)[:12],
         )
+
+
+def _pooled(summary: Summary) -> Iterator[Figure]:
+    for each in summary.pooling.left_out if summary.pooling else ():
+        yield Figure(measure="tau", labels={"left_out": each.name}, estimate=each.tau, bounds=(-1, 1))
 
 
 def _target(shift: Shift) -> dict[str, str]:

@@ -12,6 +12,8 @@ measure             figure                                                   ``w
 ``ASR@10`` …        share of attacks that succeed                            ranker, attack, stratum (all)
 ``boost`` ``harm``  mean ranks gained; mean nDCG@10 lost by the list         ranker, attack, stratum (all)
 ``CRQ@5`` …         share of certified queries                               ranker, radius, collection (home)
+``judged@10``       share of the top 10 that somebody judged                 ranker, collection (home), slice
+``tau``             Kendall's tau of all systems when one is not pooled      left_out (a system or group)
 ==================  =======================================================  =================================
 
 A drop is positive when effectiveness falls. Without ``attack`` the worst of all attacks that are no controls counts.
@@ -46,12 +48,15 @@ _WHERE = {
     "drop vs baseline": ("ranker", "collection", "slice"),
     "attack": ("ranker", "attack", "stratum"),
     "CRQ": ("ranker", "radius", "collection"),
+    "tau": ("left_out",),
     "effectiveness": ("ranker", "collection", "slice"),
 }
 _ATTACK_MEASURES = ("promoted", "goal", "demoted", "harmed", "boost", "harm")
 _SEVERITY = ("pass", "inconclusive", "fail")
 _NO_MEAN = {
     "worst decile": "the worst tenth is not a mean over all queries",
+    "judged@10": "its values by query are not kept",
+    "tau": "a rank correlation is not a mean over queries",
     "drop": "a drop is a ratio of means over different queries",
     "drop vs baseline": "a drop is a ratio of means over different queries",
 }
@@ -109,7 +114,8 @@ def check(spec: AuditSpec) -> None:
     highest = min((int(stratum.partition("-")[0]) for stratum in spec.cases.strata), default=1)
     measures = [
         *spec.measures,
-        *("worst decile", "drop", "drop vs baseline"),
+        *("worst decile", "drop", "drop vs baseline", "judged@10"),
+        *(("tau",) if spec.pooling else ()),
         *(_ATTACK_MEASURES if spec.attacks else ()),
         *(f"ASR@{k}" for k in (1, 3, 5, 10) if spec.attacks and k < highest),
         *(f"CRQ@{k}" for k in spec.certify.k if spec.defenses),

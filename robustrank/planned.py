@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from robustrank.config import AuditSpec
 from robustrank.figures import Figure
 from robustrank.interfaces import Certifier
+from robustrank.pools import runs
 from robustrank.protocols.adversarial import CUTOFFS
 from robustrank.protocols.effectiveness import MIN_SLICE
 from robustrank.types import Goal, Surface
@@ -19,6 +20,10 @@ def planned(bench: Workbench) -> list[Figure]:
     found = [*_effectiveness(bench), *_shifts(bench)]
     for name in names:
         found += _attacks(bench, name)
+    wanted = bench.spec.pooling
+    if wanted is not None:
+        systems = [*runs.read(wanted.runs), *names, *wanted.groups]
+        found += [Figure(measure="tau", labels={"left_out": name}) for name in systems]
     return found
 
 
@@ -33,6 +38,8 @@ def _effectiveness(bench: Workbench) -> Iterator[Figure]:
                 yield Figure(measure="worst decile", labels={**labels, "of": measure})
                 for slice_ in _slices(bench, collection):
                     yield Figure(measure=measure, labels={**labels, "slice": slice_})
+            for sliced in (labels, *({**labels, "slice": s} for s in _slices(bench, collection))):
+                yield Figure(measure="judged@10", labels=sliced)
             if isinstance(bench.victim(name, collection).ranker.ranker, Certifier):
                 for k in spec.certify.k:
                     for radius in spec.certify.radius:
