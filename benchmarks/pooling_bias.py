@@ -1,190 +1,230 @@
-"""What the pool decides on TREC DL 2019 and 2021: ``python benchmarks/pooling_bias.py DATA OUT [DEPTH]``.
+"""Training from labels that a pool left holes in, in a simulated world and on real judgments.
 
-DATA holds ``msmarco-dl19`` and ``msmarco-dl21`` in BEIR layout, with ``qrels_full/test.tsv`` and ``runs/``. For each,
-``OUT/<collection>.json`` gets the whole protocol at pool depth DEPTH (default 10), and ``OUT/README.md`` the tables.
-No model is needed; it takes seconds. Every figure of the tables is read from what was just computed.
+    python benchmarks/pooling_bias.py simulate OUT.json
+    python benchmarks/pooling_bias.py train DATA STUDENT DENSE WORK DESIGN SEEDS   # resumable, a model a minute
+    python benchmarks/pooling_bias.py tell WORK OUT.json
+
+DATA has the collections nfcorpus, scifact and msmarco-dl19, STUDENT is a small cross-encoder to begin with, DENSE the
+folder that ``dense_run.py`` wrote for nfcorpus (train, test), WORK keeps what is trained. DESIGN is ``full`` (all
+judgments of nfcorpus train) or ``restricted`` (only those of documents in BM25's first ten, so that the pool is known).
+Negatives of all methods but ``random`` and ``bm25`` come from the first 30 of the dense retriever.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from random import Random
+from statistics import mean, stdev
+from time import process_time
+from typing import Any
 
+from robustrank import stats
+from robustrank.collections import trec
 from robustrank.collections.beir import Beir
-from robustrank.pool_results import LeftOut, Pooling
-from robustrank.pools import runs
-from robustrank.protocols.pooling import Question, analyse
-from robustrank.types import Estimate, Range
+from robustrank.config import Plugin
+from robustrank.measures import per_query
+from robustrank.rankers.cross_encoder import CrossEncoder
+from robustrank.ranking import order
+from robustrank.retrieval import first_stage
+from robustrank.training import distill, simulated
+from robustrank.training.coupled import Coupling
+from robustrank.training.simulated import World
+from robustrank.types import Collection
 
-COLLECTIONS = {"msmarco-dl19": "TREC DL 2019", "msmarco-dl21": "TREC DL 2021"}
-LEXICAL = ("bm25", "bm25_rm3")
-DEEP = 100
-
-INTRO = """\
-# What the pool decides: TREC Deep Learning 2019 and 2021
-
-Rebuilt by `python benchmarks/pooling_bias.py DATA reports/pooling`; DATA is the folder with the two collections. The
-JSON files hold the whole protocol, this page its main tables. nDCG@10, graded; binary measures count grades of 2 and
-more. Brackets are 95 % intervals over queries (tau: percentile bootstrap over queries); where no query changes at all,
-they are what so few queries could have missed. A conclusion is a paired permutation test at 0.05, Holm-corrected over
-all pairs. Hole bounds are exact, over every grade the unjudged documents of the top 10 could have; "filled at random"
-is the central 95 % of draws from a model fitted on the judged ones.
-
-Read this first. The runs are the top 100 that come with the re-ranking data (RepLLaMA on 2019: 200); the judgments are
-TREC's own, made from other, deeper pools. They were not made from these runs. So "the pool" below is a simulation:
-the official judgments of the documents that these systems put into their first {depth}. Leaving a system out takes away
-the judgments that it alone contributed, also from the ideal list. On the real pool a system like one of these was
-one of dozens, and its loss would have been smaller: the simulation says what a pool of few systems would do. The
-random fillings often miss the value with the whole pool, because what only one system found is unlike what is judged
-without it: believe the bounds, not the draws.
+MEASURE, LENGTH, POOL = "nDCG@10", 80, 10
+QUERIES, ASKED = 300, 150
+DENSE = 'first_stage = {{ use = "run", path = "{dense}/nfcorpus-train.trec.gz" }}\nranks = [1, 30]\n'
+EVIDENCE = 'evidence = [{{ use = "bm25" }}, {{ use = "run", path = "{dense}/nfcorpus-train.trec.gz" }}]\n'
+METHODS = {
+    "hard": DENSE,
+    "cet": DENSE + EVIDENCE + "[stage.selection]\n",
+    "random": "",
+    "denoised": DENSE + 'filter = {{ use = "cross_encoder", model = "{student}", max_length = 80, share = 0.95 }}\n',
+    "bm25": 'first_stage = {{ use = "bm25" }}\nranks = [1, 30]\n',
+}
+FILE = """name = "{name}"
+seed = {seed}
+exclude = ["{data}/nfcorpus", "{data}/scifact", "{data}/msmarco-dl19"]
+[student]
+model = "{student}"
+max_length = {length}
+[[stage]]
+name = "labels"
+dev = 36
+schedule = {{ epochs = 3, lists = 8, size = 8, learning_rate = 3e-4, checkpoint = 33, patience = 99 }}
+[[stage.judged]]
+name = "nfcorpus"
+path = "{labels}"
+queries = {queries}
 """
+
+Candidates = Mapping[str, list[str]]
+
+
+class Silent:
+    def start(self, phase: str, total: int) -> None: ...
+
+    def advance(self, n: int = 1) -> None: ...
+
+
+def train(data: Path, student: Path, dense: Path, work: Path, design: str, seeds: str) -> None:
+    labels = data / "nfcorpus" if design == "full" else restricted(data / "nfcorpus", work / "restricted")
+    asked = list(tests(data, dense))
+    _record(work / "models" / "student.json", lambda: measured(student, asked))
+    for seed in map(int, seeds.split(",")):
+        for method, tables in METHODS.items():
+            name = f"{design}-{method}-{seed}"
+            text = (FILE + tables).format(
+                name=name, seed=seed, data=data, student=student, length=LENGTH, labels=labels, queries=QUERIES,
+                dense=dense,
+            )  # fmt: skip
+            _record(work / "models" / f"{name}.json", lambda t=text, n=name: trained(t, n, work, asked))
+
+
+def _record(path: Path, make: Any) -> None:
+    if path.is_file():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(make()), encoding="utf-8")
+
+
+def trained(text: str, name: str, work: Path, asked: list[tuple[str, Collection, Candidates]]) -> dict[str, Any]:
+    file, begun = work / f"{name}.toml", process_time()
+    file.write_text(text, encoding="utf-8")
+    folder = distill.run(file, work / name, Silent())
+    seconds = process_time() - begun
+    course = json.loads((folder / "courses.json").read_text(encoding="utf-8"))["labels"]
+    told = {"seconds": seconds, "history": course["history"], "figures": course["figures"]} | measured(folder, asked)
+    shutil.rmtree(work / name)
+    return told
+
+
+def measured(folder: Path, asked: list[tuple[str, Collection, Candidates]]) -> dict[str, Any]:
+    ranker, found = CrossEncoder(model=str(folder), max_length=LENGTH), {}
+    for name, collection, candidates in asked:
+        rankings = {}
+        for query in collection.queries:
+            if query.query_id in candidates:
+                documents = [collection.documents[doc_id] for doc_id in candidates[query.query_id]]
+                scores = ranker.score(query, documents)
+                rankings[query.query_id] = order(list(zip(candidates[query.query_id], scores, strict=True)))
+        qrels = {query_id: collection.qrels[query_id] for query_id in rankings}
+        found[name] = per_query([MEASURE], rankings, qrels)[MEASURE]
+    return {MEASURE: found}
+
+
+def tests(data: Path, dense: Path) -> Iterator[tuple[str, Collection, Candidates]]:
+    """Collections with the candidates that all rankers order: the best of BM25 and of a dense retriever."""
+    dl19 = Beir(path=str(data / "msmarco-dl19"), qrels="qrels_full/test.tsv").load()
+    for name, collection, depth, run in (
+        ("nfcorpus test", Beir(path=str(data / "nfcorpus")).load(), 25, dense / "nfcorpus-test.trec.gz"),
+        ("scifact test", Beir(path=str(data / "scifact")).load(), 30, None),
+        ("msmarco-dl19", dl19, 30, data / "msmarco-dl19" / "runs" / "tasb.trec.gz"),
+    ):
+        queries = sorted(collection.queries)
+        queries = Random(13).sample(queries, min(ASKED, len(queries)))
+        stage = Plugin(use="run", params={"path": str(run).replace("tasb", "bm25")}) if name == "msmarco-dl19" else None
+        runs = [first_stage(stage or Plugin(use="bm25"), collection, queries, depth)]
+        if run is not None:
+            more = trec.rankings(run)
+            runs.append({query.query_id: list(more.get(query.query_id, ()))[:depth] for query in queries})
+        yield name, collection, {q.query_id: sorted({d for r in runs for d in r[q.query_id]}) for q in queries}
+
+
+def restricted(home: Path, folder: Path) -> Path:
+    """The collection with the judgments of a pool: the first ten of BM25, whose other documents nobody looked at."""
+    (folder / "qrels").mkdir(parents=True, exist_ok=True)
+    for file in home.glob("*.jsonl*"):
+        if not (folder / file.name).exists():
+            (folder / file.name).symlink_to(file.resolve())
+    collection = Beir(path=str(home), split="train").load()
+    pool = first_stage(Plugin(use="bm25"), collection, collection.queries, POOL)
+    rows = ["query-id\tcorpus-id\tscore"]
+    for query_id, grades in collection.qrels.items():
+        rows += [f"{query_id}\t{doc_id}\t{grades[doc_id]}" for doc_id in sorted(pool[query_id]) if doc_id in grades]
+    (folder / "qrels" / "train.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+def tell(work: Path) -> dict[str, Any]:
+    """Means by method with seeds, and paired tests over queries of the seeds' means, corrected for their number."""
+    models = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((work / "models").glob("*"))}
+    told: dict[str, Any] = {"student": {name: mean(v.values()) for name, v in models["student"][MEASURE].items()}}
+    for design in ("restricted", "full"):
+        by = {method: _of(models, f"{design}-{method}-") for method in METHODS}
+        by = {method: found for method, found in by.items() if found}
+        if by:
+            told[design] = _design(by)
+    return told
+
+
+def _of(models: Mapping[str, Any], prefix: str) -> list[Any]:
+    return [model for name, model in models.items() if name.startswith(prefix)]
+
+
+def _design(by: Mapping[str, list[Any]]) -> dict[str, Any]:
+    tested = list(next(iter(by.values()))[0][MEASURE])
+    methods: dict[str, Any] = {}
+    for method, models in by.items():
+        methods[method] = {
+            "seeds": len(models),
+            "seconds of training": round(mean(m["seconds"] for m in models), 1),
+            "by seed": {t: [round(mean(m[MEASURE][t].values()), 4) for m in models] for t in tested},
+        }
+        if any(models[0]["figures"]):
+            methods[method]["last figures"] = [m["figures"][-1] for m in models]
+    pairs = [("cet", other) for other in by if other != "cet"] + [("hard", "random"), ("hard", "bm25")]
+    rows = []
+    for one, other in pairs:
+        for test in tested if one in by and other in by else ():
+            a, b = (_over_seeds(by[method], test) for method in (one, other))
+            difference, p = stats.paired(list(a.values()), [b[query] for query in a])
+            rows.append({"better?": one, "than": other, "test": test, "difference": difference._asdict(), "p": p})
+    for row, corrected in zip(rows, stats.holm([row["p"] for row in rows]), strict=True):
+        row["p, Holm"] = corrected
+    return {"methods": methods, "comparisons": rows}
+
+
+def _over_seeds(models: list[Any], test: str) -> dict[str, float]:
+    return {query: mean(model[MEASURE][test][query] for model in models) for query in sorted(models[0][MEASURE][test])}
+
+
+def simulate(seeds: range = range(100, 120)) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for name, bias in (("biased", 3.0), ("uniform", 0.0)):
+        world, found = World(bias=bias), {}
+        for method in ("random", "hard", "coupled", "oracle"):
+            values = []
+            for seed in seeds:
+                lists = simulated.draw(world, seed)
+                scores = simulated.train(world, lists, method, Coupling(), seed)
+                values.append(simulated.agreement(scores, lists.relevance))
+            found[method] = values
+        pairs = (("coupled", "hard"), ("coupled", "random"), ("coupled", "oracle"), ("hard", "random"))
+        told[name] = {
+            "tau": {m: {"mean": mean(v), "sd": stdev(v), "seeds": [round(x, 4) for x in v]} for m, v in found.items()},
+            "differences": [_difference(one, other, found) for one, other in pairs],
+        }
+    return told
+
+
+def _difference(one: str, other: str, found: Mapping[str, list[float]]) -> dict[str, Any]:
+    difference, p = stats.paired(found[one], found[other], bounds=(-2, 2))
+    return {"one": one, "other": other, "difference": difference._asdict(), "p": p}
 
 
 def main() -> None:
-    if len(sys.argv) not in (3, 4):
-        sys.exit(__doc__)
-    data, out = Path(sys.argv[1]), Path(sys.argv[2])
-    depth = int(sys.argv[3]) if len(sys.argv) > 3 else 10
-    out.mkdir(parents=True, exist_ok=True)
-    page = [INTRO.format(depth=depth)]
-    for folder, title in COLLECTIONS.items():
-        collection = Beir(path=str(data / folder), qrels="qrels_full/test.tsv", relevant=2).load()
-        systems = runs.read([str(data / folder / "runs")])
-        groups = {"lexical": LEXICAL, "neural": tuple(name for name in systems if name not in LEXICAL)}
-        groups = {name: members for name, members in groups.items() if len(members) > 1}
-        question = Question(collection=folder, relevant=collection.relevant, depth=depth, groups=groups)
-        found = analyse(systems, collection.qrels, question)
-        deep = analyse(systems, collection.qrels, replace(question, depth=DEEP))
-        (out / f"{folder}.json").write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
-        page += [f"## {title} ({found.queries} queries)\n", *section(found, deep)]
-    (out / "README.md").write_text("\n".join(page), encoding="utf-8")
-
-
-def section(found: Pooling, deep: Pooling) -> Iterator[str]:
-    yield (
-        f"{found.judgments:,} official judgments; {found.pooled:,} of them are of documents in the pool of depth "
-        f"{found.depth}.\n"
-    )
-    yield "### With all official judgments\n"
-    yield table(
-        [
-            "system", "nDCG@10", "judged@10", "hole bounds", "filled at random", "condensed", "bpref", "infAP",
-            "RBP + residual",
-        ],
-        (
-            [
-                s.system, of(s.value), of(s.judged, 2), span(s.holes), span(s.fill), point(s.condensed), point(s.bpref),
-                point(s.inf_ap), f"{point(s.rbp)} + {point(s.rbp_residual)}",
-            ]
-            for s in found.systems
-        ),
-    )  # fmt: skip
-    yield "Differences that the holes could reverse, however unlikely:\n"
-    yield table(
-        ["pair", "difference", "p (Holm)", "hole bounds", "reversed in drawn fillings"],
-        (
-            [
-                f"{p.a} minus {p.b}", of(p.difference, sign=True), f"{p.p_holm:.3f}", span(p.holes, sign=True),
-                share(p.flip_share),
-            ]
-            for p in found.pairs
-            if p.holes_could_flip
-        ),
-    )  # fmt: skip
-    held = sum(not p.holes_could_flip for p in found.pairs)
-    yield f"The other {held} of {len(found.pairs)} differences have the same sign whatever the holes are.\n"
-    yield f"### Leave one out (pool of depth {found.depth})\n"
-    yield from left_out(found.left_out)
-    yield f"With a pool of depth {deep.depth} ({deep.pooled:,} judgments):\n"
-    yield from left_out(deep.left_out)
-    yield "### Shallower pools, and pools of one system\n"
-    yield table(
-        ["pool", "judgments", "tau with the whole pool", *(s.system for s in found.systems)],
-        (
-            [
-                f"{o.pool}{' alone' if o in found.only else ''}", str(o.judgments), of(o.tau, 2),
-                *(point(o.values[s.system]) for s in found.systems),
-            ]
-            for o in (*found.shallow, *found.only)
-        ),
-    )  # fmt: skip
-    yield "### Adding the others' loss back (our reading of Webber and Park 2009)\n"
-    yield table(
-        ["system", "pooled", "left out", "added", "error", "error after adding"],
-        (
-            [
-                a.system, f"{a.pooled:.3f}", f"{a.left_out:.3f}", f"{a.added:+.3f}", of(a.error, sign=True),
-                of(a.adjusted_error, sign=True),
-            ]
-            for a in found.adjustments
-        ),
-    )  # fmt: skip
-    yield calibration(found)
-
-
-def left_out(every: Sequence[LeftOut]) -> Iterator[str]:
-    yield table(
-        [
-            "left out", "own judgments", "tau", "system", "pooled", "change", "rank", "judged@10", "hole bounds",
-            "filled at random", "conclusions that change",
-        ],
-        (
-            [
-                each.name, str(each.unique), of(each.tau, 2), s.system, point(s.pooled), of(s.change, sign=True),
-                f"{s.rank} → {s.rank_left_out}", point(s.judged, 2), span(s.holes), span(s.fill),
-                "; ".join(s.conclusions) or "none",
-            ]
-            for each in every
-            for s in each.systems
-        ),
-    )  # fmt: skip
-    alone = [s for each in every if each.kind == "system" for s in each.systems]
-    worst = min(alone, key=lambda s: s.change.value)
-    bounded = sum(s.holes.low - 1e-9 <= s.pooled.value <= s.holes.high + 1e-9 for s in alone)
-    filled = sum(s.fill is not None and s.fill.low <= s.pooled.value <= s.fill.high for s in alone)
-    changed = [s.system for s in alone if s.conclusions]
-    yield (
-        f"Largest drop: {worst.system}, {of(worst.change, sign=True)}. Conclusions change for "
-        f"{', '.join(changed) or 'no system'}. Of {len(alone)} systems left out alone, the hole bounds hold the value "
-        f"with the whole pool for {bounded}, the random fillings for {filled}.\n"
-    )
-
-
-def calibration(found: Pooling) -> str:
-    c = found.calibration
-    if c is None:
-        return "No model of relevance could be fitted.\n"
-    return (
-        f"The model behind the random fillings, on queries it was not fitted on ({c.documents:,} judged documents): "
-        f"mean prediction minus observed share {of(c.bias, sign=True)}, Brier score {c.brier:.3f} "
-        f"(always the other queries' share: {c.brier_of_constant:.3f}).\n"
-    )
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def of(estimate: Estimate, digits: int = 3, *, sign: bool = False) -> str:
-    form = f"{'+' if sign else ''}.{digits}f"
-    return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
-
-
-def point(estimate: Estimate, digits: int = 3) -> str:
-    return f"{estimate.value:.{digits}f}"
-
-
-def span(reach: Range | None, *, sign: bool = False) -> str:
-    form = "+.3f" if sign else ".3f"
-    return "–" if reach is None else f"{reach.low:{form}} to {reach.high:{form}}"
-
-
-def share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
+    command, *rest = sys.argv[1:]
+    if command == "train":
+        data, student, dense, work, design, seeds = rest
+        train(Path(data).resolve(), Path(student).resolve(), Path(dense).resolve(), Path(work), design, seeds)
+        return
+    told = simulate() if command == "simulate" else tell(Path(rest[0]))
+    Path(rest[-1]).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

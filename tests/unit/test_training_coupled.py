@@ -116,9 +116,8 @@ def test_two_equal_models_that_read_the_same_stay_equal_for_ever() -> None:
 
 def test_with_the_true_propensities_the_weighted_risk_is_unbiased() -> None:
     """Mean over 2000 draws of relevance and selection equals the loss under full judgments, within three errors."""
-    world = simulated.draw(World(queries=10), 1)
-    rng = np.random.default_rng(2)
-    scored = rng.normal(size=world.relevance.shape)
+    world = simulated.draw(World(queries=10, bias=1.0), 1)
+    rng, scored = np.random.default_rng(2), world.about.sum(axis=2) + world.found.sum(axis=2)
     draws = []
     for _ in range(2000):
         relevant = rng.random(scored.shape) < world.relevance
