@@ -19,6 +19,7 @@ KINDS = {
     "attack": "robustrank.attacks",
     "defense": "robustrank.defenses",
     "variation": "robustrank.variations",
+    "topic_attack": "robustrank.topic_attacks",
     "executor": "robustrank.executors",
 }
 """Kind of plug-in to entry-point group."""

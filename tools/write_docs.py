@@ -33,7 +33,7 @@ def page() -> str:
     """The whole page; plug-ins of other packages are left out."""
     parts = [HEAD]
     for kind in registry.KINDS:
-        parts.append(f"\n## {kind.capitalize()}s\n")
+        parts.append(f"\n## {kind.capitalize().replace('_', ' ')}s\n")
         for entry in catalogue.entries(kind):
             if entry.version.startswith("robustrank "):
                 parts.append(section(entry))

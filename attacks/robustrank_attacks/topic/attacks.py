@@ -1,0 +1,270 @@
+"""The topic attacks: a trained policy, and the searches it is compared with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustrank.text import words
+from robustrank.topics import edits
+from robustrank.topics.types import Edits, Progress, TopicBudget, TopicCase, TopicOracle
+from robustrank_attacks._options import require_choice, require_positive
+from robustrank_attacks.topic import learner, searches
+from robustrank_attacks.topic.board import Board, BoardOptions, build
+from robustrank_attacks.topic.learner import Training
+from robustrank_attacks.topic.policy import Policy, sample
+from robustrank_attacks.topic.surrogate import GroupSurrogate, Surrogate, SurrogateOptions
+from robustrank_attacks.topic.utility import Utility
+
+Value = Callable[[Sequence[str]], NDArray[np.float64]]
+
+BEAM = 8
+DRAWS = 64
+"""Random texts, or episodes, that a document's last texts are chosen from."""
+
+
+@dataclass(frozen=True)
+class Planner:
+    """What all attacks share that plan on a surrogate: the surrogate, the boards, and what texts are worth."""
+
+    surrogate: Surrogate = field(repr=False)
+    options: BoardOptions
+    utility: Utility
+
+    def open(self, case: TopicCase, budget: TopicBudget) -> tuple[Board, Value]:
+        """The case's board, and the utility of texts for its queries."""
+        view: GroupSurrogate = self.surrogate.of(case)
+        return build(case, view, budget, self.options), lambda texts: self.utility.of(view.scores(texts), view)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicRL:
+    """A policy trained by reinforcement learning on a surrogate of the victim; the victim chooses among its best texts.
+
+    It is trained on documents and groups other than those it attacks, once, and then applied (amortised).
+
+    Args:
+        substitutes: The table of words (:func:`robustrank.substitutes.load`).
+        aggregation: Of the queries' utilities: ``"mean"``, ``"soft_min"`` or ``"share"``.
+        steps: Policy updates.
+        tune: Policy updates on the very document before it is attacked; 0 applies the policy as it is.
+        seed: Of the training.
+    """
+
+    substitutes: str = BoardOptions.substitutes
+    aggregation: Literal["mean", "soft_min", "share"] = "mean"
+    steps: int = Training.steps
+    tune: int = 0
+    seed: int = Training.seed
+
+    def __post_init__(self) -> None:
+        require_choice("topic_rl", "aggregation", [self.aggregation], ["mean", "soft_min", "share"])
+        require_positive("topic_rl", "steps", self.steps)
+
+    def fit(
+        self, seen: Sequence[TopicCase], practice: Sequence[TopicCase], budget: TopicBudget, folder: Path,
+        progress: Progress, /,
+    ) -> FittedRL:  # fmt: skip
+        """Fit the surrogate to the lists, then train the policy on the documents to practise on."""
+        planner = Planner(
+            fitted(seen, folder), BoardOptions(substitutes=self.substitutes), Utility(aggregation=self.aggregation)
+        )
+        training = Training(steps=self.steps, seed=self.seed)
+        key = _digest(_identity(seen), _identity(practice), asdict(replace(self, tune=0)), asdict(budget))
+        policy = seeded(self.seed)
+        boards = [planner.open(case, budget) for case in practice]
+        learner.train(policy, boards, training, folder=folder / f"policy-{key}", progress=progress)
+        return FittedRL(self, planner, policy)
+
+
+@dataclass(frozen=True)
+class FittedRL:
+    """A trained policy with its surrogate."""
+
+    options: TopicRL
+    planner: Planner
+    policy: Policy = field(repr=False)
+
+    @property
+    def substitutes(self) -> str:
+        """The table of words."""
+        return self.options.substitutes
+
+    def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
+        """The best text of some episodes: by the surrogate first, then by the victim."""
+        import torch
+
+        board, value = self.planner.open(case, oracle.budget)
+        policy, seed = self.policy, rng.getrandbits(32)
+        if self.options.tune:
+            policy = seeded(0)
+            policy.load_state_dict(self.policy.state_dict())
+            learner.train(policy, [(board, value)], Training(steps=self.options.tune, seed=seed))
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            played = sample(policy, board, DRAWS, generator).moves
+            played += sample(policy, board, 1, generator, greedy=True).moves
+        texts = list(dict.fromkeys(board.render(moves) for moves in played))
+        best_first = np.argsort(-value(texts), kind="stable")
+        return searches.chosen([texts[i] for i in best_first], case, oracle)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicSearch:
+    """Search on a surrogate of the victim; the victim chooses among the last texts of the search.
+
+    Args:
+        search: ``"greedy_sum"`` makes the edit that gains most in the mean surrogate utility, again and again;
+            ``"beam"`` keeps the best eight states; ``"paired"`` is greedy for the one query nearest to the group's
+            centre, as an attack on single queries is; ``"prada"`` is that with substitutions alone.
+        substitutes: The table of words (:func:`robustrank.substitutes.load`).
+    """
+
+    search: Literal["greedy_sum", "beam", "paired", "prada"] = "greedy_sum"
+    substitutes: str = BoardOptions.substitutes
+
+    def __post_init__(self) -> None:
+        require_choice("topic_search", "search", [self.search], ["greedy_sum", "beam", "paired", "prada"])
+
+    def fit(
+        self, seen: Sequence[TopicCase], practice: Sequence[TopicCase], budget: TopicBudget, folder: Path,
+        progress: Progress, /,
+    ) -> FittedSearch:  # fmt: skip
+        """Fit the surrogate; there is nothing to practise."""
+        options = BoardOptions(substitutes=self.substitutes)
+        return FittedSearch(self, Planner(fitted(seen, folder), options, Utility()))
+
+
+@dataclass(frozen=True)
+class FittedSearch:
+    """A search with its surrogate."""
+
+    options: TopicSearch
+    planner: Planner
+
+    @property
+    def substitutes(self) -> str:
+        """The table of words."""
+        return self.options.substitutes
+
+    def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
+        """The best text of the search in the victim's eyes."""
+        seen, budget = case, oracle.budget
+        if self.options.search in ("paired", "prada"):
+            centre = _centre(case)
+            seen = case._replace(queries=(case.queries[centre],), lists=(case.lists[centre],))
+        if self.options.search == "prada":
+            budget = replace(budget, insertions=0)
+        board, value = self.planner.open(seen, budget)
+        found = searches.beam(board, value, width=BEAM if self.options.search == "beam" else 1)
+        return searches.chosen([board.render(moves) for moves in found], case, oracle)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicRandom:
+    """Random legal edits, and the victim chooses among several: what its feedback alone is worth.
+
+    The words are those of the other attacks' boards; nothing else is taken from the surrogate.
+    """
+
+    substitutes: str = BoardOptions.substitutes
+
+    def fit(
+        self, seen: Sequence[TopicCase], practice: Sequence[TopicCase], budget: TopicBudget, folder: Path,
+        progress: Progress, /,
+    ) -> FittedRandom:  # fmt: skip
+        """Fit the surrogate."""
+        return FittedRandom(Planner(fitted(seen, folder), BoardOptions(substitutes=self.substitutes), Utility()))
+
+
+@dataclass(frozen=True)
+class FittedRandom:
+    """Random edits on the boards of the other attacks."""
+
+    planner: Planner
+
+    @property
+    def substitutes(self) -> str:
+        """The table of words."""
+        return self.planner.options.substitutes
+
+    def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
+        """The best of several random texts in the victim's eyes."""
+        board, _ = self.planner.open(case, oracle.budget)
+        return searches.chosen([board.render(searches.at_random(board, rng)) for _ in range(DRAWS)], case, oracle)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryStuffing:
+    """All words of all queries pasted in front: strong, visible, and the row that no table is without.
+
+    It breaks the budget of insertions, and the study says so.
+    """
+
+    substitutes: str = BoardOptions.substitutes
+
+    def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
+        """The document behind the words."""
+        asked = [word.text for query in case.queries for word in words(query.text)]
+        return edits.apply(case.target.text, Edits(insertions=[(0, word) for word in asked]))
+
+
+def seeded(seed: int) -> Policy:
+    """A policy that knows nothing yet."""
+    import torch
+
+    torch.manual_seed(seed)
+    return Policy()
+
+
+def fitted(seen: Sequence[TopicCase], folder: Path) -> Surrogate:
+    """The surrogate fitted to the cases' lists; made once, whoever asks for it."""
+    return _fitted(_Keyed(tuple(seen)), folder)
+
+
+class _Keyed:
+    """Cases that hash by what a surrogate learns from them."""
+
+    def __init__(self, cases: tuple[TopicCase, ...]) -> None:
+        self.cases, self.key = cases, _identity(cases)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Keyed) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+@lru_cache(maxsize=2)
+def _fitted(keyed: _Keyed, folder: Path) -> Surrogate:
+    options = SurrogateOptions()
+    surrogate = Surrogate(options)
+    surrogate.fit(keyed.cases, folder / f"surrogate-{_digest(asdict(options), keyed.key)}.safetensors")
+    return surrogate
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _identity(cases: Sequence[TopicCase]) -> str:
+    return _digest(
+        [(one.key, [q.text for q in one.queries], [[d.doc_id for d in docs] for docs in one.lists]) for one in cases]
+    )
+
+
+def _centre(case: TopicCase) -> int:
+    """The query that shares most with the others."""
+    from robustrank.topics.groups import Vectors
+
+    texts = [query.text for query in case.queries]
+    return int(np.argmax(Vectors(texts).cosines(texts).sum(axis=1)))

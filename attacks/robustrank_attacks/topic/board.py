@@ -1,0 +1,209 @@
+"""The decision problem of one case: places in the document, words that may go there, and what is known of each.
+
+A move puts one of a place's words there; every place takes at most one. Moves are deterministic, so a state is the set
+of moves made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import log
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustrank.substitutes import function_words, load
+from robustrank.text import match_case, words
+from robustrank.topics import edits
+from robustrank.topics.types import Edits, TopicBudget, TopicCase
+from robustrank_attacks.topic.surrogate import GroupSurrogate
+
+Floats = NDArray[np.float64]
+
+FEATURES = (
+    "inserts", "place", "mean gain", "least gain", "spread of gains", "queries that gain", "in queries", "rarity",
+    "in top documents",
+)  # fmt: skip
+"""Of every (place, word); gains are in standard deviations of the competitors' scores."""
+
+TOP = 5
+"""Documents at the head of each list whose words may be triggers."""
+
+
+class Place(NamedTuple):
+    """A place and the words that may go there.
+
+    Attributes:
+        at: Word position for a substitution, character offset for an insertion.
+        inserts: Which of the two it is.
+        words: Candidates, best first by what is known before any is tried.
+    """
+
+    at: int
+    inserts: bool
+    words: tuple[str, ...]
+
+
+Move = tuple[int, int]
+"""Place and word, as indices."""
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """The places of one document for one group.
+
+    Args:
+        text: The clean document.
+        places: Substitutions first, then insertions.
+        features: places x words x :data:`FEATURES`; 0 where a place has fewer words.
+        budget: Limits the moves of either kind.
+    """
+
+    text: str
+    places: tuple[Place, ...]
+    features: Floats = field(repr=False)
+    budget: TopicBudget
+
+    def legal(self, moves: Sequence[Move]) -> NDArray[np.bool_]:
+        """Which (place, word) may be added: a free place, within the budget, and no trigger word twice."""
+        exists, inserts = self._shape
+        inserted = [self.places[p].words[w] for p, w in moves if inserts[p]]
+        mask = exists.copy()
+        if len(inserted) >= self.budget.insertions:
+            mask[inserts] = False
+        if len(moves) - len(inserted) >= self.budget.substitutions:
+            mask[~inserts] = False
+        mask[np.array([p for p, _ in moves], dtype=int)] = False
+        if inserted:
+            triggers = self.places[-1].words  # the same at every place
+            mask[np.ix_(np.flatnonzero(inserts), np.array([triggers.index(w) for w in inserted], dtype=int))] = False
+        return mask
+
+    @cached_property
+    def _shape(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which (place, word) there are, and which places insert."""
+        counts = np.array([len(place.words) for place in self.places], dtype=int)
+        exists = np.arange(self.features.shape[1])[None, :] < counts[:, None]
+        return exists, np.array([place.inserts for place in self.places], dtype=bool)
+
+    def render(self, moves: Sequence[Move]) -> str:
+        """The text after some moves; their order does not matter."""
+        chosen = [(self.places[p], self.places[p].words[w]) for p, w in sorted(moves)]
+        return edits.apply(
+            self.text,
+            Edits(
+                substitutions={place.at: word for place, word in chosen if not place.inserts},
+                insertions=[(place.at, word) for place, word in chosen if place.inserts],
+            ),
+        )
+
+    @property
+    def longest(self) -> int:
+        """Most moves of an episode."""
+        inserts = sum(place.inserts for place in self.places)
+        return min(self.budget.substitutions, len(self.places) - inserts) + min(self.budget.insertions, inserts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardOptions:
+    """How large a board is.
+
+    Args:
+        substitutes: The table of words (:func:`robustrank.substitutes.load`).
+        places: Substitutable words considered, those with the largest first-order gain.
+        sentences: Places for triggers: the front, and the ends of sentences, at most so many together.
+        words: Candidates a place.
+    """
+
+    substitutes: str = "counterfitted|wordnet"
+    places: int = 24
+    sentences: int = 4
+    words: int = 8
+
+
+def build(case: TopicCase, surrogate: GroupSurrogate, budget: TopicBudget, options: BoardOptions) -> Board:
+    """The board of one case. Costs one gradient pass, and one text for each possible trigger word."""
+    text = case.target.text
+    scale = np.array([float(np.std(others)) or 1.0 for others in surrogate.competitors])
+    found = words(text)
+    possible = load(options.substitutes).within(text)
+    cased = {p: tuple(match_case(w, found[p].text) for w in possible[p]) for p in possible}
+    gains = {p: g / scale for p, g in surrogate.gains(text, cased).items()} if cased else {}
+    best = sorted(gains, key=lambda p: (-gains[p].mean(axis=1).max(), p))[: options.places]
+    known = _Known(case)
+    rows: list[tuple[Place, Floats]] = []
+    for position in sorted(best):
+        top = np.argsort(-gains[position].mean(axis=1), kind="stable")[: options.words]
+        place = Place(position, False, tuple(cased[position][i] for i in top))
+        rows.append((place, known.features(place, found[position].start / max(1, len(text)), gains[position][top])))
+    triggers = known.triggers(4 * options.words)
+    if triggers and budget.insertions:
+        tried = surrogate.scores([edits.apply(text, Edits(insertions=[(0, word)])) for word in triggers])
+        probed = (tried - surrogate.clean) / scale
+        top = np.argsort(-probed.mean(axis=1), kind="stable")[: options.words]
+        for offset in _starts(text)[: options.sentences]:
+            place = Place(offset, True, tuple(triggers[i] for i in top))
+            rows.append((place, known.features(place, offset / max(1, len(text)), probed[top])))
+    features = np.zeros((len(rows), max((len(place.words) for place, _ in rows), default=0), len(FEATURES)))
+    for p, (place, values) in enumerate(rows):
+        features[p, : len(place.words)] = values
+    return Board(text, tuple(place for place, _ in rows), features, budget)
+
+
+class _Known:
+    """What the queries and the heads of the lists say of a word."""
+
+    def __init__(self, case: TopicCase) -> None:
+        self._queries = [{word.text.lower() for word in words(query.text)} for query in case.queries]
+        heads = {doc.doc_id: doc.text for docs in case.lists for doc in docs[:TOP]}
+        everything = {doc.doc_id: doc.text for docs in case.lists for doc in docs}
+        self._heads = [{word.text.lower() for word in words(text)} for text in heads.values()]
+        self._frequency: Mapping[str, int] = Counter(
+            word for text in everything.values() for word in {word.text.lower() for word in words(text)}
+        )
+        self._documents = len(everything)
+
+    def rarity(self, word: str) -> float:
+        """Inverse document frequency among the candidates, in [0, 1]."""
+        return log((1 + self._documents) / (1 + self._frequency.get(word, 0))) / log(1 + max(1, self._documents))
+
+    def share(self, word: str, sets: Sequence[set[str]]) -> float:
+        """Share of some sets of words that hold this one."""
+        return sum(word in one for one in sets) / max(1, len(sets))
+
+    def triggers(self, count: int) -> list[str]:
+        """Words of the queries and of the documents at the head of the lists, frequent there and rare elsewhere."""
+        weight = {
+            word: (2 * self.share(word, self._queries) + self.share(word, self._heads)) * self.rarity(word)
+            for word in sorted(set().union(*self._queries, *self._heads) - function_words())
+            if word.isalpha()
+        }
+        return sorted(weight, key=lambda word: (-weight[word], word))[:count]
+
+    def features(self, place: Place, where: float, gains: Floats) -> Floats:
+        """Rows of :data:`FEATURES`, one per word of the place."""
+        lower = [word.lower() for word in place.words]
+        return np.stack(
+            [
+                np.full(len(lower), float(place.inserts)),
+                np.full(len(lower), where),
+                gains.mean(axis=1),
+                gains.min(axis=1),
+                gains.std(axis=1),
+                (gains > 0).mean(axis=1),
+                np.array([self.share(word, self._queries) for word in lower]),
+                np.array([self.rarity(word) for word in lower]),
+                np.array([self.share(word, self._heads) for word in lower]),
+            ],
+            axis=1,
+        )
+
+
+def _starts(text: str) -> list[int]:
+    """The front, and what follows each end of a sentence; the end of the text is the last of them."""
+    return [0, *(match.end() for match in re.finditer(r"(?<=[.!?])\s+", text)), len(text)]

@@ -1,0 +1,72 @@
+"""Searches on a board without a learnt policy: what every policy is compared with, at the same budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustrank.topics.types import TopicCase, TopicOracle
+from robustrank_attacks.topic.board import Board, Move
+from robustrank_attacks.topic.utility import of_ranks
+
+Value = Callable[[Sequence[str]], NDArray[np.float64]]
+
+
+def at_random(board: Board, rng: Random) -> list[Move]:
+    """Legal moves drawn at random until the budgets are spent: first how many of which kind is left to chance."""
+    moves: list[Move] = []
+    while len(moves) < board.longest:
+        legal = board.legal(moves)
+        free = np.flatnonzero(legal.any(axis=1))
+        if not len(free):
+            break
+        place = int(rng.choice(free))
+        moves.append((place, int(rng.choice(np.flatnonzero(legal[place])))))
+    return moves
+
+
+def greedy(board: Board, value: Value) -> list[list[Move]]:
+    """The best move, again and again while one improves; all states on the way, the last first."""
+    return beam(board, value, width=1)
+
+
+def beam(board: Board, value: Value, *, width: int) -> list[list[Move]]:
+    """Beam search over sets of moves; the states kept in every round, best of the last round first.
+
+    A round whose best state is no better than that of the round before ends the search.
+    """
+    kept: list[list[list[Move]]] = []
+    front: list[list[Move]] = [[]]
+    best = float(value([board.text])[0])
+    for _ in range(board.longest):
+        tried: dict[str, list[Move]] = {}
+        for moves in front:
+            for place, word in np.argwhere(board.legal(moves)):
+                new = sorted([*moves, (int(place), int(word))])
+                tried.setdefault(board.render(new), new)
+        if not tried:
+            break
+        values = value(list(tried))
+        order = np.argsort(-values, kind="stable")[:width]
+        if values[order[0]] <= best:
+            break
+        best = float(values[order[0]])
+        front = [list(tried.values())[i] for i in order]
+        kept.append(front)
+    return [moves for front in reversed(kept) for moves in front]
+
+
+def chosen(texts: Sequence[str], case: TopicCase, oracle: TopicOracle) -> str:
+    """The text that the victim itself ranks best for the group, among as many as the budget of lists pays for.
+
+    The clean text is among the candidates at no cost: its ranks are known from the lists.
+    """
+    asked = list(dict.fromkeys(text for text in texts if text != case.target.text))[: oracle.affordable]
+    if not asked:
+        return next(iter(texts), case.target.text)
+    known = tuple(next(i for i, d in enumerate(docs, 1) if d.doc_id == case.target.doc_id) for docs in case.lists)
+    found = [of_ranks(known, case), *(of_ranks(ranks, case) for ranks in oracle.ranks(asked))]
+    return [case.target.text, *asked][int(np.argmax(found))]

@@ -1,0 +1,1 @@
+"""Topic attacks: one perturbation of one document that lifts it for a group of queries (RELEVANT)."""

@@ -1,0 +1,131 @@
+"""The dynamic setting: the lists change, and the attacker may spend some fresh lists on what to do about it.
+
+Events, in this order, each on top of those before:
+
+=============  ====================================================================================================
+documents      documents drawn from the whole collection join every list
+rivals         competitors next above the target get the rarest words of the query in front: other attackers' edits
+queries        half of the held-out queries join those that are attacked
+victim         the next ranker of the file takes the place of the victim
+=============  ====================================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from robustrank.oracle import MeteredRanker
+from robustrank.text import words
+from robustrank.topics import edits, victim
+from robustrank.topics.scene import Role, Scene, built
+from robustrank.topics.types import Edits, TopicAttack
+from robustrank.topics.victim import RankedList
+from robustrank.types import Document
+
+ADDED = 10
+"""Documents that join each list."""
+
+RIVALS, RIVAL_WORDS = 3, 2
+"""Competitors of each list that are edited, and words each of them gets."""
+
+
+@dataclass(frozen=True)
+class _World:
+    """Victim and lists at one moment; the target is in every list with its clean text."""
+
+    ranker: MeteredRanker
+    attack: tuple[RankedList, ...]
+    held_out: tuple[RankedList, ...]
+
+
+def play(
+    scene: Scene, ranker: MeteredRanker, role: Role, attack: TopicAttack, text: str, rng: Random
+) -> list[dict[str, Any]]:
+    """What an attack's text is worth after each event, kept as it is, and after the attacker has reacted.
+
+    The attacker first asks how its text stands now, then attacks the clean document anew with the lists that are left,
+    and shows whichever of the two the victim ranks better for the attacked queries.
+
+    Returns:
+        One entry per event: its name, the lists spent so far, and for held-out queries the ranks of the clean text, of
+        the first text, and of the text shown now.
+    """
+    world = _World(ranker, tuple(role.of(role.group.attack)), tuple(role.of(role.group.held_out)))
+    target, shown, spent, found = role.target, text, 0, []
+    for name, change in (("documents", _documents), ("rivals", _rivals), ("queries", _queries), ("victim", _victim)):
+        world = change(world, scene, target, rng)
+        limit = scene.spec.reactions or 0
+        budget = replace(scene.spec.budget, lists=limit)
+        oracle = victim.GroupOracle(world.ranker, world.attack, target, budget)
+        if oracle.affordable > 1:
+            (now,) = oracle.ranks([shown])
+            case = victim.case(role.group.topic_id, world.attack, target)
+            left = victim.GroupOracle(world.ranker, world.attack, target, replace(budget, lists=limit - oracle.spent))
+            other = attack.perturb(case, left, rng)
+            # The attack has asked for the ranks of its text already: to look at them again is free.
+            then = victim.ranks(world.ranker, world.attack, target, other)
+            shown = other if sum(then) < sum(now) else shown
+            spent += oracle.spent + left.spent
+        found.append(
+            {
+                "event": name,
+                "lists": spent,
+                "clean": [one.rank(target.doc_id) for one in world.held_out],
+                "kept": list(victim.ranks(world.ranker, world.held_out, target, text)),
+                "reacted": list(victim.ranks(world.ranker, world.held_out, target, shown)),
+            }
+        )
+    return found
+
+
+def _documents(world: _World, scene: Scene, target: Document, rng: Random) -> _World:
+    pool = sorted(scene.collection.documents)
+
+    def more(one: RankedList) -> RankedList:
+        drawn = (d for d in rng.sample(pool, min(2 * ADDED, len(pool))) if d not in one.docs)
+        added = [scene.collection.documents[d] for d in list(drawn)[:ADDED]]
+        return victim.ranked(world.ranker, one.query, [*one.docs.values(), *added])
+
+    return _changed(world, more)
+
+
+def _rivals(world: _World, scene: Scene, target: Document, rng: Random) -> _World:
+    def edited(one: RankedList) -> RankedList:
+        ranking = one.ranked()
+        above = ranking[: one.rank(target.doc_id) - 1][-RIVALS:]
+        asked = sorted({word.text for word in words(one.query.text)}, key=lambda word: (_frequency(word, one), word))
+        change = Edits(insertions=[(0, word) for word in asked[:RIVAL_WORDS]])
+        new = {doc.doc_id: doc._replace(text=edits.apply(doc.text, change)) for doc in above}
+        return victim.ranked(world.ranker, one.query, [new.get(doc.doc_id, doc) for doc in one.docs.values()])
+
+    return _changed(world, edited)
+
+
+def _queries(world: _World, scene: Scene, target: Document, rng: Random) -> _World:
+    joined = len(world.held_out) // 2
+    return replace(world, attack=(*world.attack, *world.held_out[:joined]), held_out=world.held_out[joined:])
+
+
+def _victim(world: _World, scene: Scene, target: Document, rng: Random) -> _World:
+    """The ranker after the present one in the file; the first again after the last."""
+    every = [built(named.plugin, scene.collection) for named in scene.spec.rankers]
+    prints = [ranker.card.fingerprint for ranker in every]
+    new = every[(prints.index(world.ranker.card.fingerprint) + 1) % len(every)]
+    world = replace(world, ranker=new)
+    return _changed(world, lambda one: victim.ranked(new, one.query, list(one.docs.values())))
+
+
+def _changed(world: _World, change: Any) -> _World:
+    return replace(world, attack=tuple(map(change, world.attack)), held_out=tuple(map(change, world.held_out)))
+
+
+def _frequency(word: str, one: RankedList) -> int:
+    return sum(word.lower() in doc.text.lower() for doc in one.docs.values())
+
+
+def held_out_boosts(events: Sequence[dict[str, Any]], what: str) -> list[float]:
+    """Mean boost over held-out queries after each event, of the text that was ``"kept"`` or that ``"reacted"``."""
+    return [sum(c - r for c, r in zip(e["clean"], e[what], strict=True)) / len(e["clean"]) for e in events]

@@ -1,0 +1,148 @@
+"""Groups of queries of one topic: given in a file, read off shared relevant documents, or clustered."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from robustrank.errors import ConfigError, DataError, MissingExtra
+from robustrank.topics.types import TopicGroup
+from robustrank.types import Collection, Query
+
+
+def given(path: Path | str, collection: Collection) -> list[TopicGroup]:
+    """Groups from a JSON file ``{"topic": {"attack": [query id, ...], "held_out": [query id, ...]}, ...}``.
+
+    Raises:
+        DataError: The file is no such file, or names queries that the collection does not have.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot be read as topics: {error}", path=str(path)) from error
+    if not isinstance(data, dict):
+        raise DataError('must hold {"topic": {"attack": [...], "held_out": [...]}}', path=str(path))
+    texts = {query.query_id: query.text for query in collection.queries}
+    groups = []
+    for topic_id, value in data.items():
+        ids = [value.get(part) if isinstance(value, dict) else None for part in ("attack", "held_out")]
+        if not all(isinstance(part, list) and part for part in ids):
+            raise DataError(f"topic {topic_id!r}: needs query ids under 'attack' and under 'held_out'", path=str(path))
+        attack, held_out = (tuple(map(str, part)) for part in ids if part)
+        if unknown := [i for i in (*attack, *held_out) if i not in texts]:
+            raise DataError(f"topic {topic_id!r}: no query {unknown[0]!r} in {collection.name}", path=str(path))
+        if both := sorted(set(attack) & set(held_out)):
+            raise DataError(f"topic {topic_id!r}: {both[0]!r} is both attacked and held out", path=str(path))
+        groups.append((topic_id, attack, held_out))
+    vectors = Vectors(list(texts.values()))
+    return [
+        TopicGroup(topic_id=name, attack=a, held_out=h, coherence=vectors.coherence([texts[i] for i in (*a, *h)]))
+        for name, a, h in groups
+    ]
+
+
+def shared_documents(
+    collection: Collection, *, key: str = "(.*)", attacked: int = 5, held_out: int = 5, seed: int
+) -> list[TopicGroup]:
+    """Queries whose relevant documents have the same key are one topic.
+
+    Args:
+        collection: Its queries and judgments.
+        key: A regular expression; its first group, matched at the start of a relevant document's id, names the topic:
+            everything by default, so that the wordings of one question, or the questions about one paragraph, are a
+            group; ``"([^-]+-[^-]+)-"`` makes one of all paragraphs of an XQuAD article.
+        attacked: Attacked queries of a topic, at most, drawn with the seed.
+        held_out: Held-out queries of a topic, at most. A topic with fewer than both together is split in halves.
+        seed: Of the split.
+    """
+    try:
+        pattern = re.compile(key)
+    except re.error as error:
+        raise ConfigError(f"topics: key {key!r} is no regular expression: {error}") from error
+    found: dict[str, list[Query]] = {}
+    for query in collection.queries:
+        relevant = sorted(d for d, g in collection.qrels.get(query.query_id, {}).items() if g >= collection.relevant)
+        match = pattern.match(relevant[0]) if relevant else None
+        if match:
+            found.setdefault(match.group(1), []).append(query)
+    return _split(found, attacked, held_out, seed)
+
+
+def clustered(
+    queries: Sequence[Query], *, least: float = 0.2, attacked: int = 5, held_out: int = 5, seed: int
+) -> list[TopicGroup]:
+    """Complete-linkage clusters of tf-idf vectors: in a group every two queries have at least this cosine.
+
+    Args:
+        queries: Those to group.
+        least: The least cosine of two queries of a group.
+        attacked: As in :func:`shared_documents`.
+        held_out: As in :func:`shared_documents`.
+        seed: Of the split.
+
+    Raises:
+        MissingExtra: scikit-learn is not installed.
+    """
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(queries) < 2:
+        return []
+    distances = 1 - Vectors([query.text for query in queries]).cosines([query.text for query in queries])
+    tree = linkage(squareform(distances.clip(min=0), checks=False), method="complete")
+    found: dict[str, list[Query]] = {}
+    for query, label in zip(queries, fcluster(tree, 1 - least, criterion="distance"), strict=True):
+        found.setdefault(f"cluster-{label}", []).append(query)
+    return _split(found, attacked, held_out, seed)
+
+
+class Vectors:
+    """tf-idf vectors of short texts (scikit-learn), with inverse document frequencies of some."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        try:
+            from sklearn.feature_extraction.text import TfidfVectorizer
+        except ImportError as error:
+            raise MissingExtra("topic groups", extra="topics", package="scikit-learn") from error
+        self._vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit(texts)
+
+    def cosines(self, texts: Sequence[str]) -> Any:
+        """Of every two texts; 1 on the diagonal, and 0 for a text without known words."""
+        import numpy as np
+
+        vectors = self._vectorizer.transform(texts)
+        cosines = (vectors @ vectors.T).toarray()
+        np.fill_diagonal(cosines, 1.0)
+        return cosines
+
+    def coherence(self, texts: Sequence[str]) -> float:
+        """Mean cosine of every two different places; 1 for a single text."""
+        if len(texts) < 2:
+            return 1.0
+        n = len(texts)
+        return float((self.cosines(texts).sum() - n) / (n * (n - 1)))
+
+
+def _split(found: Mapping[str, Sequence[Query]], attacked: int, held_out: int, seed: int) -> list[TopicGroup]:
+    """Groups with queries on both sides, in order of their names."""
+    vectors = Vectors([query.text for queries in found.values() for query in queries]) if found else None
+    groups = []
+    for name in sorted(found):
+        queries = sorted(found[name])
+        Random(f"{seed}|topic|{name}").shuffle(queries)
+        queries = queries[: attacked + held_out]
+        cut = min(attacked, (len(queries) + 1) // 2)
+        if vectors is not None and cut < len(queries):
+            groups.append(
+                TopicGroup(
+                    topic_id=name,
+                    attack=tuple(query.query_id for query in queries[:cut]),
+                    held_out=tuple(query.query_id for query in queries[cut:]),
+                    coherence=vectors.coherence([query.text for query in queries]),
+                )
+            )
+    return groups

@@ -1,0 +1,148 @@
+"""What a topic study is played with: groups with their victim's lists, and the documents to promote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from statistics import median
+
+from robustrank import registry
+from robustrank.config import Plugin
+from robustrank.errors import DataError
+from robustrank.interfaces import CollectionLoader, CollectionRanker
+from robustrank.oracle import MeteredRanker
+from robustrank.retrieval import first_stage
+from robustrank.topics import groups, victim
+from robustrank.topics.spec import TopicSpec
+from robustrank.topics.types import TopicCase, TopicGroup
+from robustrank.topics.victim import RankedList
+from robustrank.types import Collection, Document, Query
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The part of a study that does not depend on the victim.
+
+    Args:
+        spec: The topic file.
+        collection: With the queries that count.
+        groups: Those that are attacked.
+        candidates: First-stage candidates of every query of the groups, best first.
+    """
+
+    spec: TopicSpec
+    collection: Collection
+    groups: Sequence[TopicGroup]
+    candidates: Mapping[str, Sequence[str]]
+
+    def query(self, query_id: str) -> Query:
+        """A query by its id."""
+        return self._queries[query_id]
+
+    @property
+    def _queries(self) -> Mapping[str, Query]:
+        return {query.query_id: query for query in self.collection.queries}
+
+
+@dataclass(frozen=True)
+class Role:
+    """One document to promote for one group, with the victim's lists; the document is in all of them."""
+
+    group: TopicGroup
+    target: Document
+    lists: Mapping[str, RankedList]
+
+    def of(self, query_ids: Sequence[str]) -> list[RankedList]:
+        """The lists of some queries."""
+        return [self.lists[query_id] for query_id in query_ids]
+
+    @property
+    def case(self) -> TopicCase:
+        """What the attacker sees."""
+        return victim.case(self.group.topic_id, self.of(self.group.attack), self.target)
+
+
+def open_scene(spec: TopicSpec) -> Scene:
+    """Load the collection and form the groups.
+
+    Raises:
+        DataError: The collection is wrong, or no group is left.
+    """
+    loader: CollectionLoader = registry.build("collection", spec.collection)
+    collection = loader.load()
+    wanted = [query for query in collection.queries if query.query_id.startswith(spec.groups.queries)]
+    collection = replace(collection, queries=wanted)
+    found = [
+        group
+        for group in _groups(spec, collection)
+        if min(len(group.attack), len(group.held_out)) >= spec.groups.smallest
+        and group.coherence >= spec.groups.coherence
+    ]
+    Random(f"{spec.seed}|topics").shuffle(found)
+    found = sorted(found[: spec.groups.limit], key=lambda group: group.topic_id)
+    if not found:
+        raise DataError(
+            f"{collection.name}: no group of queries is left; [groups] asks for at least {spec.groups.smallest} "
+            f"attacked and as many held-out queries, and a coherence of {spec.groups.coherence:g}"
+        )
+    ids = {query_id for group in found for query_id in (*group.attack, *group.held_out)}
+    asked = [query for query in wanted if query.query_id in ids]
+    return Scene(spec, collection, found, first_stage(Plugin(use="bm25"), collection, asked, spec.targets.depth))
+
+
+def _groups(spec: TopicSpec, collection: Collection) -> list[TopicGroup]:
+    wanted = spec.groups
+    sizes = {"attacked": wanted.attacked, "held_out": wanted.held_out, "seed": spec.seed}
+    if wanted.source == "given":
+        return groups.given(wanted.path, collection)
+    if wanted.source == "documents":
+        return groups.shared_documents(collection, key=wanted.key, **sizes)
+    return groups.clustered(collection.queries, least=wanted.least, **sizes)
+
+
+def built(plugin: Plugin, collection: Collection) -> MeteredRanker:
+    """A victim, fitted to the collection where it has statistics of one."""
+    ranker = registry.build("ranker", plugin)
+    return MeteredRanker(ranker.fit(collection) if isinstance(ranker, CollectionRanker) else ranker)
+
+
+def roles(scene: Scene, ranker: MeteredRanker) -> list[Role]:
+    """The documents to promote, against one victim, group by group; groups without one are left out.
+
+    A target is relevant to no query of its group, is a candidate of at least half of the attacked ones, and has a
+    median clean rank for them within the limits. It joins the lists it was no candidate of.
+    """
+    return [role for group in scene.groups for role in _roles(scene, group, ranker)]
+
+
+def _roles(scene: Scene, group: TopicGroup, ranker: MeteredRanker) -> list[Role]:
+    ids = (*group.attack, *group.held_out)
+    documents, wanted = scene.collection.documents, scene.spec.targets
+    lists = {
+        i: victim.ranked(ranker, scene.query(i), [documents[d] for d in scene.candidates.get(i, ())])
+        for i in ids
+        if scene.candidates.get(i)
+    }
+    attacked = [lists[i] for i in group.attack if i in lists]
+    if len(lists) < len(ids):
+        return []  # a query that finds nothing has no list to be promoted in
+    relevant = {
+        d for i in ids for d, grade in scene.collection.qrels.get(i, {}).items() if grade >= scene.collection.relevant
+    }
+    pool = []
+    for doc_id in sorted({d for one in attacked for d in one.docs} - relevant):
+        ranks = [one.rank(doc_id) if doc_id in one.docs else len(one.docs) + 1 for one in attacked]
+        known = sum(doc_id in one.docs for one in attacked)
+        if 2 * known >= len(attacked) and wanted.best <= median(ranks) <= wanted.worst:
+            pool.append(doc_id)
+    drawn = Random(f"{scene.spec.seed}|target|{group.topic_id}").sample(pool, min(wanted.per_group, len(pool)))
+    return [
+        Role(group, documents[d], {i: _joined(ranker, one, documents[d]) for i, one in lists.items()}) for d in drawn
+    ]
+
+
+def _joined(ranker: MeteredRanker, one: RankedList, target: Document) -> RankedList:
+    if target.doc_id in one.docs:
+        return one
+    return victim.ranked(ranker, one.query, [*one.docs.values(), target])

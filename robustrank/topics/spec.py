@@ -1,0 +1,153 @@
+"""The topic file: which groups are attacked in which collection, by whom, against which rankers."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from robustrank.config import Plugin, Reader
+from robustrank.errors import ConfigError
+from robustrank.topics.types import TopicBudget
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupsSpec:
+    """``[groups]``: where the groups come from (:mod:`robustrank.topics.groups`).
+
+    Args:
+        source: ``"given"`` reads ``path``; ``"documents"`` groups queries whose relevant documents share ``key``;
+            ``"clusters"`` clusters their words.
+        path: The JSON file of ``"given"``.
+        key: The regular expression of ``"documents"``.
+        least: The least cosine of two queries of one of the ``"clusters"``.
+        attacked: Attacked queries of a group.
+        held_out: Held-out queries of a group.
+        smallest: Groups with fewer queries of either kind are left out.
+        coherence: Groups below are left out.
+        limit: So many groups, drawn with the seed.
+        queries: Only queries whose id begins so.
+    """
+
+    source: Literal["given", "documents", "clusters"] = "documents"
+    path: str = ""
+    key: str = "(.*)"
+    least: float = 0.2
+    attacked: int = 5
+    held_out: int = 5
+    smallest: int = 2
+    coherence: float = 0.0
+    limit: int | None = None
+    queries: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetsSpec:
+    """``[targets]``: which documents are promoted.
+
+    Args:
+        per_group: Documents of each group, drawn with the seed from those relevant to none of its queries.
+        best: The best median clean rank, over the attacked queries, that a target may have.
+        worst: The worst.
+        depth: Candidates of each query. A target that is no candidate of a query joins its list.
+    """
+
+    per_group: int = 1
+    best: int = 51
+    worst: int = 100
+    depth: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedPlugin:
+    """One ``[[ranker]]`` or ``[[attack]]``."""
+
+    name: str
+    plugin: Plugin
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicSpec:
+    """A whole topic file.
+
+    Args:
+        name: Of the study; its folder.
+        collection: Documents, queries, judgments.
+        groups: The topics.
+        targets: The documents to promote.
+        rankers: The victims, one after the other.
+        attacks: Who attacks; the first one is compared with each of the others.
+        budget: The same for all.
+        folds: Groups are dealt into so many folds; an attack practises on the groups of the other folds.
+        reactions: Lists an attacker may ask after each event of the dynamic setting; ``None`` leaves that out.
+        seed: Of all randomness.
+    """
+
+    name: str
+    collection: Plugin
+    groups: GroupsSpec
+    targets: TargetsSpec
+    rankers: tuple[NamedPlugin, ...]
+    attacks: tuple[NamedPlugin, ...]
+    budget: TopicBudget
+    folds: int = 2
+    reactions: int | None = None
+    seed: int = 13
+
+
+def load(path: Path | str) -> TopicSpec:
+    """Read a topic file; its relative paths begin where it lies.
+
+    Raises:
+        ConfigError: No such file, not TOML, an unknown key (with the nearest known one), or a wrong value.
+    """
+    try:
+        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such topic file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    reader = Reader(str(path), Path(path).parent)
+    top = reader.table(
+        data,
+        "the top level",
+        required={"name": str, "collection": dict, "ranker": list, "attack": list},
+        optional={"groups": dict, "targets": dict, "budget": dict, "folds": int, "reactions": int, "seed": int},
+    )
+    spec = TopicSpec(
+        name=top["name"],
+        collection=reader.plugin(top["collection"], "[collection]", {})[0],
+        groups=reader.options(GroupsSpec, top.get("groups", {}), "[groups]"),
+        targets=reader.options(TargetsSpec, top.get("targets", {}), "[targets]"),
+        rankers=tuple(_named(reader, table, "[[ranker]]") for table in top["ranker"]),
+        attacks=tuple(_named(reader, table, "[[attack]]") for table in top["attack"]),
+        budget=reader.options(TopicBudget, top.get("budget", {}), "[budget]"),
+        **{key: top[key] for key in ("folds", "reactions", "seed") if key in top},
+    )
+    _check(spec, str(path))
+    return spec
+
+
+def _named(reader: Reader, table: object, what: str) -> NamedPlugin:
+    plugin, options = reader.plugin(table, what, {})
+    return NamedPlugin(name=options["name"], plugin=plugin)
+
+
+def _check(spec: TopicSpec, where: str) -> None:
+    if not spec.rankers or not spec.attacks:
+        raise ConfigError(f"{where}: needs at least one [[ranker]] and one [[attack]]")
+    for kind, names in {"ranker": [r.name for r in spec.rankers], "attack": [a.name for a in spec.attacks]}.items():
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"{where}: two [[{kind}]] tables are named {name!r}; give one another `name`")
+    if spec.groups.source not in ("given", "documents", "clusters"):
+        raise ConfigError(f"{where}: [groups] source must be 'given', 'documents' or 'clusters'")
+    if spec.groups.source == "given" and not spec.groups.path:
+        raise ConfigError(f"{where}: [groups] source 'given' needs a path")
+    if spec.folds < 2:
+        raise ConfigError(f"{where}: folds must be at least 2: an attack must not practise on what it is judged by")
+    if not 1 <= spec.targets.best <= spec.targets.worst:
+        raise ConfigError(f"{where}: [targets] best must be at least 1 and at most worst")

@@ -1,0 +1,178 @@
+"""Runs a topic study: every attack on every document to promote, against every victim; resumable, records first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from random import Random
+from time import perf_counter, process_time
+from typing import Any
+
+from robustrank import registry, store
+from robustrank.config import Plugin
+from robustrank.errors import MissingExtra, OracleError
+from robustrank.oracle import MeteredRanker
+from robustrank.store import Journal, Record, digest
+from robustrank.substitutes import load as load_table
+from robustrank.text import UNIT
+from robustrank.topics import dynamic, edits, victim
+from robustrank.topics.results import summarise, write
+from robustrank.topics.scene import Role, Scene, built, open_scene, roles
+from robustrank.topics.spec import NamedPlugin, TopicSpec
+from robustrank.topics.types import Learner, Progress, TopicAttack
+from robustrank.types import Document, Query
+
+
+def folder(spec: TopicSpec, root: Path) -> Path:
+    """Where a study's records lie: another topic file is another folder."""
+    return root / f"{spec.name}-{digest(asdict(spec))[:10]}"
+
+
+def run(spec: TopicSpec, where: Path, progress: Progress) -> dict[str, Any]:
+    """Run or resume a study; write records, ``summary.json`` and ``report.md``.
+
+    Args:
+        spec: The topic file.
+        where: The study's folder (:func:`folder`).
+        progress: Told of every step.
+
+    Returns:
+        The summary (:func:`robustrank.topics.results.summarise`).
+
+    Raises:
+        RobustRankError: A wrong file, plug-in or collection, a missing package, a folder in use.
+    """
+    scene = open_scene(spec)
+    with Journal(where) as journal:
+        records = store.read(where)
+        live: list[Record] = []
+        for named in spec.rankers:
+            for record in _against(scene, named, where, records, progress):
+                if record["key"] not in records:
+                    journal.append(record)
+                    records[record["key"]] = record
+                live.append(records[record["key"]])
+    found = summarise(live, scene)
+    write(found, where)
+    return found
+
+
+def _against(
+    scene: Scene, named: NamedPlugin, where: Path, records: dict[str, Record], progress: Progress
+) -> Iterator[Record]:
+    """All records of one victim, old and new."""
+    spec, ranker = scene.spec, built(named.plugin, scene.collection)
+    progress.start(f"{named.name}: clean lists", len(scene.groups))
+    cast = roles(scene, ranker)
+    progress.advance(len(scene.groups))
+    measure = _similarity()
+    for wanted in spec.attacks:
+        attack = registry.build("topic_attack", wanted.plugin)
+        keys = [_key(scene, named, ranker, wanted, attack, role, cast) for role in cast]
+        if all(key in records for key in keys):
+            yield from (records[key] for key in keys)
+            continue
+        ready = list(
+            _ready(attack, cast, spec, where / "learnt" / digest(named.name, ranker.card.fingerprint)[:10], progress)
+        )
+        progress.start(f"{named.name}: {wanted.name}", len(cast))
+        for role, key, fitted in zip(cast, keys, ready, strict=True):
+            if key in records:
+                yield records[key]
+            else:
+                head = {"key": key, "kind": "topic", "ranker": named.name, "attack": wanted.name}
+                yield {**head, **_attacked(scene, ranker, role, fitted, Random(key), measure)}
+            progress.advance()
+
+
+def _ready(
+    attack: Any, cast: Sequence[Role], spec: TopicSpec, where: Path, progress: Progress
+) -> Iterator[TopicAttack]:
+    """The attack for each document, having practised on the groups of the other folds."""
+    if not isinstance(attack, Learner):
+        yield from (attack for _ in cast)
+        return
+    topics = sorted({role.group.topic_id for role in cast})
+    fold = {topic: number % spec.folds for number, topic in enumerate(topics)}
+    seen = [role.case for role in cast]
+    fitted = [
+        attack.fit(
+            seen,
+            [case for case, role in zip(seen, cast, strict=True) if fold[role.group.topic_id] != number],
+            spec.budget,
+            where,
+            progress,
+        )
+        for number in range(spec.folds)
+    ]
+    yield from (fitted[fold[role.group.topic_id]] for role in cast)
+
+
+def _attacked(
+    scene: Scene, ranker: MeteredRanker, role: Role, attack: TopicAttack, rng: Random,
+    similarity: Callable[[str, str], float] | None,
+) -> Record:  # fmt: skip
+    """One attack as the harness measures it; a text that breaks the rules is recorded, and counts as no change."""
+    spec, group, target = scene.spec, role.group, role.target
+    oracle = victim.GroupOracle(ranker, role.of(group.attack), target, spec.budget)
+    pairs, victims, started, cpu = ranker.pairs, ranker.seconds, perf_counter(), process_time()
+    status, error, offered = "ok", "", target.text
+    try:
+        offered = attack.perturb(role.case, oracle, rng)
+    except OracleError as problem:
+        status, error = "error", f"{type(problem).__name__}: {problem}"
+    planning = max(0.0, process_time() - cpu - (ranker.seconds - victims))
+    found = edits.measure(target.text, offered, load_table(attack.substitutes), spec.budget)
+    if found.violations:
+        status, error = "invalid", "; ".join(found.violations)
+    record: Record = {
+        "topic": group.topic_id,
+        "doc_id": target.doc_id,
+        "status": status,
+        "error": error,
+        "coherence": group.coherence,
+        "queries": [scene.query(i).text for i in group.attack],
+        "held_out": [scene.query(i).text for i in group.held_out],
+        "lists": oracle.spent,
+        "pairs": ranker.pairs - pairs,
+        "substitutions": found.substitutions,
+        "insertions": found.insertions,
+        "similarity": None if similarity is None else similarity(target.text, offered),
+        "planning_seconds": planning,
+        "seconds": perf_counter() - started,
+        "before": target.text,
+        "after": offered,
+    }
+    for name, ids in (("attack", group.attack), ("held_out", group.held_out)):
+        lists = role.of(ids)
+        record[f"{name}_before"] = [one.rank(target.doc_id) for one in lists]
+        record[f"{name}_after"] = list(victim.ranks(ranker, lists, target, offered))
+    if scene.spec.reactions is not None and status == "ok":
+        record["events"] = dynamic.play(scene, ranker, role, attack, offered, rng)
+    return record
+
+
+def _key(
+    scene: Scene, named: NamedPlugin, ranker: MeteredRanker, wanted: NamedPlugin, attack: Any, role: Role,
+    cast: Sequence[Role],
+) -> str:  # fmt: skip
+    """Hash of everything a record depends on; a learner depends on all the cases it saw."""
+    spec = scene.spec
+    everything = [other.case.key for other in cast] if isinstance(attack, Learner) else []
+    return digest(
+        scene.collection.digest, asdict(spec.groups), asdict(spec.targets), asdict(spec.budget), spec.folds, spec.seed,
+        spec.reactions, named.name, ranker.card.fingerprint, wanted.name, str(wanted.plugin),
+        registry.version("topic_attack", wanted.plugin.use), load_table(attack.substitutes).digest, role.case.key,
+        everything, UNIT, [str(r.plugin) for r in spec.rankers] if spec.reactions is not None else None,
+    )  # fmt: skip
+
+
+def _similarity() -> Callable[[str, str], float] | None:
+    """Cosine of two texts by the harness's bi-encoder, where its extra is installed."""
+    try:
+        encoder = registry.build("ranker", Plugin(use="bi_encoder"))
+        encoder.score(Query("", "a"), [Document("", "a")])
+    except MissingExtra:
+        return None
+    return lambda before, after: round(encoder.score(Query("", before), [Document("", after)])[0], 6)

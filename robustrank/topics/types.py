@@ -1,0 +1,136 @@
+"""The nouns of topic attacks: groups of queries, budgets, cases, and what an attack sees and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from robustrank.types import Document, Query
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicGroup:
+    """Queries of one topic.
+
+    Args:
+        topic_id: Name of the topic.
+        attack: Ids of the queries the attacker knows and promotes its document for.
+        held_out: Ids of queries of the same topic that the attacker never sees: being promoted for these too is what
+            makes an attack topic-oriented.
+        coherence: Mean cosine between the tf-idf vectors of its queries, all of them, in [0, 1].
+    """
+
+    topic_id: str
+    attack: tuple[str, ...]
+    held_out: tuple[str, ...]
+    coherence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicBudget:
+    """Limits of one attack on one document.
+
+    Args:
+        substitutions: Words that may become one of their substitutes.
+        insertions: Trigger words that may be inserted.
+        lists: Ranked lists of the victim that may be asked for, one a query and text.
+    """
+
+    substitutions: int = 5
+    insertions: int = 3
+    lists: int = 40
+
+
+class TopicCase(NamedTuple):
+    """One document to promote for one group, as the attacker sees it.
+
+    ``lists`` has one list per query of ``queries``, in the victim's clean rank order, each with the target in it.
+    """
+
+    topic_id: str
+    queries: tuple[Query, ...]
+    target: Document
+    lists: tuple[tuple[Document, ...], ...]
+
+    @property
+    def key(self) -> str:
+        """Names the case within a study."""
+        return f"{self.topic_id}|{self.target.doc_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edits:
+    """Changes to a text: word position to the word that replaces it, and (offset, word) of what is inserted.
+
+    Offsets are those of the clean text; a word goes in front of the character there.
+    """
+
+    substitutions: Mapping[int, str] = field(default_factory=dict)
+    insertions: Sequence[tuple[int, str]] = ()
+
+
+class TopicOracle(Protocol):
+    """All a topic attack sees of the victim: ranks, metered in ranked lists (decision-based black box)."""
+
+    @property
+    def budget(self) -> TopicBudget:
+        """The limits of this attack."""
+
+    @property
+    def spent(self) -> int:
+        """Ranked lists asked so far."""
+
+    @property
+    def affordable(self) -> int:
+        """How many more texts the budget pays for, each in the lists of all queries."""
+
+    def ranks(self, texts: Sequence[str], /) -> list[tuple[int, ...]]:
+        """The target's rank for every query of the group, with each text in turn."""
+
+
+class TopicAttack(Protocol):
+    """Perturbs one document for a group of queries. All randomness comes from ``rng``."""
+
+    @property
+    def substitutes(self) -> str:
+        """The table of words it substitutes from (:func:`robustrank.substitutes.load`)."""
+
+    def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
+        """The document's new text."""
+
+
+class Progress(Protocol):
+    """Who is told how far a run is."""
+
+    def start(self, phase: str, total: int) -> None:
+        """A phase begins."""
+
+    def advance(self, n: int = 1) -> None:
+        """So many steps more are done."""
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A topic attack that learns from ranked lists before it attacks."""
+
+    def fit(
+        self,
+        seen: Sequence[TopicCase],
+        practice: Sequence[TopicCase],
+        budget: TopicBudget,
+        folder: Path,
+        progress: Progress,
+        /,
+    ) -> TopicAttack:
+        """The attack after it learnt.
+
+        Args:
+            seen: Cases whose clean lists it may learn the victim's taste from; the study counts them as asked.
+            practice: Cases it may practise on, none of which it is judged by. They are among those seen.
+            budget: What every attack will be limited to.
+            folder: Where it keeps what it learns, so that a killed run goes on.
+            progress: Told of every step.
+        """

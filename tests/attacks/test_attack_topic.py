@@ -1,0 +1,218 @@
+"""Topic attacks on problems small enough to enumerate."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("gymnasium")
+
+import torch
+from numpy.typing import NDArray
+
+from robustrank.text import words
+from robustrank.topics.types import TopicBudget
+from robustrank_attacks.topic import learner, searches
+from robustrank_attacks.topic.board import FEATURES, Board, Move, Place
+from robustrank_attacks.topic.environment import TopicEnvironment
+from robustrank_attacks.topic.policy import Episodes, Policy, sample
+
+Value = Callable[[Sequence[str]], NDArray[np.float64]]
+
+# Two queries, each a bag of words with weights; a document's score for a query is the sum over its words.
+QUERIES = [{"sea": 1.0, "ship": 2.0, "cat": -1.0}, {"sea": 1.5, "boat": 1.0, "dog": 0.5}]
+
+
+def score(text: str) -> NDArray[np.float64]:
+    return np.array([sum(weight.get(word.text.lower(), 0.0) for word in words(text)) for weight in QUERIES])
+
+
+def value(texts: Sequence[str]) -> NDArray[np.float64]:
+    return np.array([score(text).mean() for text in texts])
+
+
+def board(*, substitutions: int = 2, insertions: int = 1) -> Board:
+    """ "a cat boat": three words with two substitutes each, and two places for a trigger."""
+    places = (
+        Place(0, False, ("the", "dog")),
+        Place(1, False, ("dog", "ship")),
+        Place(2, False, ("ship", "sea")),
+        Place(0, True, ("sea", "boat")),
+        Place(10, True, ("sea", "boat")),
+    )
+    text = "a cat boat"
+    budget = TopicBudget(substitutions=substitutions, insertions=insertions)
+    bare = Board(text, places, np.zeros((5, 2, len(FEATURES))), budget)
+    features = np.zeros((5, 2, len(FEATURES)))
+    for place in range(5):
+        for word in range(2):
+            gains = score(bare.render([(place, word)])) - score(text)
+            features[place, word, :6] = [
+                place > 2, place / 5, gains.mean(), gains.min(), gains.std(), (gains > 0).mean()
+            ]  # fmt: skip
+    return Board(text, places, features, budget)
+
+
+def best(of: Board) -> float:
+    """The utility of the best end state, by trying all of them."""
+    every = [(p, w) for p, place in enumerate(of.places) for w in range(len(place.words))]
+    states = [
+        moves
+        for size in range(of.longest + 1)
+        for moves in itertools.combinations(every, size)
+        if all(of.legal(moves[:i])[move] for i, move in enumerate(moves))
+    ]
+    return max(float(value([of.render(moves)])[0]) for moves in states)
+
+
+def test_a_state_forbids_taken_places_spent_budgets_and_used_triggers() -> None:
+    of = board(substitutions=1, insertions=2)
+    legal = of.legal([(0, 0), (3, 1)])
+    assert not legal[:4].any()
+    assert legal[4].tolist() == [True, False]
+
+
+def test_moves_commute() -> None:
+    of = board()
+    moves: list[Move] = [(1, 1), (3, 0), (2, 1)]
+    assert {of.render(order) for order in itertools.permutations(moves)} == {"sea a ship sea"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_trained_policy_reaches_the_enumerated_optimum(seed: int) -> None:
+    of, policy = board(), seeded(seed)
+    learner.train(policy, [(of, value)], learner.Training(steps=120, learning_rate=1e-2, seed=seed))
+    with torch.no_grad():
+        (moves,) = sample(policy, of, 1, torch.Generator(), greedy=True).moves
+    assert value([of.render(moves)])[0] >= 0.99 * best(of)
+
+
+def test_greedy_is_optimal_where_gains_add_up() -> None:
+    of = board()
+    assert value([of.render(searches.greedy(of, value)[0])])[0] == best(of)
+
+
+def test_a_beam_is_never_worse_than_greedy() -> None:
+    def odd(texts: Sequence[str]) -> NDArray[np.float64]:  # two edits that are worth something together alone
+        return np.array([3.0 * ("dog" in text and "ship" in text) + 0.5 * ("the" in text) for text in texts])
+
+    of = board(insertions=0)
+    reached = [odd([of.render(searches.beam(of, odd, width=width)[0])])[0] for width in (1, 8)]
+    assert reached == [0.5, 3.0] or reached[1] >= reached[0]
+
+
+def test_random_moves_are_legal_and_spend_the_budget() -> None:
+    of = board()
+    for seed in range(20):
+        moves = searches.at_random(of, Random(seed))
+        assert len(moves) == of.longest == 3
+        assert all(of.legal(moves[:i])[move] for i, move in enumerate(moves))
+
+
+def test_rewards_sum_to_what_the_episode_achieved() -> None:
+    environment = TopicEnvironment([(board(), lambda text: float(value([text])[0]))])
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        _, info = environment.reset(seed=1)
+        clean, total, done = info["utility"], 0.0, False
+        while not done:
+            action = int(rng.choice(np.flatnonzero(environment.action_masks())))
+            _, reward, done, _, info = environment.step(action)
+            total += reward
+        assert total == pytest.approx(info["utility"] - clean, abs=1e-12)
+        assert info["utility"] == value([info["text"]])[0]
+
+
+def test_gymnasium_finds_nothing_wrong() -> None:
+    from gymnasium.utils.env_checker import check_env
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*(infinity|render|spec|np.float32|minimum|maximum).*")
+        check_env(TopicEnvironment([(board(), lambda text: float(value([text])[0]))]))
+
+
+def test_an_illegal_move_ends_the_episode_and_earns_nothing() -> None:
+    environment = TopicEnvironment([(board(), lambda text: float(value([text])[0]))])
+    environment.reset(seed=1)
+    environment.step(1)
+    _, reward, done, _, info = environment.step(1)
+    assert (reward, done, info["text"]) == (0.0, True, "the cat boat")
+
+
+def test_probabilities_of_all_episodes_sum_to_one() -> None:
+    of = board(substitutions=1, insertions=0)
+    policy = seeded(3)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        played = sample(policy, of, 3000, generator)
+    seen = {tuple(moves): float(p) for moves, p in zip(played.moves, played.log_probabilities, strict=True)}
+    assert len(seen) == 7  # stop at once, or one of six substitutions
+    assert sum(np.exp(p) for p in seen.values()) == pytest.approx(1.0, abs=1e-5)
+    for moves, p in seen.items():
+        share = sum(tuple(m) == moves for m in played.moves) / 3000
+        assert share == pytest.approx(np.exp(p), abs=4 * np.sqrt(np.exp(p) / 3000))
+
+
+def test_the_gradient_on_a_bandit_is_the_analytic_one() -> None:
+    # Two arms with rewards 1 and 3: the gradient of the expected reward in the first logit is p (1 - p) (1 - 3).
+    logits = torch.tensor([0.3, -0.2], requires_grad=True)
+    rewards = torch.tensor([1.0, 3.0])
+    generator = torch.Generator().manual_seed(5)
+    chances = torch.softmax(logits, 0)
+    arms = torch.multinomial(chances.detach(), 40_000, replacement=True, generator=generator)
+    played = Episodes([], torch.log_softmax(logits, 0)[arms], torch.tensor(0.0))
+    (gradient,) = torch.autograd.grad(learner.loss(played, rewards[arms], 0.0), logits)
+    p = float(chances[0].detach())
+    analytic = p * (1 - p) * (1.0 - 3.0)
+    assert -float(gradient[0]) == pytest.approx(analytic, abs=4 * 2 / np.sqrt(40_000))
+    assert float(gradient.sum()) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_killed_training_resumes_to_the_same_policy(tmp_path: Path) -> None:
+    boards = [(board(), value), (board(substitutions=1), value)]
+    training = learner.Training(steps=12, checkpoint=5)
+    whole = seeded(1)
+    learner.train(whole, boards, training, folder=tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    class Kill:
+        done = 0
+
+        def start(self, phase: str, total: int) -> None:
+            pass
+
+        def advance(self, n: int = 1) -> None:
+            self.done += n
+            if self.done == 7:
+                raise Killed
+
+    with pytest.raises(Killed):
+        learner.train(seeded(1), boards, training, folder=tmp_path / "killed", progress=Kill())
+    resumed = seeded(2)  # what it starts from does not matter: the checkpoint has it all
+    course = learner.train(resumed, boards, training, folder=tmp_path / "killed")
+    assert course.step == 12
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name])
+    assert torch.equal(learner.load(tmp_path / "whole" / learner.CHECKPOINT).where.weight, whole.where.weight)
+
+
+def test_a_document_without_places_is_left_alone() -> None:
+    empty = Board("", (), np.zeros((0, 0, len(FEATURES))), TopicBudget())
+    assert sample(seeded(0), empty, 2, torch.Generator()).moves == [[], []]
+    assert searches.greedy(empty, value) == []
+    assert searches.at_random(empty, Random(0)) == []
+
+
+def seeded(seed: int) -> Policy:
+    torch.manual_seed(seed)
+    return Policy()

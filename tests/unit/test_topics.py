@@ -1,0 +1,179 @@
+"""Groups, mixed edits and metrics of topic attacks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from robustrank.errors import BudgetExhausted, DataError
+from robustrank.oracle import MeteredRanker
+from robustrank.substitutes import SubstituteTable
+from robustrank.text import words
+from robustrank.topics import edits, groups, victim
+from robustrank.topics.metrics import Outcome, qsr
+from robustrank.topics.types import Edits, TopicBudget
+from robustrank.types import Collection, Document, Query, RankerCard
+
+TABLE = SubstituteTable("ab", "", {"a": ("b",), "b": ("a", "c"), "c": ("b",)})
+
+
+def test_edits_are_made_where_they_are_asked_for() -> None:
+    text = "Cats sleep. Dogs bark!"
+    changed = edits.apply(
+        text, Edits(substitutions={0: "lions", 3: "howl"}, insertions=[(0, "why"), (12, "big"), (22, "now")])
+    )
+    assert changed == "why Lions sleep. big Dogs howl! now"
+
+
+def test_no_edit_is_the_text_itself() -> None:
+    assert edits.apply("a b", Edits()) == "a b"
+
+
+@pytest.mark.parametrize(
+    ("after", "substitutions", "insertions"),
+    [("a c", 0, 0), ("b c", 1, 0), ("x a c", 0, 1), ("b x b", 2, 1), ("c a c", 0, 1), ("b c a c", 0, 2)],
+)
+def test_the_fewest_substitutions_that_explain_a_text_are_counted(
+    after: str, substitutions: int, insertions: int
+) -> None:
+    found = edits.measure("a c", after, TABLE, TopicBudget(substitutions=2, insertions=2))
+    assert (found.substitutions, found.insertions, found.violations) == (substitutions, insertions, ())
+
+
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [
+        ("c c", "no substitute"),
+        ("a", "missing"),
+        ("c a", "out of order"),
+        ("a! c", "between words"),
+        ("x y z a c", "3 words inserted"),
+    ],
+)
+def test_what_is_not_allowed_is_named(after: str, reason: str) -> None:
+    found = edits.measure("a c", after, TABLE, TopicBudget(substitutions=2, insertions=2))
+    assert any(reason in violation for violation in found.violations)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from("abc"), max_size=4), st.lists(st.sampled_from("abcx"), max_size=6))
+def test_counting_agrees_with_trying_every_alignment(old: list[str], new: list[str]) -> None:
+    possible = []
+    for kept in itertools.combinations(range(len(new)), len(old)):
+        pairs = [(a, new[k]) for a, k in zip(old, kept, strict=True)]
+        if all(a == b or b in TABLE.of(a) for a, b in pairs):
+            possible.append(sum(a != b for a, b in pairs))
+    found = edits.measure(" ".join(old), " ".join(new), TABLE, TopicBudget(substitutions=9, insertions=9))
+    assert bool(found.violations) == (not possible)
+    if possible:
+        assert found.substitutions == min(possible)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text("ab c.", max_size=12), st.data())
+def test_what_is_applied_is_measured_within_its_size(text: str, data: st.DataObject) -> None:
+    found = words(text)
+    possible = {p: TABLE.of(w.text) for p, w in enumerate(found) if TABLE.of(w.text)}
+    positions = data.draw(st.lists(st.sampled_from(sorted(possible)), unique=True)) if possible else []
+    chosen = {p: data.draw(st.sampled_from(possible[p])) for p in positions}
+    places = [0, *(w.start for w in found), len(text)]
+    added = [(data.draw(st.sampled_from(places)), "x") for _ in range(data.draw(st.integers(0, 2)))]
+    changed = edits.apply(text, Edits(substitutions=chosen, insertions=added))
+    measured = edits.measure(text, changed, TABLE, TopicBudget(substitutions=len(chosen), insertions=len(added)))
+    assert measured.violations == ()
+    assert measured.insertions == len(added)
+
+
+def _collection(queries: dict[str, str], qrels: dict[str, str]) -> Collection:
+    return Collection(
+        name="c", documents={}, queries=[Query(i, t) for i, t in queries.items()],
+        qrels={i: {d: 1} for i, d in qrels.items()}, query_types={}, candidates={}, digest="",
+    )  # fmt: skip
+
+
+WORDINGS = {"1": "red apples", "2": "apples that are red", "3": "blue whales", "4": "whales", "5": "alone"}
+RELEVANT = {"1": "fruit-1", "2": "fruit-2", "3": "sea-1", "4": "sea-1", "5": "none-1"}
+
+
+def test_queries_about_one_document_are_a_group() -> None:
+    pytest.importorskip("sklearn")
+    found = groups.shared_documents(_collection(WORDINGS, RELEVANT), key="([a-z]+)-", seed=1)
+    assert [(g.topic_id, sorted(g.attack + g.held_out)) for g in found] == [("fruit", ["1", "2"]), ("sea", ["3", "4"])]
+    assert all(g.attack and g.held_out and 0 < g.coherence <= 1 for g in found)
+
+
+def test_clusters_hold_only_queries_that_are_all_close() -> None:
+    pytest.importorskip("sklearn")
+    found = groups.clustered([Query(i, t) for i, t in WORDINGS.items()], least=0.3, seed=1)
+    assert sorted(sorted(g.attack + g.held_out) for g in found) == [["1", "2"], ["3", "4"]]
+
+
+def test_given_groups_are_read_and_checked(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    path = tmp_path / "topics.json"
+    path.write_text(json.dumps({"apples": {"attack": ["1"], "held_out": ["2"]}}), encoding="utf-8")
+    (group,) = groups.given(path, _collection(WORDINGS, RELEVANT))
+    assert (group.attack, group.held_out) == (("1",), ("2",))
+    for bad, word in [({"t": {"attack": ["1"]}}, "held_out"), ({"t": {"attack": ["1"], "held_out": ["9"]}}, "'9'"),
+                      ({"t": {"attack": ["1"], "held_out": ["1"]}}, "both")]:  # fmt: skip
+        path.write_text(json.dumps(bad), encoding="utf-8")
+        with pytest.raises(DataError, match=word):
+            groups.given(path, _collection(WORDINGS, RELEVANT))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(1, 20)), min_size=1, max_size=8), st.randoms())
+def test_metrics_do_not_depend_on_the_order_of_queries(ranks: list[tuple[int, int]], rng: Random) -> None:
+    mixed = list(ranks)
+    rng.shuffle(mixed)
+    one, other = (Outcome(tuple(b for b, _ in r), tuple(a for _, a in r)) for r in (ranks, mixed))
+    assert one.promoted() == other.promoted()
+    assert one.worst_boost == other.worst_boost
+    assert one.mean_boost == pytest.approx(other.mean_boost)
+    assert one.entered(10) == other.entered(10)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=5), min_size=1, max_size=5)
+)
+def test_qsr_falls_with_the_share_asked_for(targets: list[list[tuple[int, int]]]) -> None:
+    outcomes = [Outcome(tuple(b for b, _ in r), tuple(a for _, a in r)) for r in targets]
+    falling = [qsr(outcomes, share) for share in (1e-9, 0.25, 0.5, 0.75, 1.0)]
+    assert falling == sorted(falling, reverse=True)
+    # Success for any query at all is the least that can be asked.
+    assert falling[0] >= sum(any(b > 0 for b in o.boosts) for o in outcomes) / len(outcomes) - 1e-12
+
+
+class Length:
+    """Longer documents rank higher, whatever the query."""
+
+    card = RankerCard(name="length", fingerprint="length")
+
+    def score(self, query: Query, docs: list[Document], /) -> list[float]:
+        return [float(len(doc.text)) for doc in docs]
+
+
+def test_the_oracle_counts_lists_and_stops_at_the_budget() -> None:
+    ranker = MeteredRanker(Length())  # type: ignore[arg-type]
+    docs = [Document("a", "xxx"), Document("b", "xx"), Document("c", "x")]
+    lists = [victim.ranked(ranker, Query(str(i), f"q{i}"), docs) for i in range(2)]
+    oracle = victim.GroupOracle(ranker, lists, docs[2], TopicBudget(lists=5))
+    assert oracle.affordable == 2
+    assert oracle.ranks(["xxxx", "xx"]) == [(1, 1), (2, 2)]  # at a tie the higher document id comes first
+    assert (oracle.spent, oracle.affordable) == (4, 0)
+    with pytest.raises(BudgetExhausted):
+        oracle.ranks(["x"])
+
+
+def test_an_attacker_sees_the_clean_order() -> None:
+    ranker = MeteredRanker(Length())  # type: ignore[arg-type]
+    docs = [Document("a", "x"), Document("b", "xxx")]
+    seen = victim.case("t", [victim.ranked(ranker, Query("1", "q"), docs)], docs[0])
+    assert [doc.doc_id for doc in seen.lists[0]] == ["b", "a"]
