@@ -62,8 +62,8 @@ def inverse_weights(scores: Any, targets: Any, coupling: Coupling) -> Any:
 
 def effective_share(weights: Any, targets: Any) -> float:
     """Effective sample size of the negatives over their number: (sum w)^2 / (n sum w^2); 1 if all weigh the same."""
-    counted = weights[targets == 0]
-    return float(counted.sum() ** 2 / (len(counted) * counted.square().sum()))
+    counted = weights[targets == 0].double()
+    return min(1.0, float(counted.sum() ** 2 / (len(counted) * counted.square().sum())))
 
 
 def loss(relevance: Any, selection: Any, targets: Any, coupling: Coupling, steady: tuple[Any, Any]) -> Outcome:

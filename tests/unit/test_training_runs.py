@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from robustrank.errors import PluginError
 from robustrank.rankers.cross_encoder import CrossEncoder
 from robustrank.training import distill, losses
 from robustrank.training.batches import Example
+from robustrank.training.coupled import CoupledObjective, Coupling, couple
 from robustrank.training.trainer import BEST, CHECKPOINT, Course, Schedule, fit, of_scores
 from robustrank.types import Document, Query
 
@@ -75,6 +77,25 @@ def trained(folder: Path, schedule: Schedule = SCHEDULE, stop: int | None = None
     return course, student.state_dict()
 
 
+def coupled_run(folder: Path, stop: int | None = None) -> tuple[Course, dict[str, Any]]:
+    """CET, with dropout so that the weights need a pass of their own; word 5 was labelled, evidence tells of word 6."""
+    ranker = model()
+    for module in ranker.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.1
+    both = couple(ranker, 1, Coupling())
+    train, dev = ([labelled(each) for each in examples(number, seed)] for number, seed in ((24, 1), (6, 2)))
+    schedule = replace(SCHEDULE, size=6)
+    course = fit(both, train, dev, CoupledObjective(Coupling()), schedule, seed=13, folder=folder, progress=Quiet(stop))
+    return course, both.state_dict()
+
+
+def labelled(example: Example) -> Example:
+    best = max(range(6), key=lambda place: example.targets[place])
+    targets = tuple(float(place == best) for place in range(6))
+    return example._replace(targets=targets, evidence=tuple((float((row == 6).sum()),) for row in example.ids))
+
+
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one | other)
 
@@ -99,6 +120,19 @@ def test_a_run_cut_off_anywhere_goes_on_to_the_same_result(tmp_path: Path, stop:
     course, again = trained(tmp_path / "cut")
     assert course == expected
     assert same(weights, again)
+
+
+@pytest.mark.parametrize("stop", [2, 5, 8])
+def test_coupled_models_cut_off_anywhere_go_on_to_the_same_result(tmp_path: Path, stop: int) -> None:
+    expected, weights = coupled_run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        coupled_run(tmp_path / "cut", stop)
+    course, again = coupled_run(tmp_path / "cut")
+    assert course == expected
+    assert same(weights, again)
+    assert len(course.figures) == len(course.history)
+    shares = [figures["effective share of negatives, relevance"] for figures in course.figures]
+    assert all(0 < share <= 1 for share in shares)
 
 
 def test_kill_9_while_training_loses_only_the_steps_since_the_checkpoint(tmp_path: Path) -> None:
@@ -207,6 +241,44 @@ def test_a_training_file_becomes_a_ranker(training: Path, tmp_path: Path) -> Non
     assert (folder / "training.toml").read_text() == training.read_text()
     assert list(json.loads((folder / "courses.json").read_text())) == ["first", "second"]
     again = distill.run(training, tmp_path / "again", Quiet())
+    assert (again / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
+FROM_LABELS = """
+name = "grown"
+[student]
+model = "{backbone}"
+max_length = 24
+dropout = 0.1
+[[stage]]
+name = "labels"
+dev = 2
+schedule = {{ epochs = 2, checkpoint = 2, learning_rate = 0.01 }}
+[stage.selection]
+[[stage.judged]]
+name = "home"
+path = "home"
+first_stage = {{ use = "bm25" }}
+ranks = [1, 20]
+filter = {{ use = "random", seed = 1, share = 0.9 }}
+evidence = [{{ use = "bm25" }}]
+"""
+
+
+def test_a_training_file_with_judgments_becomes_a_ranker_and_logs_effective_sample_sizes(
+    training: Path, tmp_path: Path
+) -> None:
+    training.write_text(FROM_LABELS.format(backbone=tmp_path / "backbone"))
+    folder = distill.run(training, tmp_path / "out", Quiet())
+    (course,) = json.loads((folder / "courses.json").read_text()).values()
+    assert len(course["figures"]) == len(course["history"]) > 0
+    assert 0 < course["figures"][0]["effective share of negatives, selection"] <= 1
+    ranker = CrossEncoder(model=str(folder), max_length=24)
+    assert len(set(ranker.score(Query("q", "where"), [Document("a", "the sea"), Document("b", "salt")]))) == 2
+    assert not [name for name in load_file(folder / "model.safetensors") if "selection" in name]
+    with pytest.raises(KeyboardInterrupt):
+        distill.run(training, tmp_path / "cut", Quiet(12))
+    again = distill.run(training, tmp_path / "cut", Quiet())
     assert (again / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
 
 
