@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,9 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def summaries() -> SimpleNamespace:
-    """What ``summaries.py`` and ``plant.py`` beside this file define: ``realistic``, ``bare``, ``plant``."""
+    """What the files beside this one define: ``realistic``, ``bare``, ``plant``, ``made_up_cases``."""
     here = Path(__file__).parent
-    return SimpleNamespace(**runpy.run_path(str(here / "summaries.py")) | runpy.run_path(str(here / "plant.py")))
+    names = ("summaries.py", "plant.py", "made_up_cases.py")
+    found = {key: value for name in names for key, value in runpy.run_path(str(here / name)).items()}
+    realistic, made_up_cases = found["realistic"], found["made_up_cases"]
+    return SimpleNamespace(**found | {"realistic": lambda: replace(realistic(), cases=made_up_cases(24))})

@@ -23,7 +23,8 @@ def plant(value: Any, texts: Iterator[str]) -> Any:
         return replace(value, **{f.name: plant(getattr(value, f.name), texts) for f in fields(value)})
     if isinstance(value, Estimate | Range) or not isinstance(value, list | tuple):
         return value
-    return type(value)(plant(item, texts) for item in value)
+    planted = [plant(item, texts) for item in value]
+    return type(value)(*planted) if hasattr(value, "_fields") else type(value)(planted)
 
 
 _MEANINGFUL = frozenset(

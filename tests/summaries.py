@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
 from math import sqrt
 from random import Random
 
@@ -369,7 +370,8 @@ def _case(
 ) -> WorstCase:  # fmt: skip
     old, new = (before, after) if query_after is None else (query, query_after)
     return WorstCase(
-        key=f"{ranker}{attack}", ranker=ranker, attack=attack, collection=HOME, query_id="1319", query=query,
+        key=sha256(f"{ranker}{attack}".encode()).hexdigest()[:24], ranker=ranker, attack=attack, collection=HOME,
+        query_id="1319", query=query,
         query_after=query_after, doc_id="4346436", rank_before=ranks[0], rank_after=ranks[1], score_before=scores[0],
         score_after=scores[1], list_length=20, edits=5, similarity=None if query_after else 0.91, calls=60,
         before=before, after=after, diff=diff(old, new),

@@ -64,7 +64,10 @@ rankers = ["bm25"]
         ("[[defense]]\nuse = 'x'\ncollections = ['y']", r"collection 'y' is not defined"),
         ("[[ranker]]\nuse = 'bm25'", r"two \[\[ranker\]\] tables are named 'bm25'"),
         ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'", r"gate 'g' needs either `max`, `min` or `worse_by`"),
-        ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmax = 1\nmin = 0", r"gate 'g' needs either `max`, `min` or `worse_by`"),
+        (
+            "[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmax = 1\nmin = 0",
+            r"gate 'g' needs either `max`, `min` or `worse_by`",
+        ),
         ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmax = 1\nbound = 'low'", r"bound must be 'interval' or 'value'"),
         ("[[gate]]\nmeasure = 'nDCG@10'\nmax = 1", r"\[\[gate\]\] needs 'name'"),
         ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nworse_by = 0.1", r"worse_by needs a file at the top: ratchet"),

@@ -17,7 +17,7 @@ import pytest
 
 from robustrank import report
 from robustrank.protocols.adversarial import strongest
-from robustrank.report import charts, filters, view
+from robustrank.report import charts, explorer, filters, view
 from robustrank.summary import Verdict
 from robustrank.types import Estimate
 
@@ -36,6 +36,7 @@ class Page(HTMLParser):
         self.ids: list[str] = []
         self.links: list[str] = []
         self.scripts: list[str] = []
+        self.styles: list[str] = []
         self.text = ""
         self._within = ""
         self.feed(html)
@@ -53,7 +54,9 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._within == "script":
             self.scripts.append(data)
-        elif self._within != "style":
+        elif self._within == "style":
+            self.styles.append(data)
+        else:
             self.text += data
 
 
@@ -112,10 +115,61 @@ def test_nothing_comes_from_outside_the_file(html: str, page: Page) -> None:
     assert not re.search(r"@import|url\((?!#)", html)
 
 
-def test_the_policy_allows_the_one_script_and_no_other(html: str, page: Page) -> None:
-    digest = b64encode(sha256(page.scripts[0].encode()).digest()).decode()
-    assert page.tags["script"] == 1
-    assert f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in html
+def test_the_policy_allows_the_one_script_and_style_sheet_and_no_other(html: str, page: Page) -> None:
+    style, script = (b64encode(sha256(text.encode()).digest()).decode() for text in (page.styles[0], page.scripts[-1]))
+    assert page.kinds & {("script", ()), ("script", ("type", "id"))} == {k for k in page.kinds if k[0] == "script"}
+    assert page.tags["script"] == 2  # the other is data
+    assert page.tags["style"] == 1
+    assert f"default-src 'none'; style-src 'unsafe-inline'; style-src-elem 'sha256-{style}'" in html
+    assert f"script-src 'sha256-{script}'; require-trusted-types-for 'script'; trusted-types 'none'" in html
+
+
+def test_no_script_of_ours_turns_text_into_markup() -> None:
+    folder = Path(report.__file__).parent
+    ours = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.js"))
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|Function\(|DOMParser|fetch\(", ours
+    )
+
+
+def test_the_data_of_the_cases_cannot_end_its_element_or_hold_what_cannot_be_seen(summaries: SimpleNamespace) -> None:
+    hostile = summaries.plant(summaries.realistic(), cycle(STRINGS.values()))
+    written = explorer.embed(hostile, {})
+    assert written.isascii()
+    assert written.isprintable()
+    assert not set("<>&") & set(written)
+    assert json.loads(written)["n"] == 24
+
+
+def test_the_data_of_the_cases_says_what_the_summary_says(summaries: SimpleNamespace) -> None:
+    cases = summaries.realistic().cases
+    data = json.loads(explorer.embed(summaries.realistic(), {}))
+
+    def column(name: str) -> list[object]:
+        values, at = data["columns"][name]["values"], data["columns"][name].get("at")
+        return values if at is None else [values[i] for i in at]
+
+    assert data["texts"] == list(cases.texts)
+    assert column("ranker") == [row.ranker for row in cases.rows]
+    assert column("rank_after") == [row.rank_after for row in cases.rows]
+    assert column("changes") == [[list(change) for change in row.changes] for row in cases.rows]
+    assert column("similarity") == [row.similarity and round(row.similarity, 4) for row in cases.rows]
+
+
+def test_runs_that_must_not_be_shown_bare_are_sent_with_their_labels(summaries: SimpleNamespace) -> None:
+    data = json.loads(explorer.embed(summaries.plant(summaries.realistic(), cycle(["a\u202e\u202eb c\u0430t"])), {}))
+    assert data["odd"] == {
+        "\u202e\u202e": "U+202E RIGHT-TO-LEFT OVERRIDE",
+        "\u202e": "U+202E RIGHT-TO-LEFT OVERRIDE",
+        "c\u0430t": "MIXED SCRIPTS: LATIN AND CYRILLIC",
+    }
+
+
+def test_marks_are_kept_under_the_audit_file_not_under_its_gates(summaries: SimpleNamespace) -> None:
+    whole = summaries.realistic()
+    other = replace(whole, environment={**whole.environment, "spec_hash": "another"})
+    assert explorer.audit_id(whole) == explorer.audit_id(replace(whole, verdicts=(), source="other gates"))
+    assert explorer.audit_id(whole) != explorer.audit_id(other)
 
 
 def test_every_chart_has_words_that_say_the_same(html: str) -> None:
