@@ -221,7 +221,7 @@ def main() -> None:
     command, *rest = sys.argv[1:]
     if command == "train":
         data, student, dense, work, design, seeds = rest
-        train(Path(data).resolve(), Path(student).resolve(), Path(dense).resolve(), Path(work), design, seeds)
+        train(*(Path(each).resolve() for each in (data, student, dense, work)), design, seeds)
         return
     told = simulate() if command == "simulate" else tell(Path(rest[0]))
     Path(rest[-1]).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
