@@ -11,7 +11,7 @@
   });
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
+    opened = [...document.querySelectorAll("details:not([open], .long)")];
     for (const part of opened) part.open = true;
   });
   addEventListener("afterprint", () => {

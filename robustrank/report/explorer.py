@@ -1,0 +1,90 @@
+"""The data of the case explorer: every case of a summary as JSON that is small and safe inside a page.
+
+A column holds each value once and then numbers, because rankers, texts and moves repeat. The JSON is ASCII and without
+``<``, ``>`` and ``&``, so that nothing in it can end the element that holds it. Which characters must not be shown as
+they are is decided here, by :mod:`robustrank.hostile`, and sent along.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from robustrank.attacked import AttackedCase
+from robustrank.hostile import label, reveal
+from robustrank.store import digest
+from robustrank.summary import Summary
+
+_COLUMNS = (
+    "key", "ranker", "attack", "collection", "stratum", "status", "error", "query_id", "query", "doc_id", "document",
+    "changes", "query_changed", "rank_before", "rank_after", "list_length", "score_before", "score_after", "harm",
+    "edits", "similarity", "calls", "reached", "success", "fell", "proofs",
+)  # fmt: skip
+_DIGITS = 4
+
+
+def audit_id(summary: Summary) -> str:
+    """What review marks are kept under: the same audit file gives the same, its gates apart."""
+    return digest(str(summary.environment.get("spec_hash") or summary.source))[:16]
+
+
+def embed(summary: Summary, marks: Mapping[str, Mapping[str, str]]) -> str:
+    """The JSON for a ``<script type="application/json">``.
+
+    Args:
+        summary: Of the audit.
+        marks: Review marks that come with the report, by case.
+    """
+    rows = summary.cases.rows
+    data = {
+        "audit": audit_id(summary),
+        "name": summary.name,
+        "n": len(rows),
+        "controls": sorted({r.attack for r in summary.attacks if r.control}),
+        "texts": summary.cases.texts,
+        "columns": {name: _column(rows, name) for name in _COLUMNS},
+        "odd": _odd(_strings([summary.name, summary.cases.texts, [_texts(row) for row in rows]])),
+        "marks": marks,
+    }
+    written = json.dumps(data, separators=(",", ":"))
+    return written.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _column(rows: Sequence[AttackedCase], name: str) -> dict[str, Any]:
+    """The distinct values of a column, and where each row's stands among them unless all differ."""
+    values = [_short(getattr(row, name)) for row in rows]
+    places: dict[str, int] = {}
+    at = [places.setdefault(json.dumps(value), len(places)) for value in values]
+    if len(places) == len(values):
+        return {"values": values}
+    return {"values": [json.loads(value) for value in places], "at": at}
+
+
+def _short(value: Any) -> Any:
+    return round(value, _DIGITS) if isinstance(value, float) else value
+
+
+def _texts(row: AttackedCase) -> list[Any]:
+    fell = [fall.doc_id for fall in row.fell or ()]
+    return [row.ranker, row.attack, row.collection, row.stratum, row.status, row.error, row.query_id, row.doc_id,
+            fell, [change.text for change in row.changes], row.reached]  # fmt: skip
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    else:
+        for item in value:
+            yield from _strings(item)
+
+
+def _odd(texts: Iterable[str]) -> dict[str, str]:
+    """Every run that must not be shown bare, with its label; single characters too, should a run be cut in two."""
+    found: dict[str, str] = {}
+    for text in dict.fromkeys(texts):
+        for run, name in reveal(text):
+            if name is not None:
+                found[run] = name
+                found.update((char, one) for char in run if (one := label(char)) is not None)
+    return found
