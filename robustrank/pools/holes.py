@@ -95,6 +95,9 @@ def bounds(
     """
     lists = [list(ranking[: measure.k]), list(other[: measure.k])]
     holes = [doc_id for doc_id in dict.fromkeys(lists[0] + lists[1]) if doc_id not in grades]
+    if not holes and not elsewhere:
+        settled = value(measure, lists[0], grades) - (value(measure, lists[1], grades) if other else 0.0)
+        return settled, settled
     if measure.family in ("RR", "Success"):
         high = _first_relevant(measure, lists[0], lists[1], grades, top)
         low = _first_relevant(measure, lists[1], lists[0], grades, top) if other else -value(measure, lists[0], grades)
