@@ -84,6 +84,9 @@ class Oracle(Protocol):
     def score(self, perturbations: Sequence[Perturbation], /) -> list[float]:
         """The target's score under each perturbation; needs ``Access.SCORES``."""
 
+    def outcomes(self, perturbations: Sequence[Perturbation], /) -> list[tuple[int, float]]:
+        """Both rank and score, for the price of one; needs ``Access.SCORES``."""
+
     def gradients(self, perturbation: Perturbation, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """One backward pass at a perturbed target; needs ``Access.WEIGHTS``; costs one pair."""
 

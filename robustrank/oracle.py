@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 
 from robustrank.errors import AccessDenied, BudgetExhausted, ContractError
 from robustrank.interfaces import Ranker, WhiteBox
 from robustrank.ranking import checked_scores, rank_of
-from robustrank.types import Access, Budget, Case, Document, Perturbation, Query, RankerCard, ThreatModel, WordGradients
+from robustrank.types import (
+    Access,
+    Budget,
+    Case,
+    Document,
+    Goal,
+    Perturbation,
+    Query,
+    RankerCard,
+    ThreatModel,
+    WordGradients,
+)
 
 
 class MeteredRanker:
@@ -73,10 +84,20 @@ class MeteredOracle:
         case: The case; its candidates' clean scores are asked once, at no cost to the attack.
         threat: Sets the access level.
         budget: Sets the limit on calls.
+        counts: Whether a perturbation is one the attack could end with; probes that break its rules are not.
     """
 
-    def __init__(self, ranker: MeteredRanker, case: Case, threat: ThreatModel, budget: Budget) -> None:
+    def __init__(
+        self,
+        ranker: MeteredRanker,
+        case: Case,
+        threat: ThreatModel,
+        budget: Budget,
+        counts: Callable[[Perturbation], bool] = lambda perturbation: True,
+    ) -> None:
         self._ranker = ranker
+        self._counts = counts
+        self._trajectory: list[tuple[int, int]] = []
         self._case = case
         self._threat = threat
         self._budget = budget
@@ -110,6 +131,16 @@ class MeteredOracle:
         self._need(Access.SCORES)
         return [score for _, score in self._ask(perturbations)]
 
+    def outcomes(self, perturbations: Sequence[Perturbation], /) -> list[tuple[int, float]]:
+        """Rank and score under each perturbation: who sees scores sees the list in their order."""
+        self._need(Access.SCORES)
+        return self._ask(perturbations)
+
+    @property
+    def trajectory(self) -> Sequence[tuple[int, int]]:
+        """(pairs spent, best rank so far), wherever the rank improved by a text the attack could end with."""
+        return self._trajectory
+
     def gradients(self, perturbation: Perturbation, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """One backward pass at the (perturbed) target."""
         self._need(Access.WEIGHTS)
@@ -136,7 +167,14 @@ class MeteredOracle:
         targets = [p.target for p in perturbations if p.query is None and p.target is not None]
         if targets and self._ranker.card.pointwise:  # one batch for the ranker; the cache answers below
             self._ranker.score(self._case.query, [self._case.target._replace(text=text) for text in targets])
-        return [outcome(self._ranker, self._case, p, self._clean) for p in perturbations]
+        found = [outcome(self._ranker, self._case, p, self._clean) for p in perturbations]
+        for perturbation, (rank, _) in zip(perturbations, found, strict=True):
+            if (not self._trajectory or self._better(rank, self._trajectory[-1][1])) and self._counts(perturbation):
+                self._trajectory.append((self._spent, rank))
+        return found
+
+    def _better(self, rank: int, other: int) -> bool:
+        return rank > other if self._threat.goal is Goal.DEMOTE else rank < other
 
 
 _TARGET = Perturbation(target="")

@@ -20,7 +20,7 @@ from robustrank.ranking import checked_scores, fallen, order, rank_of
 from robustrank.store import Record, digest
 from robustrank.substitutes import load
 from robustrank.text import UNIT, words
-from robustrank.types import Access, Case, Document, Goal, Perturbation, Query
+from robustrank.types import Access, Budget, Case, Document, Goal, Perturbation, Query
 from robustrank.verify import Finding, verify
 from robustrank.workbench import Victim, Workbench
 
@@ -90,7 +90,8 @@ class RankTask:
         """Scores in candidate order, measures, judgments, and for a defended ranker its base's on the same list."""
         place = self.place
         query, docs = place.query(bench), place.docs(bench)
-        scores, failed = _tried(lambda: checked_scores(place.victim(bench).ranker, query, docs), [])
+        nothing: list[float] = []
+        scores, failed = _tried(lambda: checked_scores(place.victim(bench).ranker, query, docs), nothing)
         if failed:  # counts as a list without documents, so that nobody gains by failing
             docs = ()
         ids = [doc.doc_id for doc in docs]
@@ -201,7 +202,10 @@ class AttackTask:
         case = Case(query, by_id[self.target], ranked, self.goal_rank)
         # Who sees nothing of the ranker does not see its ranking either.
         shown = case._replace(candidates=docs) if attack.threat.access is Access.NONE else case
-        oracle = MeteredOracle(ranker, case, attack.threat, spec.budget)
+        def legal(trial: Perturbation) -> bool:
+            return not verify(case, trial, attack.threat, Budget(edits=spec.budget.edits)).violations
+
+        oracle = MeteredOracle(ranker, case, attack.threat, spec.budget, legal)
         # The victim is left out on purpose: a control then makes the same edits to the same target.
         rng = Random(digest(self._identity(bench), place.collection, place.query_id, self.target))
         offered, failed = _tried(lambda: _checked(attack.perturb(shown, oracle, rng)), Perturbation())
@@ -244,6 +248,7 @@ class AttackTask:
             "edits": finding.edits,
             "similarity": finding.similarity,
             "calls": oracle.spent,
+            "trajectory": [list(point) for point in oracle.trajectory],
             "query": query.text,
             "query_after": new_query.text if offered.query is not None else None,
             "before": case.target.text,

@@ -93,16 +93,16 @@ class _Search:
         self.model = self  # TextAttack looks at the class of its model wrapper's model
 
     def score(self, trials: Sequence[Sequence[str]]) -> list[float]:
-        """The victim's scores; the best legal trial is remembered, and its rank looked up."""
+        """The victim's scores; the best legal trial is remembered, with its rank."""
         texts = [self._text(trial) for trial in trials]
-        scores = self._oracle.score([Perturbation(target=text) for text in texts])
+        outcomes = self._oracle.outcomes([Perturbation(target=text) for text in texts])
+        scores = [score for _, score in outcomes]
         legal = [i for i, trial in enumerate(trials) if "UNK" not in trial]  # probes of importance are no candidates
         top = max(legal, key=lambda i: scores[i], default=None)
         if top is not None and scores[top] > self._best_score:
             self._best_score = scores[top]
             self.best = texts[top] if texts[top] != self._case.target.text else None
-            if self.best is not None:
-                self.done = self._oracle.rank([Perturbation(target=self.best)])[0] <= self._case.goal_rank
+            self.done = self.best is not None and outcomes[top][0] <= self._case.goal_rank
         return scores
 
     def _text(self, trial: Sequence[str]) -> str:

@@ -172,7 +172,9 @@ def test_the_list_teaches_which_words_stand_high(table: str) -> None:
     case = make_case(ranker, "query", texts, 0, goal_rank=0)
     plugin = ListTransfer(substitutes=table)
     done = plugin.perturb(case, MeteredOracle(ranker, case, plugin.threat, Budget(edits=1)), Random(0))
-    assert done == Perturbation(target=TEXT.replace("A0", "A1")) or done == Perturbation(target=TEXT.replace("a0", "a1"))
+    assert done == Perturbation(target=TEXT.replace("A0", "A1")) or done == Perturbation(
+        target=TEXT.replace("a0", "a1")
+    )
 
 
 def test_a_case_logs_the_best_rank_by_pairs_spent(table: str) -> None:

@@ -1,0 +1,92 @@
+"""A Bayesian additive model of what single edits do to a score, and draws from what it knows.
+
+Every edit (a substitute at a position) is taken to add its own amount to the score, whatever else is edited. The
+amounts are unknown; each has a Gaussian prior made of features that cost the attacker nothing, of an effect shared by
+all edits at the same position (losing the old word), and of one of its own. One scored text tells the sum over its
+edits, so a text with ten edits says something of ten amounts at once, where a search that tries word by word learns
+one. What to ask next is drawn from the posterior (Thompson sampling with sets as arms), hence every text asked is
+itself a serious attempt.
+
+Where amounts do not quite add up, the difference is treated as noise that grows with the number of edits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+SHARED, OWN, NOISE = 0.5, 0.5, 0.05
+"""Prior variances of the effect of a position and of an edit, and of the noise an edit adds, in units of a typical
+edit's variance."""
+
+
+class AdditiveModel:
+    """Amounts of the edits of one document.
+
+    Args:
+        possible: Position to its substitutes.
+        features: Name to one number per edit, in the order of ``possible``; higher should mean a higher score.
+    """
+
+    def __init__(self, possible: Mapping[int, Sequence[str]], features: Mapping[str, Floats]) -> None:
+        self.edits = [(position, word) for position, others in possible.items() for word in others]
+        places = np.array([position for position, _ in self.edits])
+        _, self._starts, self._group = np.unique(places, return_index=True, return_inverse=True)
+        self._features = {name: _unit(values) for name, values in features.items()}
+        self._sets: list[NDArray[np.intp]] = []
+        self._changes: list[float] = []
+
+    def know(self, name: str, values: Floats) -> None:
+        """Set or replace a feature."""
+        self._features[name] = _unit(values)
+
+    def observe(self, edits: Sequence[int], change: float) -> None:
+        """The score of the text with these edits (their numbers), minus that of the clean text."""
+        self._sets.append(np.array(edits, dtype=np.intp))
+        self._changes.append(change)
+
+    def draw(self, rng: np.random.Generator, warmth: float = 1.0) -> Floats:
+        """Amounts of all edits, drawn from the posterior; at warmth 0, their means."""
+        columns = np.stack(list(self._features.values()), axis=1)
+        edits, known, groups = len(self.edits), columns.shape[1], len(self._starts)
+        spread = np.concatenate([np.ones(known), np.full(groups, SHARED), np.full(edits, OWN)])
+        prior = np.concatenate([np.ones(known), np.zeros(groups + edits)])
+        weights = prior + warmth * np.sqrt(spread) * rng.standard_normal(len(prior))
+        if self._sets:
+            rows = np.zeros((len(self._sets), len(prior)))
+            for row, chosen in zip(rows, self._sets, strict=True):
+                row[:known] = columns[chosen].sum(axis=0)
+                row[known + self._group[chosen]] = 1
+                row[known + groups + chosen] = 1
+            sizes = np.array([len(chosen) for chosen in self._sets])
+            noise = NOISE * sizes
+            seen = np.array(self._changes) / self._typical(sizes)
+            seen = seen + warmth * np.sqrt(noise) * rng.standard_normal(len(seen))
+            covariance = (rows * spread) @ rows.T + np.diag(noise)
+            weights = weights + spread * (rows.T @ np.linalg.solve(covariance, seen - rows @ weights))
+        amounts: Floats = columns @ weights[:known] + weights[known : known + groups][self._group]
+        amounts += weights[known + groups :]
+        return amounts
+
+    def best(self, amounts: Floats, limit: int) -> list[int]:
+        """The set of at most so many edits with the largest sum: one a position, none that does not help."""
+        tops = [
+            start + int(np.argmax(amounts[start:end]))
+            for start, end in zip(self._starts, [*self._starts[1:], len(amounts)], strict=True)
+        ]
+        ranked = sorted((edit for edit in tops if amounts[edit] > 0), key=lambda edit: -amounts[edit])
+        return sorted(int(edit) for edit in ranked[:limit])
+
+    def _typical(self, sizes: NDArray[np.intp]) -> float:
+        """The root mean square of an edit's amount, were the edits of a text independent."""
+        return float(np.sqrt(np.mean(np.square(self._changes) / sizes))) or 1.0
+
+
+def _unit(values: Floats) -> Floats:
+    """Scaled to a root mean square of 1; 0 stays no opinion."""
+    scale = float(np.sqrt(np.mean(np.square(values)))) if len(values) else 0.0
+    return values / scale if scale else values

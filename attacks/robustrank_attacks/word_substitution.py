@@ -1,0 +1,137 @@
+"""The strongest word substitution at each level of access: one search, fed with whatever the attacker knows.
+
+What single edits do is modelled additively, with uncertainty (:mod:`robustrank_attacks._additive`). What comes free is
+prior knowledge: the ranked list and the query. What the victim answers is an observation: its score, or with access to
+ranks only the place the document takes. With access to the weights, one backward pass gives the first-order gain of
+every substitute at every position (Ebrahimi et al., HotFlip, ACL 2018); the gains are one more feature whose worth the
+answers tell, and are linearised again at the best text found.
+
+On a ranker that is additive in its words the search ends at the best text there is (tested against enumeration).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+from random import Random
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustrank.interfaces import Oracle
+from robustrank.substitutes import load
+from robustrank.text import match_case, substitute, words
+from robustrank.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
+from robustrank_attacks._additive import AdditiveModel
+from robustrank_attacks._listed import opinions
+from robustrank_attacks._options import require_choice, require_positive
+
+REDRAWS = 5
+"""Draws in a row that propose a text asked before, after which there is nothing left to ask."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordSubstitution:
+    """Word substitution that asks less: every text it scores teaches it about all of its edits at once.
+
+    Args:
+        access: What it sees of the victim: ``"weights"``, ``"scores"`` or ``"ranks"``.
+        substitutes: The set of substitutes (:func:`robustrank.substitutes.load`).
+        pairs: Pairs to ask at most, backward passes included; the audit's budget may allow fewer.
+        batch: Texts to score between two looks at the answers.
+    """
+
+    access: Literal["weights", "scores", "ranks"] = "scores"
+    substitutes: str = "counterfitted|wordnet"
+    pairs: int = 60
+    batch: int = 4
+
+    def __post_init__(self) -> None:
+        require_choice("word_substitution", "access", [self.access], ["weights", "scores", "ranks"])
+        require_positive("word_substitution", "pairs", self.pairs)
+        require_positive("word_substitution", "batch", self.batch)
+
+    @property
+    def threat(self) -> ThreatModel:
+        """Sees what ``access`` says; substitutes words of the document."""
+        edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.substitutes)
+        return ThreatModel(surface=Surface.DOCUMENT, access=Access(self.access), edits=edits)
+
+    def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
+        """The first text that reaches the goal, else the best one asked."""
+        possible = load(self.substitutes).within(case.target.text)
+        limit = len(possible) if oracle.budget.edits is None else min(oracle.budget.edits, len(possible))
+        if limit == 0 or oracle.rank([Perturbation()])[0] <= case.goal_rank:
+            return Perturbation()
+        return _Search(self, case, oracle, rng, limit).run()
+
+
+class _Search:
+    """One case under attack."""
+
+    def __init__(self, attack: WordSubstitution, case: Case, oracle: Oracle, rng: Random, limit: int) -> None:
+        self._attack, self._case, self._oracle, self._limit = attack, case, oracle, limit
+        self._rng = np.random.default_rng(rng.getrandbits(64))
+        text = case.target.text
+        possible = load(attack.substitutes).within(text)
+        found = words(text)
+        self._possible = {at: [match_case(w, found[at].text) for w in others] for at, others in possible.items()}
+        self._original = {at: found[at].text for at in possible}
+        self._model = AdditiveModel(self._possible, opinions(case, self._possible))
+        self._linear: list[NDArray[np.float64]] = []
+        self._asked: set[tuple[int, ...]] = {()}
+        self._before = 0.0
+        self._best: tuple[float, tuple[int, ...]] = (0.0, ())
+
+    def run(self) -> Perturbation:
+        """Ask until the goal is reached, the pairs are spent or nothing new comes to mind."""
+        self._before = self._ask([Perturbation()])[0][1]
+        while True:
+            if self._attack.access == "weights" and self._affordable() > 1:
+                self._linearise()
+            proposed = self._propose(min(self._attack.batch, self._affordable()))
+            if not proposed:
+                return self._written(self._best[1])
+            for edits, (rank, value) in zip(proposed, self._ask([self._written(e) for e in proposed]), strict=True):
+                self._model.observe(edits, value - self._before)
+                self._best = max(self._best, (value - self._before, edits))
+                if rank <= self._case.goal_rank:
+                    return self._written(edits)
+
+    def _ask(self, trials: list[Perturbation]) -> list[tuple[int, float]]:
+        """Rank of each trial, and a number that is the higher the better the attacker likes it."""
+        if self._attack.access == "ranks":
+            return [(rank, -log(rank)) for rank in self._oracle.rank(trials)]
+        return self._oracle.outcomes(trials)
+
+    def _affordable(self) -> int:
+        """Texts that may still be asked."""
+        left, allowed = self._attack.pairs - self._oracle.spent, self._oracle.affordable()
+        return max(0, left if allowed is None else min(left, allowed))
+
+    def _propose(self, count: int) -> list[tuple[int, ...]]:
+        """New sets of edits: the one that looks best, then draws."""
+        proposed: list[tuple[int, ...]] = []
+        warmth, stale = 0.0, 0
+        while len(proposed) < count and stale < REDRAWS:
+            edits = tuple(self._model.best(self._model.draw(self._rng, warmth), self._limit))
+            warmth = 1.0
+            if edits in self._asked:
+                stale += 1
+                continue
+            stale = 0
+            self._asked.add(edits)
+            proposed.append(edits)
+        return proposed
+
+    def _linearise(self) -> None:
+        """First-order amounts of all edits at the best text so far, averaged over the texts looked at."""
+        asked = {at: [*others, self._original[at]] for at, others in self._possible.items()}
+        gains = self._oracle.gradients(self._written(self._best[1]), asked).gains
+        self._linear.append(np.array([gain - gains[at][-1] for at in self._possible for gain in gains[at][:-1]]))
+        self._model.know("first order", np.mean(self._linear, axis=0))
+
+    def _written(self, edits: tuple[int, ...]) -> Perturbation:
+        chosen = dict(self._model.edits[edit] for edit in edits)
+        return Perturbation(target=substitute(self._case.target.text, chosen)) if chosen else Perturbation()
