@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
-from robustrank.certificates import RULES, Bounds, Evidence, ScoreLaw, decide
+from robustrank.certificates import RULES, Bounds, Evidence, Floats, ScoreLaw, decide, sequential
 from robustrank.errors import DataError, PluginError
 from robustrank.interfaces import Ranker
 from robustrank.perturbation_sets import PerturbationSets
@@ -191,6 +191,33 @@ class SmoothedRanker:
             for radius in radii
         ]
 
+    def certify_in_batches(
+        self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[float], /
+    ) -> list[Certificate]:
+        """Certificates of the exact smoothed ranker that score a rewording only where it decides something.
+
+        ``samples`` is the most per document. Nothing is taken from, or kept for, :meth:`score`; equal rewordings are
+        scored once.
+        """
+        docs, known = list({doc.doc_id: doc for doc in docs}.values()), dict[str, float]()
+
+        def sample(rows: Sequence[int], start: int, stop: int) -> list[Floats]:
+            found = [self.law.draws(docs[i].text, self.smoothing.seed, start, stop) for i in rows]
+            new = {text: docs[i] for i, texts in zip(rows, found, strict=True) for text in texts if text not in known}
+            known.update(self._mapped(query, new))
+            return [np.array([known[text] for text in texts]) for texts in found]
+
+        reaches = {radius: [self.law.reach(doc.text, radius) for doc in docs] for radius in sorted(set(radii))}
+        options = self.smoothing
+        found = sequential.certify(sample, reaches, ks, alpha=options.alpha, limit=options.samples) if docs else None
+        claims = []
+        for k in sorted(set(ks)):
+            for radius in reaches:
+                margin = -1.0 if found is None else found.margins.get((k, radius), -1.0)
+                claim = self._certificate(query, k, radius, Bounds(margin, 0.0))
+                claims.append(replace(claim, method="sequential", ranker="exact", alpha=options.alpha))
+        return claims
+
     def evidence(self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[float]) -> Evidence:
         """What the certificates of a list rest on, from scores already there where there are some."""
         missing = [doc for doc in docs if (query.text, doc.text) not in self._kept]
@@ -212,15 +239,18 @@ class SmoothedRanker:
     def laws(self, query: Query, docs: Sequence[Document]) -> list[ScoreLaw]:
         """What the rewordings of every document score; equal ones are scored once, and all in one call."""
         found = {doc.text: self.rewordings(doc.text) for doc in docs}
-        distinct = {reworded: doc for doc in docs for reworded in found[doc.text][0]}
-        asked = [doc._replace(text=reworded) for reworded, doc in distinct.items()]
-        raw = np.array(checked_scores(self.base, query, asked))
-        # The logistic function, in the form that cannot overflow.
-        mapped = 0.5 * (1.0 + np.tanh((raw - self.smoothing.center) / (2.0 * self.smoothing.temperature)))
-        score_of = dict(zip(distinct, mapped, strict=True))
+        score_of = self._mapped(query, {reworded: doc for doc in docs for reworded in found[doc.text][0]})
         for text, (texts, exact) in found.items():
             self._kept[query.text, text] = ScoreLaw(np.array([score_of[reworded] for reworded in texts]), exact)
         return [self._kept[query.text, doc.text] for doc in docs]
+
+    def _mapped(self, query: Query, rewordings: Mapping[str, Document]) -> dict[str, float]:
+        """Reworded text to its score in [0, 1]."""
+        asked = [doc._replace(text=reworded) for reworded, doc in rewordings.items()]
+        raw = np.array(checked_scores(self.base, query, asked))
+        # The logistic function, in the form that cannot overflow.
+        mapped = 0.5 * (1.0 + np.tanh((raw - self.smoothing.center) / (2.0 * self.smoothing.temperature)))
+        return dict(zip(rewordings, mapped.tolist(), strict=True))
 
     def rewordings(self, text: str) -> tuple[list[str], bool]:
         """Rewordings of a text.

@@ -5,7 +5,7 @@ What it finds is a counter-example, shrunk until nothing more can be taken away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import NamedTuple
@@ -135,13 +135,8 @@ def _smaller(space: SmallSpace) -> Iterator[SmallSpace]:
         yield replace(space, radius=space.radius - 1)
     if space.kind == "masking" and space.kept > 1:
         yield replace(space, kept=space.kept - 1)
-    for name in ("synonyms", "sets"):
-        table = getattr(space, name)
-        for word in sorted(table):
-            for other in table[word]:
-                if other != word:
-                    fewer = {**table, word: tuple(w for w in table[word] if w != other)}
-                    yield replace(space, **{name: fewer})
+    yield from (replace(space, synonyms=fewer) for fewer in _fewer(space.synonyms))
+    yield from (replace(space, sets=fewer) for fewer in _fewer(space.sets))
     simpler: list[Callable[[float], float | None]] = [lambda score: None, lambda score: 1.0 if score != 1 else score]
     for text, score in sorted(space.scores.items()):
         for simplify in simpler:
@@ -149,6 +144,14 @@ def _smaller(space: SmallSpace) -> Iterator[SmallSpace]:
             if new != score:
                 rest = {other: value for other, value in space.scores.items() if other != text}
                 yield replace(space, scores=rest if new is None else {**rest, text: new})
+
+
+def _fewer(table: Mapping[str, Text]) -> Iterator[dict[str, Text]]:
+    """The table less one member of one word's set; a word stays in its own."""
+    for word in sorted(table):
+        for other in table[word]:
+            if other != word:
+                yield {**table, word: tuple(w for w in table[word] if w != other)}
 
 
 def _without(text: Text, place: int) -> Text:

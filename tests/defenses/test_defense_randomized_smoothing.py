@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from robustrank.certificates import RULES, ScoreLaw, allowed
-from robustrank.errors import PluginError
+from robustrank.errors import DataError, PluginError
 from robustrank.interfaces import Certifier, Ranker
 from robustrank.smoothing import Substitution
 from robustrank.testing import check_defense
@@ -273,3 +273,50 @@ def test_false_certificates_stay_within_alpha_in_a_large_sweep(ring: str, rule: 
     claimed, false = check_lists(ring, 1000, rule, seed=2)
     assert claimed >= 100
     assert false <= 500
+
+
+def test_certificates_in_batches_score_each_rewording_once_and_fewer_than_all(ring: str) -> None:
+    base = Marker(spread=4.0)
+    listed = docs("cat dog elk fox", "ant bee hen gnu", "hen ant gnu bee")
+    found = build(ring, base, samples=400, size=8).certify_in_batches(QUERY, listed, [1, 3], [1, 0.5])
+    assert [(c.k, c.radius, c.certified, c.method) for c in found] == [
+        (1, 0.5, False, "sequential"),
+        (1, 1, False, "sequential"),
+        (3, 0.5, False, "sequential"),
+        (3, 1, False, "sequential"),
+    ]  # the sets hold the whole ring, so all documents have one law
+    apart = build(ring, Marker(spread=4.0), samples=400, size=3).certify_in_batches(QUERY, listed, [1], [0])
+    assert [claim.certified for claim in apart] == [True]
+    asked = [text for call in base.calls for text in call]
+    assert len(asked) == len(set(asked))
+    assert build(ring).certify_in_batches(QUERY, [], [1], [1])[0].certified is False
+
+
+@pytest.mark.parametrize(("law", "operation"), [("mask", "replace"), ("delete", "edit")])
+def test_masks_and_deletions_certify_their_own_attacks(ring: str, law: str, operation: str) -> None:
+    smoothed = build(ring, law=law, keep=0.5, samples=30)
+    check_defense(smoothed.smoothing, Table(), QUERY, docs("ant bee", "cat", "no such words", "Dog's ELK"))
+    assert smoothed.edits.operation == operation
+    assert "0.5" in smoothed.card.note
+
+
+@pytest.mark.parametrize("rule", list(RULES))
+def test_every_rule_certifies_a_list_without_attacks_whose_scores_are_far_apart(ring: str, rule: str) -> None:
+    smoothed = build(ring, Marker(spread=9.0), samples=300, size=3, rule=rule)
+    (claim,) = smoothed.certify(QUERY, docs("cat dog elk dog elk dog", "ant bee hen gnu hen ant"), [1], [0])
+    assert claim.certified
+    assert (claim.ranker == "deployed") is (claim.alpha == 0.0) is RULES[rule].sampled
+    assert claim.unit == "robustrank-words/1"
+    assert claim.table == smoothed.table
+    assert "sigmoid" in claim.calibration
+
+
+def test_costs_are_read_and_checked(ring: str, tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    path.write_text('{"cat": 3}', encoding="utf-8")
+    assert build(ring, costs=str(path)).edits.costs == str(path)
+    path.write_text('{"cat": 0}', encoding="utf-8")
+    with pytest.raises(DataError, match="at least 1"):
+        build(ring, costs=str(path))
+    with pytest.raises(PluginError, match="moves all later words"):
+        build(ring, law="delete", rule="shared-draws")
