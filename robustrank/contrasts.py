@@ -8,6 +8,7 @@ Student's t, as in :mod:`robustrank.stats`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import sqrt
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from robustrank.types import Estimate
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 POWER = 0.8
+BLOCK = 1_000_000
+"""Numbers of a block of weights."""
 
 Floats = NDArray[np.float64]
 
@@ -47,10 +50,9 @@ def contrast(
     """
     data = [np.asarray(group, dtype=np.float64) for group in groups]
     n = min(len(group) for group in data)
-    rng = np.random.default_rng(seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         (value,) = statistic(*(group.mean(axis=0, keepdims=True) for group in data))
-        drawn = statistic(*(_means(group, rng) for group in data))
+        drawn = statistic(*(_means(group, (seed, place)) for place, group in enumerate(data)))
     fine = np.isfinite(drawn)
     if not np.isfinite(value) or fine.mean() < 0.99 or n < 2:
         return None
@@ -83,15 +85,21 @@ def foreseen(n: int, deviation: float, *, power: float = POWER, alpha: float = 1
     return float(TTestPower().solve_power(nobs=n, power=power, alpha=alpha)) * deviation
 
 
-def _means(group: Floats, rng: np.random.Generator) -> Floats:
+def _means(group: Floats, seed: tuple[int, int]) -> Floats:
     """Resampled means of all columns: weights times values, in blocks that fit into memory."""
     n = len(group)
-    step = max(1, 2_000_000 // n)
-    parts = [
-        rng.multinomial(n, np.full(n, 1 / n), size=min(step, RESAMPLES - start)) @ group / n
-        for start in range(0, RESAMPLES, step)
-    ]
-    return np.concatenate(parts)
+    step = max(1, BLOCK // n)
+    starts = range(0, RESAMPLES, step)
+    return np.concatenate([_weights(n, min(step, RESAMPLES - s), (*seed, s)) @ group for s in starts])
+
+
+@lru_cache(maxsize=8)
+def _weights(n: int, resamples: int, seed: tuple[int, ...]) -> Floats:
+    """How often each of n queries was drawn, over n; the same for every figure of so many queries."""
+    rows = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
+    counts = np.bincount((rows + n * np.arange(resamples)[:, None]).ravel(), minlength=resamples * n)
+    weights: Floats = counts.reshape(resamples, n) / n
+    return weights
 
 
 def _interval(value: float, drawn: Floats, n: int) -> Estimate:

@@ -10,10 +10,11 @@ from robustrank import registry
 from robustrank.config import AuditSpec
 from robustrank.interfaces import Attack
 from robustrank.plain import revive
-from robustrank.protocols import adversarial, cases, certified, effectiveness, pooling, shift
+from robustrank.protocols import adversarial, cases, certified, effectiveness, five_tasks, pooling, shift
 from robustrank.redflags import red_flags
 from robustrank.store import Record
 from robustrank.summary import AttackResult, CollectionSummary, RankerSummary, Summary
+from robustrank.task_results import FiveTasks
 
 
 def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool) -> Summary:
@@ -51,9 +52,25 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
         red_flags=red_flags(tasks, figures, results, threats),
         tested=tested(results, spec),
         not_tested=not_tested(results, spec),
+        five=_five(tasks, setup, built, spec),
         pooling=pooling.of_audit(setup.get("pool"), rankings, spec),
         environment={**setup["environment"], **_cost(tasks, ordered)},
         source=spec.source,
+    )
+
+
+def _five(tasks: Sequence[Record], setup: Record, built: Mapping[str, Attack], spec: AuditSpec) -> FiveTasks:
+    """The five tasks, of plain rankers; an attack that failed is a failure, a wording that failed is left out."""
+    plain = {r.name for r in spec.rankers}
+    done = [r for r in tasks if r["kind"] == "attack" or r["status"] == "ok" or "measures" in r]
+    return five_tasks.five_tasks(
+        [r for r in done if r["ranker"] in plain],
+        setup.get("queries", {}),
+        home=spec.home.name,
+        measure=spec.measures[0],
+        baseline=spec.baseline,
+        families={r.name: r.family for r in spec.rankers if r.family is not None},
+        attacks=built,
     )
 
 

@@ -17,6 +17,7 @@ from robustrank.errors import StoreError
 from robustrank.plain import revive
 from robustrank.pool_results import Pooling
 from robustrank.store import replace
+from robustrank.task_results import FiveTasks
 from robustrank.types import Estimate, Range
 
 SCHEMA = 2
@@ -304,6 +305,8 @@ class Summary:
     pooling: Pooling | None = None
     cases: Cases = field(default_factory=Cases)
     """Every attacked case; :attr:`worst_cases` are the largest moves among them, with whole texts."""
+    five: FiveTasks = field(default_factory=FiveTasks)
+    """The five robustness tasks."""
     sequential: Sequential | None = None
     """``None`` where the number of queries was settled beforehand."""
     schema: int = SCHEMA
