@@ -6,6 +6,7 @@ environment that has RobustRank; the rest waits until an audit file is collected
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -64,9 +65,9 @@ def robustrank_audit(request: pytest.FixtureRequest) -> Callable[[str | Path], A
         from robustrank import config
 
         beside = request.path.parent / file
-        known = file if file in config.BUNDLED else beside if beside.exists() else request.config.rootpath / file
+        known = beside if beside.exists() else request.config.rootpath / file
         with _one_line("could not run: "):
-            spec = config.load(known)
+            spec = config.load(file if file in config.BUNDLED else _from_here(known))
             return Audited(audits.summary(spec), audits.folder(spec) / "report.html")
 
     return run
@@ -162,7 +163,7 @@ class AuditFile(pytest.File):
         from robustrank.errors import RobustRankError
 
         try:
-            spec = config.load(self.path)
+            spec = config.load(_from_here(self.path))
             gate.check(spec)
         except RobustRankError as error:
             raise self.CollectError(str(error)) from error
@@ -212,6 +213,11 @@ class GateNotHeld(Exception):
 
     def __init__(self, verdict: Verdict, report: Path) -> None:
         super().__init__(f"{verdict.outcome}: {verdict.reason} (report: {report})")
+
+
+def _from_here(path: Path) -> Path:
+    """As one would type it, so that the command line finds the audit that pytest ran: its folder's name holds paths."""
+    return Path(os.path.relpath(path))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from robustrank import audit, gate
+from robustrank import audit, config, gate
 from robustrank.errors import DataError
 from robustrank.summary import Summary
 
@@ -200,6 +200,13 @@ def test_a_figure_that_is_not_there_names_the_near_ones(
     result = pytester.runpytest_inprocess("-k", "own")
     result.stdout.fnmatch_lines(["gate 'of this test': no figure nDCG@10*near: nDCG@10 (ranker 'bm25'*"])
     assert "gate.py" not in result.stdout.str()
+
+
+def test_the_command_line_finds_the_audit_that_pytest_ran(
+    pytester: pytest.Pytester, project: Path, runs: list[dict[str, Any]]
+) -> None:
+    pytester.runpytest_inprocess("-k", "perfectly")
+    assert [run["where"] for run in runs] == [audit.folder(config.load("ranker.audit.toml"), project / ".robustrank")]
 
 
 def test_only_what_failed_last_is_run_again_with_lf(
