@@ -176,7 +176,7 @@ def _compared(summary: Summary) -> list[Figure]:
     leading = {(r.ranker, r.attack, r.stratum): lead(r) for r in summary.attacks if r.success}
     found = []
     for figure in figures.measured(summary):
-        attacked = figure.labels["ranker"], figure.labels.get("attack", ""), figure.labels.get("stratum", "")
+        attacked = figure.labels.get("ranker", ""), figure.labels.get("attack", ""), figure.labels.get("stratum", "")
         if figure.per_query and ("attack" not in figure.labels or figure.measure in (leading.get(attacked), "boost")):
             found.append(figure)
     return found
