@@ -1,4 +1,4 @@
-"""Distillation: a small ranker learns the scores of a large one (Margin-MSE, Hofstätter et al. 2020)."""
+"""Carries out a training file: stages of distillation (Margin-MSE, Hofstätter et al. 2020) and of judgments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from robustrank.errors import MissingExtra, PluginError
 from robustrank.rankers import torch_models
 from robustrank.rankers.pairs import PairTokenizer
 from robustrank.store import digest
-from robustrank.training import from_labels, groups, losses
+from robustrank.training import adapters, from_labels, groups, losses
 from robustrank.training.batches import Example, encode, tokenizer_of
 from robustrank.training.from_labels import Ready
 from robustrank.training.groups import Group
@@ -35,7 +35,8 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
         spec_path: The file (:mod:`robustrank.training.spec`).
         out: Its folder: ``teacher.sqlite`` (scores by content, good for any training file), one folder of checkpoints
             for each stage, and the model.
-        progress: Told of two phases a stage: the teacher's scores (in pairs) and training (in steps).
+        progress: Told of two phases a stage: what is made ready (teachers' scores in pairs, or lists), and training
+            (in steps).
 
     Returns:
         The folder of the trained model, named after it: half precision, with tokenizer, config, the training file and
@@ -57,6 +58,7 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
     tokenizer = tokenizer_of(backbone, spec.student.max_length)
     torch.manual_seed(spec.seed)
     model = _student(backbone, spec.student)
+    adapter = adapters.adapted(model, spec.student.adapter) if spec.student.adapter else None
     courses: dict[str, Course] = {}
     made, forbidden = digest(asdict(spec.student), spec.seed), groups.forbidden_keys(spec.exclude)
 
@@ -73,6 +75,8 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
             ready.model, ready.train, ready.dev, ready.objective, stage.schedule,
             seed=spec.seed, folder=out / "checkpoints" / f"{stage.name}-{made}", progress=progress,
         )  # fmt: skip
+    if adapter is not None:
+        model = adapter.merge_and_unload()
     return _export(model, backbone, Path(spec_path), courses, out / spec.name)
 
 

@@ -53,11 +53,13 @@ class StudentSpec:
         max_length: Word pieces of a pair.
         dropout: Of the hidden states and the attention; none by default, because a teacher's scores can hardly be
             learnt by heart and a small student needs all it has.
+        adapter: Learn low-rank updates of this rank instead of the whole encoder; they are merged in the end.
     """
 
     model: str
     max_length: int = 128
     dropout: float = 0.0
+    adapter: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

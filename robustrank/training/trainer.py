@@ -256,7 +256,7 @@ def _pad(model: Any) -> int:
     return next((config.pad_token_id or 0 for config in configs), 0)
 
 
-NEW = frozenset({"classifier", "selection"})
+NEW = frozenset({"classifier", "selection", "lora_A", "lora_B"})
 """Names of the parts that begin at random."""
 
 

@@ -130,7 +130,7 @@ def test_evidence_is_whether_and_where_a_retriever_found_a_document_and_never_it
     asked = spec(home, first_stage=None, evidence=(run,))
     (each,) = [each for each in learnt(home, asked) if name(each.texts[0]) == "d0"]
     by = dict(zip(map(name, each.texts), each.evidence, strict=True))
-    assert by["d0"][:2] == (1.0, pytest.approx(log(2) / log(101)))  # second in the run
+    assert by["d0"][:2] == pytest.approx((1.0, log(2) / log(101)))  # second in the run
     assert by["d9"][:2] == (1.0, 0.0)
     assert by["d8"][:2] == (0.0, 1.0)  # not found
     assert all(row[3] == pytest.approx(log(4) / 10) for row in by.values())  # three words each

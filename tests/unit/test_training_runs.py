@@ -23,6 +23,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from robustrank.errors import PluginError
 from robustrank.rankers.cross_encoder import CrossEncoder
 from robustrank.training import distill, losses
+from robustrank.training.adapters import adapted
 from robustrank.training.batches import Example
 from robustrank.training.coupled import CoupledObjective, Coupling, couple
 from robustrank.training.trainer import BEST, CHECKPOINT, Course, Schedule, fit, of_scores
@@ -276,6 +277,47 @@ def test_a_training_file_with_judgments_becomes_a_ranker_and_logs_effective_samp
     ranker = CrossEncoder(model=str(folder), max_length=24)
     assert len(set(ranker.score(Query("q", "where"), [Document("a", "the sea"), Document("b", "salt")]))) == 2
     assert not [name for name in load_file(folder / "model.safetensors") if "selection" in name]
+    with pytest.raises(KeyboardInterrupt):
+        distill.run(training, tmp_path / "cut", Quiet(12))
+    again = distill.run(training, tmp_path / "cut", Quiet())
+    assert (again / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
+def test_a_merged_adapter_is_w_plus_ba_and_a_disabled_one_the_base_to_the_bit(tmp_path: Path) -> None:
+    base = model().eval()
+    before = {name: tensor.clone() for name, tensor in base.state_dict().items()}
+    inputs = {"input_ids": torch.tensor([[2, 5, 6, 3, 7, 3]])}
+    with torch.no_grad():
+        plain = base(**inputs).logits
+    adapter = adapted(base, 2)
+    fit(
+        adapter.get_base_model(), examples(24, 1), examples(6, 2), of_scores(losses.margin_mse), SCHEDULE, seed=13,
+        folder=tmp_path, progress=Quiet(),
+    )  # fmt: skip
+    adapter.eval()
+    with torch.no_grad():
+        learnt = adapter(**inputs).logits
+        with adapter.disable_adapter():
+            assert torch.equal(adapter(**inputs).logits, plain)
+    query = "bert.encoder.layer.0.attention.self.query"
+    update = adapter.get_base_model().get_submodule(query)
+    a, b = update.lora_A["default"].weight.detach(), update.lora_B["default"].weight.detach()
+    merged = adapter.merge_and_unload()
+    assert merged.state_dict().keys() == before.keys()
+    assert b.abs().max() > 0
+    assert torch.allclose(merged.get_submodule(query).weight, before[f"{query}.weight"] + 2 * b @ a, atol=1e-7)
+    assert torch.equal(
+        merged.state_dict()["bert.embeddings.word_embeddings.weight"], before["bert.embeddings.word_embeddings.weight"]
+    )
+    with torch.no_grad():
+        assert torch.allclose(merged(**inputs).logits, learnt, atol=1e-5)
+        assert not torch.allclose(learnt, plain, atol=1e-2)
+
+
+def test_a_training_file_may_ask_for_an_adapter(training: Path, tmp_path: Path) -> None:
+    training.write_text(training.read_text().replace("max_length = 24", "max_length = 24\nadapter = 2"))
+    folder = distill.run(training, tmp_path / "out", Quiet())
+    assert load_file(folder / "model.safetensors").keys() == model().state_dict().keys()
     with pytest.raises(KeyboardInterrupt):
         distill.run(training, tmp_path / "cut", Quiet(12))
     again = distill.run(training, tmp_path / "cut", Quiet())

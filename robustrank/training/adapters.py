@@ -1,0 +1,29 @@
+"""Low-rank adapters (LoRA, Hu et al. 2022), by peft: the encoder stays as it is and learns W + BA beside it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from robustrank.errors import MissingExtra
+
+
+def adapted(model: Any, rank: int) -> Any:
+    """A peft model around a sequence classifier: low-rank updates of its attention, and its head, are what is learnt.
+
+    ``get_base_model()`` is what the trainer trains; ``merge_and_unload()`` afterwards gives a model like the first.
+
+    Args:
+        model: A transformers model with a classification head.
+        rank: Of the updates; their scale is 2, as usual.
+
+    Raises:
+        MissingExtra: peft is not installed.
+    """
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise MissingExtra("an adapter", extra="train", package=error.name or "peft") from error
+    with warnings.catch_warnings():  # peft reads a property that transformers 5 deprecates
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        return get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, task_type="SEQ_CLS"))
