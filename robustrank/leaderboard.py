@@ -38,7 +38,6 @@ class Row:
     """One ranker of one audit."""
 
     ranker: str
-    plugin: str
     fingerprint: str
     audit: str
     finished: str | None
@@ -127,7 +126,6 @@ def _row(
     )
     return Row(
         ranker=str(ranker.name),
-        plugin=str(ranker.plugin),
         fingerprint=str(ranker.fingerprint),
         audit=str(audit.name),
         finished=None if audit.finished is None else str(audit.finished),
