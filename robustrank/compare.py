@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from robustrank import figures, stats
 from robustrank.errors import ConfigError
 from robustrank.figures import Figure
+from robustrank.protocols import holes
 from robustrank.protocols.adversarial import lead
 from robustrank.summary import Summary
 from robustrank.tables import known
@@ -138,6 +139,22 @@ def caveats(old: Summary, new: Summary) -> list[str]:
             lines.append(f"the {side} audit keeps no values of single queries under attack; run its command again")
     for name in sorted({r.name for r in old.rankers} ^ {r.name for r in new.rankers}):
         lines.append(f"only in one of the two: {name}")
+    return lines + _holes(old, new)
+
+
+def _holes(old: Summary, new: Summary) -> list[str]:
+    """Changes of effectiveness that judging the unjudged could reverse; cautious: each audit's are filled alone."""
+    before = {(e.ranker, e.collection, e.measure): e for e in old.effectiveness if e.slice is None}
+    lines = []
+    for after in (e for e in new.effectiveness if e.slice is None):
+        was = before.get((after.ranker, after.collection, after.measure))
+        if was is None or was.mean.value == after.mean.value or not (was.judged and after.judged):
+            continue
+        if holes.could_flip(after.mean.value - was.mean.value, holes.change(was.holes, after.holes)):
+            lines.append(
+                f"{after.ranker} on {after.collection}: unjudged documents could reverse the change of {after.measure} "
+                f"(judged@10 {was.judged.value:.2f}, then {after.judged.value:.2f})"
+            )
     return lines
 
 
