@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from robustrank import audit, config, gate
+from robustrank import audit, compare, config, gate
 from robustrank.errors import ConfigError, DataError
 from robustrank.pools import runs
 from robustrank.protocols import effectiveness, holes, pooling, shift
@@ -227,3 +228,14 @@ def test_a_ranker_without_all_queries_is_no_system(folder: Path) -> None:
     found = pooling.of_audit(pool, ranked, spec)
     assert found is not None
     assert [s.system for s in found.systems] == ["one", "two", "BM25"]
+
+
+def test_two_audits_say_which_changes_the_unjudged_could_reverse(summary: Summary) -> None:
+    def moved(by: float) -> Summary:
+        first, *rest = summary.effectiveness
+        return replace(summary, effectiveness=[replace(first, mean=first.mean._replace(value=by)), *rest])
+
+    found = [line for line in compare.caveats(summary, moved(0.5)) if "unjudged" in line]
+    (line,) = found
+    assert line.startswith("BM25 on pets: unjudged documents could reverse the change of nDCG@5 (judged@10 0.")
+    assert not [line for line in compare.caveats(summary, summary) if "unjudged" in line]
