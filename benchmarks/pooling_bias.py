@@ -36,7 +36,7 @@ from robustrank.training.simulated import World
 from robustrank.types import Collection
 
 MEASURE, LENGTH, POOL = "nDCG@10", 80, 10
-QUERIES, ASKED = 300, 150
+QUERIES, ASKED = 360, 150
 DENSE = 'first_stage = {{ use = "run", path = "{dense}/nfcorpus-train.trec.gz" }}\nranks = [1, 30]\n'
 EVIDENCE = 'evidence = [{{ use = "bm25" }}, {{ use = "run", path = "{dense}/nfcorpus-train.trec.gz" }}]\n'
 METHODS = {
@@ -55,7 +55,7 @@ max_length = {length}
 [[stage]]
 name = "labels"
 dev = 36
-schedule = {{ epochs = 3, lists = 8, size = 8, learning_rate = 3e-4, checkpoint = 33, patience = 99 }}
+schedule = {{ epochs = 2, lists = 8, size = 8, learning_rate = 3e-4, checkpoint = 33, patience = 99 }}
 [[stage.judged]]
 name = "nfcorpus"
 path = "{labels}"

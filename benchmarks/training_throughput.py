@@ -26,7 +26,7 @@ from robustrank.training.batches import Example, collate, plan
 from robustrank.training.coupled import CoupledObjective, Coupling
 from robustrank.training.trainer import Objective, Schedule, _Run, of_scores
 
-STEPS, WARM, FEATURES, SEED = 60, 5, 6, 13
+STEPS, WARM, FEATURES, SEED = 30, 4, 6, 13
 SCHEDULE = Schedule(epochs=1, lists=8, size=8, checkpoint=10_000)
 
 
