@@ -1,9 +1,9 @@
 """Pairs a second of a small ranker and of the large one: ``python benchmarks/tiny_ranker.py FOLDER MODEL``.
 
 MODEL is ``robustrank-tiny`` or a folder that ``robustrank train`` made. FOLDER is a collection in BEIR layout with
-``runs/bm25.trec.gz``, such as msmarco-dl19. Both rankers score the same lists of 100, in turns, so that whatever else the
-machine does hits both; the first list, which loads them, is left out. The large one runs as many pairs at a time as there
-are cores, the small one has what threads torch takes; to compare them on equal terms, give both one core:
+``runs/bm25.trec.gz``, such as msmarco-dl19. Both rankers score the same lists of 100, in turns, so that what else the
+machine does hits both; the first list, which loads them, is left out. The large one runs as many pairs at a time as
+there are cores, the small one has what threads torch takes; to compare them on equal terms, give both one core:
 ``OMP_NUM_THREADS=1 taskset -c 0 python ...``.
 """
 
