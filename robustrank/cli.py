@@ -59,6 +59,7 @@ def main() -> None:
 @click.option("--pairs", type=click.IntRange(min=1), help="Begin no task once so many pairs are scored; resumable.")
 @click.option("--minutes", type=click.FloatRange(min=0), help="Begin no task after so many minutes; resumable.")
 @click.option("--executor", default="serial", show_default=True, help="For example 'processes(workers=4)'.")
+@click.option("--plan", is_flag=True, help="Only say what it would cost, and what so many queries can show.")
 def audit(
     file: str | None,
     quick: bool,
@@ -68,6 +69,7 @@ def audit(
     pairs: int | None,
     minutes: float | None,
     executor: str,
+    plan: bool,
 ) -> None:
     """Run an audit, or go on with one.
 
@@ -80,6 +82,12 @@ def audit(
 
     spec = config.load(file or ("quick" if quick else "default"))
     gate.check(spec)
+    if plan:
+        from robustrank import console, planner
+
+        for part in console.plan(planner.plan(spec)):
+            console.open_console().print(part)
+        return
     runner = registry.build("executor", registry.parse(executor))
     from robustrank import audit as auditing
     from robustrank import console
@@ -180,7 +188,8 @@ def topics(file: str, out: Path) -> None:
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
-def report(folder: Path, out: Path) -> None:
+@click.option("--marks", type=click.Path(path_type=Path), help="Put these review marks in, as the report exports them.")
+def report(folder: Path, out: Path, marks: Path | None) -> None:
     """Write summary and report again, from records.
 
     DIR is an audit folder, or the audit file that it was made from.
@@ -188,8 +197,39 @@ def report(folder: Path, out: Path) -> None:
     from robustrank import audit as auditing
 
     folder = audited(folder, out)
-    auditing.summarise(folder)
+    if marks is None:
+        auditing.summarise(folder)
+    else:
+        from robustrank import report as pages
+        from robustrank.report import marks as reviewed
+
+        found = reviewed.read(marks)
+        pages.write(auditing.summarise(folder), folder / "report.html", found)
+        click.echo(f"marks: {reviewed.told(found)}", err=True)
     click.echo(folder / "report.html")
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--where", multiple=True, metavar="NAME=VALUE", help="Only records with this; may be given several times."
+)
+def trace(folder: Path, where: tuple[str, ...]) -> None:
+    """Print the records that a figure comes from, a line of JSON each.
+
+    Names are those of the records: kind (ranking, variation, edit, attack, certificate, check), ranker, collection,
+    query_id, variation, attack, stratum. `robustrank trace DIR --where kind=variation --where ranker=BM25`
+    """
+    import json
+
+    from robustrank import store
+
+    if not all("=" in pair for pair in where):
+        raise click.UsageError("--where needs NAME=VALUE")
+    wanted = [pair.partition("=") for pair in where]
+    for record in store.read(folder).values():
+        if all(str(record.get(name)) == value for name, _, value in wanted):
+            click.echo(json.dumps(record, ensure_ascii=True))
 
 
 @main.command()

@@ -19,6 +19,7 @@ from robustrank.types import Estimate
 if TYPE_CHECKING:
     from robustrank.compare import Change
     from robustrank.inventory import Progress as Listener
+    from robustrank.planner import Plan
     from robustrank.summary import AttackResult, CertifiedResult, Shift, Summary, Verdict
 
 WIDTH = 120
@@ -223,6 +224,22 @@ def verdicts(found: Iterable[Verdict]) -> Table:
             safe(verdict.reason),
         )
     return table
+
+
+def plan(found: Plan) -> list[Table | Text]:
+    """What an audit will cost, a line per ranker, and what its queries can show, a line per collection."""
+    from robustrank.planner import by_ranker
+
+    costs = _table("ranker", "tasks", "pairs", "of them", "minutes")
+    for ranker, mine in by_ranker(found.costs).items():
+        share = ", ".join(f"{c.phase} {'at least ' if c.at_least else ''}{c.pairs:,}" for c in mine if c.pairs)
+        pairs, minutes = sum(c.pairs for c in mine), sum(c.minutes for c in mine)
+        costs.add_row(safe(ranker), str(sum(c.tasks for c in mine)), f"{pairs:,}", share, f"{minutes:.1f}")
+    costs.add_row("all", str(sum(c.tasks for c in found.costs)), f"{found.pairs:,}", "", f"{found.minutes:.1f}")
+    power = _table("collection", "queries", "difference of two means seen in 4 of 5 audits")
+    for each in found.power:
+        power.add_row(safe(each.collection), str(each.queries), f"{each.detectable:.3f}")
+    return [costs, Text(), power]
 
 
 def changes(found: Iterable[Change]) -> Table:

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import Any
 
+from robustrank import gains
 from robustrank.errors import ConfigError
 from robustrank.ranking import run_lines
 from robustrank.types import Qrel
@@ -26,7 +27,7 @@ def per_query(
     and the in-process providers of ir-measures compute anything; no other program is started.
 
     Args:
-        measures: ir-measures names, such as ``"nDCG@10"`` or ``"RR@10"``.
+        measures: ir-measures names, such as ``"nDCG@10"`` or ``"RR@10"``, and ``"WSS@95"`` (:mod:`robustrank.gains`).
         rankings: Query id to document ids, best first.
         qrels: Query id to document id to grade.
         relevant: Least grade that counts as relevant in binary measures, unless the name says ``rel=``.
@@ -34,14 +35,22 @@ def per_query(
     Raises:
         ConfigError: An unknown measure, wrong parameters of one, or one that nothing installed here computes.
     """
-    parsed = {name: _parse(name, relevant) for name in measures}
+    parsed = {name: _parse(name, relevant) for name in measures if not own(name)}
     lines = [line for query_id in rankings for line in run_lines(query_id, rankings[query_id])]
     judged = [Qrel(query_id, doc_id, grade) for query_id in qrels for doc_id, grade in qrels[query_id].items()]
     values: dict[Any, dict[str, float]] = {measure: {} for measure in parsed.values()}
     if values and judged:
         for metric in _provider().evaluator(list(values), judged).iter_calc(lines):
             values[metric.measure][metric.query_id] = float(metric.value)
-    return {name: {query_id: values[parsed[name]].get(query_id, 0.0) for query_id in qrels} for name in measures}
+    ours = gains.per_query([m for m in measures if own(m)], {"": rankings}, qrels, relevant)[""]
+    return {
+        name: ours[name] if own(name) else {q: values[parsed[name]].get(q, 0.0) for q in qrels} for name in measures
+    }
+
+
+def own(measure: str) -> bool:
+    """Whether a measure is one that ir-measures does not have: work saved over sampling, such as ``"WSS@95"``."""
+    return measure.startswith("WSS") and gains.supported(measure)
 
 
 def judged_at(ranking: Sequence[str], judged: Container[str], k: int = 10) -> float:
