@@ -155,7 +155,7 @@ def check(kind: str, name: str) -> None:
     "--out", type=click.Path(path_type=Path), default=STORE / "training", show_default=True, help="Its folder."
 )
 def train(file: str, out: Path) -> None:
-    """Train a small ranker on a large one's scores, as FILE describes; goes on where it was stopped."""
+    """Train a small ranker on others' scores or on judgments, as FILE describes; goes on where it was stopped."""
     from robustrank import console
     from robustrank.training import distill
 
