@@ -202,3 +202,11 @@ def test_a_stage_of_judgments_with_a_fault_is_refused_with_the_mend(
     file.write_text(FILE.replace(old, new, 1))
     with pytest.raises(ConfigError, match=told):
         load(file)
+
+
+def test_the_example_of_the_documentation_is_a_training_file() -> None:
+    spec = load(Path(__file__).parents[2] / "docs" / "examples" / "from-judgments.toml")
+    (stage,) = spec.stages
+    assert isinstance(stage, JudgedStageSpec)
+    assert stage.selection is not None
+    assert len(stage.judged[0].evidence) == 2
