@@ -18,7 +18,7 @@ from robustrank.interfaces import Certifier
 from robustrank.oracle import MeteredOracle, apply, perturbed_scores
 from robustrank.ranking import checked_scores, fallen, order, rank_of
 from robustrank.store import Record, digest
-from robustrank.substitutes import load
+from robustrank.substitute_sets import load
 from robustrank.text import UNIT, words
 from robustrank.types import Access, Budget, Case, Document, Goal, Perturbation, Query
 from robustrank.verify import Finding, verify
@@ -202,6 +202,7 @@ class AttackTask:
         case = Case(query, by_id[self.target], ranked, self.goal_rank)
         # Who sees nothing of the ranker does not see its ranking either.
         shown = case._replace(candidates=docs) if attack.threat.access is Access.NONE else case
+
         def legal(trial: Perturbation) -> bool:
             return not verify(case, trial, attack.threat, Budget(edits=spec.budget.edits)).violations
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from string import punctuation, whitespace
 
 from robustrank.errors import ConfigError
-from robustrank.substitutes import load
+from robustrank.substitute_sets import load
 from robustrank.text import gaps, match_case, words
 from robustrank.types import AttackSet, Budget, Case, Operation, Perturbation, Surface, ThreatModel
 
@@ -120,10 +120,14 @@ def _edits(before: str, after: str, allowed: AttackSet) -> tuple[int, list[str]]
         reason = f"{len(old)} words became {len(new)}; {allowed.operation.value} keeps their number"
         return _changed(old, new), [reason]
     reasons = ["changes what stands between words"] if gaps(before) != gaps(after) else []
-    pairs = [(a, b) for a, b in zip(old, new, strict=True) if a != b]
+    changed = [at for at, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
+    pairs = [(old[at], new[at]) for at in changed]
+    if allowed.operation is Operation.REPLACE:
+        return len(pairs), reasons
     if allowed.operation is Operation.SUBSTITUTE:
         table = load(allowed.substitutes or "")
-        bad = [(a, b) for a, b in pairs if b not in {match_case(other, a) for other in table.of(a)}]
+        possible = table.within(before) if changed else {}
+        bad = [(old[at], new[at]) for at in changed if new[at] not in _cased(possible.get(at, ()), old[at])]
         rule = f"not in the substitutes of {table.name}"
     else:
         bad = [(a, b) for a, b in pairs if not _one_character_edit(a, b)]
@@ -133,6 +137,10 @@ def _edits(before: str, after: str, allowed: AttackSet) -> tuple[int, list[str]]
         more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         reasons.append(f"{rule}: {named}{more}")
     return len(pairs), reasons
+
+
+def _cased(others: Sequence[str], model: str) -> set[str]:
+    return {match_case(other, model) for other in others}
 
 
 def _insertions(before: str, after: str, old: Sequence[str], new: Sequence[str]) -> tuple[int, list[str]]:

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-SHARED, OWN, NOISE = 0.5, 0.5, 0.05
-"""Prior variances of the effect of a position and of an edit, and of the noise an edit adds, in units of a typical
-edit's variance."""
+SHARED, OWN = 0.5, 0.5
+"""Prior variances of the effect of a position and of an edit, in units of a typical edit's variance."""
+
+NOISES = (0.001, 0.03, 0.1, 0.3, 1.0)
+"""Variances of the noise an edit adds, in the same units; the answers tell which fits (empirical Bayes)."""
 
 
 class AdditiveModel:
@@ -63,10 +65,11 @@ class AdditiveModel:
                 row[known + self._group[chosen]] = 1
                 row[known + groups + chosen] = 1
             sizes = np.array([len(chosen) for chosen in self._sets])
-            noise = NOISE * sizes
             seen = np.array(self._changes) / self._typical(sizes)
+            signal = (rows * spread) @ rows.T
+            noise = sizes * max(NOISES, key=lambda each: _evidence(signal, each * sizes, seen - rows @ prior))
             seen = seen + warmth * np.sqrt(noise) * rng.standard_normal(len(seen))
-            covariance = (rows * spread) @ rows.T + np.diag(noise)
+            covariance = signal + np.diag(noise)
             weights = weights + spread * (rows.T @ np.linalg.solve(covariance, seen - rows @ weights))
         amounts: Floats = columns @ weights[:known] + weights[known : known + groups][self._group]
         amounts += weights[known + groups :]
@@ -84,6 +87,12 @@ class AdditiveModel:
     def _typical(self, sizes: NDArray[np.intp]) -> float:
         """The root mean square of an edit's amount, were the edits of a text independent."""
         return float(np.sqrt(np.mean(np.square(self._changes) / sizes))) or 1.0
+
+
+def _evidence(signal: Floats, noise: Floats, residual: Floats) -> float:
+    """Log marginal likelihood, up to a constant."""
+    root = np.linalg.cholesky(signal + np.diag(noise))
+    return float(-np.sum(np.log(np.diag(root))) - np.sum(np.square(np.linalg.solve(root, residual))) / 2)
 
 
 def _unit(values: Floats) -> Floats:

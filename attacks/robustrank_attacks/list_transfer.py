@@ -15,7 +15,7 @@ import numpy as np
 
 from robustrank.errors import PluginError
 from robustrank.interfaces import Oracle, Ranker, WhiteBox
-from robustrank.substitutes import load
+from robustrank.substitute_sets import load
 from robustrank.text import match_case, substitute, words
 from robustrank.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
 from robustrank_attacks._additive import AdditiveModel

@@ -27,7 +27,7 @@ from random import Random
 from typing import Literal
 
 from robustrank.interfaces import Oracle
-from robustrank.substitutes import load
+from robustrank.substitute_sets import load
 from robustrank.text import match_case, substitute, words
 from robustrank.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
 from robustrank_attacks._options import require_choice, require_positive

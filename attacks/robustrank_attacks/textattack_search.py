@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from robustrank.errors import BudgetExhausted, MissingExtra
 from robustrank.interfaces import Oracle
-from robustrank.substitutes import load
+from robustrank.substitute_sets import load
 from robustrank.text import substitute, words
 from robustrank.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
 from robustrank_attacks._options import require_choice, require_positive

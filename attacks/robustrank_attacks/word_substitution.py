@@ -11,6 +11,7 @@ On a ranker that is additive in its words the search ends at the best text there
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from random import Random
@@ -20,15 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustrank.interfaces import Oracle
-from robustrank.substitutes import load
+from robustrank.substitute_sets import load
 from robustrank.text import match_case, substitute, words
 from robustrank.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
 from robustrank_attacks._additive import AdditiveModel
 from robustrank_attacks._listed import opinions
 from robustrank_attacks._options import require_choice, require_positive
 
-REDRAWS = 5
+ANY = "any"
+"""Not a set of substitutes: every word of the ranked list and of the query may stand anywhere."""
+
+REDRAWS = 8
 """Draws in a row that propose a text asked before, after which there is nothing left to ask."""
+
+
+WARMTH = 0.3
+"""Share of the posterior's spread that draws have: with few pairs to ask, what looks good is asked first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +45,8 @@ class WordSubstitution:
 
     Args:
         access: What it sees of the victim: ``"weights"``, ``"scores"`` or ``"ranks"``.
-        substitutes: The set of substitutes (:func:`robustrank.substitutes.load`).
+        substitutes: The set of substitutes (:func:`robustrank.substitute_sets.load`), or ``"any"``: every word of
+            the ranked list and of the query, at every position.
         pairs: Pairs to ask at most, backward passes included; the audit's budget may allow fewer.
         batch: Texts to score between two looks at the answers.
     """
@@ -55,28 +64,63 @@ class WordSubstitution:
     @property
     def threat(self) -> ThreatModel:
         """Sees what ``access`` says; substitutes words of the document."""
-        edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.substitutes)
+        if self.substitutes == ANY:
+            edits = AttackSet(operation=Operation.REPLACE)
+        else:
+            edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.substitutes)
         return ThreatModel(surface=Surface.DOCUMENT, access=Access(self.access), edits=edits)
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The first text that reaches the goal, else the best one asked."""
-        possible = load(self.substitutes).within(case.target.text)
+        possible = self._possible(case)
         limit = len(possible) if oracle.budget.edits is None else min(oracle.budget.edits, len(possible))
         if limit == 0 or oracle.rank([Perturbation()])[0] <= case.goal_rank:
             return Perturbation()
-        return _Search(self, case, oracle, rng, limit).run()
+        return _Search(self, case, oracle, rng, possible, limit).run()
+
+    def _possible(self, case: Case) -> dict[int, Sequence[str]]:
+        """Position to substitutes in the case of the word they replace, of the words that have any."""
+        found = words(case.target.text)
+        if self.substitutes == ANY:
+            texts = [case.query.text, *(doc.text for doc in case.candidates)]
+            known = sorted({word.text.lower() for text in texts for word in words(text)})
+            table: Mapping[int, Sequence[str]] = dict.fromkeys(range(len(found)), known)
+        else:
+            table = load(self.substitutes).within(case.target.text)
+        cased = {at: [match_case(other, found[at].text) for other in others] for at, others in table.items()}
+        changing = {at: [other for other in others if other != found[at].text] for at, others in cased.items()}
+        return {at: others for at, others in changing.items() if others}
+
+
+def hotflip(*, pairs: int = 16, batch: int = 3) -> WordSubstitution:
+    """Any word of the list for any word of the document, by gradients: what no set of synonyms can exceed by much.
+
+    The upper bound for word substitution (Ebrahimi et al., HotFlip, ACL 2018): it shows what a ranker could be made to
+    do, not what a reader would fail to notice.
+
+    Args:
+        pairs: Pairs to ask at most, backward passes included.
+        batch: Texts to score between two backward passes.
+    """
+    return WordSubstitution(access="weights", substitutes=ANY, pairs=pairs, batch=batch)
 
 
 class _Search:
     """One case under attack."""
 
-    def __init__(self, attack: WordSubstitution, case: Case, oracle: Oracle, rng: Random, limit: int) -> None:
+    def __init__(
+        self,
+        attack: WordSubstitution,
+        case: Case,
+        oracle: Oracle,
+        rng: Random,
+        possible: dict[int, Sequence[str]],
+        limit: int,
+    ) -> None:
         self._attack, self._case, self._oracle, self._limit = attack, case, oracle, limit
         self._rng = np.random.default_rng(rng.getrandbits(64))
-        text = case.target.text
-        possible = load(attack.substitutes).within(text)
-        found = words(text)
-        self._possible = {at: [match_case(w, found[at].text) for w in others] for at, others in possible.items()}
+        self._possible = possible
+        found = words(case.target.text)
         self._original = {at: found[at].text for at in possible}
         self._model = AdditiveModel(self._possible, opinions(case, self._possible))
         self._linear: list[NDArray[np.float64]] = []
@@ -116,11 +160,10 @@ class _Search:
         warmth, stale = 0.0, 0
         while len(proposed) < count and stale < REDRAWS:
             edits = tuple(self._model.best(self._model.draw(self._rng, warmth), self._limit))
-            warmth = 1.0
-            if edits in self._asked:
-                stale += 1
+            stale = stale + 1 if edits in self._asked else 0
+            warmth = WARMTH * 2**stale
+            if stale:
                 continue
-            stale = 0
             self._asked.add(edits)
             proposed.append(edits)
         return proposed

@@ -41,19 +41,34 @@ def word_gradients(
     found = words(text)
     importance = []
     gains: dict[int, list[float]] = {}
+    moves, number = _vectors(embeddings, {word for others in candidates.values() for word in others}, pieces)
     for position, word in enumerate(found):
         rows = [i for i, place in enumerate(places) if place and place[0] < word.end and place[1] > word.start]
         importance.append(float(gradient[rows].norm()) if rows else 0.0)
         if position in candidates:
+            asked = [number.get(other) for other in candidates[position]]
+            gains[position] = [0.0] * len(asked)
             if rows:
                 direction, here = gradient[rows].sum(dim=0), vectors[rows].mean(dim=0)
-                ids = [pieces(candidate) for candidate in candidates[position]]
-                with torch.no_grad():
-                    moves = [embeddings.weight[i].mean(dim=0) - here if i else torch.zeros_like(here) for i in ids]
-                gains[position] = [float(direction @ move) for move in moves]
-            else:
-                gains[position] = [0.0] * len(candidates[position])
+                along = (moves @ direction - here @ direction).tolist()
+                gains[position] = [0.0 if at is None else along[at] for at in asked]
     return WordGradients(importance=importance, gains=gains)
+
+
+def _vectors(embeddings: Any, asked: set[str], pieces: Callable[[str], list[int]]) -> tuple[Any, dict[str, int]]:
+    """Mean embeddings of words, one row each, and the row of each word; words without pieces have none."""
+    import torch
+
+    ids = {word: found for word in sorted(asked) if (found := pieces(word))}
+    weight = embeddings.weight
+    if not ids:
+        return weight.new_zeros((0, weight.shape[1])), {}
+    with torch.no_grad():
+        sizes = torch.tensor([len(found) for found in ids.values()], device=weight.device)
+        flat = torch.tensor([i for found in ids.values() for i in found], device=weight.device)
+        rows = torch.repeat_interleave(torch.arange(len(ids), device=weight.device), sizes)
+        sums = weight.new_zeros((len(ids), weight.shape[1])).index_add_(0, rows, weight[flat])
+        return sums / sizes[:, None], {word: row for row, word in enumerate(ids)}
 
 
 @contextmanager

@@ -1,0 +1,169 @@
+"""Word substitution against TextAttack's searches, one run, same meter: ``python benchmarks/word_substitution.py run``.
+
+Victim, substitutes, budgets of edits, targets and meter are the same for all; only the search differs. Every attack on
+every target starts with an empty cache, so nothing is answered for another's work. Results are appended to a file line
+by line, and a run goes on where it was; ``report`` writes the tables, the curve and the examples from it. TextAttack
+wants an environment of its own (extra ``textattack``); where it is missing its rows are left out, and that is said.
+
+Targets are drawn by seed from documents not judged relevant, by the stratum of their clean rank.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from random import Random
+from time import perf_counter, process_time
+from typing import Any
+
+from robustrank.collections import trec
+from robustrank.collections.beir import Beir
+from robustrank.config import Plugin
+from robustrank.interfaces import Attack, CollectionRanker, Ranker
+from robustrank.oracle import MeteredOracle, MeteredRanker, apply, outcome
+from robustrank.ranking import order
+from robustrank.registry import build
+from robustrank.retrieval import first_stage
+from robustrank.types import Budget, Case, Collection, Perturbation, Query
+from robustrank.verify import verify
+
+HERE = Path(__file__).resolve().parents[1]
+DATA = HERE.parent / "shared" / "data"
+SEED, DEPTH, GOAL = 13, 100, 10
+STRATA = {"11-20": (11, 20), "21-50": (21, 50), "51-100": (51, 100), "last five": (96, 100)}
+SUBSTITUTES = "counterfitted|wordnet"
+ATTACKS: dict[str, tuple[str, dict[str, Any], int | None]] = {
+    "random": ("random_edits", {}, None),
+    "ours, transfer": ("list_transfer", {}, None),
+    "ours, ranks": ("word_substitution", {"access": "ranks"}, None),
+    "ours, scores": ("word_substitution", {"access": "scores"}, None),
+    "ours, weights": ("word_substitution", {"access": "weights", "pairs": 12, "batch": 2}, None),
+    "PRADA, weights": ("prada", {"feedback": "score", "words": 8}, 60),
+    "TextAttack greedy-WIR": ("textattack", {"search": "greedy_wir"}, None),
+    "TextAttack beam": ("textattack", {"search": "beam"}, 600),
+}
+"""Name to plug-in, parameters, and limit on pairs."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("action", choices=["run", "report"])
+    parser.add_argument("--records", type=Path, default=HERE / "reports" / "word-substitution" / "records.jsonl")
+    parser.add_argument("--collection", default="msmarco-dl19")
+    parser.add_argument("--ranker", default="cross_encoder")
+    parser.add_argument("--queries", type=int, default=6)
+    parser.add_argument("--edits", type=int, nargs="+", default=[5, 10])
+    parser.add_argument("--attacks", nargs="+", default=list(ATTACKS))
+    parser.add_argument("--minutes", type=float, default=25)
+    options = parser.parse_args()
+    if options.action == "run":
+        _run(options)
+    else:
+        from word_substitution_report import write
+
+        write(options.records)
+
+
+def _run(options: argparse.Namespace) -> None:
+    started = perf_counter()
+    done = set()
+    if options.records.exists():
+        done = {json.loads(line)["key"] for line in options.records.read_text(encoding="utf-8").splitlines()}
+    collection: Collection = Beir(path=str(DATA / options.collection)).load()
+    built: Any = build("ranker", Plugin(use=options.ranker, params=_params(options.ranker)))
+    ranker: Ranker = built.fit(collection) if isinstance(built, CollectionRanker) else built
+    ranker.score(Query("", "warm"), list(collection.documents.values())[:2])
+    options.records.parent.mkdir(parents=True, exist_ok=True)
+    with options.records.open("a", encoding="utf-8") as file:
+        for number, (stratum, case, clean) in enumerate(_cases(options, collection, ranker)):
+            if number == 0:  # tables, gradients and packages are loaded here, and not in anybody's time
+                for name in options.attacks:
+                    if find_spec("textattack") or not name.startswith("TextAttack"):
+                        _attacked(name, 1, case, clean, ranker, calls=3)
+            for edits in options.edits:
+                for name in options.attacks:
+                    key = f"{options.collection}|{options.ranker}|{name}|{edits}|{case.query.query_id}|{stratum}"
+                    if key in done or (name.startswith("TextAttack") and find_spec("textattack") is None):
+                        continue
+                    if perf_counter() - started > 60 * options.minutes:
+                        sys.stderr.write("the minutes are over; run again to go on\n")
+                        return
+                    record = _attacked(name, edits, case, clean, ranker)
+                    head = {"key": key, "collection": options.collection, "ranker": options.ranker, "attack": name}
+                    file.write(json.dumps({**head, "edits_allowed": edits, "stratum": stratum, **record}) + "\n")
+                    file.flush()
+
+
+def _params(ranker: str) -> dict[str, Any]:
+    return {"model": "ms-marco-MiniLM-L-12-v2", "max_length": 256} if ranker == "cross_encoder" else {}
+
+
+def _cases(
+    options: argparse.Namespace, collection: Collection, ranker: Ranker
+) -> Iterator[tuple[str, Case, list[tuple[str, float]]]]:
+    queries = sorted(collection.queries)
+    Random(SEED).shuffle(queries)
+    queries = queries[: options.queries]
+    path = DATA / options.collection / "runs" / "bm25.trec.gz"
+    if path.exists():
+        found: Any = trec.rankings(path)
+    else:
+        found = first_stage(Plugin(use="bm25"), collection, queries, DEPTH)
+    for query in queries:
+        docs = [collection.documents[doc_id] for doc_id in list(found[query.query_id])[:DEPTH]]
+        clean = list(zip([d.doc_id for d in docs], ranker.score(query, docs), strict=True))
+        ranking, by_id = order(clean), {doc.doc_id: doc for doc in docs}
+        grades = collection.qrels.get(query.query_id, {})
+        for stratum, (first, last) in STRATA.items():
+            pool = [d for d in ranking[first - 1 : last] if grades.get(d, 0) < collection.relevant]
+            if pool:
+                target = by_id[Random(f"{SEED}|target|{query.query_id}|{stratum}").choice(pool)]
+                yield stratum, Case(query, target, tuple(by_id[i] for i in ranking), GOAL), clean
+
+
+def _attacked(
+    name: str, edits: int, case: Case, clean: list[tuple[str, float]], ranker: Ranker, calls: int | None = None
+) -> dict[str, Any]:
+    use, params, limit = ATTACKS[name]
+    attack: Attack = build("attack", Plugin(use=use, params={**params, "substitutes": SUBSTITUTES}))
+    metered = MeteredRanker(ranker)
+    scores = dict(clean)
+    metered.remember(case.query, case.candidates, [scores[doc.doc_id] for doc in case.candidates])
+    budget = Budget(edits=edits, calls=calls or limit)
+    oracle = MeteredOracle(
+        metered,
+        case,
+        attack.threat,
+        budget,
+        lambda p: not verify(case, p, attack.threat, Budget(edits=edits)).violations,
+    )
+    wall, cpu = perf_counter(), process_time()
+    offered = attack.perturb(case, oracle, Random(f"{SEED}|{name}"))
+    wall, cpu, inside, pairs = perf_counter() - wall, process_time() - cpu, metered.seconds, oracle.spent
+    finding = verify(case, offered, attack.threat, Budget(edits=edits))
+    done = Perturbation() if finding.violations else offered
+    return {
+        "status": "invalid" if finding.violations else "ok",
+        "query_id": case.query.query_id,
+        "query": case.query.text,
+        "doc_id": case.target.doc_id,
+        "rank_before": order(clean).index(case.target.doc_id) + 1,
+        "rank_after": outcome(metered, case, done, clean)[0],
+        "violations": finding.violations,
+        "edits": finding.edits,
+        "pairs": pairs,
+        "seconds": wall,
+        "cpu_seconds": cpu,
+        "victim_seconds": inside,
+        "trajectory": list(oracle.trajectory),
+        "before": case.target.text,
+        "after": apply(done, case)[1].text,
+    }
+
+
+if __name__ == "__main__":
+    main()
