@@ -172,6 +172,23 @@ def test_a_certificate_is_broken_only_by_an_attack_it_covers(
     assert serious == (["certificate"] if is_broken else [])
 
 
+def test_attacks_on_certified_lists_are_counted_with_those_that_succeed() -> None:
+    sets = {"inject": AttackSet(operation=Operation.SUBSTITUTE, substitutes="a")}
+    attacks = [attack("1", 15, 1), attack("1", 15, 9), attack("2", 15, 1), attack("1", 15, 1, query_after="other")]
+    (found,) = certified.certificates([certificate("1", certified_=True)], attacks, sets)
+    assert (found.attacks_on_certified, found.certificates_broken) == (2, 1)
+
+
+def test_a_share_of_the_words_is_counted_in_words_of_the_document() -> None:
+    sets = {"inject": AttackSet(operation=Operation.SUBSTITUTE, substitutes="a")}
+    claim = certificate("1", certified_=True)
+    claim["certificates"][0]["radius"] = 0.1
+    long, short = "one two three four five six seven eight nine ten", "old text"
+    attacks = [{**attack("1", 15, 1, edits=1), "before": text} for text in (long, short)]
+    covered = [bool(certified.broken([claim], [tried], sets)) for tried in attacks]
+    assert covered == [True, False]
+
+
 def check_record(**differences: float) -> Record:
     base = {"spread": 1.0, "repeat": 0.0, "order": 0.0, "batch": 0.0, "query": 0.5}
     where = {"kind": "check", "status": "ok", "ranker": "r", "collection": "home", "query_id": "1"}
