@@ -1,7 +1,7 @@
 """What stopping early costs and saves: ``python benchmarks/sequential_cost.py [REPETITIONS]``.
 
-An attack succeeds with probability p, the gate wants at most 0.25. Told are the queries asked until an interval that holds
-at any time decides, in batches of 20 up to 600; the number with which the ordinary interval, at a number settled
+An attack succeeds with probability p, the gate wants at most 0.25. Told are the queries asked until an interval that
+holds at any time decides, in batches of 20 up to 600; the number with which the ordinary interval, at a number settled
 beforehand, decides at least half the time; and how often the decision was wrong.
 """
 
