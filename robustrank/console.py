@@ -125,6 +125,9 @@ def overview(summary: Summary) -> list[Table | Text]:
     parts: list[Table | Text] = [safe(summary.headline, "bold")]
     if summary.finished is None:
         parts.append(Text("Not finished: the same command goes on from here.", "yellow"))
+    if summary.sequential is not None:
+        why = summary.sequential.stopped or "not stopped yet"
+        parts.append(safe(f"Asked {summary.sequential.queries} queries of each collection; {why}."))
     parts.append(_rankers(summary))
     parts += _holes(summary)
     if summary.verdicts:

@@ -19,7 +19,7 @@ from robustrank import summary as summaries
 from robustrank.cli import main
 from robustrank.errors import DataError, MissingExtra, StoreError
 from robustrank.session import Allowance, Plan
-from robustrank.summary import RedFlag, Summary
+from robustrank.summary import RedFlag, Sequential, Summary
 
 HOSTILE = "evil \x1b[2J\u202e[red]:smile:\nsecond"
 """Clears the screen, turns the line round, and speaks rich's markup."""
@@ -239,6 +239,13 @@ def test_init_writes_a_file_that_parses_and_never_over_another(tmp_path: Path) -
     assert run("init", path).exit_code == 0
     gate.check(config.load(path))
     assert run("init", path).exit_code == 2
+
+
+def test_an_audit_that_stopped_by_itself_says_why(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
+    screen = console.open_console()
+    for part in console.overview(replace(summary, sequential=Sequential(queries=40, stopped="decided"))):
+        screen.print(part)
+    assert "Asked 40 queries of each collection; decided." in capsys.readouterr().out
 
 
 def test_hostile_names_are_shown_and_do_nothing(
