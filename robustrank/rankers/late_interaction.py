@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustrank import weights
-from robustrank.errors import MissingExtra
+from robustrank.errors import MissingExtra, PluginError
 from robustrank.rankers._options import require_fits, require_sizes
 from robustrank.types import Document, Query, RankerCard
 
@@ -97,7 +97,9 @@ class _Encoder:
         self._tokenizer.no_truncation()
         self._lengths = {True: query_length, False: max_length}
         self._kept: OrderedDict[tuple[bool, str], States] = OrderedDict()
-        piece: Callable[[str], int] = self._tokenizer.token_to_id
+        piece: Callable[[str], Any] = self._tokenizer.token_to_id
+        if None in (piece("[CLS]"), piece("[SEP]"), piece("[MASK]")):
+            raise PluginError(f"late_interaction {name!r}: its vocabulary is not BERT's ([CLS], [SEP], [MASK])")
         self._cls, self._sep, self._mask = piece("[CLS]"), piece("[SEP]"), piece("[MASK]")
         self._marker = {True: piece("[unused0]"), False: piece("[unused1]")}
         self._skipped = {piece(mark) for mark in string.punctuation}
@@ -115,7 +117,8 @@ class _Encoder:
     def _encode(self, text: str, query: bool) -> States:
         length = self._lengths[query]
         pieces = self._tokenizer.encode(text, add_special_tokens=False).ids[: length - 3]
-        ids = [self._cls, self._marker[query], *pieces, self._sep]
+        marker = [] if self._marker[query] is None else [self._marker[query]]  # not every vocabulary has markers
+        ids = [self._cls, *marker, *pieces, self._sep]
         seen = len(ids)
         if query:
             ids += [self._mask] * (length - seen)
