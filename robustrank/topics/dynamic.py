@@ -57,7 +57,7 @@ def play(
     target, shown, spent, found = role.target, text, 0, []
     for name, change in (("documents", _documents), ("rivals", _rivals), ("queries", _queries), ("victim", _victim)):
         world = change(world, scene, target, rng)
-        limit = scene.spec.reactions or 0
+        limit = scene.spec.reactions
         budget = replace(scene.spec.budget, lists=limit)
         oracle = victim.GroupOracle(world.ranker, world.attack, target, budget)
         if oracle.affordable > 1:

@@ -43,7 +43,7 @@ def summarise(records: Sequence[Record], scene: Scene) -> dict[str, Any]:
         "dynamic": [
             {"ranker": r, "attack": a, **_curve(group)}
             for (r, a), group in by.items()
-            if group and all("events" in record for record in group)
+            if any("events" in record for record in group)
         ],
         "examples": _examples(by, rankers, attacks),
     }
@@ -110,6 +110,7 @@ def _comparisons(
 
 
 def _curve(group: Sequence[Record]) -> dict[str, Any]:
+    group = [record for record in group if "events" in record]  # an illegal text has nothing to react from
     units = [record["topic"] for record in group]
     names = [event["event"] for event in group[0]["events"]]
     curves: dict[str, Any] = {"events": names, "documents": len(group)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from robustrank.config import Plugin, Reader
 from robustrank.errors import ConfigError
@@ -30,7 +29,7 @@ class GroupsSpec:
         queries: Only queries whose id begins so.
     """
 
-    source: Literal["given", "documents", "clusters"] = "documents"
+    source: str = "documents"
     path: str = ""
     key: str = "(.*)"
     least: float = 0.2
@@ -61,10 +60,11 @@ class TargetsSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class NamedPlugin:
-    """One ``[[ranker]]`` or ``[[attack]]``."""
+    """One ``[[ranker]]`` or ``[[attack]]``; ``dynamic`` plays the dynamic setting with an attack, too."""
 
     name: str
     plugin: Plugin
+    dynamic: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class TopicSpec:
         attacks: Who attacks; the first one is compared with each of the others.
         budget: The same for all.
         folds: Groups are dealt into so many folds; an attack practises on the groups of the other folds.
-        reactions: Lists an attacker may ask after each event of the dynamic setting; ``None`` leaves that out.
+        reactions: Lists an attacker may ask after each event of the dynamic setting.
         seed: Of all randomness.
     """
 
@@ -92,7 +92,7 @@ class TopicSpec:
     attacks: tuple[NamedPlugin, ...]
     budget: TopicBudget
     folds: int = 2
-    reactions: int | None = None
+    reactions: int = 40
     seed: int = 13
 
 
@@ -132,8 +132,8 @@ def load(path: Path | str) -> TopicSpec:
 
 
 def _named(reader: Reader, table: object, what: str) -> NamedPlugin:
-    plugin, options = reader.plugin(table, what, {})
-    return NamedPlugin(name=options["name"], plugin=plugin)
+    plugin, options = reader.plugin(table, what, {"dynamic": bool} if what == "[[attack]]" else {})
+    return NamedPlugin(plugin=plugin, **options)
 
 
 def _check(spec: TopicSpec, where: str) -> None:

@@ -82,7 +82,10 @@ def _against(
                 yield records[key]
             else:
                 head = {"key": key, "kind": "topic", "ranker": named.name, "attack": wanted.name}
-                yield {**head, **_attacked(scene, ranker, role, fitted, Random(key), measure)}
+                record = _attacked(scene, ranker, role, fitted, Random(key), measure)
+                if wanted.dynamic and record["status"] == "ok":
+                    record["events"] = dynamic.play(scene, ranker, role, fitted, record["after"], Random(key))
+                yield {**head, **record}
             progress.advance()
 
 
@@ -148,8 +151,6 @@ def _attacked(
         lists = role.of(ids)
         record[f"{name}_before"] = [one.rank(target.doc_id) for one in lists]
         record[f"{name}_after"] = list(victim.ranks(ranker, lists, target, offered))
-    if scene.spec.reactions is not None and status == "ok":
-        record["events"] = dynamic.play(scene, ranker, role, attack, offered, rng)
     return record
 
 
@@ -162,9 +163,9 @@ def _key(
     everything = [other.case.key for other in cast] if isinstance(attack, Learner) else []
     return digest(
         scene.collection.digest, asdict(spec.groups), asdict(spec.targets), asdict(spec.budget), spec.folds, spec.seed,
-        spec.reactions, named.name, ranker.card.fingerprint, wanted.name, str(wanted.plugin),
+        named.name, ranker.card.fingerprint, wanted.name, str(wanted.plugin),
         registry.version("topic_attack", wanted.plugin.use), load_table(attack.substitutes).digest, role.case.key,
-        everything, UNIT, [str(r.plugin) for r in spec.rankers] if spec.reactions is not None else None,
+        everything, UNIT, [spec.reactions, *(str(r.plugin) for r in spec.rankers)] if wanted.dynamic else None,
     )  # fmt: skip
 
 

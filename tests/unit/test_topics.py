@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -11,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robustrank.errors import BudgetExhausted, DataError
+from robustrank.errors import BudgetExhausted, ConfigError, DataError
 from robustrank.oracle import MeteredRanker
 from robustrank.substitutes import SubstituteTable
 from robustrank.text import words
-from robustrank.topics import edits, groups, victim
+from robustrank.topics import edits, groups, spec, study, victim
 from robustrank.topics.metrics import Outcome, qsr
 from robustrank.topics.types import Edits, TopicBudget
 from robustrank.types import Collection, Document, Query, RankerCard
@@ -177,3 +178,92 @@ def test_an_attacker_sees_the_clean_order() -> None:
     docs = [Document("a", "x"), Document("b", "xxx")]
     seen = victim.case("t", [victim.ranked(ranker, Query("1", "q"), docs)], docs[0])
     assert [doc.doc_id for doc in seen.lists[0]] == ["b", "a"]
+
+
+@pytest.fixture
+def topic_file(tmp_path: Path) -> Path:
+    """Ten documents about fruit and ships; the questions about either are a topic."""
+    words_of = {"fruit": "apple pear plum cherry grape", "ship": "mast sail anchor rudder keel"}
+    documents, queries, qrels = [], [], ["query-id\tcorpus-id\tscore"]
+    for topic, text in words_of.items():
+        for number, word in enumerate(text.split()):
+            documents.append({"_id": f"{topic}-{number}", "text": f"about {word} and {topic} and more {topic} words"})
+            queries.append({"_id": f"q-{topic}-{number}", "text": f"which {topic} is a {word}"})
+            qrels.append(f"q-{topic}-{number}\t{topic}-{number}\t1")
+    documents.append({"_id": "other", "text": "a rock is no fruit and no ship"})
+    lines = {"corpus.jsonl": documents, "queries.jsonl": queries}
+    for name, rows in lines.items():
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text("\n".join(qrels) + "\n", encoding="utf-8")
+    path = tmp_path / "t.topic.toml"
+    path.write_text(
+        """
+        name = "t"
+        [collection]
+        use = "beir"
+        path = "."
+        [groups]
+        key = "([a-z]+)-"
+        attacked = 3
+        held_out = 2
+        [targets]
+        best = 2
+        worst = 20
+        [budget]
+        insertions = 40
+        [[ranker]]
+        use = "bm25"
+        [[attack]]
+        use = "query_stuffing"
+        dynamic = true
+        """,
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_a_study_measures_attacked_and_held_out_queries_and_resumes(topic_file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    wanted = spec.load(topic_file)
+    found = study.run(wanted, tmp_path / "out", Silent())
+    (row,) = found["rows"]
+    assert (row["attack"], row["documents"], row["statuses"]) == ("query_stuffing", 2, {"ok": 2})
+    # Pasting three questions about a topic lifts a rock above the topic's documents, for the other two as well.
+    assert row["figures"]["attack QSR@100%"]["value"] == 1.0
+    assert row["figures"]["held_out boost"]["value"] > 0
+    assert list(found["dynamic"][0]["events"]) == ["documents", "rivals", "queries", "victim"]
+    before = (tmp_path / "out" / "records" / "main.jsonl").read_bytes()
+    assert study.run(wanted, tmp_path / "out", Silent()) == found
+    assert (tmp_path / "out" / "records" / "main.jsonl").read_bytes() == before
+    assert "from rank" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_text_over_the_budget_counts_as_no_attack(topic_file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    wanted = spec.load(topic_file)
+    found = study.run(replace(wanted, budget=TopicBudget(insertions=1)), tmp_path / "out", Silent())
+    (row,) = found["rows"]
+    assert row["statuses"] == {"invalid": 2}
+    assert row["figures"]["held_out boost"]["value"] == 0.0
+
+
+def test_a_topic_file_is_checked(topic_file: Path) -> None:
+    text = topic_file.read_text(encoding="utf-8")
+    for old, new, word in [
+        ("[budget]", "[bugdet]", "bugdet"),
+        ('name = "t"', 'name = "t"\nfolds = 1', "folds"),
+        ("best = 2", "best = 30", "best"),
+        ("attacked = 3", 'source = "given"', "path"),
+    ]:
+        topic_file.write_text(text.replace(old, new), encoding="utf-8")
+        with pytest.raises(ConfigError, match=word):
+            spec.load(topic_file)
+
+
+class Silent:
+    def start(self, phase: str, total: int) -> None:
+        pass
+
+    def advance(self, n: int = 1) -> None:
+        pass

@@ -27,7 +27,9 @@ from robustrank_attacks.topic.utility import Utility
 
 Value = Callable[[Sequence[str]], NDArray[np.float64]]
 
-BEAM = 8
+WIDTH, BRANCHES = 4, 48
+"""Of the beam search: states kept, and moves tried from each."""
+
 DRAWS = 64
 """Random texts, or episodes, that a document's last texts are chosen from."""
 
@@ -124,8 +126,9 @@ class TopicSearch:
 
     Args:
         search: ``"greedy_sum"`` makes the edit that gains most in the mean surrogate utility, again and again;
-            ``"beam"`` keeps the best eight states; ``"paired"`` is greedy for the one query nearest to the group's
-            centre, as an attack on single queries is; ``"prada"`` is that with substitutions alone.
+            ``"beam"`` keeps the best four states, and tries only what promises most; ``"paired"`` is greedy for the one
+            query nearest to the group's centre, as an attack on single queries is; ``"prada"`` is that with
+            substitutions alone.
         substitutes: The table of words (:func:`robustrank.substitutes.load`).
     """
 
@@ -165,7 +168,10 @@ class FittedSearch:
         if self.options.search == "prada":
             budget = replace(budget, insertions=0)
         board, value = self.planner.open(seen, budget)
-        found = searches.beam(board, value, width=BEAM if self.options.search == "beam" else 1)
+        if self.options.search == "beam":
+            found = searches.beam(board, value, width=WIDTH, branches=BRANCHES)
+        else:
+            found = searches.greedy(board, value)
         return searches.chosen([board.render(moves) for moves in found], case, oracle)
 
 

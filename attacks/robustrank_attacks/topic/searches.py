@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustrank.topics.types import TopicCase, TopicOracle
-from robustrank_attacks.topic.board import Board, Move
+from robustrank_attacks.topic.board import FEATURES, Board, Move
 from robustrank_attacks.topic.utility import of_ranks
 
 Value = Callable[[Sequence[str]], NDArray[np.float64]]
+GAIN = FEATURES.index("mean gain")
 
 
 def at_random(board: Board, rng: Random) -> list[Move]:
@@ -33,10 +34,16 @@ def greedy(board: Board, value: Value) -> list[list[Move]]:
     return beam(board, value, width=1)
 
 
-def beam(board: Board, value: Value, *, width: int) -> list[list[Move]]:
+def beam(board: Board, value: Value, *, width: int, branches: int | None = None) -> list[list[Move]]:
     """Beam search over sets of moves; the states kept in every round, best of the last round first.
 
     A round whose best state is no better than that of the round before ends the search.
+
+    Args:
+        board: Where.
+        value: Utility of texts.
+        width: States kept in a round.
+        branches: Moves tried from a state, those with the largest first-order gain; all of them by default.
     """
     kept: list[list[list[Move]]] = []
     front: list[list[Move]] = [[]]
@@ -44,8 +51,10 @@ def beam(board: Board, value: Value, *, width: int) -> list[list[Move]]:
     for _ in range(board.longest):
         tried: dict[str, list[Move]] = {}
         for moves in front:
-            for place, word in np.argwhere(board.legal(moves)):
-                new = sorted([*moves, (int(place), int(word))])
+            legal = [(int(place), int(word)) for place, word in np.argwhere(board.legal(moves))]
+            legal.sort(key=lambda move: -board.features[move][GAIN])
+            for move in legal[:branches]:
+                new = sorted([*moves, move])
                 tried.setdefault(board.render(new), new)
         if not tried:
             break
