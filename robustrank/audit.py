@@ -15,6 +15,7 @@ from random import Random
 
 from robustrank import findings, inventory, registry, report, store, summary
 from robustrank.config import AuditSpec, Plugin
+from robustrank.config_checks import ranks
 from robustrank.errors import StoreError
 from robustrank.gate import check_planned, judge
 from robustrank.interfaces import Certifier, Executor
@@ -258,7 +259,7 @@ def _places(bench: Workbench, most: int | None) -> list[Place]:
 
 
 def attack_tasks(bench: Workbench, records: Mapping[str, Record], place: Place) -> list[AttackTask]:
-    """The attacks on one list: one target per stratum for document attacks, the best relevant one for query attacks.
+    """The attacks on one list: some targets per stratum for document attacks, the best relevant one for query attacks.
 
     Targets are documents not judged relevant, because lifting those is what hurts; each is drawn with the audit's seed
     from the ranks of its stratum in the victim's own clean ranking.
@@ -307,10 +308,12 @@ def variation_tasks(bench: Workbench, records: Mapping[str, Record], place: Plac
 def _draw(spec: AuditSpec, query_id: str, ranking: Sequence[str], relevant: set[str]) -> list[tuple[str, str]]:
     drawn = []
     for stratum in spec.cases.strata:
-        first, _, last = stratum.partition("-")
-        pool = [doc_id for doc_id in ranking[int(first) - 1 : int(last)] if doc_id not in relevant]
-        if pool:
-            drawn.append((stratum, Random(f"{spec.seed}|target|{query_id}|{stratum}").choice(pool)))
+        pool = [ranking[rank - 1] for rank in ranks(stratum, len(ranking)) if ranking[rank - 1] not in relevant]
+        rng = Random(f"{spec.seed}|target|{query_id}|{stratum}")
+        if pool and spec.cases.targets == 1:
+            drawn.append((stratum, rng.choice(pool)))
+        elif pool:
+            drawn += [(stratum, doc_id) for doc_id in rng.sample(pool, min(spec.cases.targets, len(pool)))]
     return drawn
 
 

@@ -111,13 +111,15 @@ class CasesSpec:
 
     Args:
         queries: Queries of the home collection, drawn with the audit's seed.
-        strata: Clean rank ranges under the attacked ranker; one target is drawn from each, per query.
+        strata: Clean rank ranges under the attacked ranker, such as ``"11-20"`` or ``"last 5"``.
+        targets: Drawn from each stratum, per query.
         goal_rank: The attacker is content there.
         collection: Where; default home.
     """
 
     queries: int = 20
     strata: tuple[str, ...] = ("11-20",)
+    targets: int = 1
     goal_rank: int = 1
     collection: str | None = None
 

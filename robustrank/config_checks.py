@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 QUERY_TYPES = ("label", "wh", "answer", "intent", "length", "clarity")
 """Ways to tell types of queries apart: the collection's own labels, and rules (:mod:`robustrank.query_types`)."""
 
+LONGEST = 1_000_000
+"""Ranks are told for a list of this length where no list is at hand."""
+
 
 def check(spec: AuditSpec, where: str) -> None:
     """Find names that lead nowhere, names twice, and numbers that make no sense.
@@ -59,10 +62,31 @@ def check(spec: AuditSpec, where: str) -> None:
         known(spec.cases.collection, collections, f"{where}: [cases] collection")
     if spec.baseline is not None:
         known(spec.baseline, rankers, f"{where}: baseline")
+    _check_cases(spec, where)
+
+
+def _check_cases(spec: AuditSpec, where: str) -> None:
     for stratum in spec.cases.strata:
-        first, _, last = stratum.partition("-")
-        if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
-            raise ConfigError(f"{where}: [cases] strata: {stratum!r} is not a rank range such as '11-20'")
+        if first_rank(stratum) < 1:
+            raise ConfigError(f"{where}: [cases] strata: {stratum!r} is not a rank range such as '11-20' or 'last 5'")
+    if spec.cases.targets < 1:
+        raise ConfigError(f"{where}: [cases] targets must be at least 1, not {spec.cases.targets}")
+
+
+def ranks(stratum: str, length: int) -> range:
+    """The 1-based ranks a stratum means in a list of some length; empty for what is no stratum."""
+    first, dash, last = stratum.partition("-")
+    if dash and first.isdigit() and last.isdigit():
+        return range(int(first), min(int(last), length) + 1)
+    count = stratum.removeprefix("last ")
+    if stratum.startswith("last ") and count.isdigit():
+        return range(max(1, length - int(count) + 1), length + 1)
+    return range(0)
+
+
+def first_rank(stratum: str) -> int:
+    """The best rank a stratum means in a long list; 0 for what is no stratum."""
+    return next(iter(ranks(stratum, LONGEST)), 0)
 
 
 def _check_gates(spec: AuditSpec, where: str) -> None:

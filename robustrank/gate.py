@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 from robustrank import figures as figuring
 from robustrank import ratchet as ratchets
 from robustrank.config import AuditSpec, GateSpec
+from robustrank.config_checks import first_rank
 from robustrank.errors import ConfigError
 from robustrank.figures import Figure
 from robustrank.ratchet import Ratchet
@@ -111,7 +112,7 @@ def check(spec: AuditSpec) -> None:
         "radius": [str(radius) for radius in spec.certify.radius],
         "of": list(spec.measures),
     }
-    highest = min((int(stratum.partition("-")[0]) for stratum in spec.cases.strata), default=1)
+    highest = min((first_rank(stratum) for stratum in spec.cases.strata), default=1)
     measures = [
         *spec.measures,
         *("worst decile", "drop", "drop vs baseline", "judged@10"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from robustrank.config import AuditSpec
+from robustrank.config_checks import first_rank
 from robustrank.figures import Figure
 from robustrank.interfaces import Certifier
 from robustrank.pools import runs
@@ -66,7 +67,7 @@ def _attacks(bench: Workbench, ranker: str) -> list[Figure]:
         threat = bench.attack(attack.name).threat
         strata = [] if threat.surface is Surface.QUERY else list(spec.cases.strata)
         for stratum in ["all", *(strata if len(strata) > 1 else ())]:
-            first = min((int(s.partition("-")[0]) for s in strata if stratum in ("all", s)), default=1)
+            first = min((first_rank(s) for s in strata if stratum in ("all", s)), default=1)
             reached = [f"ASR@{k}" for k in CUTOFFS if k < first]
             names = ["demoted", "harmed"] if threat.goal is Goal.DEMOTE else ["promoted", *reached, "goal"]
             labels = {"ranker": ranker, "attack": attack.name, "stratum": stratum}
