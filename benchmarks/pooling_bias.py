@@ -16,6 +16,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from random import Random
 from statistics import mean, stdev
@@ -75,14 +76,12 @@ def train(data: Path, student: Path, dense: Path, work: Path, design: str, seeds
     labels = data / "nfcorpus" if design == "full" else restricted(data / "nfcorpus", work / "restricted")
     asked = list(tests(data, dense))
     _record(work / "models" / "student.json", lambda: measured(student, asked))
-    for seed in map(int, seeds.split(",")):
-        for method, tables in METHODS.items():
-            name = f"{design}-{method}-{seed}"
-            text = (FILE + tables).format(
-                name=name, seed=seed, data=data, student=student, length=LENGTH, labels=labels, queries=QUERIES,
-                dense=dense,
-            )  # fmt: skip
-            _record(work / "models" / f"{name}.json", lambda t=text, n=name: trained(t, n, work, asked))
+    for seed, method in sorted(product(map(int, seeds.split(",")), METHODS), key=lambda each: each[1] == "bm25"):
+        name = f"{design}-{method}-{seed}"
+        text = (FILE + METHODS[method]).format(
+            name=name, seed=seed, data=data, student=student, length=LENGTH, labels=labels, queries=QUERIES, dense=dense
+        )
+        _record(work / "models" / f"{name}.json", lambda t=text, n=name: trained(t, n, work, asked))
 
 
 def _record(path: Path, make: Any) -> None:
