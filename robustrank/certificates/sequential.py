@@ -109,7 +109,8 @@ def certify(
         ranking = sorted(range(size), key=lambda i: (-means[i], i))
         borders = {k: (ranking[:k], ranking[k:]) for k, _ in open_}
         state.look(sorted({(a, b) for above, below in borders.values() for a in above for b in below}))
-        still, wanted = [], set()
+        still: list[Asked] = []
+        wanted: set[int] = set()
         for k, radius in open_:
             above, below = borders[k]
             rises = {b: reaches[radius][b].shift for b in below}

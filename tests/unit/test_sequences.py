@@ -109,3 +109,17 @@ def test_many_values_are_done_in_pieces() -> None:
     low, high = sequences.betting(values, at=range(10, 3001, 10))
     assert len(low) == 300
     assert low[-1] < 0.5 < high[-1]
+
+
+def test_the_one_sided_bound_is_the_lower_half_of_the_two_sided_one_and_a_horizon_sharpens_it() -> None:
+    values = np.random.default_rng(8).random((5, 200))
+    lower, _ = sequences.betting(values, alpha=0.1, at=[50, 200])
+    np.testing.assert_allclose(sequences.lower_bets(values, alpha=0.05, at=[50, 200]), lower)
+    tuned = sequences.lower_bets(values, alpha=0.05, at=[200], horizon=200)
+    assert (tuned > lower[:, 1:]).all()
+
+
+def test_the_one_sided_bound_fails_no_more_often_than_it_may_also_before_its_horizon() -> None:
+    values = np.where(np.random.default_rng(9).random((400, 100)) < 0.3, 1.0, 0.0)
+    ever = (sequences.lower_bets(values, alpha=0.2, at=[10, 30, 60, 100], horizon=100) > 0.3).any(axis=-1)
+    assert ever.sum() <= 400 * 0.2 + 3 * (400 * 0.2 * 0.8) ** 0.5
