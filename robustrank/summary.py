@@ -180,6 +180,8 @@ class AttackResult:
     collection: str = ""
     per_query: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Success, ``boost`` and ``harm`` to query id to the mean over the query's cases."""
+    quality: Mapping[str, Estimate] = field(default_factory=dict)
+    """What changed documents look like (:mod:`robustrank.quality`), over those that were changed."""
 
 
 @dataclass(frozen=True, kw_only=True)

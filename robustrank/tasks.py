@@ -16,6 +16,7 @@ from robustrank.config import AttackSpec, AuditSpec
 from robustrank.errors import BudgetExhausted, ContractError, OracleError, RobustRankError
 from robustrank.interfaces import Certifier
 from robustrank.oracle import MeteredOracle, apply, perturbed_scores
+from robustrank.quality import of_case
 from robustrank.ranking import checked_scores, fallen, order, rank_of
 from robustrank.store import Record, digest
 from robustrank.substitute_sets import load
@@ -249,6 +250,7 @@ class AttackTask:
             "edits": finding.edits,
             "similarity": finding.similarity,
             "calls": oracle.spent,
+            "quality": of_case(case, done),
             "trajectory": [list(point) for point in oracle.trajectory],
             "query": query.text,
             "query_after": new_query.text if offered.query is not None else None,

@@ -128,7 +128,22 @@ def _result(
             "boost": _by_query(group, lambda r: float(r["rank_before"] - r["rank_after"])),
             "harm": _by_query(group, lambda r: float(r["harm_before"] - r["harm_after"])),
         },
+        quality=_quality(group),
     )
+
+
+def _quality(group: Sequence[Record]) -> dict[str, Estimate]:
+    """Every figure of the changed documents, over the cases that have it."""
+    names = list(dict.fromkeys(name for r in group for name in r.get("quality", {})))
+    measured = {name: [r for r in group if name in r.get("quality", {})] for name in names}
+    return {
+        name: stats.mean(
+            [r["quality"][name] for r in some],
+            clusters=[r["query_id"] for r in some],
+            bounds=(0, 1) if name.startswith("detected") else (-1, 1),
+        )
+        for name, some in measured.items()
+    }
 
 
 def _by_query(group: Sequence[Record], value: Callable[[Record], float]) -> dict[str, float]:
