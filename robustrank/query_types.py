@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from robustrank.retrieval import analyze
+from robustrank.retrieval import analyze, analyzed
 from robustrank.text import words
 from robustrank.types import Query
 from robustrank.workbench import Lists
@@ -120,7 +120,7 @@ def describe(lists: Lists, axes: Sequence[str]) -> dict[str, dict[str, dict[str,
     queries = list(lists.queries.values())
     terms = dict(zip(lists.queries, analyze([query.text for query in queries]), strict=True))
     counts, frequency = Counter[str](), Counter[str]()
-    for document in analyze([doc.text for doc in lists.collection.documents.values()]):
+    for document in analyzed(lists.collection):
         counts.update(document)
         frequency.update(set(document))
     n, total = len(lists.collection.documents), sum(counts.values())

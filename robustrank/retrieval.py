@@ -35,6 +35,30 @@ def analyze(texts: Sequence[str]) -> list[list[str]]:
     return [[stem(word) for word in _WORD.findall(text.lower()) if word not in stop_words] for text in texts]
 
 
+def analyzed(collection: Collection) -> list[list[str]]:
+    """The terms of a collection's documents, in the order of ids; not to be changed, because all share them."""
+    return _analyzed(_ByContent(collection))
+
+
+class _ByContent:
+    """A collection that hashes by its content, to key a cache."""
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByContent) and self.collection.digest == other.collection.digest
+
+    def __hash__(self) -> int:
+        return hash(self.collection.digest)
+
+
+@lru_cache(maxsize=8)
+def _analyzed(keyed: _ByContent) -> list[list[str]]:
+    documents = keyed.collection.documents
+    return analyze([documents[doc_id].text for doc_id in sorted(documents)])
+
+
 def first_stage(plugin: Plugin, collection: Collection, queries: Sequence[Query], depth: int) -> dict[str, list[str]]:
     """Query id to at most ``depth`` document ids, best first; a query that finds nothing has an empty list.
 
@@ -72,7 +96,7 @@ def _bm25(collection: Collection, queries: Sequence[Query], depth: int) -> Mappi
     import numpy as np
 
     ids = sorted(collection.documents)
-    terms = analyze([collection.documents[doc_id].text for doc_id in ids])
+    terms = analyzed(collection)
     if not any(terms):
         raise DataError(f"collection {collection.name!r}: no document has a word that BM25 could index")
     vocabulary = {term: number for number, term in enumerate(sorted(set(chain.from_iterable(terms))))}

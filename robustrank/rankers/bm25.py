@@ -14,7 +14,7 @@ from math import log
 
 from robustrank.errors import ContractError
 from robustrank.interfaces import Ranker
-from robustrank.retrieval import K1, B, analyze
+from robustrank.retrieval import K1, B, analyze, analyzed
 from robustrank.types import Collection, Document, Query, RankerCard
 
 
@@ -49,16 +49,16 @@ class BM25:
 
     def fit(self, collection: Collection, /) -> Ranker:
         """The ranker with the collection's document frequencies and mean length."""
-        analyzed = analyze([collection.documents[doc_id].text for doc_id in sorted(collection.documents)])
-        frequencies = Counter(term for terms in analyzed for term in set(terms))
-        n = len(analyzed)
+        documents = analyzed(collection)
+        frequencies = Counter(term for terms in documents for term in set(terms))
+        n = len(documents)
         idf = {term: log(1 + (n - df + 0.5) / (df + 0.5)) for term, df in frequencies.items()}
         fingerprint = sha256(f"{self._name} {collection.digest}".encode()).hexdigest()[:16]
         card = RankerCard(
             name=self._name, fingerprint=fingerprint, note=f"statistics of {collection.name}, frozen under attack",
             invariant=("order", "case"),
         )  # fmt: skip
-        return FittedBM25(card, idf, sum(map(len, analyzed)) / n, self.k1, self.b)
+        return FittedBM25(card, idf, sum(map(len, documents)) / n, self.k1, self.b)
 
 
 @dataclass(frozen=True)

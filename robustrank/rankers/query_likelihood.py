@@ -10,7 +10,7 @@ from math import log
 
 from robustrank.errors import ContractError, PluginError
 from robustrank.interfaces import Ranker
-from robustrank.retrieval import analyze
+from robustrank.retrieval import analyze, analyzed
 from robustrank.types import Collection, Document, Query, RankerCard
 
 
@@ -47,8 +47,7 @@ class QueryLikelihood:
 
     def fit(self, collection: Collection, /) -> Ranker:
         """The ranker with the collection's term probabilities."""
-        texts = [collection.documents[doc_id].text for doc_id in sorted(collection.documents)]
-        counts = Counter(term for terms in analyze(texts) for term in terms)
+        counts = Counter(term for terms in analyzed(collection) for term in terms)
         total = sum(counts.values())
         fingerprint = sha256(f"{self._name} {collection.digest}".encode()).hexdigest()[:16]
         card = RankerCard(

@@ -14,7 +14,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.retrieval import K1, B, analyze
+from robustrank.retrieval import K1, B, analyze, analyzed
 from robustrank.types import Collection
 
 FEATURES = (
@@ -42,10 +42,10 @@ class Statistics:
     @classmethod
     def of(cls, collection: Collection) -> Statistics:
         """Count a collection's terms."""
-        analyzed = analyze([collection.documents[doc_id].text for doc_id in sorted(collection.documents)])
-        documents = Counter(term for terms in analyzed for term in set(terms))
-        counts = Counter(term for terms in analyzed for term in terms)
-        n, total = len(analyzed), max(1, sum(counts.values()))
+        found = analyzed(collection)
+        documents = Counter(term for terms in found for term in set(terms))
+        counts = Counter(term for terms in found for term in terms)
+        n, total = len(found), max(1, sum(counts.values()))
         idf = {term: log(1 + (n - df + 0.5) / (df + 0.5)) for term, df in documents.items()}
         return cls(idf, {term: count / total for term, count in counts.items()}, max(1.0, total / n))
 
