@@ -2,6 +2,7 @@
 
     python benchmarks/pooling_bias.py simulate OUT.json
     python benchmarks/pooling_bias.py train DATA STUDENT DENSE WORK DESIGN SEEDS   # resumable, a model a minute
+    python benchmarks/pooling_bias.py holes DATA DENSE WORK OUT.json
     python benchmarks/pooling_bias.py tell WORK OUT.json
 
 DATA has the collections nfcorpus, scifact and msmarco-dl19, STUDENT is a small cross-encoder to begin with, DENSE the
@@ -149,6 +150,29 @@ def restricted(home: Path, folder: Path) -> Path:
     return folder
 
 
+def holes(data: Path, dense: Path, work: Path) -> dict[str, Any]:
+    """Of the documents that negatives are drawn from, the share that all judgments of nfcorpus train call relevant."""
+    full = Beir(path=str(data / "nfcorpus"), split="train").load()
+    known = Beir(path=str(restricted(data / "nfcorpus", work / "restricted")), split="train").load()
+    run = trec.rankings(dense / "nfcorpus-train.trec.gz")
+    pools: dict[str, Mapping[str, Any]] = {
+        "dense, ranks 1-30": {query.query_id: run.get(query.query_id, ())[:30] for query in known.queries},
+        "BM25, ranks 1-30": first_stage(Plugin(use="bm25"), known, known.queries, 30),
+        "the whole collection": {query.query_id: sorted(known.documents) for query in known.queries},
+    }
+    shares = {}
+    for name, pool in pools.items():
+        drawn = [(q, d) for q, found in pool.items() for d in found if not known.qrels[q].get(d)]
+        shares[name] = sum(full.qrels[q].get(d, 0) > 0 for q, d in drawn) / len(drawn)
+    labels = [sum(len(grades) for grades in each.qrels.values()) for each in (full, known)]
+    return {
+        "queries": len(known.queries),
+        "labels, full": labels[0],
+        "labels, restricted": labels[1],
+        "relevant": shares,
+    }
+
+
 def tell(work: Path) -> dict[str, Any]:
     """Means by method with seeds, and paired tests over queries of the seeds' means, corrected for their number."""
     models = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted((work / "models").glob("*"))}
@@ -222,7 +246,10 @@ def main() -> None:
         data, student, dense, work, design, seeds = rest
         train(*(Path(each).resolve() for each in (data, student, dense, work)), design, seeds)
         return
-    told = simulate() if command == "simulate" else tell(Path(rest[0]))
+    if command == "holes":
+        told = holes(*map(Path, rest[:3]))
+    else:
+        told = simulate() if command == "simulate" else tell(Path(rest[0]))
     Path(rest[-1]).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 

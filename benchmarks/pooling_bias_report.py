@@ -1,7 +1,7 @@
 """Tables and figure of ``pooling_bias.py``: ``python benchmarks/pooling_bias_report.py reports/pooling-bias-training``.
 
-The folder has ``simulation.json`` and ``real.json``, and ``throughput.json`` of ``training_throughput.py``; every
-number of the tables is read from them.
+The folder has ``simulation.json``, ``holes.json`` and ``real.json``, and ``throughput.json`` of
+``training_throughput.py``; every number of the tables is read from them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ docstrings have the commands. Brackets are 95 % intervals. What it means: [docs/
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    simulation, real, throughput = (_read(folder / f"{name}.json") for name in ("simulation", "real", "throughput"))
+    names = ("simulation", "holes", "real", "throughput")
+    simulation, holes, real, throughput = (_read(folder / f"{name}.json") for name in names)
     lines = [HEAD, *_simulation(simulation)]
     draw(simulation, folder / "simulation.svg")
     if real is not None:
-        lines += _real(real)
+        lines += [*_real(real), *_holes(holes)]
     if throughput is not None:
         lines += _throughput(throughput)
     (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -73,6 +74,14 @@ def _real(told: Any) -> Iterator[str]:
             cells += [str(difference["n"]), f"{row['p']:.4f}", f"{row['p, Holm']:.4f}"]
             yield f"| {' | '.join(cells)} |"
         yield ""
+
+
+def _holes(told: Any) -> Iterator[str]:
+    yield (
+        f"The restricted labels are {told['labels, restricted']:,} of {told['labels, full']:,}, of {told['queries']:,} "
+        "queries. Of the documents without one of them that negatives are drawn from, all labels call relevant:\n"
+    )
+    yield from (f"- {where}: {share:.1%}" for where, share in told["relevant"].items())
 
 
 def _throughput(told: Any) -> Iterator[str]:
