@@ -92,12 +92,11 @@ def tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
     """What was measured, one line each."""
     lines = [f"i.i.d. effectiveness on {spec.home.name}"]
     lines += [f"shift of corpus: {c.name}" for c in spec.collections[1:]]
-    lines += list(
-        dict.fromkeys(
-            f"{'control' if r.control else 'attack'} {r.attack}: {r.surface}, access {r.access}, {r.edits_allowed}"
-            for r in results
-        )
-    )
+    for r in results:
+        kind = "control" if r.control else "attack"
+        named = r.attack if r.attack.startswith(f"{kind}: ") else f"{kind} {r.attack}"
+        lines.append(f"{named}: {r.surface}, access {r.access}, {r.edits_allowed}")
+    lines = list(dict.fromkeys(lines))
     lines += [f"defense {d.name}: {d.plugin}" for d in spec.defenses]
     return lines
 

@@ -22,6 +22,9 @@ class Chart:
 
     title: str
     svg: Markup
+    head: Sequence[str]
+    """Of the table that says the same as the chart."""
+    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +76,7 @@ def _spread(key: str, figures: Sequence[Effectiveness], series: Mapping[str, int
         y = row * index + 14
         colour, marker = style(series.get(e.ranker, len(series)))
         canvas.label(y, e.ranker, figure(e.mean, 3))
-        bins = [min(max(int(value * BINS), 0), BINS - 1) for value in e.per_query.values()]
-        counts = [bins.count(b) for b in range(BINS)]
+        counts = _binned(e)
         heights = [-tall * count / max(counts) for count in counts]
         edges = [(b + 0.05) / BINS for b in range(BINS)]
         canvas.axes.bar(edges, heights, width=0.9 / BINS, bottom=y + 50, align="edge", color=colour, alpha=0.4)
@@ -86,7 +88,26 @@ def _spread(key: str, figures: Sequence[Effectiveness], series: Mapping[str, int
         for e in figures
     )
     title = f"{figures[0].measure} on {figures[0].collection}"
-    return Chart(title=title, svg=canvas.svg(key, f"{title}: mean and spread over queries. {said}."))
+    columns = [_binned(e) for e in figures]
+    return Chart(
+        title=title,
+        svg=canvas.svg(key, f"{title}: mean and spread over queries. {said}."),
+        head=[figures[0].measure, *(e.ranker for e in figures)],
+        rows=[
+            ["mean", *(figure(e.mean, 3) for e in figures)],
+            ["worst tenth", *(figure(e.worst_decile, 3) for e in figures)],
+            *(
+                [f"queries at {b / BINS:.2f} to {(b + 1) / BINS:.2f}", *(str(column[b]) for column in columns)]
+                for b in range(BINS)
+            ),
+        ],
+    )
+
+
+def _binned(e: Effectiveness) -> list[int]:
+    """How many queries lie in each of :data:`BINS` equal parts of 0 to 1."""
+    bins = [min(max(int(value * BINS), 0), BINS - 1) for value in e.per_query.values()]
+    return [bins.count(b) for b in range(BINS)]
 
 
 def _shifts(key: str, shifts: Sequence[Shift], series: Mapping[str, int]) -> Chart:
@@ -117,7 +138,12 @@ def _shifts(key: str, shifts: Sequence[Shift], series: Mapping[str, int]) -> Cha
             y += line
     said = "; ".join(f"{s.ranker} to {s.target} {figure(told[id(s)], sign=True)}" for s in shifts)
     title = f"Change of {shifts[0].kind}"
-    return Chart(title=title, svg=canvas.svg(key, f"{title}, {axis}. {said}."))
+    return Chart(
+        title=title,
+        svg=canvas.svg(key, f"{title}, {axis}. {said}."),
+        head=["Ranker", "To", axis],
+        rows=[[s.ranker, s.target, figure(told[id(s)], sign=True)] for s in shifts],
+    )
 
 
 def _attacks(key: str, results: Sequence[AttackResult]) -> Chart:
@@ -147,7 +173,12 @@ def _attacks(key: str, results: Sequence[AttackResult]) -> Chart:
         f"{r.attack}{' (control)' if r.control else ''}, {lead(r)} {figure(r.success[lead(r)])}" for r in results
     )
     ranker = results[0].ranker
-    return Chart(title=ranker, svg=canvas.svg(key, f"Success of attacks against {ranker}. {first}{said}."))
+    return Chart(
+        title=ranker,
+        svg=canvas.svg(key, f"Success of attacks against {ranker}. {first}{said}."),
+        head=["Attack", "Kind", "Success is", "Share of cases"],
+        rows=[[r.attack, "control" if r.control else "attack", lead(r), figure(r.success[lead(r)])] for r in results],
+    )
 
 
 def _certificates(key: str, results: Sequence[CertifiedResult]) -> Chart:
@@ -179,5 +210,10 @@ def _certificates(key: str, results: Sequence[CertifiedResult]) -> Chart:
         ends.append(end)
         canvas.axes.text(xs[-1] + 0.12, end, f"K={k}", va="center", color=colour, fontweight="bold")
     said = "; ".join(f"K={c.k}, {c.radius} words {figure(c.crq)}" for c in results)
-    title = "Certified share of queries over changed words"
-    return Chart(title=title, svg=canvas.svg(key, f"{title}, {results[0].ranker}. {said}."))
+    title = f"Certified share of queries, {results[0].ranker} on {results[0].collection}"
+    return Chart(
+        title=title,
+        svg=canvas.svg(key, f"{title}, over changed words. {said}."),
+        head=["K", "Changed words", "Certified share of queries"],
+        rows=[[str(c.k), str(c.radius), figure(c.crq)] for c in results],
+    )

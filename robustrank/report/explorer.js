@@ -253,7 +253,13 @@
       + (radius < 1 ? "." : edits > radius ? `; this case changed ${edits}, outside of the proof.` : get("rank_before", row) > k && get("rank_after", row) <= k
         ? `; this case did it with ${edits}: the certificate is broken.` : `; this case changed ${edits} and did not.`)).join(" ");
   };
-  const whole = (name, text) => [make("p", "caption", name), make("div", "full", show(text))];
+  const whole = (name, text) => {
+    const box = make("div", "full", show(text));
+    box.tabIndex = 0;
+    box.setAttribute("role", "region");
+    box.setAttribute("aria-label", name);
+    return [make("p", "caption", name), box];
+  };
   const detail = row => {
     const box = find("case-body");
     find("case-tools").hidden = find("case-review").hidden = row < 0;

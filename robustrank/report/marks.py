@@ -43,6 +43,11 @@ def counts(marks: Marks) -> dict[str, int]:
     return {kind: used[kind] for kind in KINDS if used[kind]}
 
 
+def told(marks: Marks) -> str:
+    """``2 to fix, 1 accepted risk``; never an empty string."""
+    return ", ".join(f"{n} {kind}" for kind, n in counts(marks).items()) or "none"
+
+
 def _entry(path: Path, key: str, entry: Any) -> dict[str, str]:
     mark, note = (entry.get("mark"), entry.get("note", "")) if isinstance(entry, dict) else (None, "")
     if not isinstance(mark, str) or mark not in KINDS or not isinstance(note, str):

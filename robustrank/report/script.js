@@ -11,7 +11,7 @@
   });
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open], .long)")];
+    opened = [...document.querySelectorAll("details:not([open], .long, .data, .about)")];
     for (const part of opened) part.open = true;
   });
   addEventListener("afterprint", () => {

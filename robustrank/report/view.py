@@ -82,6 +82,15 @@ class Threat:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """What was tried on one ranker; 0 is nothing."""
+
+    ranker: str
+    cells: Mapping[str, int]
+    """Kind of test to number of cases, queries or collections."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Certified:
     """The certificates of one ranker on one collection, with what the defense costs when nobody attacks."""
 
@@ -108,6 +117,8 @@ class View:
     panels: Sequence[tuple[str, Sequence[AttackResult]]]
     """Results by ranker."""
     cases: Sequence[Case]
+    coverage: Sequence[Coverage]
+    """One per ranker."""
     certified: Sequence[Certified]
 
 
@@ -131,6 +142,7 @@ def build(summary: Summary) -> View:
             Case(case=case, pieces=pieces(case.diff), promoted=case.rank_after < case.rank_before)
             for case in summary.worst_cases
         ],
+        coverage=[_coverage(ranker.name, summary) for ranker in summary.rankers],
         certified=[
             Certified(
                 ranker=ranker,
@@ -178,6 +190,32 @@ def _threats(results: Sequence[AttackResult]) -> list[Threat]:
     return [
         Threat(threat=group[0], tried={r.ranker: sum(r.statuses.values()) for r in group}) for group in tried.values()
     ]
+
+
+def _coverage(ranker: str, summary: Summary) -> Coverage:
+    real = [r for r in summary.attacks if (r.ranker, r.control, r.stratum) == (ranker, False, "all")]
+
+    def tried(surface: str, access: str | None = None) -> int:
+        chosen = [r for r in real if r.surface == surface and access in (None, r.access)]
+        return sum(sum(r.statuses.values()) for r in chosen)
+
+    return Coverage(
+        ranker=ranker,
+        cells={
+            "Collections": len({e.collection for e in summary.effectiveness if e.ranker == ranker}),
+            **{
+                f"Sees {what}": tried("document", access)
+                for access, what in (
+                    ("none", "nothing"),
+                    ("ranks", "ranks"),
+                    ("scores", "scores"),
+                    ("weights", "weights"),
+                )
+            },
+            "Changed query": tried("query"),
+            "Certified": max((c.crq.n for c in summary.certificates if c.ranker == ranker), default=0),
+        },
+    )
 
 
 def _row(ranker: RankerSummary, summary: Summary) -> RankerRow:
