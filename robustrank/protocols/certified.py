@@ -99,7 +99,6 @@ def _tests(
             continue
         length = len(words(record["before"]))
         for claim in claims.get((record["ranker"], record["collection"], record["query_id"]), ()):
-            covered = claim.edits.covers(sets[record["attack"]])
-            if claim.certified and covered and record["edits"] <= allowed(claim.radius, length):
-                if record["rank_before"] > claim.k:
-                    yield record, claim
+            covered = claim.edits.covers(sets[record["attack"]]) and record["edits"] <= allowed(claim.radius, length)
+            if claim.certified and covered and record["rank_before"] > claim.k:
+                yield record, claim
