@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from robustrank import audit
+from robustrank.cli import main
 from robustrank.errors import DataError
 from robustrank.report import marks
 
@@ -63,3 +67,14 @@ def test_a_hostile_mark_is_refused_in_one_visible_line(tmp_path: Path, name: str
         marks.read(exported(tmp_path / "m.json", {STRINGS[name]: {"mark": STRINGS[name]}}))
     assert "\n" not in str(raised.value)
     assert "\u202e" not in str(raised.value)
+
+
+def test_the_command_puts_marks_into_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, summaries: SimpleNamespace
+) -> None:
+    monkeypatch.setattr(audit, "summarise", lambda folder: summaries.realistic())
+    file = exported(tmp_path / "m.json", {"0f": {"mark": "to fix", "note": "see ticket"}})
+    result = CliRunner().invoke(main, ["report", str(tmp_path), "--marks", str(file)])
+    assert result.exit_code == 0, result.output
+    assert "marks: 1 to fix" in result.output
+    assert '"marks":{"0f":{"mark":"to fix","note":"see ticket"}}' in (tmp_path / "report.html").read_text()
