@@ -47,15 +47,19 @@ HEAD = """# Word substitution: success and cost
 Written by `python benchmarks/word_substitution.py report` from `records.jsonl`, which `... run` makes: same victim,
 substitutes (`counterfitted|wordnet`), edit budgets, targets and meter for every attack. Success is reaching the top 10
 with a change that the harness verified. Values are means with 95 % intervals over queries. Pairs are those asked; wall
-seconds depend on what else the machine did, CPU seconds less so.
+seconds depend on what else the machine did, CPU seconds less so. Where few documents reach the top 10, look at the boost: the
+intervals of success are then too wide to tell attacks apart.
 
 ![Success by pairs asked](success-versus-cost.svg)"""
 TABLE = """| attack | stratum | n (queries) | top 10 | promoted | boost | pairs | wall s | CPU s | edits | in victim |
 |---|---|---|---|---|---|---|---|---|---|---|"""
-RATIOS = f"""Compared with {REFERENCE} on the targets both attacked (paired; a ratio above 1 means ours spends less):
+RATIOS = f"""Compared with {REFERENCE} on the targets both attacked (paired; theirs divided by ours, so above 1 ours
+spends less):
 
-| ours | targets | top 10 ours / theirs | difference | pairs ratio | wall ratio | CPU ratio |
-|---|---|---|---|---|---|---|"""
+The last two columns cut ours off, target by target, at a fifth (weights: a tenth) of the pairs theirs asked.
+
+| ours | targets | top 10 ours / theirs | difference | pairs | wall | CPU | top 10, cut | boost - theirs, cut |
+|---|---|---|---|---|---|---|---|---|"""
 
 
 def _row(group: Sequence[Record]) -> dict[str, Any]:
@@ -103,10 +107,24 @@ def _ratio(records: Sequence[Record], name: str) -> dict[str, Any] | None:
         return sum(theirs[c][what] for c in common) / max(1e-9, sum(ours[c][what] for c in common))
 
     wins = [int(sum(side)) for side in won]
+    share = 10 if name == "ours, weights" else 5
+    cut = {c: _rank_within(ours[c], theirs[c]["pairs"] / share) for c in common}
+    boost, _ = stats.paired(
+        [float(-cut[c]) for c in common],
+        [float(-theirs[c]["rank_after"]) for c in common],
+        clusters=[query for query, _ in common],
+        bounds=(-99, 99),
+    )
     return {
         "attack": name, "targets": len(common), "wins": wins, "difference": difference, "p": p,
+        "cut_wins": sum(rank <= GOAL for rank in cut.values()), "cut_boost": boost,
         "pairs": ratio("pairs"), "seconds": ratio("seconds"), "cpu_seconds": ratio("cpu_seconds"),
     }  # fmt: skip
+
+
+def _rank_within(record: Record, pairs: float) -> int:
+    """The best rank after so many pairs."""
+    return min([rank for spent, rank in record["trajectory"] if spent <= pairs], default=int(record["rank_before"]))
 
 
 def _ratio_line(ratio: dict[str, Any]) -> str:
@@ -114,7 +132,8 @@ def _ratio_line(ratio: dict[str, Any]) -> str:
     return (
         f"| {ratio['attack']} | {ratio['targets']} | {ratio['wins'][0]} / {ratio['wins'][1]} "
         f"| {ratio['difference'].value:+.0%} [{low:+.0%}, {high:+.0%}] | {ratio['pairs']:.1f} | {ratio['seconds']:.1f} "
-        f"| {ratio['cpu_seconds']:.1f} |"
+        f"| {ratio['cpu_seconds']:.1f} | {ratio['cut_wins']} "
+        f"| {ratio['cut_boost'].value:+.1f} [{ratio['cut_boost'].low:+.1f}, {ratio['cut_boost'].high:+.1f}] |"
     )
 
 
@@ -147,7 +166,9 @@ def _curve(records: Sequence[Record], setting: tuple[str, str, int], path: Path)
         steps = [(0, 0.0), *((pairs, (i + 1) / len(group)) for i, pairs in enumerate(reached))]
         steps.append((max(r["pairs"] for r in group), steps[-1][1]))
         axes.step(*zip(*steps, strict=True), where="post", label=f"{name} (n={len(group)})")
-    axes.set(xlabel="pairs asked", ylabel="share of targets in the top 10", title=", ".join(map(str, setting)) + " words")
+    axes.set(
+        xlabel="pairs asked", ylabel="share of targets in the top 10", title=", ".join(map(str, setting)) + " words"
+    )
     axes.set_ylim(bottom=-0.01)
     axes.legend(fontsize="small")
     figure.savefig(path, metadata={"Date": None})
