@@ -81,9 +81,7 @@ def broken(
         attacked: Attack records.
         sets: Attack name to its attack set.
     """
-    return [
-        (record, claim) for record, claim in _tests(certified, attacked, sets) if record["rank_after"] <= claim.k
-    ]
+    return [(record, claim) for record, claim in _tests(certified, attacked, sets) if record["rank_after"] <= claim.k]
 
 
 def _tests(
