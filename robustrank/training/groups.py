@@ -13,6 +13,7 @@ from robustrank.collections import files, trec
 from robustrank.collections.beir import Beir
 from robustrank.config import Plugin
 from robustrank.retrieval import analyze, first_stage
+from robustrank.store import digest
 from robustrank.training import invented
 from robustrank.training.spec import STRATA, SourceSpec, StageSpec
 from robustrank.types import Collection, Document, Query
@@ -106,8 +107,9 @@ def _rankings(
     if source.runs:
         return [trec.rankings(Path(source.path) / "runs" / f"{run}.trec.gz") for run in source.runs]
     collection = Collection(
-        name=source.name, documents=documents, queries=queries, qrels={}, query_types={}, candidates={}, digest=""
-    )
+        name=source.name, documents=documents, queries=queries, qrels={}, query_types={}, candidates={},
+        digest=digest(sorted(documents.items())),  # what was analysed is kept by it
+    )  # fmt: skip
     return [first_stage(Plugin(use="bm25"), collection, queries, STRATA[-1][1])]
 
 
