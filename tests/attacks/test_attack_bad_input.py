@@ -36,8 +36,8 @@ ATTACKS: list[Attack] = [
     RandomEdits(),
     ListTransfer(),
     Prada(),
-    *(WordSubstitution(access=access, pairs=8) for access in ("weights", "scores", "ranks")),  # type: ignore[arg-type]
-    *(GreedySubstitution(order=order) for order in ("delete", "unknown", "pwws", "beam")),  # type: ignore[arg-type]
+    *(WordSubstitution(access=access, pairs=8) for access in ("weights", "scores", "ranks")),
+    *(GreedySubstitution(order=order) for order in ("delete", "unknown", "pwws", "beam")),
 ]
 
 

@@ -22,6 +22,8 @@ from robustrank_attacks.textattack_search import TextAttackSearch
 needs_textattack = pytest.mark.skipif(
     find_spec("textattack") is None, reason="textattack is not installed (it wants an environment of its own)"
 )
+# TextAttack itself logs by a method that Python deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
 TEXTS = ["q q q", "q q", "Old, cold; warm end-to-end tea", "none"]
 
 
