@@ -3,7 +3,8 @@
 ``python benchmarks/certification_cost.py [QUERIES [SMALL]]``. BM25 on QUERIES lists of 20 abstracts of SciFact, and
 if a folder SMALL with a cross-encoder is given that too, on QUERIES / 5 lists of 10. Attack set: synonyms of
 ``counterfitted-mutual``. The recipe is ``certdr-joint`` at 1,000 samples; in batches there are at most 160 samples of a
-document, chosen after a run with up to 1,000 on 3 of the lists (it cost 1.2 times less). Both are asked for K = 1, 5, 10 and 1, 2 and 5 words at alpha 0.05 joint over the list.
+document, chosen after a run with up to 1,000 on 3 of the lists (which cost 1.2 times less). Both are
+asked for K = 1, 5, 10 and 1, 2 and 5 words at alpha 0.05 joint over the list.
 JSON goes to ``reports/certificates/cost.json``.
 """
 
