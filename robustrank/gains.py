@@ -148,8 +148,7 @@ def _recall(data: Graded, k: int | None) -> Floats:
 
 
 def _success(data: Graded, k: int | None) -> Floats:
-    found: Floats = data.hits[..., :k].any(axis=-1).astype(np.float64)
-    return found
+    return np.array(data.hits[..., :k].any(axis=-1), dtype=np.float64)
 
 
 def _wss(data: Graded, percent: int | None) -> Floats:
