@@ -47,7 +47,7 @@ HEAD = """# Word substitution: success and cost
 Written by `python benchmarks/word_substitution.py report` from `records.jsonl`, which `... run` makes: same victim,
 substitutes (`counterfitted|wordnet`), edit budgets, targets and meter for every attack. Success is reaching the top 10
 with a change that the harness verified. Values are means with 95 % intervals over queries. Pairs are those asked; wall
-seconds depend on what else the machine did, CPU seconds less so. Where few documents reach the top 10, look at the boost:
+seconds depend on what else the machine did, CPU seconds less so. Where few targets reach the top 10, see the boost:
 the intervals of success are then too wide to tell attacks apart.
 
 ![Success by pairs asked](success-versus-cost.svg)"""
