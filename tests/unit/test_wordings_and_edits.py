@@ -1,14 +1,15 @@
-"""Edits by people, rules for types of queries, and red flags about both."""
+"""Variations, edits by people, types of queries and the planner, end to end on a few sentences."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from robustrank import query_types
+from robustrank import audit, config, planner, query_types, store, summary
 from robustrank.collections.competition import Competition
 from robustrank.errors import DataError
 from robustrank.redflags import red_flags
@@ -42,6 +43,89 @@ def competition(folder: Path) -> None:
     )
     (folder / "queries.jsonl").write_text(json.dumps({"_id": "q", "text": "rome"}) + "\n")
     (folder / "qrels" / "test.tsv").write_text("".join(f"q\t{i}\t1\n" for i in texts))
+
+
+SPEC = """
+name = "small"
+baseline = "a"
+query_types = ["label", "wh"]
+[[collection]]
+name = "home"
+use = "beir"
+path = "home"
+depth = 6
+[[collection]]
+name = "game"
+use = "competition"
+path = "game"
+first_stage = { use = "candidates" }
+[[ranker]]
+name = "a"
+use = "bm25"
+[[ranker]]
+name = "b"
+use = "query_likelihood"
+[[variation]]
+name = "operations"
+use = "query_operations"
+operations = ["identity", "keyboard", "upper", "order"]
+[cases]
+queries = 3
+strata = ["4-6"]
+[[attack]]
+name = "injection"
+use = "query_injection"
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> config.AuditSpec:
+    write(tmp_path / "home")
+    competition(tmp_path / "game")
+    return config.parse(SPEC, folder=tmp_path)
+
+
+def test_an_audit_tells_wordings_edits_and_the_five_tasks(spec: config.AuditSpec, tmp_path: Path) -> None:
+    found = audit.run(spec, tmp_path / "out")
+    rows = {(w.ranker, w.operation, w.setting): w for w in found.five.wordings}
+    for setting in ("re-rank fixed", "end to end"):
+        for ranker in "ab":
+            for operation in ("identity", "upper", "order"):  # neither ranker reads case or order
+                loss = rows[ranker, operation, setting].loss
+                assert loss is not None
+                assert loss[:3] == (0, 0, 0)
+    assert rows["a", "keyboard", "end to end"].clean.value > rows["a", "keyboard", "end to end"].changed.value
+    fooled = {m.ranker: m for m in found.five.manipulations}["a"]
+    assert (fooled.edits, fooled.promoted.value) == (1, 1.0)  # the other author changed nothing
+    assert not [f for f in found.red_flags if f.check in ("identity", "invariant")]
+    assert {c.task[0] for c in found.five.table} == {"1", "4", "5"}  # the game is no corpus, and types are too few
+    again = summary.read(tmp_path / "out" / "summary.json")
+    assert again.five == found.five or json.dumps(again.five, default=vars) == json.dumps(found.five, default=vars)
+
+
+def test_the_planner_knows_the_pairs_before_they_are_asked(spec: config.AuditSpec, tmp_path: Path) -> None:
+    planned = planner.plan(spec)
+    audit.run(spec, tmp_path / "out")
+    done = [r for r in store.read(tmp_path / "out").values() if "pairs" in r]
+    phases = {"ranking": "ranking", "checks": "check", "variations": "variation", "edits": "edit", "attacks": "attack"}
+    for phase, kind in phases.items():
+        asked = sum(r["pairs"] for r in done if r["kind"] == kind)
+        assert sum(c.pairs for c in planned.costs if c.phase == phase) == pytest.approx(asked, rel=0.2), phase
+    assert planned.pairs == pytest.approx(sum(r["pairs"] for r in done), rel=0.2)
+    assert [(p.collection, p.queries) for p in planned.power] == [("home", 8)]  # one query shows nothing
+
+
+def test_a_variation_can_be_limited_and_a_wrong_name_is_refused(spec: config.AuditSpec, tmp_path: Path) -> None:
+    from robustrank.errors import ConfigError
+
+    few = replace(spec, variations=(replace(spec.variations[0], queries=2, rankers=("b",), end_to_end=False),))
+    found = audit.run(few, tmp_path / "out")
+    assert {(w.ranker, w.setting) for w in found.five.wordings} == {("b", "re-rank fixed")}
+    assert next(w for w in found.five.wordings if w.operation == "upper").clean.n == 2
+    with pytest.raises(ConfigError, match=r"\[\[variation\]\] ranker 'c'"):
+        config.parse(SPEC.replace('name = "operations"', 'name = "operations"\nrankers = ["c"]'), folder=tmp_path)
+    with pytest.raises(ConfigError, match="query_types 'lenght'"):
+        config.parse(SPEC.replace('"wh"', '"lenght"'), folder=tmp_path)
 
 
 def test_edits_are_consecutive_rounds_of_one_author(tmp_path: Path) -> None:
