@@ -231,10 +231,8 @@ def verdicts(found: Iterable[Verdict]) -> Table:
 
 def plan(found: Plan) -> list[Table | Text]:
     """What an audit will cost, a line per ranker, and what its queries can show, a line per collection."""
-    from robustrank.planner import by_ranker
-
     costs = _table("ranker", "tasks", "pairs", "of them", "minutes")
-    for ranker, mine in by_ranker(found.costs).items():
+    for ranker, mine in found.by_ranker.items():
         share = ", ".join(f"{c.phase} {'at least ' if c.at_least else ''}{c.pairs:,}" for c in mine if c.pairs)
         pairs, minutes = sum(c.pairs for c in mine), sum(c.minutes for c in mine)
         costs.add_row(safe(ranker), str(sum(c.tasks for c in mine)), f"{pairs:,}", share, f"{minutes:.1f}")

@@ -67,6 +67,14 @@ class Plan:
         """Inside the rankers, on one worker."""
         return sum(cost.minutes for cost in self.costs)
 
+    @property
+    def by_ranker(self) -> Mapping[str, Sequence[Cost]]:
+        """Costs by ranker, in the order of the audit file."""
+        found: dict[str, list[Cost]] = {}
+        for cost in self.costs:
+            found.setdefault(cost.ranker, []).append(cost)
+        return found
+
 
 def plan(spec: AuditSpec) -> Plan:
     """Plan an audit.
@@ -165,11 +173,3 @@ def _seconds_per_pair(bench: Workbench, place: Place) -> float:
     started = perf_counter()
     victim.score(query, fresh)
     return (perf_counter() - started) / (len(docs) * victim.card.pairs_per_score)
-
-
-def by_ranker(costs: Sequence[Cost]) -> Mapping[str, list[Cost]]:
-    """Costs by ranker, in the order of the audit file."""
-    found: dict[str, list[Cost]] = {}
-    for cost in costs:
-        found.setdefault(cost.ranker, []).append(cost)
-    return found
