@@ -143,7 +143,8 @@ class _Task:
         return Cell(
             task=self.task, ranker=ranker, figure=self.figure, value=own.estimate, versus_baseline=difference,
             effect=_effect(against), p=against.p if against else None, p_holm=None,
-            detectable=detectable(difference) if difference else None, verdict="",
+            # Of a difference that no resampling changes, as where both always fail, the spread is not known.
+            detectable=detectable(difference) if difference and difference.high > difference.low else None, verdict="",
         )  # fmt: skip
 
     def _against(self, ranker: str, baseline: str | None) -> Contrast | None:
