@@ -18,7 +18,7 @@ from robustrank.collections.trec import rankings
 from robustrank.config import Plugin
 from robustrank.errors import ConfigError, DataError
 from robustrank.ranking import order
-from robustrank.types import Collection, Query
+from robustrank.types import Collection, Document, Query
 
 K1, B = 0.9, 0.4
 """Parameters of BM25, for the first stage and the ranker alike."""
@@ -37,26 +37,25 @@ def analyze(texts: Sequence[str]) -> list[list[str]]:
 
 def analyzed(collection: Collection) -> list[list[str]]:
     """The terms of a collection's documents, in the order of ids; not to be changed, because all share them."""
-    return _analyzed(_ByContent(collection))
+    return _analyzed(_Same(collection.documents))
 
 
-class _ByContent:
-    """A collection that hashes by its content, to key a cache."""
+class _Same:
+    """Documents that hash by being the very same ones, to key a cache."""
 
-    def __init__(self, collection: Collection) -> None:
-        self.collection = collection
+    def __init__(self, documents: Mapping[str, Document]) -> None:
+        self.documents = documents
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByContent) and self.collection.digest == other.collection.digest
+        return isinstance(other, _Same) and self.documents is other.documents
 
     def __hash__(self) -> int:
-        return hash(self.collection.digest)
+        return id(self.documents)
 
 
 @lru_cache(maxsize=8)
-def _analyzed(keyed: _ByContent) -> list[list[str]]:
-    documents = keyed.collection.documents
-    return analyze([documents[doc_id].text for doc_id in sorted(documents)])
+def _analyzed(keyed: _Same) -> list[list[str]]:
+    return analyze([keyed.documents[doc_id].text for doc_id in sorted(keyed.documents)])
 
 
 def first_stage(plugin: Plugin, collection: Collection, queries: Sequence[Query], depth: int) -> dict[str, list[str]]:

@@ -120,7 +120,7 @@ def test_candidates_keep_their_order_and_must_be_there() -> None:
 @pytest.mark.parametrize(
     ("plugin", "depth", "message"),
     [
-        (Plugin(use="bm52"), 10, r"no first stage named 'bm52' \(have: bm25, candidates, run\)"),
+        (Plugin(use="bm52"), 10, r"no first stage named 'bm52' \(have: bm25, candidates, judged, run\)"),
         (Plugin(use="bm25", params={"k3": 1}), 10, r"unknown parameter 'k3' \(has: none\)"),
         (Plugin(use="run"), 10, "needs 'path'"),
         (Plugin(use="run", params={"path": 3}), 10, "path must be text, not 3"),
