@@ -27,7 +27,7 @@ def rank_of(doc_id: str, score: float, others: Sequence[tuple[str, float]]) -> i
 
 
 def fallen(before: Sequence[str], after: Sequence[str], top: int = 10) -> list[tuple[str, int, int]]:
-    """Document id, rank before and rank after of those of the ``top`` that stand lower now; lists of ids, best first."""
+    """Document id, rank before and after, of those of the ``top`` that stand lower now; lists of ids, best first."""
     places = {doc_id: rank for rank, doc_id in enumerate(after, start=1)}
     ranked = enumerate(before[:top], start=1)
     return [(doc_id, rank, places[doc_id]) for rank, doc_id in ranked if places[doc_id] > rank]

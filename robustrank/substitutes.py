@@ -54,9 +54,9 @@ def load(name: str) -> SubstituteTable:
     """A table by name.
 
     Args:
-        name: ``"counterfitted"``, ``"counterfitted-mutual"``, ``"wordnet"``, the path of a JSON file ``{"word": ["substitute", ...]}`` (a pair
-            listed one way counts both ways), or several of these joined by ``|`` (pairs in any) and ``&`` (pairs in
-            both; binds tighter).
+        name: ``"counterfitted"``, ``"counterfitted-mutual"``, ``"wordnet"``, the path of a JSON file
+            ``{"word": ["substitute", ...]}`` (a pair listed one way counts both ways), or several of these joined by
+            ``|`` (pairs in any) and ``&`` (pairs in both; binds tighter).
 
     Raises:
         DataError: No such table, or the file is no such table.

@@ -19,7 +19,8 @@ DOCS = [f"d{i}" for i in range(8)]
 @given(
     ranking=st.permutations(DOCS),
     length=st.integers(1, 8),
-    qrels=st.dictionaries(st.sampled_from(DOCS), st.integers(-1, 3), min_size=1),
+    # Below 0 stands for unjudged; given only such, the C code behind ir_measures may not come back.
+    qrels=st.dictionaries(st.sampled_from(DOCS), st.integers(0, 3), min_size=1),
     relevant=st.integers(1, 2),
 )
 def test_values_are_those_of_ir_measures(ranking: list[str], length: int, qrels: dict[str, int], relevant: int) -> None:

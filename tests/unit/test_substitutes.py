@@ -18,7 +18,9 @@ def write(folder: Path, content: object, name: str = "table.json") -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", ["counterfitted", "counterfitted-mutual", "wordnet", "counterfitted|wordnet", "counterfitted&wordnet"])
+@pytest.mark.parametrize(
+    "name", ["counterfitted", "counterfitted-mutual", "wordnet", "counterfitted|wordnet", "counterfitted&wordnet"]
+)
 def test_tables_are_symmetric_sorted_and_never_offer_the_word_itself(name: str) -> None:
     table = load(name).neighbours
     assert len(table) > 1000
