@@ -5,7 +5,6 @@ Every table with ``use`` is a plug-in; its other keys, but for the few named bel
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
@@ -14,7 +13,7 @@ from typing import Any, Literal
 
 from robustrank import config_checks
 from robustrank.errors import ConfigError
-from robustrank.tables import Tables
+from robustrank.tables import Tables, read, toml
 from robustrank.types import Budget
 
 BUNDLED = ("default", "quick")
@@ -248,21 +247,13 @@ def load(path: Path | str) -> AuditSpec:
     if str(path) in BUNDLED:
         text = files("robustrank").joinpath("audits", f"{path}.toml").read_text(encoding="utf-8")
         return parse(text, where=f"bundled audit {path!r}")
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such audit file; `robustrank init` writes one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    text = read(path, "audit file", "; `robustrank init` writes one")
     return parse(text, where=str(path), folder=Path(path).parent)
 
 
 def parse(text: str, *, where: str = "audit file", folder: Path | None = None) -> AuditSpec:
     """An audit file's text as a spec; relative ``path`` parameters are taken from ``folder``."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where}: not valid TOML: {error}") from error
+    data = toml(text, where)
     reader = Reader(where, folder)
     top = reader.table(
         data,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING
 from difflib import get_close_matches
@@ -25,6 +26,32 @@ def known(name: str, names: Sequence[str], what: str) -> None:
     """
     if name not in names:
         raise ConfigError(f"{what} {name!r} is not defined{suggest(name, names)} (have: {', '.join(names) or 'none'})")
+
+
+def read(path: Path | str, what: str, mend: str = "") -> str:
+    """The text of a TOML file; ``what`` it is and, where it is missing, the ``mend`` are for the message.
+
+    Raises:
+        ConfigError: It is missing or cannot be read.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such {what}{mend}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+
+
+def toml(text: str, where: str) -> dict[str, Any]:
+    """The tables of a text.
+
+    Raises:
+        ConfigError: It is not TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: not valid TOML: {error}") from error
 
 
 class Tables:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from robustrank.config import Plugin, Reader
 from robustrank.errors import ConfigError
+from robustrank.tables import read, toml
 from robustrank.topics.types import TopicBudget
 
 
@@ -102,14 +102,7 @@ def load(path: Path | str) -> TopicSpec:
     Raises:
         ConfigError: No such file, not TOML, an unknown key (with the nearest known one), or a wrong value.
     """
-    try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such topic file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    data = toml(read(path, "topic file"), str(path))
     reader = Reader(str(path), Path(path).parent)
     top = reader.table(
         data,

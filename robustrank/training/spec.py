@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from robustrank.config import Plugin, Reader
 from robustrank.errors import ConfigError
+from robustrank.tables import read, toml
 from robustrank.training.judged_spec import JudgedStageSpec, read_stage
 from robustrank.training.trainer import Schedule
 
@@ -121,14 +121,7 @@ def load(path: Path | str) -> TrainingSpec:
     Raises:
         ConfigError: No such file, not TOML, an unknown key (with the nearest known one), or a wrong value.
     """
-    try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such training file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    data = toml(read(path, "training file"), str(path))
     folder = Path(path).parent
     reader = Reader(str(path), folder)
     top = reader.table(
