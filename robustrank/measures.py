@@ -36,8 +36,10 @@ def per_query(
         ConfigError: An unknown measure, wrong parameters of one, or one that nothing installed here computes.
     """
     parsed = {name: _parse(name, relevant) for name in measures if not own(name)}
-    lines = [line for query_id in rankings for line in run_lines(query_id, rankings[query_id])]
-    judged = [Qrel(query_id, doc_id, grade) for query_id in qrels for doc_id, grade in qrels[query_id].items()]
+    # A query without a grade of 0 or more is 0 in every measure here; trec_eval's code may not come back from it.
+    told = {query_id: grades for query_id, grades in qrels.items() if max(grades.values(), default=0) >= 0}
+    judged = [Qrel(query_id, doc_id, grade) for query_id in told for doc_id, grade in told[query_id].items()]
+    lines = [line for query_id in rankings if query_id in told for line in run_lines(query_id, rankings[query_id])]
     values: dict[Any, dict[str, float]] = {measure: {} for measure in parsed.values()}
     if values and judged:
         for metric in _provider().evaluator(list(values), judged).iter_calc(lines):

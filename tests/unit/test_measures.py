@@ -20,6 +20,12 @@ def test_values_equal_the_definitions() -> None:
     assert found["RR@10"]["q"] == 0.5
 
 
+def test_a_query_whose_judgments_are_all_below_zero_is_worth_nothing() -> None:
+    qrels = {"q": {"a": -1, "b": -2}, "r": {"a": 1}}
+    found = measures.per_query(["nDCG@10", "AP", "RR@10"], {"q": ["b", "a"], "r": ["a"]}, qrels)
+    assert found == {name: {"q": 0.0, "r": 1.0} for name in ("nDCG@10", "AP", "RR@10")}
+
+
 def test_values_equal_trec_eval_on_random_rankings() -> None:
     rng = Random(1)
     docs = [f"d{i}" for i in range(40)]
