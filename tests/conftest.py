@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; read by torch when it is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,6 @@ def test_the_readme_begins_with_two_command_lines_and_ci_runs_the_second() -> No
     commands = [
         line for block in re.findall(r"```\w*\n(.*?)```", first_screen, re.DOTALL) for line in block.splitlines()
     ]
-    assert commands == ["pip install '.[offline]' && robustrank audit", "pip install '.[test]' && pytest"]
+    assert commands == ["pip install '.[offline]' && robustrank audit", "pip install '.[test]' && pytest -n auto"]
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert "grep --max-count=1 '&& pytest$' README.md" in ci
+    assert "grep --max-count=1 '&& pytest -n auto$' README.md" in ci
