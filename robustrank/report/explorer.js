@@ -149,11 +149,13 @@
   // The list: only rows in sight exist
   const list = find("case-list"), rail = list.firstElementChild;
   let tall = 58;
+  const outcome = row => get("status", row) !== "ok" ? get("status", row).replace("_", " ")
+    : `${controls.has(get("attack", row)) ? "control " : ""}${get("success", row) ? "succeeded" : "no success"}`;
   const option = (row, index) => {
     const key = get("key", row), mark = marks.get(key);
     const item = make("div", mark ? "row marked" : "row", make("span", "move", make("b", "", `${get("rank_before", row)} → ${get("rank_after", row)}`)),
       make("span", "who", show(get("ranker", row))), make("span", "what", show(get("attack", row)), " · ", show(data.texts[get("query", row)].slice(0, 120))),
-      make("span", get("success", row) ? "won" : "lost", get("status", row) !== "ok" ? get("status", row).replace("_", " ") : get("success", row) ? "succeeded" : "no success"),
+      make("span", get("success", row) && !controls.has(get("attack", row)) ? "won" : "lost", outcome(row)),
       ...mark ? [make("span", "mark", mark.mark)] : []);
     item.id = `option-${index}`;
     item.setAttribute("role", "option");
@@ -274,7 +276,7 @@
     link.href = `#case-${key}`;
     link.title = "Address of this case";
     const heading = make("h3", "", make("b", "", `${get("rank_before", row)} → ${get("rank_after", row)}`), ` of ${get("list_length", row)} `,
-      make("span", get("success", row) ? "outcome fail" : "outcome none", get("success", row) ? "attack succeeded" : status === "ok" ? "no success" : status.replace("_", " ")),
+      make("span", get("success", row) ? "outcome fail" : "outcome none", get("success", row) ? `${controls.has(get("attack", row)) ? "control" : "attack"} succeeded` : status === "ok" ? "no success" : status.replace("_", " ")),
       ...controls.has(get("attack", row)) ? [" ", make("span", "tag", "control")] : [], " ", link);
     const texts = make("details", "", make("summary", "", "Whole texts"));
     texts.addEventListener("toggle", () => {
@@ -286,7 +288,7 @@
     diff.setAttribute("role", "group");
     diff.setAttribute("aria-label", "Difference before and after");
     box.replaceChildren(heading,
-      make("p", "who", make("b", "", show(get("attack", row))), " against ", make("b", "", show(get("ranker", row))), " on ", show(get("collection", row)), ", clean rank in ", show(get("stratum", row))),
+      make("p", "who", make("b", "", show(get("attack", row))), " against ", make("b", "", show(get("ranker", row))), " on ", show(get("collection", row)), /^\d/.test(get("stratum", row)) ? ", clean rank in " : ", target: ", show(get("stratum", row))),
       ladder(row),
       make("p", "asked", make("span", "", "Query ", show(get("query_id", row))), show(query)),
       ...error ? [make("p", "notice fail", show(error))] : [],

@@ -25,6 +25,9 @@ from robustrank.types import Estimate
 KEEP = 14
 """Words of unchanged text shown on each side of a change; longer stretches between are counted, not shown."""
 
+LEVEL = 0.05
+"""A difference counts as shown where its corrected p value is below."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KeyFigure:
@@ -77,8 +80,8 @@ class Threat:
 
     threat: AttackResult
     """Any of its results: they share both."""
-    tried: Mapping[str, int]
-    """Ranker to number of cases."""
+    tried: Mapping[int, Sequence[str]]
+    """Number of cases to the rankers that it was tried on so often."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +114,10 @@ class View:
     """Of all intervals in the summary."""
     key_figures: Sequence[KeyFigure]
     serious: Sequence[RedFlag]
+    level: float
+    shown: Sequence[Comparison]
+    """Comparisons whose corrected p value is below the level."""
+    not_shown: Sequence[Comparison]
     rows: Sequence[RankerRow]
     threats: Sequence[Threat]
     """One per attack of the audit."""
@@ -132,6 +139,9 @@ def build(summary: Summary) -> View:
         confidence=sorted({e.confidence for e in _estimates(summary)}),
         key_figures=_key_figures(summary),
         serious=[flag for flag in summary.red_flags if flag.severity == "serious"],
+        level=LEVEL,
+        shown=[c for c in summary.comparisons if c.p_holm < LEVEL],
+        not_shown=[c for c in summary.comparisons if not c.p_holm < LEVEL],
         rows=[_row(ranker, summary) for ranker in summary.rankers],
         threats=_threats(summary.attacks),
         panels=[
@@ -187,9 +197,14 @@ def _threats(results: Sequence[AttackResult]) -> list[Threat]:
     for result in results:
         if result.stratum == "all":
             tried.setdefault(result.attack, []).append(result)
-    return [
-        Threat(threat=group[0], tried={r.ranker: sum(r.statuses.values()) for r in group}) for group in tried.values()
-    ]
+    return [Threat(threat=group[0], tried=_cases(group)) for group in tried.values()]
+
+
+def _cases(results: Sequence[AttackResult]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for result in results:
+        found.setdefault(sum(result.statuses.values()), []).append(result.ranker)
+    return found
 
 
 def _coverage(ranker: str, summary: Summary) -> Coverage:
