@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,13 +11,6 @@ import pytest
 from robustrank import report
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """The source of axe-core, as it lies in a package of the test extra."""
-    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
-    return files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
