@@ -108,8 +108,11 @@
   const state = () => Object.fromEntries([...document.querySelectorAll("[data-filter]")].map(e => [e.dataset.filter, e.value]));
   const words = data.texts.map(text => text.toLowerCase());
   const gain = row => Math.abs(get("rank_before", row) - get("rank_after", row));
+  // By a name: as in the audit file, which is the order in which a column first has its values.
+  const order_of = name => row => data.columns[name].at?.[row] ?? row;
   const ORDERS = {
-    move: row => -gain(row), harm: row => -get("harm", row), similar: row => -(get("similarity", row) ?? -2),
+    ...Object.fromEntries(["ranker", "attack", "stratum"].map(name => [name, order_of(name)])),
+    success: row => -get("success", row), move: row => -gain(row), harm: row => -get("harm", row), similar: row => -(get("similarity", row) ?? -2),
     unlike: row => get("similarity", row) ?? 2, edits: row => get("edits", row), rank: row => get("rank_after", row),
     file: row => row,
   };
@@ -138,7 +141,7 @@
     const texts = new Set(text ? words.flatMap((word, n) => word.includes(text) ? [n] : []) : []);
     const key = ORDERS[wanted.order];
     shown = Array.from({ length: data.n }, (_, row) => row).filter(row => holds(row, wanted, text, texts))
-      .map(row => [key(row), row]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, row]) => row);
+      .map(row => [key(row), row]).sort((a, b) => a[0] - b[0] || gain(b[1]) - gain(a[1]) || a[1] - b[1]).map(([, row]) => row);
     find("found").textContent = shown.length === data.n ? plural(data.n, "case") : `${shown.length.toLocaleString("en")} of ${plural(data.n, "case")}`;
     find("clear").hidden = shown.length === data.n;
     list.scrollTop = 0;

@@ -127,6 +127,8 @@ class View:
     coverage: Sequence[Coverage]
     """One per ranker."""
     certified: Sequence[Certified]
+    unproven: str
+    """Why there is no certificate, where there is none."""
 
 
 def build(summary: Summary) -> View:
@@ -153,6 +155,7 @@ def build(summary: Summary) -> View:
             for case in summary.worst_cases
         ],
         coverage=[_coverage(ranker.name, summary) for ranker in summary.rankers],
+        unproven=_unproven(summary),
         certified=[
             Certified(
                 ranker=ranker,
@@ -291,9 +294,15 @@ def _key_figures(summary: Summary) -> list[KeyFigure]:
             note=f"of queries: no document enters the top {held.k} by {held.radius} changed "
             f"word{'' if held.radius == 1 else 's'}"
             if held
-            else "No certificate was asked for.",
+            else _unproven(summary),
         ),
     ]
+
+
+def _unproven(summary: Summary) -> str:
+    if summary.finished is None and any(ranker.defense is not None for ranker in summary.rankers):
+        return "The audit has not come to its certificates yet."
+    return "No certificate was asked for."
 
 
 def _loss(shift: Shift, summary: Summary) -> str:

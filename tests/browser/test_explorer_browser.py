@@ -33,6 +33,23 @@ def rows(summaries: SimpleNamespace) -> Any:
     return summaries.realistic().cases.rows
 
 
+# Steps through all cases of the list, and says of each what is asked for.
+WALK = """say => {
+  const list = document.getElementById("case-list"), next = document.getElementById("next"), found = [];
+  list.dispatchEvent(new KeyboardEvent("keydown", { key: "Home" }));
+  for (;;) {
+    for (const part of document.querySelectorAll("#case-body details")) part.open = true;
+    found.push({
+      key: () => document.querySelector("#case-body .anchor").getAttribute("href").slice(6),
+      note: () => document.getElementById("note").value,
+      text: () => document.getElementById("explorer").innerText,
+    }[say]());
+    if (next.disabled) return found;
+    next.click();
+  }
+}"""
+
+
 def said(page: Any, where: str, text: str | re.Pattern[str]) -> None:
     """Wait until an element says this; the page's policy forbids playwright's own way of waiting."""
     from playwright.sync_api import expect
@@ -91,6 +108,33 @@ def test_an_order_is_kept_to(watch: Opener, html: str, rows: Any) -> None:
     page = watch().open(html)
     page.select_option("[data-filter=order]", "edits")
     assert f"Edits\n{min(row.edits for row in rows)} word" in page.inner_text("#case-body .facts")
+
+
+@pytest.mark.parametrize(
+    ("order", "key"),
+    [
+        ("ranker", lambda row: ("BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder").index(row.ranker)),
+        ("attack", lambda row: 0 if row.attack == "query at the start" else 1),
+        ("stratum", lambda row: 0 if row.stratum == "11-20" else 1),
+        ("success", lambda row: not row.success),
+        ("similar", lambda row: -(row.similarity or -2)),
+        ("harm", lambda row: -row.harm),
+        ("file", lambda row: 0),
+    ],
+)
+def test_cases_are_sorted_by_every_order_and_then_by_their_move(
+    watch: Opener, html: str, rows: Any, order: str, key: Callable[[Any], Any]
+) -> None:
+    page = watch().open(html)
+    page.select_option("[data-filter=order]", order)
+    said(page, "#position", "1 of 24")
+    shown = page.evaluate(WALK, "key")
+    by_key = {row.key: row for row in rows}
+    keys = [key(by_key[name]) for name in shown]
+    assert sorted(shown) == sorted(by_key)
+    assert keys == sorted(keys)
+    if order == "file":
+        assert shown == [row.key for row in rows]
 
 
 def test_the_keyboard_steps_through_the_cases(watch: Opener, html: str) -> None:
@@ -215,12 +259,9 @@ def test_imported_notes_stay_text_and_lose_what_cannot_be_seen(
         page.evaluate("document.getElementById('marks-told').textContent = ''")
         page.set_input_files("#import", tmp_path / "m.json")
         said(page, "#marks-told", re.compile("imported"))
-        page.focus("#case-list")
-        page.keyboard.press("Home")
-        for _ in rows:
-            note = page.input_value("#note")
-            assert not set("\u202e\u200b\x1b\x00\u2028") & set(note)
-            page.keyboard.press("j")
+        kept = page.evaluate(WALK, "note")
+        assert len(kept) == len(rows)
+        assert not set("\u202e\u200b\x1b\x00\u2028") & set("".join(kept))
     assert watched.wrong == []
     assert page.evaluate("window.pwned") is None
 
@@ -229,12 +270,9 @@ def test_hostile_cases_are_read_one_by_one_in_silence(watch: Opener, summaries: 
     watched = watch()
     hostile = summaries.plant(summaries.realistic(), cycle(STRINGS.values()))
     page = watched.open(report.render(hostile))
-    page.focus("#case-list")
-    for _ in range(24):
-        page.evaluate("document.querySelectorAll('#case-body details').forEach(part => { part.open = true })")
-        shown = page.inner_text("#explorer")
-        assert not set("\u202e\u202d\u2066\u2067\u200b\u2028\x1b\x00\ufeff") & set(shown)
-        page.keyboard.press("j")
+    shown = page.evaluate(WALK, "text")
+    assert len(shown) == 24
+    assert not set("\u202e\u202d\u2066\u2067\u200b\u2028\x1b\x00\ufeff") & set("".join(shown))
     assert page.evaluate("window.pwned") is None
     assert watched.wrong == []
     assert page.locator("#explorer :is(script, img, svg, iframe, style, object)").count() == 0

@@ -253,6 +253,12 @@ def test_a_gate_that_may_be_inconclusive_in_writing_holds(summaries: SimpleNames
     assert "accepts this gate as inconclusive" in report.render(whole)
 
 
+def test_an_unfinished_audit_does_not_say_that_no_certificate_was_asked_for(summaries: SimpleNamespace) -> None:
+    whole = replace(summaries.realistic(), certificates=())
+    assert view.build(whole).unproven == "No certificate was asked for."
+    assert "not come to its certificates yet" in view.build(replace(whole, finished=None)).key_figures[3].note
+
+
 def test_the_best_ranker_is_chosen_among_those_that_ranked_all_queries(summaries: SimpleNamespace) -> None:
     whole = summaries.realistic()
     perfect = [
