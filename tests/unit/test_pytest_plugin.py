@@ -20,8 +20,10 @@ pytest_plugins = ["pytester"]
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, audit_file: Callable[..., str]) -> Path:
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, audit_file: Callable[..., str]) -> Path:
     """A project with one audit file, of a gate for each outcome, and no other test."""
+    # Hypothesis would be imported, and forgotten, in every one of these sessions: seconds each.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
     gates = ("ranks well", "ranks very well", "ranks perfectly")
     (pytester.path / "ranker.audit.toml").write_text(audit_file(*gates))
     return pytester.path
