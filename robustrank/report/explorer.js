@@ -254,7 +254,9 @@
     const held = all.filter(([, , holds]) => holds);
     if (!held.length) return `Not certified: tried for ${all.map(([k, radius]) => `top ${k} within ${radius}`).join(", ")} words, nothing was proven.`;
     const edits = get("edits", row);
-    return held.map(([k, radius]) => `Proven: no document enters the top ${k} by ${radius < 1 ? `${100 * radius} % of its words` : plural(radius, "changed word")}`
+    // What holds within more words holds within fewer.
+    const most = held.filter(([k, radius]) => !held.some(([other, more]) => other === k && more > radius));
+    return most.map(([k, radius]) => `Proven: no document enters the top ${k} by ${radius < 1 ? `${100 * radius} % of its words` : `${radius > 1 ? "up to " : ""}${plural(radius, "changed word")}`}`
       + (radius < 1 ? "." : edits > radius ? `; this case changed ${edits}, outside of the proof.` : get("rank_before", row) > k && get("rank_after", row) <= k
         ? `; this case did it with ${edits}: the certificate is broken.` : `; this case changed ${edits} and did not.`)).join(" ");
   };

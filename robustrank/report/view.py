@@ -291,12 +291,15 @@ def _key_figures(summary: Summary) -> list[KeyFigure]:
             title="Best certificate",
             estimate=held.crq if held else None,
             subject=held.ranker if held else "",
-            note=f"of queries: no document enters the top {held.k} by {held.radius} changed "
-            f"word{'' if held.radius == 1 else 's'}"
-            if held
-            else _unproven(summary),
+            note=_proven(held, summary.home) if held else _unproven(summary),
         ),
     ]
+
+
+def _proven(held: CertifiedResult, home: str) -> str:
+    where = "" if held.collection == home else f" of {held.collection}"
+    words = f"{held.radius} changed word{'' if held.radius == 1 else 's'}"
+    return f"of queries{where}: no document enters the top {held.k} by {words}"
 
 
 def _unproven(summary: Summary) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from robustrank import report
+from robustrank.attacked import Proof
 from robustrank.report import marks
 
 pytestmark = pytest.mark.browser
@@ -288,8 +290,6 @@ def test_the_page_refuses_markup_even_from_its_own_script(watch: Opener, html: s
 
 @pytest.mark.slow
 def test_ten_thousand_cases_answer_at_once(watch: Opener, summaries: SimpleNamespace) -> None:
-    from dataclasses import replace
-
     many = replace(summaries.realistic(), cases=summaries.made_up_cases(10_000))
     page = watch().open(report.render(many))
     assert page.inner_text("#found") == "10,000 cases"
@@ -300,3 +300,15 @@ def test_ten_thousand_cases_answer_at_once(watch: Opener, summaries: SimpleNames
     page.focus("#case-list")
     page.keyboard.press("End")
     assert page.inner_text("#position") == "2,500 of 2,500"
+
+
+def test_of_certificates_that_imply_each_other_the_widest_is_told(watch: Opener, summaries: SimpleNamespace) -> None:
+    whole = summaries.realistic()
+    proofs = [Proof(1, 1, True), Proof(1, 5, True), Proof(5, 1, True), Proof(5, 2, False)]
+    row = replace(whole.cases.rows[0], proofs=proofs, edits=2, rank_before=12, rank_after=3)
+    page = watch().open(report.render(replace(whole, cases=replace(whole.cases, rows=[row]))))
+    told = page.inner_text("#case-body .pair p:last-child")
+    assert told == (
+        "Proven: no document enters the top 1 by up to 5 changed words; this case changed 2 and did not. "
+        "Proven: no document enters the top 5 by 1 changed word; this case changed 2, outside of the proof."
+    )
