@@ -189,7 +189,8 @@ def topics(file: str, out: Path) -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
 @click.option("--marks", type=click.Path(path_type=Path), help="Put these review marks in, as the report exports them.")
-def report(folder: Path, out: Path, marks: Path | None) -> None:
+@click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Also write every attacked case into this file.")
+def report(folder: Path, out: Path, marks: Path | None, sheet: Path | None) -> None:
     """Write summary and report again, from records.
 
     DIR is an audit folder, or the audit file that it was made from.
@@ -197,15 +198,18 @@ def report(folder: Path, out: Path, marks: Path | None) -> None:
     from robustrank import audit as auditing
 
     folder = audited(folder, out)
-    if marks is None:
-        auditing.summarise(folder)
-    else:
-        from robustrank import report as pages
-        from robustrank.report import marks as reviewed
+    from robustrank import report as pages
+    from robustrank.report import marks as reviewed
 
-        found = reviewed.read(marks)
-        pages.write(auditing.summarise(folder), folder / "report.html", found)
+    found = reviewed.read(marks) if marks else {}
+    summary = auditing.summarise(folder)
+    if marks:
+        pages.write(summary, folder / "report.html", found)
         click.echo(f"marks: {reviewed.told(found)}", err=True)
+    if sheet:
+        from robustrank.report import sheet as sheets
+
+        click.echo(f"{sheet}: {sheets.write(summary, sheet, found)} cases", err=True)
     click.echo(folder / "report.html")
 
 

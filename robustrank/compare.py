@@ -105,6 +105,7 @@ def of_rankers(old: Summary, new: Summary, names: tuple[str, str]) -> tuple[Summ
         picked.append(
             replace(
                 summary,
+                name=f"{name} ({summary.name})",
                 rankers=[replace(r, name=together) for r in summary.rankers if r.name == name],
                 effectiveness=[replace(e, ranker=together) for e in summary.effectiveness if e.ranker == name],
                 attacks=[replace(a, ranker=together) for a in summary.attacks if a.ranker == name],

@@ -15,7 +15,7 @@ from robustrank.report.filters import figure
 from robustrank.summary import Summary
 
 MOST = 12
-"""Charts on a page; the figures with the smallest p values are drawn."""
+"""Charts on a page; the figures with the smallest p values are drawn, but for those of yes or no, which are counts."""
 TALL = 150.0
 
 
@@ -33,12 +33,16 @@ def write(old: Summary, new: Summary, found: Sequence[Change], notes: Sequence[s
         StoreError: It cannot be written.
     """
     with settings():
-        moved = [change for change in found if change.broke or change.mended]
+        moved = [change for change in found if not set(_values(change)) <= {0.0, 1.0}]
         drawn = sorted(moved, key=lambda change: change.p)[:MOST]
         charts = [_chart(f"change-{n}", change) for n, change in enumerate(drawn)]
     store.replace(
         path, pages.render("comparison", old=old.name, new=new.name, changes=found, notes=notes, charts=charts)
     )
+
+
+def _values(change: Change) -> list[float]:
+    return [value for query in (*change.broke, *change.mended) for value in (query.old, query.new)]
 
 
 def _chart(key: str, change: Change) -> Drawing:
@@ -47,7 +51,7 @@ def _chart(key: str, change: Change) -> Drawing:
     For ranks gained under attack this is the plot of rank changes: where each target went, then and now.
     """
     queries = [*change.broke, *reversed(change.mended)]
-    low, high = min(min(q.old, q.new) for q in queries), max(max(q.old, q.new) for q in queries)
+    low, high = min(_values(change)), max(_values(change))
     pad = (high - low or 1.0) * 0.04
     axis = "ranks gained by the target" if change.measure == "boost" else f"{change.measure} of a query"
     canvas = Canvas(TALL, (low - pad, high + pad), axis)
@@ -63,4 +67,4 @@ def _chart(key: str, change: Change) -> Drawing:
         f"{title}: old (bar) to new (dot) of the {len(queries)} queries that moved, {len(change.broke)} of them worse; "
         f"mean difference {figure(change.difference, 3, sign=True)}."
     )
-    return Drawing(title=f"{title}: bar is old, dot is new", svg=canvas.svg(key, said))
+    return Drawing(title=title, svg=canvas.svg(key, said))

@@ -96,7 +96,8 @@ class Judged:
         new = ratchets.updated(old, figures, self.found, force=force)
         ratchets.write(new, path)
         kept = [held for held in new.figures if old and held in old.figures]
-        return [f"wrote {path}: {len(new.figures)} figures, {len(kept)} of them as they were"]
+        count = f"{len(new.figures)} figure{'' if len(new.figures) == 1 else 's'}"
+        return [f"wrote {path}: {count}, {len(kept)} of them as they were"]
 
     def _check_held(self, old: ratchets.Ratchet | None, path: Path) -> None:
         """All gates hold, but for those whose figure the file does not have yet."""
@@ -104,7 +105,8 @@ class Judged:
         failed = [v.gate for v in gate.judge(self._others(new), self.found, path) if not v.held]
         if failed:
             raise ConfigError(
-                f"{len(failed)} gates do not hold, {failed[0]!r} first; --force writes {path} all the same"
+                f"{'a gate does' if len(failed) == 1 else f'{len(failed)} gates do'} not hold, {failed[0]!r} first; "
+                f"--force writes {path} all the same"
             )
 
     def _others(self, names: list[str]) -> list[GateSpec]:

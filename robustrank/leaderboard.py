@@ -1,8 +1,9 @@
 """``robustrank leaderboard``: one page out of many audits, the ranker with the best worst case first.
 
 RobustBench's habit: what the makers claim, what was measured here, and the strongest attack known from any audit are
-three columns, and the last one orders the table. Only audits of the same home collection and the same kind of success
-share a table, because success rates of others are not comparable.
+three columns, and the last one orders the table. Only audits of the same home collection (by the digest of its content,
+whatever an audit file calls it) and the same kind of success share a table, because success rates of others are not
+comparable.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from robustrank import pages, store, summary
@@ -37,6 +39,7 @@ class Known:
 class Row:
     """One ranker of one audit."""
 
+    home: str
     ranker: str
     fingerprint: str
     audit: str
@@ -64,6 +67,14 @@ class Board:
     rows: Sequence[Row]
 
 
+class _Key(NamedTuple):
+    """What audits must share to share a table."""
+
+    digest: str
+    measure: str
+    success: str
+
+
 def write(folder: Path, path: Path) -> int:
     """Write the page; the number of rankers on it.
 
@@ -78,7 +89,7 @@ def write(folder: Path, path: Path) -> int:
     found = sorted(folder.rglob("summary.json"))
     if not found:
         raise ConfigError(f"{folder}: no summary.json in it or below; `robustrank audit` writes them")
-    rows: list[tuple[tuple[str, str, str, str], Row]] = []
+    rows: list[tuple[_Key, Row]] = []
     left_out = []
     for each in found:
         try:
@@ -90,7 +101,7 @@ def write(folder: Path, path: Path) -> int:
     return sum(len(board.rows) for board in boards)
 
 
-def _rows(audit: Summary, path: Path, page: Path) -> list[tuple[tuple[str, str, str, str], Row]]:
+def _rows(audit: Summary, path: Path, page: Path) -> list[tuple[_Key, Row]]:
     home = next(c for c in audit.collections if c.name == audit.home)
     report = path.with_name("report.html")
     address = quote(os.path.relpath(report, page.parent)) if report.exists() else None
@@ -100,7 +111,7 @@ def _rows(audit: Summary, path: Path, page: Path) -> list[tuple[tuple[str, str, 
     for ranker in audit.rankers:
         worst = strongest(audit.attacks, ranker=ranker.name)
         success = lead(worst) if worst else _success(audit.attacks)
-        key = (str(home.name), str(home.digest)[:10], str(audit.measure), success)
+        key = _Key(digest=str(home.digest)[:10], measure=str(audit.measure), success=success)
         found.append((key, _row(ranker, audit, worst, success, address, gates)))
     return found
 
@@ -125,6 +136,7 @@ def _row(
         default=None,
     )
     return Row(
+        home=str(audit.home),
         ranker=str(ranker.name),
         fingerprint=str(ranker.fingerprint),
         audit=str(audit.name),
@@ -164,7 +176,7 @@ def _sound(estimate: Estimate) -> Estimate:
     return Estimate(value, low, high, int(estimate.n), float(estimate.confidence))
 
 
-def _boards(rows: Sequence[tuple[tuple[str, str, str, str], Row]]) -> list[Board]:
+def _boards(rows: Sequence[tuple[_Key, Row]]) -> list[Board]:
     boards = []
     for key in sorted({key for key, _ in rows}):
         mine = [row for each, row in rows if each == key]
@@ -172,11 +184,9 @@ def _boards(rows: Sequence[tuple[tuple[str, str, str, str], Row]]) -> list[Board
         for row in sorted(mine, key=lambda r: (r.finished or "", r.audit)):
             latest[row.ranker, row.fingerprint] = row
         full = [replace(row, known=_best_known(row, mine)) for row in latest.values()]
-        home, digest, measure, success = key
-        boards.append(
-            Board(home=home, digest=digest, measure=measure, success=success, rows=sorted(full, key=_place))
-        )  # fmt: skip
-    return boards
+        home = ", ".join(sorted({row.home for row in full}))
+        boards.append(Board(home=home, **key._asdict(), rows=sorted(full, key=_place)))
+    return sorted(boards, key=lambda board: (board.home, board.success))
 
 
 def _best_known(row: Row, rows: Sequence[Row]) -> Known | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,9 +26,10 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def summaries() -> SimpleNamespace:
-    """What the files beside this one define: ``realistic``, ``bare``, ``plant``, ``made_up_cases``."""
+    """What the files beside this one define: ``realistic``, ``bare``, ``plant``, ``made_up_cases``, ..."""
     here = Path(__file__).parent
-    names = ("summaries.py", "plant.py", "made_up_cases.py")
+    names = ("summaries.py", "plant.py", "made_up_cases.py", "made_up_tasks.py")
     found = {key: value for name in names for key, value in runpy.run_path(str(here / name)).items()}
-    realistic, made_up_cases = found["realistic"], found["made_up_cases"]
-    return SimpleNamespace(**found | {"realistic": lambda: replace(realistic(), cases=made_up_cases(24))})
+    realistic, made_up_cases, made_up_tasks = (found[n] for n in ("realistic", "made_up_cases", "made_up_tasks"))
+    whole = cache(lambda: replace(realistic(), cases=made_up_cases(24), five=made_up_tasks()))
+    return SimpleNamespace(**found | {"realistic": whole, "bare": cache(found["bare"])})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Mapping
 from dataclasses import replace
-from hashlib import sha256
 from math import sqrt
+from pathlib import Path
 from random import Random
 
 from robustrank.pool_results import Pooling
@@ -22,14 +23,13 @@ from robustrank.summary import (
     Shift,
     Summary,
     Verdict,
-    WorstCase,
 )
 from robustrank.types import Estimate, Range
-from robustrank.verify import diff
 
 BM25, CROSS, BI = "BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder"
 SMOOTHED = f"smoothed + {BM25}"
 HOME, AWAY = "SciFact", "SelQA"
+WORST_CASES = runpy.run_path(str(Path(__file__).with_name("worst_cases.py")))["worst_cases"]()
 
 SOURCE = """\
 name = "made-up example"
@@ -85,7 +85,7 @@ def realistic() -> Summary:
             for k, line in {1: (11, 8, 3), 5: (9, 5, 1), 10: (7, 4, 0)}.items()
             for radius, held in zip((1, 2, 5), line, strict=True)
         ],
-        worst_cases=worst_cases(),
+        worst_cases=WORST_CASES,
         red_flags=_flags(),
         tested=[
             "i.i.d. effectiveness on SciFact",
@@ -336,45 +336,6 @@ def _certified(k: int, radius: int, held: int) -> CertifiedResult:
         crq=share(held / 20, 20), alpha=0.01, expected_false=0.2, samples=500, method="certdr-joint",
         assumes="the exact smoothed ranker, the word table wordnet|counterfitted (hash 5a1c77e0), words as "
         "robustrank-words/1 cuts them",
-    )  # fmt: skip
-
-
-def worst_cases() -> list[WorstCase]:
-    """Four: an insertion, substitutions with an unseen character among them, a typo, and a long insertion."""
-    claim = "Vitamin D deficiency is unrelated to birth weight."
-    text = (
-        "Maternal vitamin D status during pregnancy and its association with childhood outcomes was examined in a "
-        "cohort of 1,094 women. Serum concentrations were measured at 34 weeks. Low concentrations were common in "
-        "winter, and were not associated with the duration of gestation or with blood pressure at age nine. The "
-        "findings should be read with care because loss to follow-up was considerable and diet was self-reported."
-    )
-    changes = {
-        "examined": "scrutinised", "cohort": "coh\u043ert", "associated with": "link\u200bed to",
-        "considerable": "\u202elarge\u202c",
-    }  # fmt: skip
-    edited = text
-    for old, new in changes.items():
-        edited = edited.replace(old, new)
-    typos = "glucsoe intolerance in pergnancy"
-    return [
-        _case(CROSS, "query at the start", claim, (18, 1), (-6.21, 7.94), text, f"{claim} {text}"),
-        _case(BI, "word substitution", "Do pregnant women lack vitamin D?", (17, 2), (0.312, 0.603), text, edited),
-        _case(CROSS, "query typos", "glucose intolerance in pregnancy", (1, 9), (4.1, -2.2), text, text, typos),
-        _case(BM25, "query interleaved", "vitamin", (20, 3), (2.4, 11.8), text, f"vitamin {text} vitamin"),
-    ]
-
-
-def _case(
-    ranker: str, attack: str, query: str, ranks: tuple[int, int], scores: tuple[float, float], before: str, after: str,
-    query_after: str | None = None,
-) -> WorstCase:  # fmt: skip
-    old, new = (before, after) if query_after is None else (query, query_after)
-    return WorstCase(
-        key=sha256(f"{ranker}{attack}".encode()).hexdigest()[:24], ranker=ranker, attack=attack, collection=HOME,
-        query_id="1319", query=query,
-        query_after=query_after, doc_id="4346436", rank_before=ranks[0], rank_after=ranks[1], score_before=scores[0],
-        score_after=scores[1], list_length=20, edits=5, similarity=None if query_after else 0.91, calls=60,
-        before=before, after=after, diff=diff(old, new),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ sheet but its own, and every way of turning text into markup.
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -66,7 +67,9 @@ def _hash(text: str) -> str:
     return b64encode(sha256(text.encode()).digest()).decode()
 
 
+@cache
 def _environment() -> Environment:
+    """Templates are compiled once a process."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from robustrank.protocols.adversarial import lead

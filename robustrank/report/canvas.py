@@ -138,6 +138,15 @@ class Canvas:
             markeredgewidth=1.6, zorder=3, clip_on=False,
         )  # fmt: skip
 
+    def columns(self, y: float, heights: Sequence[float], colour: str) -> None:
+        """Columns of equal width on a base line, from 0 to 1 of the axis; one object, because bars are slow."""
+        from matplotlib.collections import PolyCollection
+
+        wide, n = 0.9 / len(heights), len(heights)
+        lefts = [((place + 0.05) / n, height) for place, height in enumerate(heights) if height]
+        boxes = [[(x, y), (x, y - height), (x + wide, y - height), (x + wide, y)] for x, height in lefts]
+        self.axes.add_collection(PolyCollection(boxes, facecolors=colour, alpha=0.4, linewidths=0), autolim=False)
+
     def svg(self, key: str, label: str) -> Markup:
         """The figure as inline SVG with a text alternative; ``key`` makes its ids unique on the page."""
         written = io.StringIO()

@@ -77,9 +77,7 @@ def _spread(key: str, figures: Sequence[Effectiveness], series: Mapping[str, int
         colour, marker = style(series.get(e.ranker, len(series)))
         canvas.label(y, e.ranker, figure(e.mean, 3))
         counts = _binned(e)
-        heights = [-tall * count / max(counts) for count in counts]
-        edges = [(b + 0.05) / BINS for b in range(BINS)]
-        canvas.axes.bar(edges, heights, width=0.9 / BINS, bottom=y + 50, align="edge", color=colour, alpha=0.4)
+        canvas.columns(y + 50, [tall * count / max(counts) for count in counts], colour)
         canvas.interval(y + 14, e.mean, colour, marker)
         if e.worst_decile:
             canvas.line([e.worst_decile.value] * 2, [y + 8, y + 20], colour, width=2)

@@ -108,8 +108,11 @@
   const state = () => Object.fromEntries([...document.querySelectorAll("[data-filter]")].map(e => [e.dataset.filter, e.value]));
   const words = data.texts.map(text => text.toLowerCase());
   const gain = row => Math.abs(get("rank_before", row) - get("rank_after", row));
+  // By a name: as in the audit file, which is the order in which a column first has its values.
+  const order_of = name => row => data.columns[name].at?.[row] ?? row;
   const ORDERS = {
-    move: row => -gain(row), harm: row => -get("harm", row), similar: row => -(get("similarity", row) ?? -2),
+    ...Object.fromEntries(["ranker", "attack", "stratum"].map(name => [name, order_of(name)])),
+    success: row => -get("success", row), move: row => -gain(row), harm: row => -get("harm", row), similar: row => -(get("similarity", row) ?? -2),
     unlike: row => get("similarity", row) ?? 2, edits: row => get("edits", row), rank: row => get("rank_after", row),
     file: row => row,
   };
@@ -138,7 +141,7 @@
     const texts = new Set(text ? words.flatMap((word, n) => word.includes(text) ? [n] : []) : []);
     const key = ORDERS[wanted.order];
     shown = Array.from({ length: data.n }, (_, row) => row).filter(row => holds(row, wanted, text, texts))
-      .map(row => [key(row), row]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, row]) => row);
+      .map(row => [key(row), row]).sort((a, b) => a[0] - b[0] || gain(b[1]) - gain(a[1]) || a[1] - b[1]).map(([, row]) => row);
     find("found").textContent = shown.length === data.n ? plural(data.n, "case") : `${shown.length.toLocaleString("en")} of ${plural(data.n, "case")}`;
     find("clear").hidden = shown.length === data.n;
     list.scrollTop = 0;
@@ -149,11 +152,13 @@
   // The list: only rows in sight exist
   const list = find("case-list"), rail = list.firstElementChild;
   let tall = 58;
+  const outcome = row => get("status", row) !== "ok" ? get("status", row).replace("_", " ")
+    : `${controls.has(get("attack", row)) ? "control " : ""}${get("success", row) ? "succeeded" : "no success"}`;
   const option = (row, index) => {
     const key = get("key", row), mark = marks.get(key);
     const item = make("div", mark ? "row marked" : "row", make("span", "move", make("b", "", `${get("rank_before", row)} → ${get("rank_after", row)}`)),
       make("span", "who", show(get("ranker", row))), make("span", "what", show(get("attack", row)), " · ", show(data.texts[get("query", row)].slice(0, 120))),
-      make("span", get("success", row) ? "won" : "lost", get("status", row) !== "ok" ? get("status", row).replace("_", " ") : get("success", row) ? "succeeded" : "no success"),
+      make("span", get("success", row) && !controls.has(get("attack", row)) ? "won" : "lost", outcome(row)),
       ...mark ? [make("span", "mark", mark.mark)] : []);
     item.id = `option-${index}`;
     item.setAttribute("role", "option");
@@ -249,7 +254,9 @@
     const held = all.filter(([, , holds]) => holds);
     if (!held.length) return `Not certified: tried for ${all.map(([k, radius]) => `top ${k} within ${radius}`).join(", ")} words, nothing was proven.`;
     const edits = get("edits", row);
-    return held.map(([k, radius]) => `Proven: no document enters the top ${k} by ${radius < 1 ? `${100 * radius} % of its words` : plural(radius, "changed word")}`
+    // What holds within more words holds within fewer.
+    const most = held.filter(([k, radius]) => !held.some(([other, more]) => other === k && more > radius));
+    return most.map(([k, radius]) => `Proven: no document enters the top ${k} by ${radius < 1 ? `${100 * radius} % of its words` : `${radius > 1 ? "up to " : ""}${plural(radius, "changed word")}`}`
       + (radius < 1 ? "." : edits > radius ? `; this case changed ${edits}, outside of the proof.` : get("rank_before", row) > k && get("rank_after", row) <= k
         ? `; this case did it with ${edits}: the certificate is broken.` : `; this case changed ${edits} and did not.`)).join(" ");
   };
@@ -274,7 +281,7 @@
     link.href = `#case-${key}`;
     link.title = "Address of this case";
     const heading = make("h3", "", make("b", "", `${get("rank_before", row)} → ${get("rank_after", row)}`), ` of ${get("list_length", row)} `,
-      make("span", get("success", row) ? "outcome fail" : "outcome none", get("success", row) ? "attack succeeded" : status === "ok" ? "no success" : status.replace("_", " ")),
+      make("span", get("success", row) ? "outcome fail" : "outcome none", get("success", row) ? `${controls.has(get("attack", row)) ? "control" : "attack"} succeeded` : status === "ok" ? "no success" : status.replace("_", " ")),
       ...controls.has(get("attack", row)) ? [" ", make("span", "tag", "control")] : [], " ", link);
     const texts = make("details", "", make("summary", "", "Whole texts"));
     texts.addEventListener("toggle", () => {
@@ -286,7 +293,7 @@
     diff.setAttribute("role", "group");
     diff.setAttribute("aria-label", "Difference before and after");
     box.replaceChildren(heading,
-      make("p", "who", make("b", "", show(get("attack", row))), " against ", make("b", "", show(get("ranker", row))), " on ", show(get("collection", row)), ", clean rank in ", show(get("stratum", row))),
+      make("p", "who", make("b", "", show(get("attack", row))), " against ", make("b", "", show(get("ranker", row))), " on ", show(get("collection", row)), /^\d/.test(get("stratum", row)) ? ", clean rank in " : ", target: ", show(get("stratum", row))),
       ladder(row),
       make("p", "asked", make("span", "", "Query ", show(get("query_id", row))), show(query)),
       ...error ? [make("p", "notice fail", show(error))] : [],

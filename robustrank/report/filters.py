@@ -78,6 +78,23 @@ def budget(limits: Mapping[str, float | int | None]) -> str:
     return ", ".join(said) or "no limit"
 
 
+_OPERATIONS = {
+    "insert": "words inserted",
+    "substitute": "words replaced by substitutes",
+    "misspell": "words misspelt",
+    "replace": "words replaced by any others",
+    "edit": "any edit",
+}
+
+
+def operation(edits: str) -> str:
+    """``substitute(wordnet|counterfitted)`` in words; what is no such edit stays as it is."""
+    found = re.fullmatch(r"(\w+)(?:\((.+)\))?", edits)
+    if not found or found[1] not in _OPERATIONS:
+        return edits
+    return _OPERATIONS[found[1]] + (f" ({found[2].replace('|', ' or ')})" if found[2] else "")
+
+
 def plain(value: Any) -> Any:
     """What every printed expression goes through: unseen characters become ``⟨U+XXXX⟩``, markup passes."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
@@ -117,6 +134,7 @@ FILTERS = {
     "moment": moment,
     "count": count,
     "budget": budget,
+    "operation": operation,
     "statuses": statuses,
     "show": show,
 }

@@ -11,7 +11,7 @@
   });
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open], .long, .data, .about)")];
+    opened = [...document.querySelectorAll("details:not([open], .long, .data, .about, .far)")];
     for (const part of opened) part.open = true;
   });
   addEventListener("afterprint", () => {

@@ -25,6 +25,9 @@ from robustrank.types import Estimate
 KEEP = 14
 """Words of unchanged text shown on each side of a change; longer stretches between are counted, not shown."""
 
+LEVEL = 0.05
+"""A difference counts as shown where its corrected p value is below."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class KeyFigure:
@@ -77,8 +80,8 @@ class Threat:
 
     threat: AttackResult
     """Any of its results: they share both."""
-    tried: Mapping[str, int]
-    """Ranker to number of cases."""
+    tried: Mapping[int, Sequence[str]]
+    """Number of cases to the rankers that it was tried on so often."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +114,10 @@ class View:
     """Of all intervals in the summary."""
     key_figures: Sequence[KeyFigure]
     serious: Sequence[RedFlag]
+    level: float
+    shown: Sequence[Comparison]
+    """Comparisons whose corrected p value is below the level."""
+    not_shown: Sequence[Comparison]
     rows: Sequence[RankerRow]
     threats: Sequence[Threat]
     """One per attack of the audit."""
@@ -120,6 +127,8 @@ class View:
     coverage: Sequence[Coverage]
     """One per ranker."""
     certified: Sequence[Certified]
+    unproven: str
+    """Why there is no certificate, where there is none."""
 
 
 def build(summary: Summary) -> View:
@@ -132,6 +141,9 @@ def build(summary: Summary) -> View:
         confidence=sorted({e.confidence for e in _estimates(summary)}),
         key_figures=_key_figures(summary),
         serious=[flag for flag in summary.red_flags if flag.severity == "serious"],
+        level=LEVEL,
+        shown=[c for c in summary.comparisons if c.p_holm < LEVEL],
+        not_shown=[c for c in summary.comparisons if not c.p_holm < LEVEL],
         rows=[_row(ranker, summary) for ranker in summary.rankers],
         threats=_threats(summary.attacks),
         panels=[
@@ -143,6 +155,7 @@ def build(summary: Summary) -> View:
             for case in summary.worst_cases
         ],
         coverage=[_coverage(ranker.name, summary) for ranker in summary.rankers],
+        unproven=_unproven(summary),
         certified=[
             Certified(
                 ranker=ranker,
@@ -187,9 +200,14 @@ def _threats(results: Sequence[AttackResult]) -> list[Threat]:
     for result in results:
         if result.stratum == "all":
             tried.setdefault(result.attack, []).append(result)
-    return [
-        Threat(threat=group[0], tried={r.ranker: sum(r.statuses.values()) for r in group}) for group in tried.values()
-    ]
+    return [Threat(threat=group[0], tried=_cases(group)) for group in tried.values()]
+
+
+def _cases(results: Sequence[AttackResult]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for result in results:
+        found.setdefault(sum(result.statuses.values()), []).append(result.ranker)
+    return found
 
 
 def _coverage(ranker: str, summary: Summary) -> Coverage:
@@ -273,12 +291,21 @@ def _key_figures(summary: Summary) -> list[KeyFigure]:
             title="Best certificate",
             estimate=held.crq if held else None,
             subject=held.ranker if held else "",
-            note=f"of queries: no document enters the top {held.k} by {held.radius} changed "
-            f"word{'' if held.radius == 1 else 's'}"
-            if held
-            else "No certificate was asked for.",
+            note=_proven(held, summary.home) if held else _unproven(summary),
         ),
     ]
+
+
+def _proven(held: CertifiedResult, home: str) -> str:
+    where = "" if held.collection == home else f" of {held.collection}"
+    words = f"{held.radius} changed word{'' if held.radius == 1 else 's'}"
+    return f"of queries{where}: no document enters the top {held.k} by {words}"
+
+
+def _unproven(summary: Summary) -> str:
+    if summary.finished is None and any(ranker.defense is not None for ranker in summary.rankers):
+        return "The audit has not come to its certificates yet."
+    return "No certificate was asked for."
 
 
 def _loss(shift: Shift, summary: Summary) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,10 @@ def watch(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Watched]]:
     yield start
     for watched in opened:
         watched.page.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, as it lies in a package of the test extra."""
+    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    return files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")

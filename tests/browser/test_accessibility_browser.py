@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,19 +14,14 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def axe() -> str:
-    """The source of axe-core, as it lies in a package of the test extra."""
-    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
-    return files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
 def html(summaries: SimpleNamespace) -> str:
     return report.render(summaries.realistic())
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1400, "dark"), (390, "light"), (390, "dark")])
-@pytest.mark.parametrize("unfold", [False, True])
+@pytest.mark.parametrize(
+    ("width", "scheme", "unfold"),
+    [(1400, "light", False), (1400, "light", True), (1400, "dark", True), (390, "light", True), (390, "dark", True)],
+)
 def test_axe_finds_nothing_serious(
     watch: Callable[..., Any], html: str, axe: str, width: int, scheme: str, unfold: bool
 ) -> None:

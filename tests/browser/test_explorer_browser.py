@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from robustrank import report
+from robustrank.attacked import Proof
 from robustrank.report import marks
 
 pytestmark = pytest.mark.browser
@@ -31,6 +33,23 @@ def html(summaries: SimpleNamespace) -> str:
 @pytest.fixture(scope="module")
 def rows(summaries: SimpleNamespace) -> Any:
     return summaries.realistic().cases.rows
+
+
+# Steps through all cases of the list, and says of each what is asked for.
+WALK = """say => {
+  const list = document.getElementById("case-list"), next = document.getElementById("next"), found = [];
+  list.dispatchEvent(new KeyboardEvent("keydown", { key: "Home" }));
+  for (;;) {
+    for (const part of document.querySelectorAll("#case-body details")) part.open = true;
+    found.push({
+      key: () => document.querySelector("#case-body .anchor").getAttribute("href").slice(6),
+      note: () => document.getElementById("note").value,
+      text: () => document.getElementById("explorer").innerText,
+    }[say]());
+    if (next.disabled) return found;
+    next.click();
+  }
+}"""
 
 
 def said(page: Any, where: str, text: str | re.Pattern[str]) -> None:
@@ -91,6 +110,33 @@ def test_an_order_is_kept_to(watch: Opener, html: str, rows: Any) -> None:
     page = watch().open(html)
     page.select_option("[data-filter=order]", "edits")
     assert f"Edits\n{min(row.edits for row in rows)} word" in page.inner_text("#case-body .facts")
+
+
+@pytest.mark.parametrize(
+    ("order", "key"),
+    [
+        ("ranker", lambda row: ("BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder").index(row.ranker)),
+        ("attack", lambda row: 0 if row.attack == "query at the start" else 1),
+        ("stratum", lambda row: 0 if row.stratum == "11-20" else 1),
+        ("success", lambda row: not row.success),
+        ("similar", lambda row: -(row.similarity or -2)),
+        ("harm", lambda row: -row.harm),
+        ("file", lambda row: 0),
+    ],
+)
+def test_cases_are_sorted_by_every_order_and_then_by_their_move(
+    watch: Opener, html: str, rows: Any, order: str, key: Callable[[Any], Any]
+) -> None:
+    page = watch().open(html)
+    page.select_option("[data-filter=order]", order)
+    said(page, "#position", "1 of 24")
+    shown = page.evaluate(WALK, "key")
+    by_key = {row.key: row for row in rows}
+    keys = [key(by_key[name]) for name in shown]
+    assert sorted(shown) == sorted(by_key)
+    assert keys == sorted(keys)
+    if order == "file":
+        assert shown == [row.key for row in rows]
 
 
 def test_the_keyboard_steps_through_the_cases(watch: Opener, html: str) -> None:
@@ -215,12 +261,9 @@ def test_imported_notes_stay_text_and_lose_what_cannot_be_seen(
         page.evaluate("document.getElementById('marks-told').textContent = ''")
         page.set_input_files("#import", tmp_path / "m.json")
         said(page, "#marks-told", re.compile("imported"))
-        page.focus("#case-list")
-        page.keyboard.press("Home")
-        for _ in rows:
-            note = page.input_value("#note")
-            assert not set("\u202e\u200b\x1b\x00\u2028") & set(note)
-            page.keyboard.press("j")
+        kept = page.evaluate(WALK, "note")
+        assert len(kept) == len(rows)
+        assert not set("\u202e\u200b\x1b\x00\u2028") & set("".join(kept))
     assert watched.wrong == []
     assert page.evaluate("window.pwned") is None
 
@@ -229,12 +272,9 @@ def test_hostile_cases_are_read_one_by_one_in_silence(watch: Opener, summaries: 
     watched = watch()
     hostile = summaries.plant(summaries.realistic(), cycle(STRINGS.values()))
     page = watched.open(report.render(hostile))
-    page.focus("#case-list")
-    for _ in range(24):
-        page.evaluate("document.querySelectorAll('#case-body details').forEach(part => { part.open = true })")
-        shown = page.inner_text("#explorer")
-        assert not set("\u202e\u202d\u2066\u2067\u200b\u2028\x1b\x00\ufeff") & set(shown)
-        page.keyboard.press("j")
+    shown = page.evaluate(WALK, "text")
+    assert len(shown) == 24
+    assert not set("\u202e\u202d\u2066\u2067\u200b\u2028\x1b\x00\ufeff") & set("".join(shown))
     assert page.evaluate("window.pwned") is None
     assert watched.wrong == []
     assert page.locator("#explorer :is(script, img, svg, iframe, style, object)").count() == 0
@@ -250,8 +290,6 @@ def test_the_page_refuses_markup_even_from_its_own_script(watch: Opener, html: s
 
 @pytest.mark.slow
 def test_ten_thousand_cases_answer_at_once(watch: Opener, summaries: SimpleNamespace) -> None:
-    from dataclasses import replace
-
     many = replace(summaries.realistic(), cases=summaries.made_up_cases(10_000))
     page = watch().open(report.render(many))
     assert page.inner_text("#found") == "10,000 cases"
@@ -262,3 +300,15 @@ def test_ten_thousand_cases_answer_at_once(watch: Opener, summaries: SimpleNames
     page.focus("#case-list")
     page.keyboard.press("End")
     assert page.inner_text("#position") == "2,500 of 2,500"
+
+
+def test_of_certificates_that_imply_each_other_the_widest_is_told(watch: Opener, summaries: SimpleNamespace) -> None:
+    whole = summaries.realistic()
+    proofs = [Proof(1, 1, True), Proof(1, 5, True), Proof(5, 1, True), Proof(5, 2, False)]
+    row = replace(whole.cases.rows[0], proofs=proofs, edits=2, rank_before=12, rank_after=3)
+    page = watch().open(report.render(replace(whole, cases=replace(whole.cases, rows=[row]))))
+    told = page.inner_text("#case-body .pair p:last-child")
+    assert told == (
+        "Proven: no document enters the top 1 by up to 5 changed words; this case changed 2 and did not. "
+        "Proven: no document enters the top 5 by 1 changed word; this case changed 2, outside of the proof."
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from robustrank.summary import (
@@ -92,3 +95,40 @@ def summary() -> Summary:
         certificates=[certified("smoothed + bm25", 5, 1, 0.8), certified("smoothed + bm25", 5, 2, 0.5)],
         worst_cases=[], red_flags=[], tested=[], not_tested=[], environment={}, source="",
     )  # fmt: skip
+
+
+QUERIES = tuple(f"q{n}" for n in range(20))
+
+
+@pytest.fixture
+def keyed(summary: Summary) -> Summary:
+    """The same with a hash of every query, so that it can be paired with another audit."""
+    keys = {query_id: f"key of {query_id}" for query_id in QUERIES}
+    return replace(
+        summary,
+        collections=[replace(c, query_keys=keys) for c in summary.collections],
+        attacks=[replace(a, collection="home") for a in summary.attacks],
+    )
+
+
+# By their names; the summary above decides them: nDCG@10 of net is 0.7 [0.6, 0.8], its ASR@10 under stuffing 0.6.
+GATES = {
+    "ranks well": 'measure = "nDCG@10"\nmin = 0.5',
+    "ranks very well": 'measure = "nDCG@10"\nmin = 0.75',
+    "ranks perfectly": 'measure = "nDCG@10"\nmin = 0.95',
+    "let through": 'measure = "nDCG@10"\nmin = 0.75\nallow_inconclusive = true',
+    "resists": 'measure = "ASR@10"\nmax = 0.4',
+    "no loss": 'measure = "nDCG@10"\nworse_by = 0.05',
+}
+
+
+@pytest.fixture
+def audit_file() -> Callable[..., str]:
+    """Writes the text of an audit file whose gates are some of the above; the first gate's name is in line 9."""
+
+    def text(*gates: str, top: str = "seed = 13") -> str:
+        tables = [f'[[gate]]\nname = "{name}"\nwhere = {{ ranker = "net" }}\n{GATES[name]}\n' for name in gates]
+        head = f'name = "mine"\n{top}\n[[collection]]\nuse = "beir"\npath = "tiny"\nname = "home"\n'
+        return "".join([head, '[[ranker]]\nuse = "bm25"\nname = "net"\n', *tables])
+
+    return text

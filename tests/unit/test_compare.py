@@ -20,16 +20,14 @@ QUERIES = [f"q{n}" for n in range(20)]
 
 
 @pytest.fixture
-def old(summary: Summary) -> Summary:
-    keys = {query_id: f"key of {query_id}" for query_id in QUERIES}
+def old(keyed: Summary) -> Summary:
     hits = {query_id: float(n < 4) for n, query_id in enumerate(QUERIES)}
     ranks = {query_id: float(n) for n, query_id in enumerate(QUERIES)}
     values = {"ASR@10": hits, "promoted": hits, "boost": ranks}
     return replace(
-        summary,
-        collections=[replace(c, query_keys=keys) for c in summary.collections],
-        attacks=[replace(a, collection="home", per_query=values) for a in summary.attacks],
-        certificates=[replace(c, per_query=hits) for c in summary.certificates],
+        keyed,
+        attacks=[replace(a, per_query=values) for a in keyed.attacks],
+        certificates=[replace(c, per_query=hits) for c in keyed.certificates],
     )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def test_claims_stand_beside_what_was_measured(summary: Summary, tmp_path: Path)
     claims = {"nDCG@10": 0.91, "ASR@10": 0.07}
     put(tmp_path, "one", replace(summary, rankers=[replace(r, claimed=claims) for r in summary.rankers]))
     row = next(part for part in page(tmp_path).split("<tr>") if ". <bdi>net</bdi>" in part)
-    cells = re.findall("<td>(.*?)</td>", row, re.DOTALL)
+    cells = re.findall("<td[^>]*>(.*?)</td>", row, re.DOTALL)
     assert (cells[2], cells[4]) == ("0.07", "0.910")
     assert "<b>0.60</b>" in cells[1]
     assert "[0.50, 0.70], n=20" in cells[1]

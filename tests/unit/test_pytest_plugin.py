@@ -18,37 +18,14 @@ from robustrank.summary import Summary
 
 pytest_plugins = ["pytester"]
 
-GATES = """
-name = "mine"
-[[collection]]
-use = "beir"
-path = "tiny"
-name = "home"
-[[ranker]]
-use = "bm25"
-name = "net"
-[[gate]]
-name = "ranks well"
-measure = "nDCG@10"
-where = { ranker = "net" }
-min = 0.5
-[[gate]]
-name = "ranks very well"
-measure = "nDCG@10"
-where = { ranker = "net" }
-min = 0.75
-[[gate]]
-name = "ranks perfectly"
-measure = "nDCG@10"
-where = { ranker = "net" }
-min = 0.95
-"""
-
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> Path:
-    """A project with one audit file and no other test."""
-    (pytester.path / "ranker.audit.toml").write_text(GATES)
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, audit_file: Callable[..., str]) -> Path:
+    """A project with one audit file, of a gate for each outcome, and no other test."""
+    # Hypothesis would be imported, and forgotten, in every one of these sessions: seconds each.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
+    gates = ("ranks well", "ranks very well", "ranks perfectly")
+    (pytester.path / "ranker.audit.toml").write_text(audit_file(*gates))
     return pytester.path
 
 
@@ -106,10 +83,9 @@ def test_a_failure_is_one_line_and_an_inconclusive_one_says_so(
 
 
 def test_an_inconclusive_gate_passes_where_the_file_allows_it(
-    pytester: pytest.Pytester, project: Path, runs: list[dict[str, Any]]
+    pytester: pytest.Pytester, project: Path, audit_file: Callable[..., str], runs: list[dict[str, Any]]
 ) -> None:
-    allowed = GATES.replace("min = 0.75", "min = 0.75\nallow_inconclusive = true")
-    (project / "ranker.audit.toml").write_text(allowed)
+    (project / "ranker.audit.toml").write_text(audit_file("ranks well", "let through", "ranks perfectly"))
     pytester.runpytest_inprocess().assert_outcomes(passed=2, failed=1)
 
 
@@ -153,7 +129,8 @@ def test_an_audit_that_cannot_run_fails_every_gate_in_a_line_and_is_tried_once(
 @pytest.mark.parametrize("wrong", ["ranker = 3", '[[gate]]\nname = "x"\nmeasure = "nCDG@10"\nmax = 1'])
 def test_a_wrong_audit_file_is_an_error_of_collection(pytester: pytest.Pytester, project: Path, wrong: str) -> None:
     path = project / "ranker.audit.toml"
-    path.write_text(wrong + GATES if "=" in wrong.partition("\n")[0] else GATES + wrong)
+    text = path.read_text()
+    path.write_text(wrong + "\n" + text if "=" in wrong.partition("\n")[0] else text + wrong)
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(errors=1)
     assert "Traceback" not in result.stdout.str()
@@ -231,8 +208,8 @@ def test_collecting_gates_imports_nothing_heavy(pytester: pytest.Pytester, proje
 @pytest.mark.slow
 def test_workers_of_xdist_share_one_audit(pytester: pytest.Pytester, project: Path) -> None:
     _tiny_collection(project / "tiny")
-    gates = GATES.replace("0.5", "0.1").replace("0.75", "0.2").replace("0.95", "0.3")
-    (project / "ranker.audit.toml").write_text(gates)
+    path = project / "ranker.audit.toml"
+    path.write_text(path.read_text().replace("0.5", "0.1").replace("0.75", "0.2").replace("0.95", "0.3"))
     pytester.runpytest_subprocess("-n", "2", "--robustrank-fresh").assert_outcomes(passed=3)
     [folder] = (path for path in (project / ".robustrank").iterdir() if path.is_dir())
     assert len(list(folder.glob("records.old-*"))) == 1  # put aside once, not once a worker

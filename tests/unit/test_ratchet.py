@@ -25,20 +25,18 @@ ASR = GateSpec(name="no easier", measure="ASR@10", where={"ranker": "net", "atta
 
 
 @pytest.fixture
-def release(summary: Summary) -> Summary:
-    """The last release: per-query values for its mean and for one attack, and what its queries were."""
+def release(keyed: Summary) -> Summary:
+    """The last release: per-query values for its mean and for one attack."""
     rng = np.random.default_rng(1)
     values = {query_id: float(value) for query_id, value in zip(QUERIES, rng.beta(4, 2, 20), strict=True)}
     hits = {query_id: float(n % 3 == 0) for n, query_id in enumerate(QUERIES)}
-    keys = {query_id: f"key of {query_id}" for query_id in QUERIES}
     return replace(
-        summary,
-        collections=[replace(c, query_keys=keys) for c in summary.collections],
+        keyed,
         effectiveness=[
             replace(e, per_query=values) if (e.ranker, e.collection, e.slice) == ("net", "home", None) else e
-            for e in summary.effectiveness
+            for e in keyed.effectiveness
         ],
-        attacks=[replace(a, collection="home", per_query={"ASR@10": hits, "boost": hits}) for a in summary.attacks],
+        attacks=[replace(a, per_query={"ASR@10": hits, "boost": hits}) for a in keyed.attacks],
     )
 
 
@@ -182,37 +180,15 @@ def test_it_only_tightens_so_that_small_losses_cannot_add_up(file: Path, release
     assert ratchet.updated(old, gate.named(GATE, better), better).figures[0].mean > old.figures[1].mean
 
 
-AUDIT = """
-name = "mine"
-ratchet = "my.ratchet.json"
-[[collection]]
-use = "scifact"
-name = "home"
-[[ranker]]
-use = "bm25"
-name = "net"
-[[gate]]
-name = "ranks well"
-measure = "nDCG@10"
-where = { ranker = "net" }
-min = 0.5
-[[gate]]
-name = "no loss"
-measure = "nDCG@10"
-where = { ranker = "net" }
-worse_by = 0.05
-"""
-
-
 def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture
-def audited(tmp_path: Path, release: Summary) -> Path:
+def audited(tmp_path: Path, release: Summary, audit_file: Callable[..., str]) -> Path:
     """The audit file of an audit that has run."""
     path = tmp_path / "mine.audit.toml"
-    path.write_text(AUDIT)
+    path.write_text(audit_file("ranks well", "no loss", top='ratchet = "my.ratchet.json"'))
     spec = config.load(path)
     where = audit.folder(spec, tmp_path / "store")
     where.mkdir(parents=True)

@@ -6,6 +6,7 @@ import json
 import re
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -198,15 +199,12 @@ def test_an_audit_that_has_only_begun_is_told_as_such(summaries: SimpleNamespace
     assert "0.00 [" not in text
 
 
-@pytest.mark.parametrize("offset", [0, 52])
-def test_hostile_text_adds_no_element_and_no_attribute(summaries: SimpleNamespace, offset: int) -> None:
-    def kinds(texts: list[str]) -> set[tuple[str, tuple[str, ...]]]:
+def test_hostile_text_adds_no_element_and_no_attribute(summaries: SimpleNamespace, page: Page) -> None:
+    def kinds(texts: Iterable[str]) -> set[tuple[str, tuple[str, ...]]]:
         return Page(report.render(summaries.plant(summaries.realistic(), cycle(texts)))).kinds
 
     marks = {("span", ("class", "title")), ("span", ("class",))}
-    texts = list(STRINGS.values())
-    found = kinds([*texts[offset:], *texts[:offset]])
-    assert found <= kinds(["a", "b"]) | Page(report.render(summaries.realistic())).kinds | marks
+    assert kinds(STRINGS.values()) <= kinds(["a", "b"]) | page.kinds | marks
 
 
 def test_characters_one_cannot_see_are_named_and_do_not_reach_the_page(summaries: SimpleNamespace) -> None:
@@ -253,6 +251,12 @@ def test_a_gate_that_may_be_inconclusive_in_writing_holds(summaries: SimpleNames
     whole = replace(summaries.bare(), verdicts=[verdict])
     assert view.build(whole).state == "pass"
     assert "accepts this gate as inconclusive" in report.render(whole)
+
+
+def test_an_unfinished_audit_does_not_say_that_no_certificate_was_asked_for(summaries: SimpleNamespace) -> None:
+    whole = replace(summaries.realistic(), certificates=())
+    assert view.build(whole).unproven == "No certificate was asked for."
+    assert "not come to its certificates yet" in view.build(replace(whole, finished=None)).key_figures[3].note
 
 
 def test_the_best_ranker_is_chosen_among_those_that_ranked_all_queries(summaries: SimpleNamespace) -> None:
@@ -313,6 +317,33 @@ def test_an_estimate_is_written_with_interval_and_n() -> None:
 )  # fmt: skip
 def test_durations_are_written_for_people(seconds: float, text: str) -> None:
     assert filters.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("edits", "words"),
+    [
+        ("insert", "words inserted"),
+        ("substitute(wordnet|counterfitted)", "words replaced by substitutes (wordnet or counterfitted)"),
+        ("substitute(mutual, costs idf)", "words replaced by substitutes (mutual, costs idf)"),
+        ("<b>insert</b>", "<b>insert</b>"),
+    ],
+)
+def test_a_set_of_attacks_is_told_in_words(edits: str, words: str) -> None:
+    assert filters.operation(edits) == words
+
+
+def test_differences_that_are_shown_come_first_and_the_rest_is_folded(summaries: SimpleNamespace, page: Page) -> None:
+    arranged = view.build(summaries.realistic())
+    assert [c.p_holm for c in arranged.shown] == [0.005, 0.0007]
+    assert len(arranged.not_shown) == 3
+    assert "2 of 5 differences are shown" in page.text
+    assert "3 that so few queries could not tell from chance" in page.text
+
+
+def test_the_five_tasks_are_one_table_with_what_is_shown_said(page: Page) -> None:
+    text = re.sub(r"\s+", " ", page.text)
+    assert "1 of 4 differences are shown" in text
+    assert "0.500 [0.400, 0.600], n=50less robust" in text
 
 
 def test_a_budget_is_told_in_words() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,30 +16,6 @@ from robustrank import config, gate, verdicts
 from robustrank.summary import Summary, WorstCase
 from robustrank.verdicts import FORMATS, Told
 
-GATES = """
-name = "small"
-[[gate]]
-name = "ranks well"
-measure = "nDCG@10"
-where = { ranker = "net" }
-min = 0.5
-[[gate]]
-name = "resists"
-measure = "ASR@10"
-where = { ranker = "net", attack = "stuffing" }
-max = 0.4
-[[gate]]
-name = "ranks very well"
-measure = "nDCG@10"
-where = { ranker = "net" }
-min = 0.75
-[[gate]]
-name = "let through"
-measure = "nDCG@10"
-where = { ranker = "net" }
-min = 0.75
-allow_inconclusive = true
-"""
 CASE = WorstCase(
     key="k", ranker="net", attack="stuffing", collection="home", query_id="q1", query="what is it", query_after=None,
     doc_id="d9", rank_before=18, rank_after=1, score_before=0.1, score_after=0.9, list_length=20, edits=2,
@@ -49,12 +24,12 @@ CASE = WorstCase(
 
 
 @pytest.fixture
-def told(summary: Summary) -> Told:
+def told(summary: Summary, audit_file: Callable[..., str]) -> Told:
     """One gate that holds, one that fails, one that is open, one that may be."""
-    tables = tomllib.loads(GATES)["gate"]
-    found = gate.judge([config.GateSpec(**table) for table in tables], summary)
+    source = audit_file("ranks well", "resists", "ranks very well", "let through")
+    found = gate.judge(config.parse(source).gates, summary)
     assert [v.outcome for v in found] == ["pass", "fail", "inconclusive", "inconclusive"]
-    return Told(summary=replace(summary, source=GATES, worst_cases=[CASE]), verdicts=found, path=Path("my.audit.toml"))
+    return Told(summary=replace(summary, source=source, worst_cases=[CASE]), verdicts=found, path=Path("my.audit.toml"))
 
 
 def hostile(told: Told, texts: Sequence[str]) -> Told:
@@ -95,7 +70,7 @@ def test_junit_has_a_case_a_gate_and_a_failure_for_what_is_not_held(told: Told) 
     assert all(case.get("name") and case.get("classname") and case.get("time") for case in cases)
     failures = [case.find("failure") for case in cases]
     assert [f.get("type") if f is not None else None for f in failures] == [None, "fail", "inconclusive", None]
-    assert cases[1].get("line") == "9"
+    assert cases[1].get("line") == "16"
 
 
 def test_sarif_has_what_its_schema_requires(told: Told) -> None:
@@ -119,7 +94,7 @@ def test_sarif_has_what_its_schema_requires(told: Told) -> None:
 def test_github_gets_one_workflow_command_a_gate_at_the_gates_line(told: Told) -> None:
     lines = verdicts.as_github(told).splitlines()
     assert [line.split(" ")[0] for line in lines] == ["::notice", "::error", "::error", "::warning"]
-    assert lines[1].startswith("::error file=my.audit.toml,line=9,title=fail%3A resists::ASR@10 (ranker 'net'")
+    assert lines[1].startswith("::error file=my.audit.toml,line=16,title=fail%3A resists::ASR@10 (ranker 'net'")
 
 
 def test_markdown_shows_the_table_and_the_worst_case(told: Told) -> None:

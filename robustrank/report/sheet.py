@@ -1,0 +1,71 @@
+"""The cases as CSV, for spreadsheets and notebooks: one line a case, with its review mark.
+
+Texts may be an attacker's. What cannot be seen is shown by its code point, every text stays on one line, and no cell
+begins like a formula (:func:`robustrank.hostile.for_csv`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from robustrank.attacked import AttackedCase
+from robustrank.hostile import for_csv, for_terminal
+from robustrank.report.marks import Marks
+from robustrank.store import replace
+from robustrank.summary import Summary
+
+_PLAIN = (
+    "key", "ranker", "attack", "collection", "stratum", "status", "error", "query_id", "doc_id", "rank_before",
+    "rank_after", "list_length", "score_before", "score_after", "harm", "edits", "similarity", "calls", "success",
+)  # fmt: skip
+COLUMNS = (*_PLAIN, "control", "changed", "reached", "query", "removed", "added", "mark", "note")
+
+
+def write(summary: Summary, path: Path, marks: Marks | None = None) -> int:
+    """Write every case of a summary; how many there were.
+
+    Args:
+        summary: Of the audit.
+        path: The CSV file.
+        marks: Review marks, by case.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    written = io.StringIO()
+    table = csv.writer(written, lineterminator="\n")
+    table.writerow(COLUMNS)
+    controls = {result.attack for result in summary.attacks if result.control}
+    for row in summary.cases.rows:
+        reviewed = (marks or {}).get(row.key, {})
+        told = _told(row, summary.cases.texts) | {
+            "control": row.attack in controls,
+            "mark": reviewed.get("mark", ""),
+            "note": reviewed.get("note", ""),
+        }
+        table.writerow([_cell(told[name]) for name in COLUMNS])
+    replace(path, written.getvalue())
+    return len(summary.cases.rows)
+
+
+def _told(row: AttackedCase, texts: Sequence[str]) -> dict[str, Any]:
+    changed = texts[row.query if row.query_changed else row.document]
+    return {name: getattr(row, name) for name in _PLAIN} | {
+        "changed": "query" if row.query_changed else "document",
+        "reached": "; ".join(row.reached),
+        "query": texts[row.query],
+        "removed": " | ".join(filter(None, (changed[change.start : change.end] for change in row.changes))),
+        "added": " | ".join(change.text for change in row.changes if change.text),
+    }
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return for_csv(for_terminal(value)) if isinstance(value, str) else repr(value)
