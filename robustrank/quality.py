@@ -62,7 +62,7 @@ def quality(query: str, before: str, after: str, clean: Sequence[str]) -> dict[s
         "repetition added": _repetition(new) - _repetition(old),
         "names and numbers changed": float(len(named.intersection(changed))),
     }
-    perplexity = _language_model()
+    perplexity = language_model()
     if perplexity is not None and old and new:
         value = perplexity(after)
         found["perplexity ratio"] = value / perplexity(before)
@@ -93,7 +93,8 @@ def _named(text: str) -> set[int]:
 
 
 @lru_cache(maxsize=1)
-def _language_model() -> Callable[[str], float] | None:
+def language_model() -> Callable[[str], float] | None:
+    """Perplexity of a text under the trigram model; ``None`` where its package is not installed."""
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         return None

@@ -68,8 +68,10 @@ def _row(ranker: str, attack: str, group: Sequence[Record]) -> dict[str, Any]:
             figures[f"{label} in top {TOP}"] = stats.share([o.succeeds(share, TOP) for o in found], clusters=units)
     for name in ("lists", "substitutions", "insertions", "planning_seconds"):
         figures[name] = stats.mean([float(record[name]) for record in group], clusters=units)
-    similar = [(r["similarity"], r["topic"]) for r in group if r["similarity"] is not None]
-    figures["similarity"] = stats.mean([s for s, _ in similar], clusters=[t for _, t in similar]) if similar else None
+    for name in ("similarity", "agreement"):
+        figures[name] = _known(units, [record[name] for record in group])
+    for name in sorted({name for record in group for name in record["quality"]}):
+        figures[name] = _known(units, [record["quality"].get(name) for record in group])
     statuses = sorted({record["status"] for record in group})
     return {
         "ranker": ranker,
@@ -78,6 +80,12 @@ def _row(ranker: str, attack: str, group: Sequence[Record]) -> dict[str, Any]:
         "statuses": {status: sum(record["status"] == status for record in group) for status in statuses},
         "figures": {name: None if value is None else value._asdict() for name, value in figures.items()},
     }
+
+
+def _known(units: Sequence[str], values: Sequence[float | None]) -> Estimate | None:
+    """Mean of the values there are."""
+    known = [(value, unit) for value, unit in zip(values, units, strict=True) if value is not None]
+    return stats.mean([value for value, _ in known], clusters=[unit for _, unit in known]) if known else None
 
 
 def _comparisons(
@@ -155,8 +163,8 @@ def _table(found: dict[str, Any]) -> list[str]:
         "queries are of the same topic and unknown to the attacker. Brackets are 95 % intervals over groups.",
         "",
         "| victim | attack | n | held-out boost | worst query | QSR@50% | QSR@100% | top 10 for 50% | attacked boost "
-        "| lists | edits | similarity | planning s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| lists | edits | similarity | perplexity ratio | detected at 5 % | planning s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in found["rows"]:
         f = row["figures"]
@@ -167,10 +175,14 @@ def _table(found: dict[str, Any]) -> list[str]:
             _bracket(f["held_out worst boost"], 1), _bracket(f["held_out QSR@50%"], 2),
             _bracket(f["held_out QSR@100%"], 2), _bracket(f[f"held_out QSR@50% in top {TOP}"], 2),
             _bracket(f["attack boost"], 1), f"{f['lists']['value']:.0f}", f"{edits:.1f}",
-            "-" if f["similarity"] is None else f"{f['similarity']['value']:.3f}",
+            *(_value(f.get(name), 2) for name in ("similarity", "perplexity ratio", "detected at 5 %")),
             f"{f['planning_seconds']['value']:.2f}",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
+    told = [(row["ranker"], row["figures"]["agreement"]) for row in found["rows"] if row["figures"]["agreement"]]
+    if told:
+        lines += ["", "Kendall's tau of the attackers' surrogate with the victim, on lists it has not seen: "]
+        lines[-1] += "; ".join(f"{ranker} {_bracket(tau, 2)}" for ranker, tau in told) + "."
     return lines
 
 
@@ -215,6 +227,10 @@ def _shown(found: dict[str, Any]) -> list[str]:
 
 def _code(text: str) -> str:
     return visible(" ".join(text.split())).replace("`", "'")
+
+
+def _value(estimate: dict[str, float] | None, digits: int) -> str:
+    return "-" if estimate is None else f"{estimate['value']:.{digits}f}"
 
 
 def _bracket(estimate: dict[str, float], digits: int) -> str:

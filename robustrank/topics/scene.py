@@ -15,7 +15,7 @@ from robustrank.oracle import MeteredRanker
 from robustrank.retrieval import first_stage
 from robustrank.topics import groups, victim
 from robustrank.topics.spec import TopicSpec
-from robustrank.topics.types import TopicCase, TopicGroup
+from robustrank.topics.types import Practice, TopicCase, TopicGroup
 from robustrank.topics.victim import RankedList
 from robustrank.types import Collection, Document, Query
 
@@ -60,7 +60,15 @@ class Role:
     @property
     def case(self) -> TopicCase:
         """What the attacker sees."""
-        return victim.case(self.group.topic_id, self.of(self.group.attack), self.target)
+        return self._seen(self.group.attack)
+
+    @property
+    def practice(self) -> Practice:
+        """What an attacker sees who owns the whole group and practises on it."""
+        return Practice(self.case, self._seen(self.group.held_out))
+
+    def _seen(self, query_ids: Sequence[str]) -> TopicCase:
+        return victim.case(self.group.topic_id, self.of(query_ids), self.target)
 
 
 def open_scene(spec: TopicSpec) -> Scene:

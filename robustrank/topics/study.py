@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from random import Random
 from time import perf_counter, process_time
@@ -13,6 +14,7 @@ from robustrank import registry, store
 from robustrank.config import Plugin
 from robustrank.errors import MissingExtra, OracleError
 from robustrank.oracle import MeteredRanker
+from robustrank.quality import quality
 from robustrank.store import Journal, Record, digest
 from robustrank.substitutes import load as load_table
 from robustrank.text import UNIT
@@ -20,7 +22,7 @@ from robustrank.topics import dynamic, edits, victim
 from robustrank.topics.results import summarise, write
 from robustrank.topics.scene import Role, Scene, built, open_scene, roles
 from robustrank.topics.spec import NamedPlugin, TopicSpec
-from robustrank.topics.types import Learner, Progress, TopicAttack
+from robustrank.topics.types import Guesser, Learner, Progress, TopicAttack, TopicCase
 from robustrank.types import Document, Query
 
 
@@ -98,11 +100,10 @@ def _ready(
         return
     topics = sorted({role.group.topic_id for role in cast})
     fold = {topic: number % spec.folds for number, topic in enumerate(topics)}
-    seen = [role.case for role in cast]
     fitted = [
         attack.fit(
-            seen,
-            [case for case, role in zip(seen, cast, strict=True) if fold[role.group.topic_id] != number],
+            [role.case for role in cast],
+            [role.practice for role in cast if fold[role.group.topic_id] != number],
             spec.budget,
             where,
             progress,
@@ -142,6 +143,8 @@ def _attacked(
         "substitutions": found.substitutions,
         "insertions": found.insertions,
         "similarity": None if similarity is None else similarity(target.text, offered),
+        "quality": _quality(role.case, offered),
+        "agreement": _agreement(attack, role),
         "planning_seconds": planning,
         "seconds": perf_counter() - started,
         "before": target.text,
@@ -152,6 +155,26 @@ def _attacked(
         record[f"{name}_before"] = [one.rank(target.doc_id) for one in lists]
         record[f"{name}_after"] = list(victim.ranks(ranker, lists, target, offered))
     return record
+
+
+def _quality(case: TopicCase, offered: str) -> dict[str, float]:
+    """What the changed text looks like, next to the other documents of the attacked lists; empty without a change."""
+    if offered == case.target.text:
+        return {}
+    others = {d.doc_id: d.text for docs in case.lists for d in docs if d.doc_id != case.target.doc_id}
+    return quality(" ".join(query.text for query in case.queries), case.target.text, offered, list(others.values()))
+
+
+def _agreement(attack: TopicAttack, role: Role) -> float | None:
+    """Mean Kendall's tau-b of the attacker's model of the victim and the victim, over lists it has not seen."""
+    if not isinstance(attack, Guesser):
+        return None
+    from scipy.stats import kendalltau
+
+    hidden = role.practice.held_out
+    taus = [float(kendalltau(range(len(one)), [-score for score in one]).statistic) for one in attack.guess(hidden)]
+    known = [tau for tau in taus if isfinite(tau)]  # a list of one document has no order
+    return sum(known) / len(known) if known else None
 
 
 def _key(

@@ -61,6 +61,13 @@ class TopicCase(NamedTuple):
         return f"{self.topic_id}|{self.target.doc_id}"
 
 
+class Practice(NamedTuple):
+    """A case to practise on, and the same document for queries of its topic that an attacker would not know."""
+
+    case: TopicCase
+    held_out: TopicCase
+
+
 @dataclass(frozen=True, kw_only=True)
 class Edits:
     """Changes to a text: word position to the word that replaces it, and (offset, word) of what is inserted.
@@ -119,7 +126,7 @@ class Learner(Protocol):
     def fit(
         self,
         seen: Sequence[TopicCase],
-        practice: Sequence[TopicCase],
+        practice: Sequence[Practice],
         budget: TopicBudget,
         folder: Path,
         progress: Progress,
@@ -129,8 +136,16 @@ class Learner(Protocol):
 
         Args:
             seen: Cases whose clean lists it may learn the victim's taste from; the study counts them as asked.
-            practice: Cases it may practise on, none of which it is judged by. They are among those seen.
+            practice: What it may practise on: groups that it owns whole, and is not judged by.
             budget: What every attack will be limited to.
             folder: Where it keeps what it learns, so that a killed run goes on.
             progress: Told of every step.
         """
+
+
+@runtime_checkable
+class Guesser(Protocol):
+    """A topic attack that plans on a model of the victim, whose agreement with the victim can be told."""
+
+    def guess(self, case: TopicCase, /) -> list[list[float]]:
+        """What that model gives every document of every list of the case, in the lists' order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import runpy
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from robustrank.text import words
 from robustrank.topics.types import TopicBudget
-from robustrank_attacks.topic import learner, searches
+from robustrank_attacks.topic import feedback, learner, searches
 from robustrank_attacks.topic.board import FEATURES, Board, Move, Place
 from robustrank_attacks.topic.environment import TopicEnvironment
 from robustrank_attacks.topic.policy import Episodes, Policy, sample
@@ -108,6 +109,43 @@ def test_a_beam_is_never_worse_than_greedy() -> None:
     assert reached == [0.5, 3.0] or reached[1] >= reached[0]
 
 
+def test_before_any_answer_the_surrogate_decides_what_is_asked() -> None:
+    belief = feedback.Belief([[(0, 0)], [(1, 0)], [(2, 0)]], np.array([0.1, 0.3, 0.2]))
+    assert belief.next() == 1
+
+
+def test_an_answer_speaks_of_all_texts_that_share_a_move() -> None:
+    pool = [[(0, 0), (1, 0)], [(0, 0), (2, 0)], [(3, 0), (4, 0)]]
+    belief = feedback.Belief(pool, np.array([0.3, 0.2, 0.2]))
+    belief.observe(0, -0.3)
+    mean, deviation = belief.predict()
+    assert mean[1] < mean[2]
+    assert deviation[1] < deviation[2]
+    assert belief.next() == 2
+
+
+def test_the_belief_is_the_posterior_of_a_gaussian_process() -> None:
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import DotProduct, WhiteKernel
+
+    pool = [[(0, 0)], [(1, 0)], [(0, 0), (1, 0)], [(1, 0), (2, 1)], [(0, 0), (1, 0), (2, 1)]]
+    expected = np.array([0.2, 0.1, 0.3, 0.3, 0.5])
+    belief = feedback.Belief(pool, expected)
+    answers = {0: 0.4, 3: -0.1, 2: 0.3}
+    for text, answer in answers.items():
+        belief.observe(text, answer)
+    # The same kernel as a linear one: a column for the slope, and one for every move.
+    scale = float(np.mean(expected**2))
+    moves = [(0, 0), (1, 0), (2, 1)]
+    made = np.array([[float(move in one) for move in moves] for one in pool])
+    rows = np.column_stack([expected, made * np.sqrt(scale / 3)])
+    kernel = DotProduct(0.0, "fixed") + WhiteKernel(feedback.NOISE * scale, "fixed")
+    fitted = GaussianProcessRegressor(kernel, optimizer=None, alpha=0.0)
+    asked = list(answers)
+    fitted.fit(rows[asked], np.array(list(answers.values())) - expected[asked])
+    np.testing.assert_allclose(belief.predict()[0], expected + fitted.predict(rows), atol=1e-9)
+
+
 def test_random_moves_are_legal_and_spend_the_budget() -> None:
     of = board()
     for seed in range(20):
@@ -137,6 +175,18 @@ def test_gymnasium_finds_nothing_wrong() -> None:
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", message=".*(infinity|render|spec|np.float32|minimum|maximum).*")
         check_env(TopicEnvironment([(board(), lambda text: float(value([text])[0]))]))
+
+
+@pytest.mark.slow
+def test_a_known_library_trains_on_it_under_action_masks() -> None:
+    pytest.importorskip("sb3_contrib", reason="the library of the example, sb3-contrib, is not installed")
+    example = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "examples" / "topic_maskable_ppo.py"))
+    environment = TopicEnvironment([(board(), lambda text: float(value([text])[0]))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = example["train"](environment, 2048)
+    gained = example["gain"](model, environment, 0)
+    assert gained >= 0.9 * (best(board()) - float(value([board().text])[0]))
 
 
 def test_an_illegal_move_ends_the_episode_and_earns_nothing() -> None:

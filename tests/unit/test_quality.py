@@ -52,6 +52,6 @@ def test_false_positives_on_clean_documents_stay_below_the_rate() -> None:
 
 
 def test_without_the_model_its_figures_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_language_model", lambda: None)
+    monkeypatch.setattr(module, "language_model", lambda: None)
     assert "perplexity ratio" not in quality("q", BEFORE, BEFORE, [BEFORE])
     assert quality("q", "", "", [])["words changed"] == 0

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from robustrank.text import words
 from robustrank.topics import edits
-from robustrank.topics.types import Edits, Progress, TopicBudget, TopicCase, TopicOracle
+from robustrank.topics.types import Edits, Practice, Progress, TopicBudget, TopicCase, TopicOracle
 from robustrank_attacks._options import require_choice, require_positive
-from robustrank_attacks.topic import learner, searches
+from robustrank_attacks.topic import feedback, learner, searches
 from robustrank_attacks.topic.board import Board, BoardOptions, build
 from robustrank_attacks.topic.learner import Training
 from robustrank_attacks.topic.policy import Policy, sample
 from robustrank_attacks.topic.surrogate import GroupSurrogate, Surrogate, SurrogateOptions
-from robustrank_attacks.topic.utility import Utility
+from robustrank_attacks.topic.utility import Utility, strangeness
 
 Value = Callable[[Sequence[str]], NDArray[np.float64]]
 
@@ -41,22 +41,40 @@ class Planner:
     surrogate: Surrogate = field(repr=False)
     options: BoardOptions
     utility: Utility
+    naturalness: float = 0.0
 
     def open(self, case: TopicCase, budget: TopicBudget) -> tuple[Board, Value]:
         """The case's board, and the utility of texts for its queries."""
-        view: GroupSurrogate = self.surrogate.of(case)
-        return build(case, view, budget, self.options), lambda texts: self.utility.of(view.scores(texts), view)
+        view = self.surrogate.of(case)
+        return build(case, view, budget, self.options), self._worth(view)
+
+    def practise(self, one: Practice, budget: TopicBudget) -> tuple[Board, Value]:
+        """A board of the queries that an attacker would know, and the utility of texts for those it would not."""
+        board, _ = self.open(one.case, budget)
+        return board, self._worth(self.surrogate.of(one.held_out))
+
+    def _worth(self, view: GroupSurrogate) -> Value:
+        def worth(texts: Sequence[str]) -> NDArray[np.float64]:
+            found = self.utility.of(view.scores(texts), view)
+            if self.naturalness:
+                found = found - self.naturalness * strangeness(texts, view.case.target.text)
+            return found
+
+        return worth
 
 
 @dataclass(frozen=True, kw_only=True)
 class TopicRL:
-    """A policy trained by reinforcement learning on a surrogate of the victim; the victim chooses among its best texts.
+    """A policy trained by reinforcement learning on a surrogate of the victim; the victim's answers guide its choice.
 
-    It is trained on documents and groups other than those it attacks, once, and then applied (amortised).
+    It is trained on documents and groups other than those it attacks, once, and then applied (amortised). It practises
+    on some of a topic's queries and is rewarded for the others, so that it learns which edits carry over.
 
     Args:
         substitutes: The table of words (:func:`robustrank.substitutes.load`).
         aggregation: Of the queries' utilities: ``"mean"``, ``"soft_min"`` or ``"share"``.
+        naturalness: What a text loses for each unit of the logarithm of its perplexity ratio; a text's utility lies in
+            [0, 1]. Needs the extra ``fluency``.
         steps: Policy updates.
         tune: Policy updates on the very document before it is attacked; 0 applies the policy as it is.
         seed: Of the training.
@@ -64,6 +82,7 @@ class TopicRL:
 
     substitutes: str = BoardOptions.substitutes
     aggregation: Literal["mean", "soft_min", "share"] = "mean"
+    naturalness: float = 0.0
     steps: int = Training.steps
     tune: int = 0
     seed: int = Training.seed
@@ -73,17 +92,21 @@ class TopicRL:
         require_positive("topic_rl", "steps", self.steps)
 
     def fit(
-        self, seen: Sequence[TopicCase], practice: Sequence[TopicCase], budget: TopicBudget, folder: Path,
+        self, seen: Sequence[TopicCase], practice: Sequence[Practice], budget: TopicBudget, folder: Path,
         progress: Progress, /,
     ) -> FittedRL:  # fmt: skip
         """Fit the surrogate to the lists, then train the policy on the documents to practise on."""
         planner = Planner(
-            fitted(seen, folder), BoardOptions(substitutes=self.substitutes), Utility(aggregation=self.aggregation)
+            fitted(seen, folder),
+            BoardOptions(substitutes=self.substitutes),
+            Utility(aggregation=self.aggregation),
+            self.naturalness,
         )
         training = Training(steps=self.steps, seed=self.seed)
-        key = _digest(_identity(seen), _identity(practice), asdict(replace(self, tune=0)), asdict(budget))
+        known = _identity([one.case for one in practice]), _identity([one.held_out for one in practice])
+        key = _digest(_identity(seen), *known, asdict(replace(self, tune=0)), asdict(budget))
         policy = seeded(self.seed)
-        boards = [planner.open(case, budget) for case in practice]
+        boards = [planner.practise(one, budget) for one in practice]
         learner.train(policy, boards, training, folder=folder / f"policy-{key}", progress=progress)
         return FittedRL(self, planner, policy)
 
@@ -102,7 +125,7 @@ class FittedRL:
         return self.options.substitutes
 
     def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
-        """The best text of some episodes: by the surrogate first, then by the victim."""
+        """The best text of some episodes in the victim's eyes; which of them it is shown, its answers decide."""
         import torch
 
         board, value = self.planner.open(case, oracle.budget)
@@ -115,9 +138,13 @@ class FittedRL:
         with torch.no_grad():
             played = sample(policy, board, DRAWS, generator).moves
             played += sample(policy, board, 1, generator, greedy=True).moves
-        texts = list(dict.fromkeys(board.render(moves) for moves in played))
-        best_first = np.argsort(-value(texts), kind="stable")
-        return searches.chosen([texts[i] for i in best_first], case, oracle)
+        pool = list({board.render(moves): moves for moves in played if moves}.values())
+        found = value([case.target.text, *(board.render(moves) for moves in pool)])
+        return feedback.guided(board, pool, found[1:] - found[0], case, oracle)
+
+    def guess(self, case: TopicCase, /) -> list[list[float]]:
+        """The surrogate's scores."""
+        return self.planner.surrogate.guess(case)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +166,7 @@ class TopicSearch:
         require_choice("topic_search", "search", [self.search], ["greedy_sum", "beam", "paired", "prada"])
 
     def fit(
-        self, seen: Sequence[TopicCase], practice: Sequence[TopicCase], budget: TopicBudget, folder: Path,
+        self, seen: Sequence[TopicCase], practice: Sequence[Practice], budget: TopicBudget, folder: Path,
         progress: Progress, /,
     ) -> FittedSearch:  # fmt: skip
         """Fit the surrogate; there is nothing to practise."""
@@ -185,7 +212,7 @@ class TopicRandom:
     substitutes: str = BoardOptions.substitutes
 
     def fit(
-        self, seen: Sequence[TopicCase], practice: Sequence[TopicCase], budget: TopicBudget, folder: Path,
+        self, seen: Sequence[TopicCase], practice: Sequence[Practice], budget: TopicBudget, folder: Path,
         progress: Progress, /,
     ) -> FittedRandom:  # fmt: skip
         """Fit the surrogate."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -62,6 +63,7 @@ class Surrogate:
         self.options = options
         self.tokenizer = AutoTokenizer.from_pretrained(where)
         self.model = AutoModelForMaskedLM.from_pretrained(where).float().eval()
+        self._asker = deepcopy(self.model)  # queries keep the weights before fitting: the document's side alone learns
         self._queries: dict[str, tuple[NDArray[np.int64], Floats]] = {}
 
     def fit(self, cases: Sequence[TopicCase], path: Path) -> None:
@@ -74,8 +76,6 @@ class Surrogate:
         from safetensors.torch import load_file, save_file
 
         lists = {query.text: docs for case in cases for query, docs in zip(case.queries, case.lists, strict=True)}
-        for query in sorted(lists):
-            self._query(query)  # by the weights before fitting: the document's side alone learns
         if path.is_file():
             self.model.load_state_dict(load_file(path), strict=False)
             return
@@ -90,6 +90,11 @@ class Surrogate:
     def of(self, case: TopicCase) -> GroupSurrogate:
         """The surrogate for the queries of one case."""
         return GroupSurrogate(self, case)
+
+    def guess(self, case: TopicCase) -> list[list[float]]:
+        """Scores of every document of every list of a case, in the lists' order."""
+        view = self.of(case)
+        return [view.scores([doc.text for doc in docs])[:, q].tolist() for q, docs in enumerate(case.lists)]
 
     def _train(self, lists: Mapping[str, Sequence[str]]) -> None:
         import torch
@@ -117,7 +122,7 @@ class Surrogate:
         if text not in self._queries:
             with torch.inference_mode():
                 inputs = self.tokenizer(text, truncation=True, max_length=64, return_tensors="pt")
-                row = torch.log1p(torch.relu(self.model(**inputs).logits[0].amax(dim=0)))
+                row = torch.log1p(torch.relu(self._asker(**inputs).logits[0].amax(dim=0)))
                 amounts, columns = row.topk(self.options.terms)
             kept = amounts > 0
             self._queries[text] = columns[kept].numpy().copy(), amounts[kept].double().numpy().copy()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from robustrank.errors import MissingExtra
+from robustrank.quality import PACKAGE, language_model
 from robustrank.topics.types import TopicCase
 from robustrank_attacks._options import require_choice
 from robustrank_attacks.topic.surrogate import GroupSurrogate
@@ -63,6 +67,18 @@ class Utility:
         low = gains.min(axis=1, keepdims=True)
         spread = np.exp(-self.sharpness * (gains - low)).mean(axis=1)
         return low[:, 0] - np.log(spread) / self.sharpness  # type: ignore[no-any-return]
+
+
+def strangeness(texts: Sequence[str], clean: str) -> Floats:
+    """Log ratio of each text's perplexity to the clean one's, under the trigram model of :mod:`robustrank.quality`.
+
+    Raises:
+        MissingExtra: The model's package is not installed.
+    """
+    perplexity = language_model()
+    if perplexity is None:
+        raise MissingExtra("naturalness of topic attacks", extra="fluency", package=PACKAGE)
+    return np.array([log(perplexity(text)) for text in texts]) - log(perplexity(clean))
 
 
 def of_ranks(ranks: tuple[int, ...], case: TopicCase) -> float:

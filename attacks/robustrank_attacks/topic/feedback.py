@@ -1,0 +1,92 @@
+"""What the victim's few answers say of texts not yet shown to it: a Gaussian process over sets of moves.
+
+Texts that share moves move the victim alike, so that one answer speaks of all of them. The prior mean is what the
+surrogate expects; the victim may share more or less of it (a slope), and value every single move differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustrank.topics.types import TopicCase, TopicOracle
+from robustrank_attacks.topic.board import Board, Move
+from robustrank_attacks.topic.utility import of_ranks
+
+Floats = NDArray[np.float64]
+
+NOISE = 0.1
+"""Share of a text's variance that no move explains."""
+
+CURIOSITY = 0.5
+"""Standard deviations a text is credited for being unknown."""
+
+
+class Belief:
+    """What each of some texts gains with the victim.
+
+    Args:
+        pool: The moves of each text.
+        expected: The surrogate's gain of each over the clean text, in the units of the answers.
+    """
+
+    def __init__(self, pool: Sequence[Sequence[Move]], expected: Floats) -> None:
+        columns = {move: i for i, move in enumerate(sorted({move for moves in pool for move in moves}))}
+        made = np.zeros((len(pool), len(columns)))
+        for row, moves in zip(made, pool, strict=True):
+            row[[columns[move] for move in moves]] = 1
+        longest = max(1.0, float(made.sum(axis=1).max(initial=1)))
+        scale = float(np.mean(np.square(expected))) or 1.0
+        self._expected = expected
+        self._covariance = np.outer(expected, expected) + scale * made @ made.T / longest
+        self._noise = NOISE * scale
+        self._asked: list[int] = []
+        self._answers: list[float] = []
+
+    def observe(self, text: int, gain: float) -> None:
+        """The victim's answer to one of the texts."""
+        self._asked.append(text)
+        self._answers.append(gain)
+
+    def predict(self) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of every text's gain."""
+        variance = np.diag(self._covariance)
+        if not self._asked:
+            return self._expected, np.sqrt(variance)
+        across = self._covariance[:, self._asked]
+        known = across[self._asked] + self._noise * np.eye(len(self._asked))
+        weights = np.linalg.solve(known, across.T)
+        mean = self._expected + weights.T @ (np.array(self._answers) - self._expected[self._asked])
+        return mean, np.sqrt(np.maximum(variance - np.sum(across.T * weights, axis=0), 0.0))
+
+    def next(self) -> int | None:
+        """The text to ask next: the largest mean with some credit for what is unknown; ``None`` when all are asked."""
+        mean, deviation = self.predict()
+        credit = mean + CURIOSITY * deviation
+        credit[self._asked] = -np.inf
+        best = int(np.argmax(credit)) if len(credit) else 0
+        return best if len(self._asked) < len(credit) else None
+
+
+def guided(board: Board, pool: Sequence[Sequence[Move]], expected: Floats, case: TopicCase, oracle: TopicOracle) -> str:
+    """The text of the pool that the victim ranks best for the group, each asked in the light of the answers so far.
+
+    Args:
+        board: Where the moves are made.
+        pool: Moves of each text.
+        expected: The surrogate's utility of each, minus that of the clean text.
+        case: Whose clean ranks are known from its lists.
+        oracle: Asked while it is affordable.
+    """
+    known = tuple(next(i for i, d in enumerate(docs, 1) if d.doc_id == case.target.doc_id) for docs in case.lists)
+    clean, belief = of_ranks(known, case), Belief(pool, expected)
+    best = (0.0, case.target.text)
+    while oracle.affordable and (chosen := belief.next()) is not None:
+        text = board.render(pool[chosen])
+        (ranks,) = oracle.ranks([text])
+        gain = of_ranks(ranks, case) - clean
+        belief.observe(chosen, gain)
+        best = max(best, (gain, text), key=lambda one: one[0])
+    return best[1]
