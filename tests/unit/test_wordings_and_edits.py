@@ -93,7 +93,7 @@ def traced_mean(folder: Path, operation: str, **where: str) -> float:
     pairs = [word for name, value in where.items() for word in ("--where", f"{name}={value}")]
     lines = CliRunner().invoke(main, ["trace", str(folder), *pairs]).output.splitlines()
     values = [[v["end"] for v in json.loads(line)["variants"] if v["operation"] == operation] for line in lines]
-    return sum(sum(found) / len(found) for found in values) / len(values)
+    return float(sum(sum(found) / len(found) for found in values) / len(values))
 
 
 def test_an_audit_tells_wordings_edits_and_the_five_tasks(spec: config.AuditSpec, tmp_path: Path) -> None:
