@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 
 from robustrank import findings, inventory, registry, report, store, summary
+from robustrank.attack_task import AttackTask
 from robustrank.config import AuditSpec, Plugin
 from robustrank.config_checks import ranks
 from robustrank.errors import StoreError
@@ -25,7 +26,7 @@ from robustrank.ranking import order
 from robustrank.session import Allowance, Plan, Session, read_plan
 from robustrank.store import Journal, Record
 from robustrank.summary import RedFlag, Sequential, Summary
-from robustrank.tasks import AttackTask, CertifyTask, CheckTask, Place, RankTask, Task, perform, workbench
+from robustrank.tasks import CertifyTask, CheckTask, Place, RankTask, Task, perform, workbench
 from robustrank.types import Surface
 from robustrank.wording_tasks import EditTask, VaryTask, edits_of
 from robustrank.workbench import Lists, Workbench, victims

@@ -46,12 +46,13 @@ class CollectionSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class RankerSpec:
-    """One ``[[ranker]]``; rankers of one ``family`` are the same model, trained again with another seed."""
+    """One ``[[ranker]]``; one ``family`` is one model with several seeds, one ``group`` is also told together."""
 
     plugin: Plugin
     name: str
     attacked: bool = True
     family: str | None = None
+    group: str | None = None
     claimed: Mapping[str, float] = field(default_factory=dict)
     """What its makers claim, by measure, for example ``{"nDCG@10": 0.71, "ASR@10": 0.05}``: only shown."""
 
@@ -233,7 +234,7 @@ class AuditSpec:
         if self.pooling is None:
             del data["pooling"]
         for ranker in data["rankers"]:
-            del ranker["claimed"], ranker["family"]
+            del ranker["claimed"], ranker["family"], ranker["group"]
         return data
 
 
@@ -325,7 +326,9 @@ class Reader(Tables):
 
     def ranker(self, data: Any) -> RankerSpec:
         """One ``[[ranker]]``."""
-        plugin, options = self.plugin(data, "[[ranker]]", {"family": str, "attacked": bool, "claimed": dict})
+        plugin, options = self.plugin(
+            data, "[[ranker]]", {"family": str, "group": str, "attacked": bool, "claimed": dict}
+        )
         for measure, value in options.get("claimed", {}).items():
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigError(f"{self.where}: [[ranker]] claimed: {measure} must be a number, not {value!r}")

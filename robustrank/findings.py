@@ -71,6 +71,7 @@ def _five(tasks: Sequence[Record], setup: Record, built: Mapping[str, Attack], s
         baseline=spec.baseline,
         families={r.name: r.family for r in spec.rankers if r.family is not None},
         attacks=built,
+        groups={r.name: r.group for r in spec.rankers if r.group is not None},
     )
 
 

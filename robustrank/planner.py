@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
+from robustrank.attack_task import AttackTask
 from robustrank.audit import phases
 from robustrank.config import AuditSpec
 from robustrank.contrasts import foreseen
 from robustrank.oracle import MeteredRanker
 from robustrank.store import Record
-from robustrank.tasks import AttackTask, CertifyTask, CheckTask, Place, RankTask, Task
+from robustrank.tasks import CertifyTask, CheckTask, Place, RankTask, Task
 from robustrank.types import Access, Document, Surface
 from robustrank.wording_tasks import EditTask, VaryTask, edits_of
 from robustrank.workbench import Workbench

@@ -53,7 +53,7 @@ class _Same:
         return id(self.documents)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)  # an audit goes through its collections once per ranker: one too few, and none is ever kept
 def _analyzed(keyed: _Same) -> list[list[str]]:
     return analyze([keyed.documents[doc_id].text for doc_id in sorted(keyed.documents)])
 

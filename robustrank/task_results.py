@@ -90,6 +90,8 @@ class WordingLoss:
     """Mean over queries of the worst variant."""
     hurt: Estimate
     """Share of variants that lose more than ``by``."""
+    queries_hurt: Estimate
+    """Share of queries that some variant costs more than ``by``."""
     by: float
     p: float | None
     p_holm: float | None
@@ -118,12 +120,17 @@ class Manipulation:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One ranker on one task."""
+    """One ranker, or one group of them, on one task."""
 
     task: str
     ranker: str
+    """Its name, or the group's."""
+    members: Sequence[str] = ()
+    """The rankers of a group, whose figures are averaged; empty for a single ranker."""
     figure: str
     """What is measured, in words; always a loss, a spread or a success of attackers."""
+    kind: str
+    """Kind of the records that it is made from."""
     value: Estimate
     versus_baseline: Estimate | None
     effect: float | None
@@ -143,6 +150,8 @@ class WorstSlice:
     ranker: str
     collection: str
     slice: str
+    versus: str | None
+    """The baseline whose values were subtracted first; ``None``: the ranker's own values."""
     queries: int
     difference: Estimate
     """Mean inside minus outside, over all queries."""

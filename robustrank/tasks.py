@@ -6,30 +6,25 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from random import Random
 from string import ascii_lowercase, ascii_uppercase
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
-from robustrank import measures, registry
-from robustrank.config import AttackSpec, AuditSpec
+from robustrank import measures
+from robustrank.config import AuditSpec
 from robustrank.errors import BudgetExhausted, ContractError, OracleError, RobustRankError
 from robustrank.interfaces import Certifier
-from robustrank.oracle import MeteredOracle, apply, perturbed_scores
-from robustrank.quality import of_case
-from robustrank.ranking import checked_scores, fallen, order, rank_of
+from robustrank.ranking import checked_scores, order
 from robustrank.store import Record, digest
-from robustrank.substitute_sets import load
-from robustrank.text import UNIT, words
-from robustrank.types import Access, Budget, Case, Document, Goal, Perturbation, Query
-from robustrank.verify import Finding, verify
+from robustrank.text import words
+from robustrank.types import Document, Query
 from robustrank.workbench import Victim, Workbench
 
 Result = TypeVar("Result")
 Text = TypeVar("Text", Query, Document)
 
-HARM_MEASURE = "nDCG@10"
-"""What users lose by an attack is told in this measure of the whole list."""
+EXHAUSTED = "budget exhausted"
+"""What a step that asked for more pairs than its budget allows has for a reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +87,7 @@ class RankTask:
         place = self.place
         query, docs = place.query(bench), place.docs(bench)
         nothing: list[float] = []
-        scores, failed = _tried(lambda: checked_scores(place.victim(bench).ranker, query, docs), nothing)
+        scores, failed = tried(lambda: checked_scores(place.victim(bench).ranker, query, docs), nothing)
         if failed:  # counts as a list without documents, so that nobody gains by failing
             docs = ()
         ids = [doc.doc_id for doc in docs]
@@ -156,110 +151,6 @@ class CheckTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttackTask:
-    """Run one attack on one case, re-verify what it returns, and re-rank.
-
-    Args:
-        place: The list.
-        attack: Name of the attack in the audit file.
-        stratum: The rank range the target was drawn from.
-        target: Document id of the target.
-        goal_rank: Rank at which the attacker is content.
-        known: The victim's clean scores of the list, so that they are not computed again.
-    """
-
-    place: Place
-    attack: str
-    stratum: str
-    target: str
-    goal_rank: int
-    known: tuple[float, ...]
-    kind = "attack"
-
-    def key(self, bench: Workbench) -> str:
-        """Hash of what the record depends on."""
-        return digest(self.kind, self.place.identity(bench), self._identity(bench), self.target, self.goal_rank)
-
-    def _identity(self, bench: Workbench) -> list[Any]:
-        spec = self._spec(bench)
-        version = registry.version("attack", spec.plugin.use)
-        table = bench.attack(self.attack).threat.edits.substitutes
-        words = None if table is None else load(table).digest
-        measured = None if bench.similarity is None else bench.similarity.card.fingerprint
-        return [self.attack, str(spec.plugin), version, words, asdict(spec.budget), measured, bench.spec.seed, UNIT]
-
-    def _spec(self, bench: Workbench) -> AttackSpec:
-        return next(a for a in bench.spec.attacks if a.name == self.attack)
-
-    def perform(self, bench: Workbench) -> Record:
-        """The outcome as the harness measured it; an illegal perturbation counts as none, and is kept to be seen."""
-        place, spec, attack = self.place, self._spec(bench), bench.attack(self.attack)
-        query, docs = place.query(bench), place.docs(bench)
-        ranker = place.victim(bench).ranker
-        ranker.remember(query, docs, self.known)
-        clean = [(doc.doc_id, score) for doc, score in zip(docs, self.known, strict=True)]
-        by_id = {doc.doc_id: doc for doc in docs}
-        ranked = tuple(by_id[i] for i in order(clean))
-        case = Case(query, by_id[self.target], ranked, self.goal_rank)
-        # Who sees nothing of the ranker does not see its ranking either.
-        shown = case._replace(candidates=docs) if attack.threat.access is Access.NONE else case
-
-        def legal(trial: Perturbation) -> bool:
-            return not verify(case, trial, attack.threat, Budget(edits=spec.budget.edits)).violations
-
-        oracle = MeteredOracle(ranker, case, attack.threat, spec.budget, legal)
-        # The victim is left out on purpose: a control then makes the same edits to the same target.
-        rng = Random(digest(self._identity(bench), place.collection, place.query_id, self.target))
-        offered, failed = _tried(lambda: _checked(attack.perturb(shown, oracle, rng)), Perturbation())
-        finding, unmeasured = _tried(
-            lambda: verify(case, offered, attack.threat, spec.budget, similarity=_similarity(bench)),
-            Finding(edits=0, similarity=None, violations=()),
-        )
-        status, error = ("error", failed or unmeasured) if failed or unmeasured else ("ok", "")
-        if failed == _EXHAUSTED:
-            status, error = "budget_exhausted", ""
-        elif finding.violations:
-            status, error = "invalid", "; ".join(finding.violations)
-        done = offered if status == "ok" else Perturbation()
-        after, unranked = _tried(lambda: perturbed_scores(ranker, case, done, clean), clean)
-        if unranked:
-            status, error = "error", unranked
-        new_query, new_target = apply(offered, case)
-        harm = place.judged(bench, [HARM_MEASURE], clean), place.judged(bench, [HARM_MEASURE], after)
-        collection = bench.lists(place.collection).collection
-        qrels = collection.qrels[place.query_id]
-        return {
-            "attack": self.attack,
-            "stratum": self.stratum,
-            "doc_id": self.target,
-            "status": status,
-            "error": error,
-            "rank_before": rank_of(self.target, dict(clean)[self.target], clean),
-            "rank_after": rank_of(self.target, dict(after)[self.target], after),
-            "score_before": dict(clean)[self.target],
-            "score_after": dict(after)[self.target],
-            "harm_before": harm[0][HARM_MEASURE],
-            "harm_after": harm[1][HARM_MEASURE],
-            "judged_after": measures.judged_at(order(after), qrels),
-            "fell": [
-                (*fall, qrels.get(fall[0], 0) >= collection.relevant) for fall in fallen(order(clean), order(after))
-            ],
-            "list_length": len(docs),
-            "goal_rank": self.goal_rank,
-            "demote": attack.threat.goal is Goal.DEMOTE,
-            "edits": finding.edits,
-            "similarity": finding.similarity,
-            "calls": oracle.spent,
-            "quality": of_case(case, done),
-            "trajectory": [list(point) for point in oracle.trajectory],
-            "query": query.text,
-            "query_after": new_query.text if offered.query is not None else None,
-            "before": case.target.text,
-            "after": new_target.text,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
 class CertifyTask:
     """Ask a certifying ranker for certificates of one list."""
 
@@ -314,7 +205,7 @@ def perform(spec: AuditSpec, task: Task) -> Record:
     pairs, seconds = sum(m.pairs for m in meters), sum(m.seconds for m in meters)
     measuring, started = _measuring_seconds(bench, task), perf_counter()
     head = {"key": task.key(bench), "kind": task.kind, **asdict(place)}
-    body, failed = _tried(lambda: {"status": "ok", **task.perform(bench)}, {"status": "error"})
+    body, failed = tried(lambda: {"status": "ok", **task.perform(bench)}, {"status": "error"})
     if failed:
         body["error"] = failed
     cost = {
@@ -350,10 +241,7 @@ def _workbench(keyed: _Keyed) -> Workbench:
     return Workbench(keyed.spec)
 
 
-_EXHAUSTED = "budget exhausted"
-
-
-def _tried(step: Callable[[], Result], fallback: Result) -> tuple[Result, str]:
+def tried(step: Callable[[], Result], fallback: Result) -> tuple[Result, str]:
     """A step's result, or the fallback and what went wrong: one broken plug-in must not end the audit.
 
     Raises:
@@ -362,7 +250,7 @@ def _tried(step: Callable[[], Result], fallback: Result) -> tuple[Result, str]:
     try:
         return step(), ""
     except BudgetExhausted:
-        return fallback, _EXHAUSTED
+        return fallback, EXHAUSTED
     except (ContractError, OracleError) as problem:
         return fallback, f"{type(problem).__name__}: {problem}"
     except RobustRankError:
@@ -371,32 +259,10 @@ def _tried(step: Callable[[], Result], fallback: Result) -> tuple[Result, str]:
         return fallback, f"{type(problem).__name__}: {problem}"
 
 
-def _checked(offered: Any) -> Perturbation:
-    """What an attack returned, if it is what attacks return."""
-    if not isinstance(offered, Perturbation):
-        raise ContractError(f"the attack returned {type(offered).__name__}, not a Perturbation")
-    for name, text in (("query", offered.query), ("target", offered.target)):
-        if not isinstance(text, str | None):
-            raise ContractError(f"the attack returned a {name} of type {type(text).__name__}, not text")
-    return offered
-
-
 def _measuring_seconds(bench: Workbench, task: Task) -> float:
     """Seconds inside the encoder that measures similarity, which only attacks need."""
     encoder = bench.similarity if task.kind == "attack" else None
     return 0.0 if encoder is None else encoder.seconds
-
-
-def _similarity(bench: Workbench) -> Callable[[str, str], float] | None:
-    encoder = bench.similarity
-    if encoder is None:
-        return None
-
-    def cosine(before: str, after: str) -> float:
-        # Rounded, because the last digits of an embedding depend on the batch it was computed in.
-        return round(encoder.score(Query("", before), [Document("", after)])[0], 6)
-
-    return cosine
 
 
 def _changed(text: Text, what: str, on: bool) -> Text:

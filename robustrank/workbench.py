@@ -120,7 +120,8 @@ class Workbench:
             lists, plugin = self.lists(collection), self.plugin("variation", spec.plugin)
             made = {}
             for query in list(lists.queries.values())[: spec.queries]:
-                rng = Random(f"{self.spec.seed}|{spec.plugin}|{lists.collection.digest}|{query.query_id}")
+                # Not the parameters: some are paths, and the same file elsewhere must give the same wordings.
+                rng = Random(f"{self.spec.seed}|{spec.plugin.use}|{lists.collection.digest}|{query.query_id}")
                 made[query.query_id] = list(plugin.variants(query, rng))
             texts = sorted({v.text for variants in made.values() for v in variants})
             found: dict[str, list[str]] = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import sqrt
+from types import MappingProxyType
 
 import numpy as np
 
@@ -40,6 +41,7 @@ def five_tasks(
     baseline: str | None,
     families: Mapping[str, str],
     attacks: Mapping[str, Attack],
+    groups: Mapping[str, str] = MappingProxyType({}),
 ) -> FiveTasks:
     """All five tasks.
 
@@ -51,14 +53,15 @@ def five_tasks(
         baseline: Who is compared with.
         families: Ranker to family of seeds.
         attacks: By name.
+        groups: Ranker to the group it is told with, such as all neural ones.
     """
     by_kind: dict[str, list[Record]] = {}
     for record in records:
         by_kind.setdefault(record["kind"], []).append(record)
     rankings, edits = by_kind.get("ranking", []), by_kind.get("edit", [])
-    found, looked = worst_slices.search(rankings, described, measure)
+    found, looked = worst_slices.search(rankings, described, measure, baseline)
     return FiveTasks(
-        table=_table(by_kind, described, home, measure, baseline, attacks),
+        table=_table(_tasks(by_kind, described, home, measure, attacks), rankings, baseline, groups),
         variance=variance.variances(rankings, measure, baseline),
         seeds=variance.seeds(rankings, families, home, measure),
         types=query_types.losses(rankings, described, measure, baseline),
@@ -78,19 +81,17 @@ FAMILIES = (
 )
 
 
-def _table(
+def _tasks(
     by_kind: Mapping[str, Sequence[Record]],
     described: Described,
     home: str,
     measure: str,
-    baseline: str | None,
     attacks: Mapping[str, Attack],
-) -> list[Cell]:
-    rankings = by_kind.get("ranking", [])
-    every = values(rankings)
-    away = [c for c in dict.fromkeys(r["collection"] for r in rankings) if c != home]
+) -> list[_Task]:
+    every = values(by_kind.get("ranking", []))
+    away = [c for c in dict.fromkeys(c for _, c, _ in every) if c != home]
     away = [c for c in away if c not in {r["collection"] for r in by_kind.get("edit", [])}]
-    tasks: list[_Task] = [
+    return [
         _evenness(every, home, measure),
         *_types(every, described, home, measure),
         *_corpora(every, home, away, measure),
@@ -98,10 +99,20 @@ def _table(
         *_attacks(by_kind.get("attack", []), attacks),
         *_edits(by_kind.get("edit", [])),
     ]
+
+
+def _table(
+    tasks: Sequence[_Task], rankings: Sequence[Record], baseline: str | None, groups: Mapping[str, str]
+) -> list[Cell]:
+    """A row per ranker and per group of several, on every task; Holm over all of them."""
+    rankers = list(dict.fromkeys(r["ranker"] for r in rankings))
+    rows = [(ranker, [ranker]) for ranker in rankers]
+    for group in dict.fromkeys(groups.values()):
+        rows.append((group, [r for r in rankers if groups.get(r) == group and r != baseline]))
     cells = []
-    for ranker in dict.fromkeys(r["ranker"] for r in rankings):
+    for name, members in rows:
         for task in tasks:
-            cell = task.cell(ranker, None if ranker == baseline else baseline)
+            cell = task.cell(name, members, None if name == baseline else baseline)
             if cell is not None:
                 cells.append(cell)
     told = [i for i, cell in enumerate(cells) if cell.p is not None]
@@ -124,46 +135,62 @@ class _Task:
         figure: What is measured.
         rows: Ranker to groups of queries, query id to columns; a figure is a statistic of the columns' means.
         statistic: Of one ranker's means, one array per group.
+        kind: Of the records that the rows come from.
     """
 
     def __init__(
-        self, task: str, figure: str, rows: Mapping[str, Sequence[Mapping[str, Sequence[float]]]], statistic: Statistic
+        self,
+        task: str,
+        figure: str,
+        rows: Mapping[str, Sequence[Mapping[str, Sequence[float]]]],
+        statistic: Statistic,
+        kind: str = "ranking",
     ) -> None:
-        self.task, self.figure, self.rows, self.statistic = task, figure, rows, statistic
+        self.task, self.figure, self.rows, self.statistic, self.kind = task, figure, rows, statistic, kind
 
-    def cell(self, ranker: str, baseline: str | None) -> Cell | None:
-        """A ranker's figure, and its difference to the baseline's over the queries of both."""
-        if ranker not in self.rows:
+    def cell(self, name: str, members: Sequence[str], baseline: str | None) -> Cell | None:
+        """The mean figure of one or more rankers, and its difference to the baseline's over the queries of all.
+
+        Args:
+            name: Of the ranker, or of the group.
+            members: The rankers; of a group those count that have the task's records, at least two.
+            baseline: Who is compared with.
+        """
+        found = [ranker for ranker in members if ranker in self.rows]
+        if not found or (len(found) < 2 and found != [name]):
             return None
-        own = contrast([[list(g[q]) for q in sorted(g)] for g in self.rows[ranker]], self.statistic)
+        own = self._contrast(found, None)
         if own is None:
             return None
-        against = self._against(ranker, baseline) if baseline in self.rows else None
+        against = self._contrast(found, baseline) if baseline in self.rows else None
         difference = against.estimate if against else None
         return Cell(
-            task=self.task, ranker=ranker, figure=self.figure, value=own.estimate, versus_baseline=difference,
-            effect=_effect(against), p=against.p if against else None, p_holm=None,
+            task=self.task, ranker=name, members=found if found != [name] else (), figure=self.figure,
+            kind=self.kind, value=own.estimate, versus_baseline=difference, effect=_effect(against),
+            p=against.p if against else None, p_holm=None,
             # Of a difference that no resampling changes, as where both always fail, the spread is not known.
             detectable=detectable(difference) if difference and difference.high > difference.low else None, verdict="",
         )  # fmt: skip
 
-    def _against(self, ranker: str, baseline: str | None) -> Contrast | None:
-        mine, base = self.rows[ranker], self.rows[baseline or ""]
-        if len(mine) != len(base):
+    def _contrast(self, members: Sequence[str], baseline: str | None) -> Contrast | None:
+        """The mean of the members' figures, minus the baseline's where there is one, with its interval."""
+        told = [self.rows[ranker] for ranker in (*members, *([] if baseline is None else [baseline]))]
+        if len({len(groups) for groups in told}) > 1:
             return None
-        groups = [
-            [[*a[q], *b[q]] for q in sorted(set(a) & set(b))] for a, b in zip(mine, base, strict=True)
-        ]  # fmt: skip
-        if min(map(len, groups)) < 2:
+        rows = [
+            [[x for ranker in group for x in ranker[q]] for q in sorted(set.intersection(*map(set, group)))]
+            for group in zip(*told, strict=True)
+        ]
+        if baseline is not None and min(map(len, rows)) < 2:
             return None
 
-        def difference(*means: Floats) -> Floats:
-            widths = [m.shape[1] // 2 for m in means]
-            ours = self.statistic(*(m[:, :w] for m, w in zip(means, widths, strict=True)))
-            theirs = self.statistic(*(m[:, w:] for m, w in zip(means, widths, strict=True)))
-            return ours - theirs
+        def figure(*means: Floats) -> Floats:
+            parts = [np.split(m, len(told), axis=1) for m in means]
+            each = [self.statistic(*(part[i] for part in parts)) for i in range(len(told))]
+            mean: Floats = np.mean(each[: len(members)], axis=0)
+            return mean if baseline is None else mean - each[-1]
 
-        return contrast(groups, difference)
+        return contrast(rows, figure)
 
 
 def _effect(against: Contrast | None) -> float | None:
@@ -242,7 +269,7 @@ def _wordings(records: Sequence[Record]) -> Iterator[_Task]:
 
         if rows:
             figure = f"share lost by a changed query, {setting}, mean over {len(groups)} sets of variants"
-            yield _Task("4 query operations", figure, rows, loss)
+            yield _Task("4 query operations", figure, rows, loss, "variation")
 
 
 def _attacks(records: Sequence[Record], attacks: Mapping[str, Attack]) -> Iterator[_Task]:
@@ -262,7 +289,7 @@ def _attacks(records: Sequence[Record], attacks: Mapping[str, Attack]) -> Iterat
         for r, group in complete.items()
     }
     figure = f"{told} of document attacks, mean over {len(names)}"
-    yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1])
+    yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1], "attack")
 
 
 def _counts(attack: Attack) -> bool:
@@ -276,4 +303,4 @@ def _edits(records: Sequence[Record]) -> Iterator[_Task]:
         group[0][record["query_id"]] = manipulation.fooled(record["edits"])
     if rows:
         figure = "share of people's edits that rank higher though no more relevant"
-        yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1])
+        yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1], "edit")

@@ -81,6 +81,7 @@ def _row(mine: dict[str, Record], base: dict[str, Record], operation: str, setti
         versus_baseline=against.estimate if against else None,
         worst=stats.mean([min(variants[q]) for q in queries], bounds=(0, 1)),
         hurt=stats.share([by > BY for by, _ in lost], clusters=[q for _, q in lost]),
+        queries_hurt=stats.share([mine[q]["clean"] - min(variants[q]) > BY for q in queries]),
         by=BY,
         p=tested.p if tested else None,
         p_holm=None,

@@ -1,21 +1,23 @@
 """Slices that nobody thought of: queries on which a ranker is worse, searched for with false discoveries controlled.
 
 Half of the queries are searched, by every type and every third of every feature, with Benjamini and Hochberg's
-correction over everything that was looked at. What is found there is tested once on the other half.
+correction over everything that was looked at. What is found there is tested once on the other half. Slices differ in
+difficulty for every ranker, so each is looked at twice: by a ranker's own values, and by what they lack to the
+baseline's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from robustrank import stats
 from robustrank.contrasts import contrast
-from robustrank.protocols.effectiveness import values
+from robustrank.protocols.effectiveness import Values, values
 from robustrank.store import Record
 from robustrank.task_results import WorstSlice
 
@@ -55,33 +57,51 @@ def slices(described: Mapping[str, Mapping[str, Any]], collection: str) -> dict[
 
 
 def search(
-    records: Sequence[Record], described: Mapping[str, Mapping[str, Any]], measure: str
+    records: Sequence[Record], described: Mapping[str, Mapping[str, Any]], measure: str, baseline: str | None = None
 ) -> tuple[list[WorstSlice], int]:
     """The slices found, those that were confirmed first, and how many were looked at."""
     from statsmodels.stats.multitest import multipletests
 
-    every = values(records)
-    tried: list[tuple[str, str, str, frozenset[str], float]] = []
-    for ranker, collection, told in every:
-        mine = every[ranker, collection, told]
-        if told != measure or len(mine) < LEAST:
-            continue
-        half = {q: v for q, v in mine.items() if searched(q)}
-        for name, ids in slices(described, collection).items():
+    tried: list[tuple[_Side, str, frozenset[str], float]] = []
+    for side in _sides(values(records), measure, baseline):
+        half = {q: v for q, v in side.values.items() if searched(q)}
+        other = {q: v for q, v in side.values.items() if not searched(q)}
+        for name, ids in slices(described, side.collection).items():
             p = _one_sided(half, ids)
-            if p is not None and _one_sided({q: v for q, v in mine.items() if q not in half}, ids) is not None:
-                tried.append((ranker, collection, name, ids, p))
+            if p is not None and _one_sided(other, ids) is not None:
+                tried.append((side, name, ids, p))
     if not tried:
         return [], 0
     corrected = multipletests([p for *_, p in tried], method="fdr_bh")[1]
     found = [
-        _found(every[ranker, collection, measure], ranker, collection, name, ids, float(q))
-        for (ranker, collection, name, ids, _), q in zip(tried, corrected, strict=True)
+        _found(side, name, ids, float(q))
+        for (side, name, ids, _), q in zip(tried, corrected, strict=True)
         if q < FALSE
-    ]
+    ]  # fmt: skip
     for place, p in enumerate(stats.holm([s.confirmed_p for s in found])):
         found[place] = replace(found[place], confirmed=p < SURE)
     return sorted(found, key=lambda s: (not s.confirmed, s.q, s.ranker, s.collection, s.slice)), len(tried)
+
+
+class _Side(NamedTuple):
+    """What is searched for one ranker on one collection: its values, or those minus the baseline's."""
+
+    ranker: str
+    collection: str
+    versus: str | None
+    values: Mapping[str, float]
+
+
+def _sides(every: Values, measure: str, baseline: str | None) -> Iterator[_Side]:
+    for ranker, collection, told in every:
+        mine = every[ranker, collection, told]
+        if told != measure or len(mine) < LEAST:
+            continue
+        yield _Side(ranker, collection, None, mine)
+        base = every.get((baseline or "", collection, measure), {}) if ranker != baseline else {}
+        paired = {q: v - base[q] for q, v in mine.items() if q in base}
+        if len(paired) >= LEAST:
+            yield _Side(ranker, collection, baseline, paired)
 
 
 def searched(query_id: str) -> bool:
@@ -100,15 +120,14 @@ def _one_sided(by_query: Mapping[str, float], ids: frozenset[str]) -> float | No
     return float(ttest_ind(inside, outside, equal_var=False, alternative="less").pvalue)
 
 
-def _found(
-    mine: Mapping[str, float], ranker: str, collection: str, name: str, ids: frozenset[str], q: float
-) -> WorstSlice:
-    inside, outside = ([[mine[x]] for x in sorted(mine) if (x in ids) is side] for side in (True, False))
+def _found(side: _Side, name: str, ids: frozenset[str], q: float) -> WorstSlice:
+    mine = side.values
+    inside, outside = ([[mine[x]] for x in sorted(mine) if (x in ids) is within] for within in (True, False))
     difference = contrast([inside, outside], lambda a, b: a[:, 0] - b[:, 0])
     kept = _one_sided({x: v for x, v in mine.items() if not searched(x)}, ids)
     p = 1.0 if kept is None else kept
     return WorstSlice(
-        ranker=ranker, collection=collection, slice=name, queries=len(inside),
+        ranker=side.ranker, collection=side.collection, slice=name, versus=side.versus, queries=len(inside),
         difference=difference.estimate if difference else stats.mean([x for row in inside for x in row]),
         q=q, confirmed_p=p, confirmed=False, query_ids=sorted(set(mine) & ids),
     )  # fmt: skip

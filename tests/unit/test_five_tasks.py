@@ -97,6 +97,7 @@ def test_wordings_are_told_by_mean_worst_and_share_that_hurts() -> None:
     assert whole.versus_baseline.value == pytest.approx(0.25 - 0.1)
     assert whole.worst.value == pytest.approx(0.4)
     assert whole.hurt.value == 0.5
+    assert (whole.queries_hurt.value, whole.queries_hurt.n) == (1.0, 6)  # the typo hurts every query
     same = found["r", "identity"]
     assert same.loss is not None
     assert same.loss[:3] == (0, 0, 0)
@@ -124,6 +125,24 @@ def test_a_planted_slice_is_found_and_confirmed_and_noise_is_not() -> None:
     found, looked = worst_slices.search(records, described, "nDCG@10")
     assert looked == 4
     assert [(s.slice, s.confirmed) for s in found] == [("words at least 4.00", True)]
+
+
+def test_a_slice_that_is_hard_for_everyone_is_not_held_against_a_ranker() -> None:
+    rng = np.random.default_rng(3)
+    hard, lost = {f"q{i}" for i in range(60)}, {f"q{i}" for i in range(60, 120)}
+    kinds = {f"q{i}": "hard" if i < 60 else "lost" if i < 120 else "easy" for i in range(240)}
+    described = {"home": {q: {"types": {"kind": kind}, "features": {}} for q, kind in kinds.items()}}
+    records = []
+    for q in kinds:
+        level = (0.3 if q in hard else 0.8) + float(rng.normal(0, 0.05))
+        records += [
+            ranking(q, level, "base"),
+            ranking(q, level - (0.4 if q in lost else 0) + float(rng.normal(0, 0.05))),
+        ]
+    found, _ = worst_slices.search(records, described, "nDCG@10", "base")
+    told = {(s.ranker, s.versus, s.slice) for s in found if s.confirmed}
+    assert ("base", None, "kind: hard") in told
+    assert {x for x in told if x[1] is not None} == {("r", "base", "kind: lost")}
 
 
 def test_false_discoveries_are_rare_where_there_is_nothing_to_find() -> None:
@@ -163,3 +182,27 @@ def test_verdicts_of_a_ranker_that_equals_the_baseline_are_inconclusive() -> Non
     records = [ranking(str(i), i / 10, r, c) for i in range(9) for r in ("base", "r") for c in ("home", "away")]
     found = five_tasks.five_tasks(records, {}, home="home", measure="nDCG@10", baseline="base", families={}, attacks={})
     assert {c.verdict for c in found.table if c.ranker == "r"} == {"inconclusive"}
+
+
+def test_a_group_is_the_mean_of_its_rankers_and_is_corrected_with_the_others() -> None:
+    kept = {"base": 0.9, "n1": 0.4, "n2": 0.6, "alone": 0.9}
+    records = []
+    for i in range(30):
+        for ranker, share in kept.items():
+            records += [
+                ranking(str(i), 0.5 + i / 100, ranker),
+                ranking(str(i), (0.5 + i / 100) * share, ranker, "away"),
+            ]
+    found = five_tasks.five_tasks(
+        records, {}, home="home", measure="nDCG@10", baseline="base", families={}, attacks={},
+        groups={"n1": "neural", "n2": "neural", "alone": "one of a kind"},
+    )  # fmt: skip
+    cells = {c.ranker: c for c in found.table if c.task[0] == "3"}
+    assert set(cells) == {*kept, "neural"}  # a group of one is that ranker, and is not told twice
+    neural = cells["neural"]
+    assert neural.members == ["n1", "n2"]
+    assert neural.value.value == pytest.approx(0.5)
+    assert neural.versus_baseline is not None
+    assert neural.versus_baseline.value == pytest.approx(0.4)
+    assert neural.verdict == "less robust"
+    assert (cells["n1"].members, cells["alone"].verdict) == ((), "inconclusive")

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from robustrank import audit, config, planner, query_types, store, summary
+from robustrank.cli import main
+from robustrank.collections import jsonl
 from robustrank.collections.competition import Competition
 from robustrank.errors import DataError
 from robustrank.redflags import red_flags
@@ -85,6 +88,14 @@ def spec(tmp_path: Path) -> config.AuditSpec:
     return config.parse(SPEC, folder=tmp_path)
 
 
+def traced_mean(folder: Path, operation: str, **where: str) -> float:
+    """The mean over queries of an operation end to end, by hand from what the command prints."""
+    pairs = [word for name, value in where.items() for word in ("--where", f"{name}={value}")]
+    lines = CliRunner().invoke(main, ["trace", str(folder), *pairs]).output.splitlines()
+    values = [[v["end"] for v in json.loads(line)["variants"] if v["operation"] == operation] for line in lines]
+    return float(sum(sum(found) / len(found) for found in values) / len(values))
+
+
 def test_an_audit_tells_wordings_edits_and_the_five_tasks(spec: config.AuditSpec, tmp_path: Path) -> None:
     found = audit.run(spec, tmp_path / "out")
     rows = {(w.ranker, w.operation, w.setting): w for w in found.five.wordings}
@@ -99,6 +110,8 @@ def test_an_audit_tells_wordings_edits_and_the_five_tasks(spec: config.AuditSpec
     assert (fooled.edits, fooled.promoted.value) == (1, 1.0)  # the other author changed nothing
     assert not [f for f in found.red_flags if f.check in ("identity", "invariant")]
     assert {c.task[0] for c in found.five.table} == {"1", "4", "5"}  # the game is no corpus, and types are too few
+    traced = traced_mean(tmp_path / "out", "keyboard", kind="variation", ranker="a")
+    assert traced == pytest.approx(rows["a", "keyboard", "end to end"].changed.value)
     again = summary.read(tmp_path / "out" / "summary.json")
     assert again.five == found.five or json.dumps(again.five, default=vars) == json.dumps(found.five, default=vars)
 
@@ -165,6 +178,20 @@ def test_rules_tell_answers_as_often_as_the_documentation_says() -> None:
     rows = [line.split("\t") for line in lines]
     right = sum(query_types.of(Query(i, text), "answer") == label for i, label, text in rows)
     assert (right, len(rows)) == (92, 110)
+
+
+def test_rules_tell_intents_as_often_as_the_documentation_says(shared_data: Path) -> None:
+    told = (Path(__file__).parents[1] / "data" / "intents.tsv").read_text(encoding="utf-8").splitlines()
+    asked = {
+        name: jsonl.queries(shared_data / name / "queries.jsonl", "type")[0]
+        for name in sorted({line.partition("\t")[0] for line in told})
+    }
+    pairs = [
+        (label, query_types.of(asked[name][query_id], "intent"))
+        for name, query_id, label in (t.split("\t") for t in told)
+    ]
+    assert (sum(label == rule for label, rule in pairs), len(pairs)) == (92, 120)
+    assert [rule for label, rule in pairs if label == "transactional"].count("transactional") == 3  # of 16
 
 
 @pytest.mark.parametrize(
