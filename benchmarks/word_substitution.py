@@ -5,7 +5,8 @@ every target starts with an empty cache, so nothing is answered for another's wo
 by line, and a run goes on where it was; ``report`` writes the tables, the curve and the examples from it. TextAttack
 wants an environment of its own (extra ``textattack``); where it is missing its rows are left out, and that is said.
 
-Targets are drawn by seed from documents not judged relevant, by the stratum of their clean rank.
+Targets are drawn by seed from documents not judged relevant, by the stratum of their clean rank. Scores of the clean lists
+are kept in ``lists.jsonl`` beside the records, so that going on does not pay for them again; they are in nobody's time.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -26,16 +27,17 @@ from robustrank.config import Plugin
 from robustrank.interfaces import Attack, CollectionRanker, Ranker
 from robustrank.oracle import MeteredOracle, MeteredRanker, apply, outcome
 from robustrank.ranking import order
+from robustrank.quality import of_case
 from robustrank.registry import build
 from robustrank.retrieval import first_stage
-from robustrank.types import Budget, Case, Collection, Perturbation, Query
+from robustrank.types import Budget, Case, Collection, Document, Perturbation, Query
 from robustrank.verify import verify
 
 HERE = Path(__file__).resolve().parents[1]
 DATA = HERE.parent / "shared" / "data"
 SEED, DEPTH, GOAL = 13, 100, 10
 STRATA = {"11-20": (11, 20), "21-50": (21, 50), "51-100": (51, 100), "last five": (96, 100)}
-SUBSTITUTES = "counterfitted|wordnet"
+SUBSTITUTES = "counterfitted|wordnet|glove"
 ATTACKS: dict[str, tuple[str, dict[str, Any], int | None]] = {
     "random": ("random_edits", {}, None),
     "ours, transfer": ("list_transfer", {}, None),
@@ -58,6 +60,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=6)
     parser.add_argument("--edits", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--attacks", nargs="+", default=list(ATTACKS))
+    parser.add_argument("--strata", nargs="+", default=list(STRATA))
     parser.add_argument("--minutes", type=float, default=25)
     options = parser.parse_args()
     if options.action == "run":
@@ -98,6 +101,23 @@ def _run(options: argparse.Namespace) -> None:
                     file.flush()
 
 
+class _Lists:
+    """Clean scores of lists, computed once."""
+
+    def __init__(self, path: Path, setting: str) -> None:
+        self._path, self._setting = path, setting
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self._known = {each["key"]: each["scores"] for each in map(json.loads, lines)}
+
+    def scores(self, ranker: Ranker, query: Query, docs: Sequence[Document]) -> list[float]:
+        key = f"{self._setting}|{query.query_id}"
+        if key not in self._known:
+            self._known[key] = dict(zip([doc.doc_id for doc in docs], ranker.score(query, docs), strict=True))
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"key": key, "scores": self._known[key]}) + "\n")
+        return [self._known[key][doc.doc_id] for doc in docs]
+
+
 def _params(ranker: str) -> dict[str, Any]:
     return {"model": "ms-marco-MiniLM-L-12-v2", "max_length": 256} if ranker == "cross_encoder" else {}
 
@@ -113,12 +133,14 @@ def _cases(
         found: Any = trec.rankings(path)
     else:
         found = first_stage(Plugin(use="bm25"), collection, queries, DEPTH)
+    lists = _Lists(options.records.with_name("lists.jsonl"), f"{options.collection}|{options.ranker}")
     for query in queries:
         docs = [collection.documents[doc_id] for doc_id in list(found[query.query_id])[:DEPTH]]
-        clean = list(zip([d.doc_id for d in docs], ranker.score(query, docs), strict=True))
+        clean = list(zip([d.doc_id for d in docs], lists.scores(ranker, query, docs), strict=True))
         ranking, by_id = order(clean), {doc.doc_id: doc for doc in docs}
         grades = collection.qrels.get(query.query_id, {})
-        for stratum, (first, last) in STRATA.items():
+        for stratum in options.strata:
+            first, last = STRATA[stratum]
             pool = [d for d in ranking[first - 1 : last] if grades.get(d, 0) < collection.relevant]
             if pool:
                 target = by_id[Random(f"{SEED}|target|{query.query_id}|{stratum}").choice(pool)]
@@ -160,9 +182,15 @@ def _attacked(
         "cpu_seconds": cpu,
         "victim_seconds": inside,
         "trajectory": list(oracle.trajectory),
+        "quality": {**of_case(case, done), "similarity": _similarity(case, done)},
         "before": case.target.text,
         "after": apply(done, case)[1].text,
     }
+
+
+def _similarity(case: Case, done: Perturbation) -> float:
+    encoder: Ranker = build("ranker", Plugin(use="bi_encoder", params={}))
+    return encoder.score(Query("", case.target.text), [apply(done, case)[1]])[0]
 
 
 if __name__ == "__main__":
