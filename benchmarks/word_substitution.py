@@ -5,8 +5,9 @@ every target starts with an empty cache, so nothing is answered for another's wo
 by line, and a run goes on where it was; ``report`` writes the tables, the curve and the examples from it. TextAttack
 wants an environment of its own (extra ``textattack``); where it is missing its rows are left out, and that is said.
 
-Targets are drawn by seed from documents not judged relevant, by the stratum of their clean rank. Scores of the clean lists
-are kept in ``lists.jsonl`` beside the records, so that going on does not pay for them again; they are in nobody's time.
+Targets are drawn by seed from documents not judged relevant, by the stratum of their clean rank. Scores of the clean
+lists are kept in ``lists.jsonl`` beside the records, so that going on does not pay for them again; they are in
+nobody's time.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from robustrank.collections.beir import Beir
 from robustrank.config import Plugin
 from robustrank.interfaces import Attack, CollectionRanker, Ranker
 from robustrank.oracle import MeteredOracle, MeteredRanker, apply, outcome
-from robustrank.ranking import order
 from robustrank.quality import of_case
+from robustrank.ranking import order
 from robustrank.registry import build
 from robustrank.retrieval import first_stage
 from robustrank.types import Budget, Case, Collection, Document, Perturbation, Query
@@ -38,6 +39,11 @@ DATA = HERE.parent / "shared" / "data"
 SEED, DEPTH, GOAL = 13, 100, 10
 STRATA = {"11-20": (11, 20), "21-50": (21, 50), "51-100": (51, 100), "last five": (96, 100)}
 SUBSTITUTES = "counterfitted|wordnet|glove"
+RANKERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "cross_encoder": ("cross_encoder", {"model": "ms-marco-MiniLM-L-12-v2", "max_length": 256}),
+    "bi_encoder": ("bi_encoder", {}),
+    "tiny": ("cross_encoder", {"model": "robustrank-tiny"}),
+}
 TINY = {"use": "cross_encoder", "model": "robustrank-tiny"}
 ATTACKS: dict[str, tuple[str, dict[str, Any], Callable[[int], int | None]]] = {
     "random": ("random_edits", {}, lambda edits: None),
@@ -64,7 +70,7 @@ def main() -> None:
     parser.add_argument("action", choices=["run", "report"])
     parser.add_argument("--records", type=Path, default=HERE / "reports" / "word-substitution" / "records.jsonl")
     parser.add_argument("--collection", default="msmarco-dl19")
-    parser.add_argument("--ranker", default="cross_encoder")
+    parser.add_argument("--ranker", default="cross_encoder", choices=list(RANKERS))
     parser.add_argument("--queries", type=int, default=6)
     parser.add_argument("--edits", type=int, nargs="+", default=[5, 10])
     parser.add_argument("--attacks", nargs="+", default=list(ATTACKS))
@@ -85,7 +91,8 @@ def _run(options: argparse.Namespace) -> None:
     if options.records.exists():
         done = {json.loads(line)["key"] for line in options.records.read_text(encoding="utf-8").splitlines()}
     collection: Collection = Beir(path=str(DATA / options.collection)).load()
-    built: Any = build("ranker", Plugin(use=options.ranker, params=_params(options.ranker)))
+    use, params = RANKERS[options.ranker]
+    built: Any = build("ranker", Plugin(use=use, params=params))
     ranker: Ranker = built.fit(collection) if isinstance(built, CollectionRanker) else built
     ranker.score(Query("", "warm"), list(collection.documents.values())[:2])
     options.records.parent.mkdir(parents=True, exist_ok=True)
@@ -114,20 +121,18 @@ class _Lists:
 
     def __init__(self, path: Path, setting: str) -> None:
         self._path, self._setting = path, setting
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        self._known = {each["key"]: each["scores"] for each in map(json.loads, lines)}
+        self._known: dict[str, dict[str, float]] = {}
 
     def scores(self, ranker: Ranker, query: Query, docs: Sequence[Document]) -> list[float]:
         key = f"{self._setting}|{query.query_id}"
+        if key not in self._known and self._path.exists():  # another run may have been here meanwhile
+            lines = self._path.read_text(encoding="utf-8").splitlines()
+            self._known = {each["key"]: each["scores"] for each in map(json.loads, lines)}
         if key not in self._known:
             self._known[key] = dict(zip([doc.doc_id for doc in docs], ranker.score(query, docs), strict=True))
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"key": key, "scores": self._known[key]}) + "\n")
         return [self._known[key][doc.doc_id] for doc in docs]
-
-
-def _params(ranker: str) -> dict[str, Any]:
-    return {"model": "ms-marco-MiniLM-L-12-v2", "max_length": 256} if ranker == "cross_encoder" else {}
 
 
 def _cases(

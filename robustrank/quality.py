@@ -3,8 +3,8 @@
 Fluency is the perplexity under the English word trigram model that comes inside the package pocketsphinx (extra
 ``fluency``); without it the figures that need it are absent. A document is called detected at a false positive rate
 when its perplexity is as high as that of at most this share of clean documents of the same list (a conformal p value,
-so the rate holds on clean documents whatever their distribution). Grammar and parts of speech want the extra ``grammar``
-(:mod:`robustrank.grammar`). Antonyms are not looked for: the bundled tables of substitutes leave them out.
+so the rate holds on clean documents whatever their distribution). Grammar and parts of speech want the extra
+``grammar`` (:mod:`robustrank.grammar`). Antonyms are not looked for: the bundled tables of substitutes leave them out.
 """
 
 from __future__ import annotations

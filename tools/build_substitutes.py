@@ -194,9 +194,7 @@ def main() -> None:
             counterfitted_pairs(options.counterfitted, wordnet, dropped),
             opposites,
         )
-        write(
-            options.output / "glove.json.gz", glove_pairs(options.glove, wordnet, dropped, opposites), opposites
-        )
+        write(options.output / "glove.json.gz", glove_pairs(options.glove, wordnet, dropped, opposites), opposites)
         pairs = mutual_pairs(options.counterfitted, options.output / "counterfitted.json.gz")
         write(options.output / "counterfitted-mutual.json.gz", pairs, opposites)
 

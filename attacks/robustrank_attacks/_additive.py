@@ -54,7 +54,7 @@ class AdditiveModel:
         self._features[name] = _unit(values)
 
     def promising(self, count: int) -> list[int]:
-        """So many edits of which the most is hoped before anything is asked, every position's best before its second."""
+        """So many edits that look best before anything is asked, every position's best before its second."""
         hoped = np.stack(list(self._features.values()), axis=1) @ self._weights()
         place = np.empty(len(hoped))
         for start, end in zip(self._starts, [*self._starts[1:], len(hoped)], strict=True):

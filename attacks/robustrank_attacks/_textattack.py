@@ -1,4 +1,4 @@
-"""The package TextAttack, loaded where it is asked for and kept from touching anything else, and its goal for rankers."""
+"""The package TextAttack, loaded only where asked for and kept from touching anything else, and its goal here."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
-from robustrank.errors import MissingExtra
+from robustrank.errors import BudgetExhausted, MissingExtra
+from robustrank.interfaces import Oracle
 from robustrank.substitutes import function_words
+from robustrank.types import Perturbation
 
 
 def goal(textattack: Any, score: Callable[[Sequence[Any]], Sequence[float]], done: Callable[[], bool]) -> Any:
@@ -45,6 +47,22 @@ def goal(textattack: Any, score: Callable[[Sequence[Any]], Sequence[float]], don
 
     # TextAttack looks at the class of its model wrapper's model.
     return ReachRank(SimpleNamespace(model=None), use_cache=False)
+
+
+def paid(oracle: Oracle, trials: Sequence[Perturbation]) -> list[tuple[int, float]]:
+    """Rank and score of as many trials as the budget pays for: TextAttack asks a whole step at once."""
+    return oracle.outcomes(trials[: oracle.affordable()])
+
+
+def answered(outcomes: Sequence[tuple[int, float]], asked: int) -> list[float]:
+    """The scores TextAttack asked for.
+
+    Raises:
+        BudgetExhausted: Some of them could not be paid, so its search ends here.
+    """
+    if len(outcomes) < asked:
+        raise BudgetExhausted(f"{asked - len(outcomes)} of {asked} texts were not paid for")
+    return [score for _, score in outcomes]
 
 
 @contextmanager

@@ -4,8 +4,8 @@ Morris et al.: TextAttack, EMNLP 2020 (demonstrations). Of a recipe the transfor
 stay; its goal, which is to change a label, becomes the rank. Meter and verification are RobustRank's: a recipe's texts
 count where they keep the number of words and what stands between them.
 
-Many recipes download word vectors or models when they are built (TextFooler, BERT-Attack, PWWS); where these cannot be had,
-the error says so. ``DeepWordBugGao2018`` and ``Pruthi2019`` need none.
+Many recipes download word vectors or models when they are built (TextFooler, BERT-Attack, PWWS); where these cannot be
+had, the error says so. ``DeepWordBugGao2018`` and ``Pruthi2019`` need none.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from robustrank.types import (
     Surface,
     ThreatModel,
 )
-from robustrank_attacks._textattack import goal, package
+from robustrank_attacks._textattack import answered, goal, package, paid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +122,12 @@ class _Search:
 
     def score(self, shown: Sequence[Any]) -> list[float]:
         texts = [text.text for text in shown]
-        outcomes = self._oracle.outcomes([Perturbation(target=text) for text in texts])
-        for text, (rank, score) in zip(texts, outcomes, strict=True):
-            if score > self._best_score and self._legal(text):
+        outcomes = paid(self._oracle, [Perturbation(target=text) for text in texts])
+        for text, (rank, score) in zip(texts, outcomes, strict=False):
+            if text != self._case.target.text and score > self._best_score and self._legal(text):
                 self._best_score, self.best = score, text
-                self.done = text != self._case.target.text and rank <= self._case.goal_rank
-        return [score for _, score in outcomes]
+                self.done = rank <= self._case.goal_rank
+        return answered(outcomes, len(texts))
 
     def _legal(self, text: str) -> bool:
         """Whether the harness could count it: words replaced one by one, and no more of them than allowed."""

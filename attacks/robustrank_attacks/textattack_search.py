@@ -22,7 +22,7 @@ from robustrank.substitute_sets import load
 from robustrank.text import substitute, words
 from robustrank.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
 from robustrank_attacks._options import require_choice, require_positive
-from robustrank_attacks._textattack import goal, package
+from robustrank_attacks._textattack import answered, goal, package, paid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,15 +93,16 @@ class _Search:
         """The victim's scores; the best legal trial is remembered, with its rank."""
         trials = [text.words for text in shown]
         texts = [self._text(trial) for trial in trials]
-        outcomes = self._oracle.outcomes([Perturbation(target=text) for text in texts])
+        outcomes = paid(self._oracle, [Perturbation(target=text) for text in texts])
         scores = [score for _, score in outcomes]
-        legal = [i for i, trial in enumerate(trials) if "UNK" not in trial]  # probes of importance are no candidates
+        # Probes of importance are no candidates.
+        legal = [i for i, trial in enumerate(trials[: len(outcomes)]) if "UNK" not in trial]
         top = max(legal, key=lambda i: scores[i], default=None)
         if top is not None and scores[top] > self._best_score:
             self._best_score = scores[top]
             self.best = texts[top] if texts[top] != self._case.target.text else None
             self.done = self.best is not None and outcomes[top][0] <= self._case.goal_rank
-        return scores
+        return answered(outcomes, len(texts))
 
     def _text(self, trial: Sequence[str]) -> str:
         pairs = zip(self._positions, trial, strict=True)

@@ -91,14 +91,14 @@ def test_the_budget_of_calls_holds_and_the_best_so_far_is_returned(table: str) -
         assert oracle.spent <= calls
 
 
-LETTERS = WordWeights(weights={"old": -2.0, "cold": -1.0, "tea": -1.5})
+LETTERS = WordWeights(weights={"ancient": -2.0, "frozen": -1.0, "coffee": -1.5})
 
 
 @needs_textattack
 @pytest.mark.parametrize("recipe", ["DeepWordBugGao2018", "Pruthi2019"])
 def test_a_recipe_by_name_lifts_a_document_legally_and_the_same_seed_gives_the_same_text(recipe: str) -> None:
     ranker, attack, budget = MeteredRanker(LETTERS), TextAttackRecipe(recipe=recipe), Budget(edits=2, calls=60)
-    case = make_case(ranker, "q", ["none", "nothing", "Old, cold; warm end-to-end tea"], 2)
+    case = make_case(ranker, "q", ["none", "nothing", "Ancient, frozen; warm end-to-end coffee"], 2)
     found = []
     for _ in range(2):
         oracle = MeteredOracle(ranker, case, attack.threat, budget)
@@ -114,7 +114,7 @@ def test_a_recipe_by_name_lifts_a_document_legally_and_the_same_seed_gives_the_s
 @needs_textattack
 def test_an_unknown_recipe_names_the_known_ones_and_one_that_cannot_be_built_says_so() -> None:
     ranker = MeteredRanker(LETTERS)
-    case = make_case(ranker, "q", ["none", "old tea"], 1)
+    case = make_case(ranker, "q", ["none", "ancient coffee"], 1)
     for attack, message in [
         (TextAttackRecipe(recipe="TextFoolerJin"), "no recipe 'TextFoolerJin' .*TextFoolerJin2019"),
         (TextAttackRecipe(recipe="BERTAttackLi2020"), "BERTAttackLi2020 cannot be built here"),
@@ -128,9 +128,9 @@ def test_a_ranker_is_a_model_that_textattack_attacks_by_itself() -> None:
     import textattack
 
     model = as_classifier(LETTERS, Query("q", "q"), bar=-0.5)
-    assert model(["old tea", "none"]).round(3).tolist() == [[0.953, 0.047], [0.378, 0.622]]
+    assert model(["ancient coffee", "none"]).round(3).tolist() == [[0.953, 0.047], [0.378, 0.622]]
     attack = textattack.attack_recipes.DeepWordBugGao2018.build(model)
-    result = attack.attack("old tea with milk", 0)
+    result = attack.attack("ancient coffee with milk", 0)
     assert isinstance(result, textattack.attack_results.SuccessfulAttackResult)
     assert LETTERS.score(Query("q", "q"), [Document("", result.perturbed_text())])[0] > -0.5
 
