@@ -97,9 +97,9 @@ def as_classifier(ranker: Ranker, query: Query, bar: float) -> Any:
         bar: The score to pass.
     """
     with package() as textattack:
-        base = textattack.models.wrappers.ModelWrapper
+        wrappers = textattack.models.wrappers
 
-    class RankerModel(base):  # type: ignore[misc]
+    class RankerModel(wrappers.ModelWrapper):  # type: ignore[misc]
         def __init__(self) -> None:
             self.model = ranker
 
