@@ -53,11 +53,11 @@ Written by `python benchmarks/word_substitution.py report` from `records.jsonl`,
 substitutes (`counterfitted|wordnet|glove`), edit budgets, targets and meter for every attack. Success is reaching the
 top 10 with a change that the harness verified. Values are means with 95 % intervals over queries. Pairs are those
 asked of the victim; wall seconds depend on what else the machine did, CPU seconds less so, and a ranker of the
-attacker's own costs seconds and no pairs. Ours may ask four pairs a word allowed (weights: two; and once 120, a fifth of what the beam may), TextAttack's beam
-600, its greedy-WIR what it likes. Rankers: `cross_encoder` is the bundled MiniLM-L12 in int8, `bi_encoder` MiniLM-L6,
-`tiny` robustrank-tiny, which is also the own ranker against the other two. It was trained on what that bi-encoder
-scores, so against the bi-encoder it is no stranger. Similarity is a bi-encoder's cosine; detection is by a trigram
-model."""
+attacker's own costs seconds and no pairs. Ours may ask four pairs a word allowed (weights: two; and once 120, a fifth
+of what the beam may), TextAttack's beam 600, its greedy-WIR what it likes. Rankers: `cross_encoder` is the bundled
+MiniLM-L12 in int8, `bi_encoder` MiniLM-L6, `tiny` robustrank-tiny, which is also the own ranker against the other
+two. It was trained on what that bi-encoder scores, so against the bi-encoder it is no stranger. Similarity is a bi-
+encoder's cosine; detection is by a trigram model."""
 COLUMNS = (
     "attack", "stratum", "n (queries)", "top 10", "promoted", "boost", "pairs", "wall s", "CPU s", "in victim", *QUALITY
 )  # fmt: skip
@@ -71,8 +71,8 @@ def _header(columns: Sequence[str]) -> str:
 
 
 TABLE = _header(COLUMNS)
-RATIOS = f"""Paired on the targets that both attacked. Pairs, wall and CPU are theirs divided by ours: above 1 ours spends
-less.
+RATIOS = f"""\
+Paired on the targets that both attacked. Pairs, wall and CPU are theirs divided by ours: above 1 ours spends less.
 
 {_header(COMPARED)}"""
 

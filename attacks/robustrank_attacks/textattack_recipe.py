@@ -97,9 +97,9 @@ def as_classifier(ranker: Ranker, query: Query, bar: float) -> Any:
         bar: The score to pass.
     """
     with package() as textattack:
-        wrappers = textattack.models.wrappers
+        base: Any = textattack.models.wrappers.ModelWrapper
 
-    class RankerModel(wrappers.ModelWrapper):  # type: ignore[misc]
+    class RankerModel(base):  # type: ignore[misc]
         def __init__(self) -> None:
             self.model = ranker
 

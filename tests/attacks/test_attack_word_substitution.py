@@ -226,6 +226,7 @@ SENTENCES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("access", ["weights", "scores"])
 def test_on_a_neural_ranker_it_reaches_most_of_what_enumeration_finds_for_a_fraction_of_the_pairs(
     access: str,
