@@ -57,7 +57,11 @@ attacker's own costs seconds and no pairs. Ours may ask four pairs a word allowe
 of what the beam may), TextAttack's beam 600, its greedy-WIR what it likes. Rankers: `cross_encoder` is the bundled
 MiniLM-L12 in int8, `bi_encoder` MiniLM-L6, `tiny` robustrank-tiny, which is also the own ranker against the other
 two. It was trained on what that bi-encoder scores, so against the bi-encoder it is no stranger. Similarity is a bi-
-encoder's cosine; detection is by a trigram model."""
+encoder's cosine; detection is by a trigram model.
+
+TextAttack's rows of the cross-encoder were run before ours on a busier machine, so their wall ratio flatters ours: read
+the CPU ratio there, or `timing.md`, where both took turns. In the other settings all took turns. What share of the
+optimum is reached where all texts can be enumerated stands in `optimum.txt`, by `benchmarks/optimum_share.py 12`."""
 COLUMNS = (
     "attack", "stratum", "n (queries)", "top 10", "promoted", "boost", "pairs", "wall s", "CPU s", "in victim", *QUALITY
 )  # fmt: skip
