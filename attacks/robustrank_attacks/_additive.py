@@ -32,19 +32,34 @@ class AdditiveModel:
     Args:
         possible: Position to its substitutes.
         features: Name to one number per edit, in the order of ``possible``; higher should mean a higher score.
+        trust: Name to a feature's expected weight, where it is not 1; its spread is as large.
     """
 
-    def __init__(self, possible: Mapping[int, Sequence[str]], features: Mapping[str, Floats]) -> None:
+    def __init__(
+        self,
+        possible: Mapping[int, Sequence[str]],
+        features: Mapping[str, Floats],
+        trust: Mapping[str, float] | None = None,
+    ) -> None:
         self.edits = [(position, word) for position, others in possible.items() for word in others]
         places = np.array([position for position, _ in self.edits])
         _, self._starts, self._group = np.unique(places, return_index=True, return_inverse=True)
         self._features = {name: _unit(values) for name, values in features.items()}
+        self._trust = trust or {}
         self._sets: list[NDArray[np.intp]] = []
         self._changes: list[float] = []
 
     def know(self, name: str, values: Floats) -> None:
         """Set or replace a feature."""
         self._features[name] = _unit(values)
+
+    def promising(self, count: int) -> list[int]:
+        """So many edits that look best before anything is asked, every position's best before its second."""
+        hoped = np.stack(list(self._features.values()), axis=1) @ self._weights()
+        place = np.empty(len(hoped))
+        for start, end in zip(self._starts, [*self._starts[1:], len(hoped)], strict=True):
+            place[start + np.argsort(-hoped[start:end], kind="stable")] = np.arange(end - start)
+        return sorted(int(edit) for edit in np.lexsort((-hoped, place))[:count])
 
     def observe(self, edits: Sequence[int], change: float) -> None:
         """The score of the text with these edits (their numbers), minus that of the clean text."""
@@ -55,8 +70,9 @@ class AdditiveModel:
         """Amounts of all edits, drawn from the posterior; at warmth 0, their means."""
         columns = np.stack(list(self._features.values()), axis=1)
         edits, known, groups = len(self.edits), columns.shape[1], len(self._starts)
-        spread = np.concatenate([np.ones(known), np.full(groups, SHARED), np.full(edits, OWN)])
-        prior = np.concatenate([np.ones(known), np.zeros(groups + edits)])
+        trust = self._weights()
+        spread = np.concatenate([np.square(trust), np.full(groups, SHARED), np.full(edits, OWN)])
+        prior = np.concatenate([trust, np.zeros(groups + edits)])
         weights = prior + warmth * np.sqrt(spread) * rng.standard_normal(len(prior))
         if self._sets:
             rows = np.zeros((len(self._sets), len(prior)))
@@ -83,6 +99,9 @@ class AdditiveModel:
         ]
         ranked = sorted((edit for edit in tops if amounts[edit] > 0), key=lambda edit: -amounts[edit])
         return sorted(int(edit) for edit in ranked[:limit])
+
+    def _weights(self) -> Floats:
+        return np.array([self._trust.get(name, 1.0) for name in self._features])
 
     def _typical(self, sizes: NDArray[np.intp]) -> float:
         """The root mean square of an edit's amount, were the edits of a text independent."""

@@ -10,21 +10,19 @@ words, and every trial is rebuilt from the document itself in the audit's word u
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from robustrank.errors import BudgetExhausted, MissingExtra
+from robustrank.errors import BudgetExhausted
 from robustrank.interfaces import Oracle
 from robustrank.substitute_sets import load
 from robustrank.text import substitute, words
 from robustrank.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
 from robustrank_attacks._options import require_choice, require_positive
+from robustrank_attacks._textattack import answered, goal, package, paid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +54,14 @@ class TextAttackSearch:
         limit = oracle.budget.edits
         if limit == 0 or oracle.affordable() == 0 or oracle.rank([Perturbation()])[0] <= case.goal_rank:
             return Perturbation()
-        with _textattack() as textattack:
+        with package() as textattack:
             possible = load(self.substitutes).within(case.target.text)
             shown = _shown(case.target.text, possible, textattack)
             if not shown:
                 return Perturbation()
             search = _Search(case, oracle, [position for position, _ in shown])
             attack = textattack.Attack(
-                _goal(textattack, search),
+                goal(textattack, search.score, lambda: search.done),
                 _constraints(textattack, limit),
                 _swap(textattack, {word: possible[position] for position, word in shown}),
                 self._method(textattack),
@@ -90,20 +88,21 @@ class _Search:
         self._best_score = float("-inf")
         self.best: str | None = None
         self.done = False
-        self.model = self  # TextAttack looks at the class of its model wrapper's model
 
-    def score(self, trials: Sequence[Sequence[str]]) -> list[float]:
+    def score(self, shown: Sequence[Any]) -> list[float]:
         """The victim's scores; the best legal trial is remembered, with its rank."""
+        trials = [text.words for text in shown]
         texts = [self._text(trial) for trial in trials]
-        outcomes = self._oracle.outcomes([Perturbation(target=text) for text in texts])
+        outcomes = paid(self._oracle, [Perturbation(target=text) for text in texts])
         scores = [score for _, score in outcomes]
-        legal = [i for i, trial in enumerate(trials) if "UNK" not in trial]  # probes of importance are no candidates
+        # Probes of importance are no candidates.
+        legal = [i for i, trial in enumerate(trials[: len(outcomes)]) if "UNK" not in trial]
         top = max(legal, key=lambda i: scores[i], default=None)
         if top is not None and scores[top] > self._best_score:
             self._best_score = scores[top]
             self.best = texts[top] if texts[top] != self._case.target.text else None
             self.done = self.best is not None and outcomes[top][0] <= self._case.goal_rank
-        return scores
+        return answered(outcomes, len(texts))
 
     def _text(self, trial: Sequence[str]) -> str:
         pairs = zip(self._positions, trial, strict=True)
@@ -122,31 +121,6 @@ def _shown(text: str, possible: Mapping[int, Sequence[str]], textattack: Any) ->
     ]
 
 
-def _goal(textattack: Any, search: _Search) -> Any:
-    class ReachRank(textattack.goal_functions.GoalFunction):  # type: ignore[misc]
-        """The higher the victim's score the better; complete when the target's rank is good enough."""
-
-        def _call_model(self, texts: Sequence[Any]) -> list[float]:
-            return search.score([text.words for text in texts])
-
-        def _is_goal_complete(self, output: float, text: Any) -> bool:
-            return search.done
-
-        def _get_score(self, output: float, text: Any) -> float:
-            return float(output)
-
-        def _get_displayed_output(self, output: float) -> float:
-            return output
-
-        def _goal_function_result_type(self) -> Any:
-            return textattack.goal_function_results.ClassificationGoalFunctionResult
-
-        def _process_model_outputs(self, inputs: Any, outputs: Any) -> Any:
-            return outputs
-
-    return ReachRank(search, use_cache=False)
-
-
 def _constraints(textattack: Any, limit: int | None) -> list[Any]:
     found = [textattack.constraints.pre_transformation.RepeatModification()]
     if limit is not None:
@@ -162,47 +136,3 @@ def _swap(textattack: Any, table: Mapping[str, Sequence[str]]) -> Any:
             return list(table.get(word, ()))
 
     return FromTable()
-
-
-@contextmanager
-def _textattack() -> Iterator[Any]:
-    """The package, with the logging it resets at import put back."""
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
-    try:
-        with _stop_words():
-            import textattack
-            import textattack.constraints.overlap
-            import textattack.constraints.pre_transformation
-            import textattack.goal_functions
-            import textattack.search_methods
-            import textattack.transformations.word_swaps
-    except ImportError as error:
-        package = error.name or "textattack"
-        raise MissingExtra("the textattack attack", extra="textattack", package=package) from error
-    finally:
-        root.setLevel(level)
-        root.handlers[:] = handlers
-    textattack.shared.logger.setLevel(logging.ERROR)  # it warns of every goal function that is not its own
-    yield textattack
-
-
-@contextmanager
-def _stop_words() -> Iterator[None]:
-    """A list of stop words for TextAttack's import, which fails without one; the searches here use none."""
-    import nltk
-
-    try:
-        nltk.data.find("corpora/stopwords")
-    except LookupError:
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "corpora" / "stopwords" / "english"
-            path.parent.mkdir(parents=True)
-            path.write_text("the\n", encoding="utf-8")
-            nltk.data.path.insert(0, folder)
-            try:
-                yield
-            finally:
-                nltk.data.path.remove(folder)
-    else:
-        yield

@@ -6,6 +6,9 @@ ranks only the place the document takes. With access to the weights, one backwar
 every substitute at every position (Ebrahimi et al., HotFlip, ACL 2018); the gains are one more feature whose worth the
 answers tell, and are linearised again at the best text found.
 
+An attacker may also own a ranker: what single edits do to the score of any public one is a prior, too, and costs the
+victim nothing (transfer as in PRADA, but corrected by the victim's own answers). The victim itself is refused as one.
+
 On a ranker that is additive in its words the search ends at the best text there is (tested against enumeration).
 """
 
@@ -20,10 +23,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.interfaces import Oracle
+from robustrank.errors import PluginError
+from robustrank.interfaces import Oracle, Ranker
 from robustrank.substitute_sets import load
 from robustrank.text import match_case, substitute, words
-from robustrank.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
+from robustrank.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel, WordGradients
 from robustrank_attacks._additive import AdditiveModel
 from robustrank_attacks._listed import opinions
 from robustrank_attacks._options import require_choice, require_positive
@@ -34,6 +38,9 @@ ANY = "any"
 REDRAWS = 8
 """Draws in a row that propose a text asked before, after which there is nothing left to ask."""
 
+
+TRUST = {"surrogate": 0.3, "query": 0.4, "list": 0.2, "first order": 0.2}
+"""Expected weights of the features: least squares over single edits of targets of TREC DL 2021, rounded."""
 
 WARMTH = 0.3
 """Share of the posterior's spread that draws have: with few pairs to ask, what looks good is asked first."""
@@ -47,12 +54,16 @@ class WordSubstitution:
         access: What it sees of the victim: ``"weights"``, ``"scores"`` or ``"ranks"``.
         substitutes: The set of substitutes (:func:`robustrank.substitute_sets.load`), or ``"any"``: every word of
             the ranked list and of the query, at every position.
+        surrogate: A ranker of the attacker's own, as a table with ``use``. Not the victim.
+        looks: Single edits of a document to try on the surrogate.
         pairs: Pairs to ask at most, backward passes included; the audit's budget may allow fewer.
         batch: Texts to score between two looks at the answers.
     """
 
     access: Literal["weights", "scores", "ranks"] = "scores"
     substitutes: str = "counterfitted|wordnet"
+    surrogate: Ranker | None = None
+    looks: int = 400
     pairs: int = 60
     batch: int = 4
 
@@ -60,6 +71,7 @@ class WordSubstitution:
         require_choice("word_substitution", "access", [self.access], ["weights", "scores", "ranks"])
         require_positive("word_substitution", "pairs", self.pairs)
         require_positive("word_substitution", "batch", self.batch)
+        require_positive("word_substitution", "looks", self.looks)
 
     @property
     def threat(self) -> ThreatModel:
@@ -122,7 +134,7 @@ class _Search:
         self._possible = possible
         found = words(case.target.text)
         self._original = {at: found[at].text for at in possible}
-        self._model = AdditiveModel(self._possible, opinions(case, self._possible))
+        self._model = AdditiveModel(self._possible, opinions(case, self._possible), TRUST)
         self._linear: list[NDArray[np.float64]] = []
         self._asked: set[tuple[int, ...]] = {()}
         self._before = 0.0
@@ -131,6 +143,8 @@ class _Search:
     def run(self) -> Perturbation:
         """Ask until the goal is reached, the pairs are spent or nothing new comes to mind."""
         self._before = self._ask([Perturbation()])[0][1]
+        if self._attack.surrogate is not None:
+            self._consult(self._attack.surrogate)
         while True:
             if self._attack.access == "weights" and self._affordable() > 1:
                 self._linearise()
@@ -170,10 +184,34 @@ class _Search:
 
     def _linearise(self) -> None:
         """First-order amounts of all edits at the best text so far, averaged over the texts looked at."""
-        asked = {at: [*others, self._original[at]] for at, others in self._possible.items()}
-        gains = self._oracle.gradients(self._written(self._best[1]), asked).gains
-        self._linear.append(np.array([gain - gains[at][-1] for at in self._possible for gain in gains[at][:-1]]))
+        found = self._oracle.gradients(self._written(self._best[1]), self._asked_of_gradients)
+        self._linear.append(self._amounts(found))
         self._model.know("first order", np.mean(self._linear, axis=0))
+
+    def _consult(self, surrogate: Ranker) -> None:
+        """What single edits of the clean text do to the score of the attacker's own ranker.
+
+        Raises:
+            PluginError: It gives the clean text the victim's own score, so it is the victim.
+        """
+        query, target, edits = self._case.query, self._case.target, self._model.edits
+        looked = self._model.promising(self._attack.looks)
+        texts = [target.text, *(substitute(target.text, dict([edits[edit]])) for edit in looked)]
+        clean, *scores = surrogate.score(query, [target._replace(text=text) for text in texts])
+        if self._attack.access != "ranks" and clean == self._before:
+            raise PluginError(f"word_substitution: the surrogate {surrogate.card.name} is the victim itself")
+        effects = np.full(len(edits), np.mean(scores) - clean)
+        effects[looked] = np.array(scores) - clean
+        self._model.know("surrogate", effects)
+
+    @property
+    def _asked_of_gradients(self) -> dict[int, list[str]]:
+        """The substitutes and the word itself, whose gain is subtracted at a text that has another there."""
+        return {at: [*others, self._original[at]] for at, others in self._possible.items()}
+
+    def _amounts(self, found: WordGradients) -> NDArray[np.float64]:
+        gains = found.gains
+        return np.array([gain - gains[at][-1] for at in self._possible for gain in gains[at][:-1]])
 
     def _written(self, edits: tuple[int, ...]) -> Perturbation:
         chosen = dict(self._model.edits[edit] for edit in edits)

@@ -15,8 +15,9 @@ from robustrank.oracle import MeteredOracle, MeteredRanker
 from robustrank.substitutes import load
 from robustrank.testing import WordWeights, make_case
 from robustrank.text import substitute
-from robustrank.types import Budget, Case, Query
+from robustrank.types import Budget, Case, Document, Query
 from robustrank.verify import verify
+from robustrank_attacks.textattack_recipe import TextAttackRecipe, as_classifier
 from robustrank_attacks.textattack_search import TextAttackSearch
 
 needs_textattack = pytest.mark.skipif(
@@ -88,3 +89,57 @@ def test_the_budget_of_calls_holds_and_the_best_so_far_is_returned(table: str) -
         oracle = MeteredOracle(ranker, case, attack.threat, Budget(edits=2, calls=calls))
         attack.perturb(case, oracle, Random(0))
         assert oracle.spent <= calls
+
+
+LETTERS = WordWeights(weights={"ancient": -2.0, "frozen": -1.0, "coffee": -1.5})
+
+
+@needs_textattack
+@pytest.mark.parametrize("recipe", ["DeepWordBugGao2018", "Pruthi2019"])
+def test_a_recipe_by_name_lifts_a_document_legally_and_the_same_seed_gives_the_same_text(recipe: str) -> None:
+    ranker, attack, budget = MeteredRanker(LETTERS), TextAttackRecipe(recipe=recipe), Budget(edits=2, calls=60)
+    case = make_case(ranker, "q", ["none", "nothing", "Ancient, frozen; warm end-to-end coffee"], 2)
+    found = []
+    for _ in range(2):
+        oracle = MeteredOracle(ranker, case, attack.threat, budget)
+        found.append(attack.perturb(case, oracle, Random(0)))
+        assert oracle.spent <= 60
+    assert found[0] == found[1]
+    assert found[0].target is not None
+    assert not verify(case, found[0], attack.threat, budget).violations
+    before, after = ranker.score(case.query, [case.target, case.target._replace(text=found[0].target)])
+    assert after > before
+
+
+@needs_textattack
+def test_an_unknown_recipe_names_the_known_ones_and_one_that_cannot_be_built_says_so() -> None:
+    ranker = MeteredRanker(LETTERS)
+    case = make_case(ranker, "q", ["none", "ancient coffee"], 1)
+    for attack, message in [
+        (TextAttackRecipe(recipe="TextFoolerJin"), "no recipe 'TextFoolerJin' .*TextFoolerJin2019"),
+        (TextAttackRecipe(recipe="BERTAttackLi2020"), "BERTAttackLi2020 cannot be built here"),
+    ]:
+        with pytest.raises(PluginError, match=message):
+            attack.perturb(case, MeteredOracle(ranker, case, attack.threat, Budget()), Random(0))
+
+
+@needs_textattack
+def test_a_ranker_is_a_model_that_textattack_attacks_by_itself() -> None:
+    import textattack
+
+    model = as_classifier(LETTERS, Query("q", "q"), bar=-0.5)
+    assert model(["ancient coffee", "none"]).round(3).tolist() == [[0.953, 0.047], [0.378, 0.622]]
+    attack = textattack.attack_recipes.DeepWordBugGao2018.build(model)
+    result = attack.attack("ancient coffee with milk", 0)
+    assert isinstance(result, textattack.attack_results.SuccessfulAttackResult)
+    assert LETTERS.score(Query("q", "q"), [Document("", result.perturbed_text())])[0] > -0.5
+
+
+@pytest.mark.skipif(find_spec("textattack") is not None, reason="textattack is installed")
+def test_recipes_and_the_model_name_the_extra_too() -> None:
+    ranker = MeteredRanker(RANKER)
+    case, attack = make_case(ranker, "q", TEXTS, 2), TextAttackRecipe()
+    with pytest.raises(MissingExtra, match=r"pip install 'robustrank\[textattack\]'"):
+        attack.perturb(case, MeteredOracle(ranker, case, attack.threat, Budget()), Random(0))
+    with pytest.raises(MissingExtra, match=r"pip install 'robustrank\[textattack\]'"):
+        as_classifier(RANKER, Query("q", "q"), 0.0)

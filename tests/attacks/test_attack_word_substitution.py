@@ -15,6 +15,7 @@ from robustrank.errors import AccessDenied, PluginError
 from robustrank.interfaces import Ranker
 from robustrank.oracle import MeteredOracle, MeteredRanker
 from robustrank.rankers.bm25 import BM25
+from robustrank.rankers.cross_encoder import CrossEncoder
 from robustrank.substitutes import load
 from robustrank.testing import WordWeights, check_attack, make_case
 from robustrank.text import substitute
@@ -188,3 +189,58 @@ def test_a_case_logs_the_best_rank_by_pairs_spent(table: str) -> None:
     pairs, ranks = zip(*oracle.trajectory, strict=True)
     assert pairs == (0, *([3] * (len(pairs) - 1)))
     assert list(ranks) == sorted(set(ranks), reverse=True)
+
+
+def test_what_an_own_ranker_says_makes_the_first_text_asked_the_best_where_it_is_right(table: str) -> None:
+    weights = random_weights(4)
+    surrogate = WordWeights(weights={word: 3 * weight for word, weight in weights.weights.items()})
+    ranker = MeteredRanker(weights)
+    case = listed(ranker)
+    plugin = WordSubstitution(substitutes=table, surrogate=surrogate, pairs=1, batch=1)
+    found, pairs = attack(plugin, ranker, case, Budget(edits=2))
+    assert pairs == 1
+    assert found == pytest.approx(best_score(weights, case.query, TEXT, table, 2), abs=1e-12)
+
+
+def test_an_own_ranker_that_is_wrong_is_found_out_by_the_answers(table: str) -> None:
+    weights = random_weights(4)
+    surrogate = WordWeights(weights={word: -2 * weight for word, weight in weights.weights.items()})
+    ranker = MeteredRanker(weights)
+    plugin = WordSubstitution(substitutes=table, surrogate=surrogate, pairs=80)
+    found, _ = attack(plugin, ranker, listed(ranker), Budget(edits=2))
+    assert found == pytest.approx(best_score(weights, Query("q", "query"), TEXT, table, 2), abs=1e-12)
+
+
+def test_the_victim_is_refused_as_a_surrogate(table: str) -> None:
+    weights = random_weights(4)
+    ranker = MeteredRanker(weights)
+    plugin = WordSubstitution(substitutes=table, surrogate=weights)
+    with pytest.raises(PluginError, match="is the victim itself"):
+        attack(plugin, ranker, listed(ranker), Budget(edits=2))
+
+
+NEURAL = CrossEncoder(model="robustrank-tiny", max_length=128)
+SENTENCES = {
+    "how do bees make honey": "Small insects gather sweet juice and store it inside the nest for winter",
+    "who won the battle": "The army lost the hard fight and the general left the town at night",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("access", ["weights", "scores"])
+def test_on_a_neural_ranker_it_reaches_most_of_what_enumeration_finds_for_a_fraction_of_the_pairs(
+    access: str,
+) -> None:
+    """Share of the largest possible gain, over spaces that can be enumerated: two edits of a short text."""
+    victim, shares, cost = MeteredRanker(NEURAL), [], 0
+    for query, text in SENTENCES.items():
+        case = make_case(victim, query, [text, query, f"{query} {query}"], 0, goal_rank=0)
+        (clean,) = victim.score(case.query, [case.target])
+        best = best_score(victim, case.query, text, "counterfitted|wordnet", 2)
+        plugin = WordSubstitution(access=access, pairs=24, batch=2)  # type: ignore[arg-type]
+        reached, pairs = attack(plugin, victim, case, Budget(edits=2))
+        shares.append((reached - clean) / (best - clean))
+        cost += pairs
+    assert cost <= 24 * len(SENTENCES)
+    assert max(shares) <= 1 + 1e-6
+    assert sum(shares) / len(shares) > 0.5

@@ -6,10 +6,14 @@ from importlib.util import find_spec
 
 import pytest
 
+from robustrank import grammar
 from robustrank import quality as module
 from robustrank.quality import quality
 
 BEFORE = "The cat sat on the mat. Berlin has 3 zoos, and Paris too."
+needs_grammar = pytest.mark.skipif(
+    grammar.checker() is None or find_spec("spacy") is None, reason="the extra grammar is not installed"
+)
 needs_model = pytest.mark.skipif(find_spec("pocketsphinx") is None, reason="the extra fluency is not installed")
 
 
@@ -49,6 +53,31 @@ def test_false_positives_on_clean_documents_stay_below_the_rate() -> None:
         quality("q", text, text, [other for other in texts if other is not text])["detected at 5 %"] for text in texts
     )
     assert flagged <= 0.05 * len(texts)
+
+
+@needs_grammar
+def test_a_changed_word_keeps_its_part_of_speech_in_its_sentence_or_does_not() -> None:
+    before = "The old doctor walked to the small house."
+    assert quality("q", before, before.replace("doctor", "nurse"), [])["part of speech kept"] == 1
+    assert quality("q", before, before.replace("doctor", "quickly"), [])["part of speech kept"] == 0
+    both = before.replace("doctor", "nurse").replace("small", "eat")
+    assert quality("q", before, both, [])["part of speech kept"] == pytest.approx(0.5)
+    assert "part of speech kept" not in quality("q", before, before, [])
+
+
+@needs_grammar
+def test_grammar_findings_are_those_that_the_change_added() -> None:
+    before = "This is a test of the house."
+    assert quality("q", before, before.replace("a test", "an test"), [])["grammar findings added"] == 1
+    assert quality("q", before.replace("a test", "an test"), before, [])["grammar findings added"] == -1
+    assert quality("q", before, before.replace("test", "trial"), [])["grammar findings added"] == 0
+
+
+def test_without_the_extras_grammar_and_parts_of_speech_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grammar, "checker", lambda: None)
+    monkeypatch.setattr(grammar, "tagger", lambda: None)
+    found = quality("q", BEFORE, BEFORE.replace("cat", "dog"), [])
+    assert {"grammar findings added", "part of speech kept"}.isdisjoint(found)
 
 
 def test_without_the_model_its_figures_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:

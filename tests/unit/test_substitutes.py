@@ -19,7 +19,8 @@ def write(folder: Path, content: object, name: str = "table.json") -> str:
 
 
 @pytest.mark.parametrize(
-    "name", ["counterfitted", "counterfitted-mutual", "wordnet", "counterfitted|wordnet", "counterfitted&wordnet"]
+    "name",
+    ["counterfitted", "counterfitted-mutual", "glove", "wordnet", "counterfitted|wordnet", "counterfitted&wordnet"],
 )
 def test_tables_are_symmetric_sorted_and_never_offer_the_word_itself(name: str) -> None:
     table = load(name).neighbours
@@ -31,7 +32,7 @@ def test_tables_are_symmetric_sorted_and_never_offer_the_word_itself(name: str) 
         assert all(word in table[other] for other in others)
 
 
-@pytest.mark.parametrize("name", ["counterfitted", "counterfitted-mutual", "wordnet"])
+@pytest.mark.parametrize("name", ["counterfitted", "counterfitted-mutual", "glove", "wordnet"])
 def test_every_bundled_entry_is_one_lower_case_word_and_no_function_word(name: str) -> None:
     for word in load(name).neighbours:
         assert [found.text for found in words(word)] == [word] == [word.lower()]
@@ -40,12 +41,19 @@ def test_every_bundled_entry_is_one_lower_case_word_and_no_function_word(name: s
 
 @pytest.mark.parametrize("word", ["the", "be", "two", "seventeen", "third", "january", "2", "du", "không"])
 def test_function_words_numbers_names_and_foreign_words_have_no_substitutes(word: str) -> None:
-    assert load("counterfitted|wordnet").of(word) == ()
+    assert load("counterfitted|wordnet|glove").of(word) == ()
 
 
 @pytest.mark.parametrize(("word", "opposite"), [("hot", "cold"), ("increase", "decrease"), ("able", "unable")])
 def test_opposites_are_no_substitutes(word: str, opposite: str) -> None:
-    assert opposite not in load("counterfitted|wordnet").of(word)
+    assert opposite not in load("counterfitted|wordnet|glove").of(word)
+
+
+@pytest.mark.parametrize(("word", "opposite"), [("rises", "falling"), ("wet", "arid"), ("better", "worse")])
+def test_neighbours_of_glove_are_no_forms_or_likes_of_an_opposite(word: str, opposite: str) -> None:
+    table = load("glove")
+    assert table.of(word)
+    assert opposite not in table.of(word)
 
 
 def test_a_word_is_looked_up_in_any_case() -> None:
@@ -96,5 +104,5 @@ def test_a_broken_table_is_refused_with_file_and_reason(tmp_path: Path, content:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(DataError, match=r"wordnett.*have counterfitted, counterfitted-mutual, wordnet"):
+    with pytest.raises(DataError, match=r"wordnett.*have counterfitted, counterfitted-mutual, glove, wordnet"):
         load("counterfitted|wordnett")
