@@ -28,10 +28,13 @@ from robustrank.certificates import (
     shift,
 )
 from robustrank.perturbation_sets import PerturbationSets
+from robustrank.substitutes import load
 from robustrank.text import gaps, match_case, words
 from robustrank.types import AttackSet, Operation
 
 Hashes = NDArray[np.uint64]
+
+LAWS = ("substitute", "mask", "delete")
 
 
 class Smoothing(Protocol):
@@ -211,6 +214,18 @@ class Deletion:
     def touched(self, text: str, seed: int, samples: int) -> None:
         """None: an insertion moves all words after it to places with other hashes."""
         return
+
+
+def law(name: str, *, keep: float, substitutes: str, size: int) -> Smoothing:
+    """One of :data:`LAWS`, from the parameters that describe them all.
+
+    Raises:
+        DataError: No such table of substitutes.
+        PluginError: ``size`` is below 1.
+    """
+    if name == "substitute":
+        return Substitution(PerturbationSets(load(substitutes), size))
+    return Masking(keep) if name == "mask" else Deletion(keep)
 
 
 def _filled(text: str, places: Sequence[int], rows: Iterable[Sequence[str]]) -> list[str]:
