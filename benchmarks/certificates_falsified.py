@@ -34,8 +34,8 @@ def main() -> None:
     attacks = ", ".join(sorted({found["attack"] for found in summary["attacks"]}))
     told = (
         f"Audit `reports/certificates/falsification.toml`: {attacks}. Counted are attacks on documents below K whose "
-        "edits the\ncertificate covers, on lists certified at that K and R. Allowed: alpha times these attacks, an upper "
-        "bound on the\nexpected number of false certificates among them; nothing for certificates of the deployed ranker."
+        "edits\nthe certificate covers, on lists certified at that K and R. Allowed: alpha times these attacks, an "
+        "upper bound on the\nexpected number of false certificates among them; nothing for the deployed ranker."
     )
     (OUT / "falsification.json").write_text(json.dumps({"told": told, "rows": rows}, indent=1) + "\n")
 
