@@ -28,7 +28,7 @@ def main() -> None:
             found["certificates_broken"],
             f"{found['alpha'] * found['attacks_on_certified']:.2f}",
         ]
-        for found in summary["certified"]
+        for found in summary["certificates"]
         if found["attacks_on_certified"]
     ]
     attacks = ", ".join(sorted({found["attack"] for found in summary["attacks"]}))

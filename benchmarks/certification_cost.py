@@ -7,7 +7,7 @@ which every radius is one question, so there is one question for each K of 1, 3,
 samples of every document (equal rewordings once) and decides by ``certdr-joint`` at alpha 0.05, joint over the list. In
 batches, ``certify_in_batches`` draws where it decides something, up to a limit of samples a document. ``develop`` takes
 12 lists of *training* queries and names the least limit of :data:`LIMITS` with which batches certify at least as many
-questions as the recipe does. ``confirm`` takes 20 lists of *test* queries, with that limit, and says how many questions
+questions as the recipe does. ``confirm`` takes 12 lists of *test* queries, with that limit, and says how many questions
 either way certifies and what both cost. The claim to be confirmed: at least 5 times fewer pairs, and no question of the
 recipe's lost. Center and temperature come from plain scores of training queries (``certificates_sweep.py``).
 
@@ -33,7 +33,7 @@ from robustrank_defenses.randomized_smoothing import RandomizedSmoothing
 
 KS, RADIUS, SAMPLES, DEPTH = (1, 3, 5, 10), 5, 1000, 20
 LIMITS = (40, 80, 160, 320, 640)
-SPLITS = {"develop": ("train", 12), "confirm": ("test", 20)}
+SPLITS = {"develop": ("train", 12), "confirm": ("test", 12)}
 
 
 @dataclass

@@ -175,8 +175,8 @@ def test_a_student_that_reads_rewordings_no_longer_tells_them_apart(tmp_path: Pa
 
 def test_the_example_files_train_for_the_laws_that_they_name() -> None:
     examples = Path(__file__).parents[2] / "docs" / "examples"
-    for file, law in (("noise-synonyms.toml", "substitute"), ("noise-masks.toml", "mask")):
-        (stage,) = load(examples / file).stages
+    for name, law in (("synonyms", "substitute"), ("masks", "mask"), ("cross-encoder", "mask")):
+        (stage,) = load(examples / f"noise-{name}.toml").stages
         assert isinstance(stage, StageSpec)
         assert stage.noise is not None
         assert stage.noise.law == law
