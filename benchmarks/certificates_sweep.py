@@ -126,7 +126,7 @@ class Once:
     def reach(self, text: str, radius: float) -> Reach:
         return self._once(("reach", text, radius), lambda: self.law.reach(text, radius))
 
-    def touched(self, text: str, seed: int, samples: int) -> Bits | None:
+    def touched(self, text: str, seed: int, samples: int) -> Sequence[Bits] | None:
         return self._once(("touched", text, seed, samples), lambda: self.law.touched(text, seed, samples))
 
     def _once(self, key: tuple[Any, ...], work: Callable[[], Any]) -> Any:
