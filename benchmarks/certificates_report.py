@@ -113,18 +113,19 @@ def _trained(sweeps: Mapping[str, Found]) -> Iterator[str]:
     yield "| setting | score | plain | smoothed, before | after | difference | CRQ@1 / 5 / 10 before | after |"
     yield "|---|---|---|---|---|---|---|---|"
     for name, base, found in pairs:
-        before, n = sweeps[base], str(found["samples"])
-        if before["queries"] != found["queries"] or n not in before["held"]:
+        before, n, lists = sweeps[base], str(found["samples"]), len(found["queries"])
+        if before["queries"][:lists] != found["queries"] or n not in before["held"]:
             raise ValueError(f"{name} and {base} are not of the same lists and draws")
         for row in ("betting", "quantile", "quantile 0.25", "shared-quantile"):
             if row not in found["held"][n]:
                 continue
-            old, new = before["nDCG@10"][n][row], found["nDCG@10"][n][row]
+            old, new = before["nDCG@10"][n][row][:lists], found["nDCG@10"][n][row]
             change, _ = stats.paired(new, old)
-            plain = f"{stats.mean(before['plain nDCG@10']).value:.3f} → {stats.mean(found['plain nDCG@10']).value:.3f}"
-            shares = [" / ".join(f"{crq(one, row, k, 1, int(n)).value:.2f}" for k in KS) for one in (before, found)]
+            plain = " → ".join(f"{stats.mean(one['plain nDCG@10'][:lists]).value:.3f}" for one in (before, found))
+            bits = [[one["held"][n][row][f"{k} 1"][:lists] for k in KS] for one in (before, found)]
+            shares = [" / ".join(f"{each.count('1') / lists:.2f}" for each in one) for one in bits]
             cells = [told(stats.mean(values)) for values in (old, new)] + [told(change, sign=True), *shares]
-            yield f"| {name} | `{row}` | {plain} | {' | '.join(cells)} |"
+            yield f"| {name}, n={lists} | `{row}` | {plain} | {' | '.join(cells)} |"
     yield ""
 
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustrank import measures
-from robustrank.certificates import RULES, Bits, Reach
+from robustrank.certificates import RULES, Bits, Reach, ScoreLaw
 from robustrank.collections.beir import Beir
 from robustrank.config import Plugin
 from robustrank.interfaces import Ranker
@@ -181,8 +181,10 @@ def sweep(
             continue
         plain.append(judged(collection, query, docs, ranker.score(query, docs)))
         for n in counts:
+            kept: dict[bool, dict[tuple[str, str], ScoreLaw]] = {True: {}, False: {}}
             for row in rows:
                 one = smoothed(ranker, law, n, center, temperature, once=once, **ROWS[row])
+                one = replace(one, _kept=kept[RULES[ROWS[row]["rule"]].sampled])
                 clean[str(n)][row].append(judged(collection, query, docs, one.score(query, docs)))
                 for claim in one.certify(query, docs, KS, RADII):
                     cells = held[str(n)][row]
@@ -190,7 +192,7 @@ def sweep(
                     cells[cell] = cells.get(cell, "") + str(int(claim.certified))
     return {
         "setting": setting,
-        "ranker": base.card.name,
+        "ranker": f"cross_encoder({Path(models[name]).name})" if name in models else base.card.name,
         "law": LAWS[law],
         "samples": samples,
         "depth": depth,
