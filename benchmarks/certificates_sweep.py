@@ -1,10 +1,14 @@
-"""Certified lists by rule at equal samples: ``python benchmarks/certificates_sweep.py SETTING ... --memo FOLDER``.
+"""Certified lists by rule at equal samples: ``python benchmarks/certificates_sweep.py SETTING ... --cache FOLDER``.
 
-For each SETTING (``ranker/collection/law``) the smoothed ranker is built once per rule over one memory of scores, so
-all rules see the same draws of the same texts. Queries are a seeded sample of those with a full list of BM25's
-candidates. Temperature and center are fixed beforehand from plain scores of development queries: the mean of the ten
-best scores of a list, and half the standard deviation within lists. Results go to
-``reports/certificates/SETTING.json``; ``--tables`` writes the markdown of all that are there.
+For each SETTING (``ranker/collection/law``) every rewording is scored once and kept in FOLDER, list by list, so a run
+that is stopped goes on where it stood; then all rules judge the same draws, at several numbers of samples and at every
+K and radius. Queries are a seeded sample of those with a full list of BM25's candidates. Temperature and center are
+fixed beforehand from plain scores of development queries: the mean of the ten best scores of a list, and half the
+standard deviation within lists; a trained ranker has those of the ranker it was trained from. Results go to
+``reports/certificates/SETTING.json``; ``certificates_report.py`` makes tables and curves of them.
+
+``--model NAME=FOLDER`` names trained rankers: ``noise`` is robustrank-tiny trained on rewordings, ``l12-noise`` the
+L-12.
 """
 
 from __future__ import annotations
@@ -19,9 +23,10 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from robustrank import measures, stats
-from robustrank.certificates import RULES, Bits, Reach
+from robustrank import measures
+from robustrank.certificates import RULES, Bits, Reach, ScoreLaw
 from robustrank.collections.beir import Beir
 from robustrank.config import Plugin
 from robustrank.interfaces import Ranker
@@ -29,56 +34,76 @@ from robustrank.ranking import order
 from robustrank.retrieval import first_stage
 from robustrank.smoothing import Smoothing
 from robustrank.types import AttackSet, Collection, Document, Query, RankerCard
-from robustrank_defenses.randomized_smoothing import RandomizedSmoothing
+from robustrank_defenses.randomized_smoothing import RandomizedSmoothing, SmoothedRanker
 
 HERE = Path(__file__).resolve().parents[1]
 OUT = HERE / "reports" / "certificates"
 DATA = HERE.parent / "shared" / "data"
 KS, RADII = (1, 5, 10), (1, 2, 5, 0.05)
 LAWS: dict[str, dict[str, Any]] = {
-    "wordnet": {"law": "substitute", "substitutes": "wordnet"},
     "mutual": {"law": "substitute", "substitutes": "counterfitted-mutual"},
-    "counterfitted": {"law": "substitute", "substitutes": "counterfitted", "size": 100},
-    "mask30": {"law": "mask", "keep": 0.3},
-    "mask10": {"law": "mask", "keep": 0.1},
-    "delete30": {"law": "delete", "keep": 0.3},
+    "mutual5": {"law": "substitute", "substitutes": "counterfitted-mutual", "size": 5},
+    "mask": {"law": "mask", "keep": 0.1},
+    "delete": {"law": "delete", "keep": 0.1},
 }
-SIZES = {"bm25": (300, 20, 20), "small": (200, 15, 12), "bi": (200, 15, 12), "l12": (100, 12, 10)}
-"""Ranker to samples, depth and queries; the last can be lowered with ``--queries``."""
+"""Under ``mutual`` all components are whole sets, so no number of synonyms moves the law; the others depend on R."""
+SIZES = {
+    "bm25": (300, 20, 20),
+    "tiny": (100, 100, 20),
+    "noise": (100, 100, 20),
+    "bi": (64, 100, 8),
+    "l12": (64, 11, 8),
+    "l12-noise": (64, 11, 8),
+}
+"""Ranker to samples, depth and queries; ``--samples``, ``--depth`` and ``--queries`` say otherwise."""
+ROWS: dict[str, dict[str, Any]] = {
+    **{rule: {"rule": rule} for rule in RULES},
+    "quantile 0.25": {"rule": "quantile", "quantile": 0.25},
+    "shared-quantile 0.25": {"rule": "shared-quantile", "quantile": 0.25},
+}
 DEVELOPMENT = {"scifact": ("scifact", "train"), "msmarco-dl19": ("msmarco-dl21", "test")}
+TRAINED_FROM = {"noise": "tiny", "l12-noise": "l12"}
 SEED, DEV_QUERIES = 5, 15
+AT_ONCE = 2000
+"""Rewordings scored between two savings."""
 
 List = tuple[Query, list[Document]]
+Models = dict[str, str]
 
 
 @dataclass
 class Remembering:
-    """A ranker that scores each pair once, also over runs."""
+    """A ranker that scores each pair of a list once, also over runs."""
 
     base: Ranker
     path: Path
-    scores: dict[str, float] = field(default_factory=dict)
-    asked: int = 0
+    scores: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.path.exists():
-            self.scores = json.loads(self.path.read_text())
+            with np.load(self.path) as kept:
+                self.scores = dict(zip(kept["keys"].tolist(), kept["scores"].tolist(), strict=True))
 
     @property
     def card(self) -> RankerCard:
         return self.base.card
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
-        keys = [blake2b(f"{query.text}\n{doc.text}".encode(), digest_size=10).hexdigest() for doc in docs]
-        new = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in self.scores}
-        if new:
-            found = self.base.score(query, list(new.values()))
-            self.scores.update({key: round(score, 5) for key, score in zip(new, found, strict=True)})
-            self.asked += len(new)
+        keys = [int.from_bytes(blake2b(f"{query.text}\n{doc.text}".encode(), digest_size=8).digest()) for doc in docs]
+        new = list({key: doc for key, doc in zip(keys, docs, strict=True) if key not in self.scores}.items())
+        for start in range(0, len(new), AT_ONCE):
+            part = new[start : start + AT_ONCE]
+            found = np.array(self.base.score(query, [doc for _, doc in part]), dtype=np.float32)
+            self.scores.update(zip((key for key, _ in part), found.tolist(), strict=True))
+            self.save()
         return [self.scores[key] for key in keys]
 
     def save(self) -> None:
-        self.path.write_text(json.dumps(self.scores))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        keys: NDArray[np.uint64] = np.fromiter(self.scores, dtype=np.uint64, count=len(self.scores))
+        scores = np.fromiter(self.scores.values(), dtype=np.float32, count=len(self.scores))
+        np.savez(new := self.path.with_suffix(".new.npz"), keys=keys, scores=scores)
+        new.replace(self.path)
 
 
 @dataclass
@@ -101,7 +126,7 @@ class Once:
     def reach(self, text: str, radius: float) -> Reach:
         return self._once(("reach", text, radius), lambda: self.law.reach(text, radius))
 
-    def touched(self, text: str, seed: int, samples: int) -> Bits | None:
+    def touched(self, text: str, seed: int, samples: int) -> Sequence[Bits] | None:
         return self._once(("touched", text, seed, samples), lambda: self.law.touched(text, seed, samples))
 
     def _once(self, key: tuple[Any, ...], work: Callable[[], Any]) -> Any:
@@ -112,47 +137,62 @@ class Once:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("settings", nargs="*")
-    parser.add_argument("--memo", type=Path)
-    parser.add_argument("--small", help="folder of the small cross-encoder")
-    parser.add_argument("--queries", type=int)
-    parser.add_argument("--tables", action="store_true")
+    parser.add_argument("settings", nargs="+")
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--model", action="append", default=[])
+    for name in ("samples", "depth", "queries"):
+        parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--score-only", action="store_true")
     options = parser.parse_args()
-    OUT.mkdir(parents=True, exist_ok=True)
+    models = dict(each.split("=", 1) for each in options.model)
     for setting in options.settings:
-        found = sweep(setting, options.memo, options.small, options.queries)
-        (OUT / f"{setting.replace('/', '-')}.json").write_text(json.dumps(found, indent=1) + "\n")
-    if options.tables:
-        (OUT / "README.md").write_text(tables())
+        usual = zip((options.samples, options.depth, options.queries), SIZES[setting.split("/")[0]], strict=True)
+        sizes = tuple(given or own for given, own in usual)
+        found = sweep(setting, options.cache, models, *sizes, score_only=options.score_only)
+        if not options.score_only:
+            OUT.mkdir(parents=True, exist_ok=True)
+            (OUT / f"{setting.replace('/', '-')}.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
-def sweep(setting: str, memo: Path, small: str | None, fewer: int | None = None) -> dict[str, Any]:
+def sweep(
+    setting: str, cache: Path, models: Models, samples: int, depth: int, queries: int, *, score_only: bool = False
+) -> dict[str, Any]:
     """All rules on one setting."""
     name, where, law = setting.split("/")
-    samples, depth, queries = SIZES[name]
-    queries = min(queries, fewer or queries)
     collection = Beir(path=str(DATA / where)).load()
-    base = Remembering(build(name, collection, small), memo / f"{setting.replace('/', '-')}.json")
-    center, temperature = calibrated(name, where, small)
+    base = build(name, collection, models)
+    center, temperature = calibrated(name, where, cache, models)
     lists = sampled_lists(collection, depth, queries)
-    options = {"samples": samples, "center": center, "temperature": temperature, **LAWS[law]}
-    rules = [rule for rule in RULES if not (law.startswith("delete") and RULES[rule].sampled)]
-    smoothed = {rule: RandomizedSmoothing(rule=rule, **options).wrap(base) for rule in rules}
-    law_once = Once(smoothed[rules[0]].law)
-    smoothed = {rule: replace(ranker, law=law_once) for rule, ranker in smoothed.items()}
-    held: dict[str, dict[str, list[bool]]] = {rule: {} for rule in rules}
-    clean: dict[str, list[float]] = {rule: [] for rule in ("plain", *rules)}
-    for query, docs in lists:
-        clean["plain"].append(judged(collection, query, docs, base.score(query, docs)))
-        for rule, ranker in smoothed.items():
-            clean[rule].append(judged(collection, query, docs, ranker.score(query, docs)))
-            for claim in ranker.certify(query, docs, KS, RADII):
-                held[rule].setdefault(f"{claim.k} {claim.radius:g}", []).append(claim.certified)
-        base.save()
-        law_once.known.clear()
+    counts = sorted({max(samples // 4, 1), max(samples // 2, 1), samples})
+    rows = [row for row in ROWS if not (law.startswith("delete") and RULES[ROWS[row]["rule"]].sampled)]
+    held: dict[str, dict[str, dict[str, str]]] = {str(n): {row: {} for row in rows} for n in counts}
+    clean: dict[str, dict[str, list[float]]] = {str(n): {row: [] for row in rows} for n in counts}
+    plain = []
+    for number, (query, docs) in enumerate(lists, start=1):
+        ranker = Remembering(base, cache / setting / f"{query.query_id}.npz")
+        once = Once(smoothed(ranker, law, samples, center, temperature, "cdf").law)
+        if score_only:
+            for rule in ("cdf", "shared-draws"):
+                with_rule = smoothed(ranker, law, samples, center, temperature, rule, once)
+                ranker.score(
+                    query, [*docs, *(d._replace(text=t) for d in docs for t in with_rule.rewordings(d.text)[0])]
+                )
+            print(setting, number, query.query_id, len(ranker.scores), flush=True)
+            continue
+        plain.append(judged(collection, query, docs, ranker.score(query, docs)))
+        for n in counts:
+            kept: dict[bool, dict[tuple[str, str], ScoreLaw]] = {True: {}, False: {}}
+            for row in rows:
+                one = smoothed(ranker, law, n, center, temperature, once=once, **ROWS[row])
+                one = replace(one, _kept=kept[RULES[ROWS[row]["rule"]].sampled])
+                clean[str(n)][row].append(judged(collection, query, docs, one.score(query, docs)))
+                for claim in one.certify(query, docs, KS, RADII):
+                    cells = held[str(n)][row]
+                    cell = f"{claim.k} {claim.radius:g}"
+                    cells[cell] = cells.get(cell, "") + str(int(claim.certified))
     return {
         "setting": setting,
-        "ranker": base.card.name,
+        "ranker": f"cross_encoder({Path(models[name]).name})" if name in models else base.card.name,
         "law": LAWS[law],
         "samples": samples,
         "depth": depth,
@@ -160,14 +200,42 @@ def sweep(setting: str, memo: Path, small: str | None, fewer: int | None = None)
         "alpha": RandomizedSmoothing.alpha,
         "center": center,
         "temperature": temperature,
-        "nDCG@10": {rule: tuple(stats.mean(values))[:3] for rule, values in clean.items()},
-        "CRQ": {
-            rule: {cell: tuple(stats.share(values))[:3] for cell, values in row.items()} for rule, row in held.items()
-        },
+        "shift": shifts(law, lists),
+        "plain nDCG@10": plain,
+        "nDCG@10": clean,
+        "held": held,
     }
 
 
-def build(name: str, collection: Collection, small: str | None) -> Ranker:
+def smoothed(
+    ranker: Ranker, law: str, samples: int, center: float, temperature: float, rule: str, once: Once | None = None,
+    quantile: float = 0.5,
+) -> SmoothedRanker:  # fmt: skip
+    """The smoothed ranker under one rule; ``once`` in place of its law."""
+    options = RandomizedSmoothing(
+        samples=samples, center=center, temperature=temperature, rule=rule, quantile=quantile, **LAWS[law]
+    )
+    made = options.wrap(ranker)
+    return made if once is None else replace(made, law=once)
+
+
+def shifts(law: str, lists: Sequence[List]) -> dict[str, float]:
+    """Radius to the mean total variation that it brings, over all documents of the lists."""
+    own = RandomizedSmoothing(**LAWS[law]).wrap(Nothing()).law
+    texts = [doc.text for _, docs in lists for doc in docs]
+    return {f"{r:g}": round(float(np.mean([own.reach(text, r).shift for text in texts])), 3) for r in RADII}
+
+
+class Nothing:
+    """Stands where only a law is wanted."""
+
+    card = RankerCard(name="nothing", fingerprint="")
+
+    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        raise NotImplementedError
+
+
+def build(name: str, collection: Collection, models: Models) -> Ranker:
     """The ranker behind."""
     if name == "bm25":
         from robustrank.rankers.bm25 import BM25
@@ -176,26 +244,33 @@ def build(name: str, collection: Collection, small: str | None) -> Ranker:
     if name == "bi":
         from robustrank.rankers.bi_encoder import BiEncoder
 
-        return BiEncoder()
+        return BiEncoder(device="cpu")
     from robustrank.rankers.cross_encoder import CrossEncoder
 
-    return CrossEncoder() if name == "l12" else CrossEncoder(model=str(small), device="cpu")
+    if name == "l12":
+        return CrossEncoder()
+    length = 256 if name == "l12-noise" else 128
+    return CrossEncoder(model=models.get(name, "robustrank-tiny"), max_length=length, device="cpu", batch=64)
 
 
 def sampled_lists(collection: Collection, depth: int, queries: int, seed: int = SEED) -> list[List]:
-    """A seeded sample of the queries with a full list."""
+    """A seeded sample of the queries with a full list; fewer queries are a part of more."""
     found = first_stage(Plugin(use="bm25"), collection, collection.queries, depth)
     full = [query for query in collection.queries if len(found.get(query.query_id, ())) == depth]
-    chosen = Random(seed).sample(full, min(queries, len(full)))
-    return [(query, [collection.documents[doc_id] for doc_id in found[query.query_id]]) for query in chosen]
+    Random(seed).shuffle(full)
+    return [(query, [collection.documents[doc_id] for doc_id in found[query.query_id]]) for query in full[:queries]]
 
 
-def calibrated(name: str, where: str, small: str | None) -> tuple[float, float]:
+def calibrated(name: str, where: str, cache: Path, models: Models) -> tuple[float, float]:
     """Center and temperature from plain scores of development queries."""
+    name = TRAINED_FROM.get(name, name)
     folder, split = DEVELOPMENT[where]
     collection = Beir(path=str(DATA / folder), split=split).load()
-    ranker = build(name, collection, small)
-    rows = [np.sort(ranker.score(*one))[::-1] for one in sampled_lists(collection, 20, DEV_QUERIES)]
+    base = build(name, collection, models)
+    rows = []
+    for query, docs in sampled_lists(collection, 20, DEV_QUERIES):
+        ranker = Remembering(base, cache / name / f"{folder}-{split}" / f"{query.query_id}.npz")
+        rows.append(np.sort(ranker.score(query, docs))[::-1])
     spread = float(np.mean([row.std() for row in rows]))
     return round(float(np.mean([row[:10].mean() for row in rows])), 2), round(spread / 2, 3)
 
@@ -205,29 +280,7 @@ def judged(collection: Collection, query: Query, docs: Sequence[Document], score
     ranking = order([(doc.doc_id, score) for doc, score in zip(docs, scores, strict=True)])
     qrels = {query.query_id: collection.qrels[query.query_id]}
     found = measures.per_query(["nDCG@10"], {query.query_id: ranking}, qrels, collection.relevant)
-    return found["nDCG@10"][query.query_id]
-
-
-def tables() -> str:
-    """Markdown of all settings."""
-    parts = ["# Certified lists by rule\n", f"Written by `{Path(__file__).parent.name}/{Path(__file__).name}`.\n"]
-    for path in sorted(OUT.glob("*.json")):
-        found = json.loads(path.read_text())
-        if "CRQ" not in found:
-            continue
-        cells = [f"{k} {radius:g}" for k in KS for radius in RADII]
-        parts.append(
-            f"\n## {found['setting']}\n\n{found['ranker']}, {len(found['queries'])} lists of {found['depth']}, "
-            f"{found['samples']} samples, alpha {found['alpha']}, scores mapped by sigmoid((score - {found['center']}) "
-            f"/ {found['temperature']}); plain nDCG@10 {found['nDCG@10']['plain'][0]:.3f}. "
-            "Cells: CRQ@K at R changed words (0.05: 5 %).\n"
-        )
-        parts.append("| rule | nDCG@10 | " + " | ".join(f"@{cell.replace(' ', ' R=')}" for cell in cells) + " |")
-        parts.append("|---" * (len(cells) + 2) + "|")
-        for rule, row in found["CRQ"].items():
-            values = [f"{row[cell][0]:.2f}" for cell in cells]
-            parts.append(f"| `{rule}` | {found['nDCG@10'][rule][0]:.3f} | " + " | ".join(values) + " |")
-    return "\n".join(parts) + "\n"
+    return round(found["nDCG@10"][query.query_id], 4)
 
 
 if __name__ == "__main__":

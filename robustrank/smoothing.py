@@ -28,10 +28,13 @@ from robustrank.certificates import (
     shift,
 )
 from robustrank.perturbation_sets import PerturbationSets
+from robustrank.substitutes import load
 from robustrank.text import gaps, match_case, words
 from robustrank.types import AttackSet, Operation
 
 Hashes = NDArray[np.uint64]
+
+LAWS = ("substitute", "mask", "delete")
 
 
 class Smoothing(Protocol):
@@ -50,8 +53,8 @@ class Smoothing(Protocol):
     def reach(self, text: str, radius: float) -> Reach:
         """What attacks of a radius (words, or below 1 a share of the text's words) can do."""
 
-    def touched(self, text: str, seed: int, samples: int) -> Bits | None:
-        """Words x draws: whether some attack on that word alone changes the draw."""
+    def touched(self, text: str, seed: int, samples: int) -> Sequence[Bits] | None:
+        """Per word, things an attack may do to it x draws: whether that changes the draw; not of words without any."""
 
 
 @dataclass(frozen=True)
@@ -102,22 +105,21 @@ class Substitution:
         affordable = int(np.searchsorted(np.cumsum(sorted(prices)), count, side="right"))
         return Reach(knapsack_shift(choices, count), affordable)
 
-    def touched(self, text: str, seed: int, samples: int) -> Bits:
+    def touched(self, text: str, seed: int, samples: int) -> list[Bits]:
         """Where a synonym's set has another member of least hash."""
-        found = words(text)
-        table = np.zeros((len(found), samples), dtype=np.bool_)
-        for place, word in enumerate(found):
+        tables: list[Bits] = []
+        for place, word in enumerate(words(text)):
             own, cut = self.sets.of(word.text), self.sets.overlap(word.text)
             if cut == 1.0:
                 continue
             if cut == 0.0:
-                table[place] = True
+                tables.append(np.ones((1, samples), dtype=np.bool_))
                 continue
             drawn = _members(own, _drawn(own, place, seed, 0, samples))
-            for other in self.sets.table.of(word.text):
-                theirs = self.sets.of(other)
-                table[place] |= _members(theirs, _drawn(theirs, place, seed, 0, samples)) != drawn
-        return table
+            others = [self.sets.of(other) for other in self.sets.table.of(word.text)]
+            rows = [_members(theirs, _drawn(theirs, place, seed, 0, samples)) != drawn for theirs in others]
+            tables.append(np.stack(rows))
+        return tables
 
     def _choices(self, text: str) -> dict[int, list[str]]:
         """Place to the cased members of its set, where it has several."""
@@ -158,9 +160,9 @@ class Masking:
         count = min(allowed(radius, length), length)
         return Reach(masking_shift(length, self._kept(length), count), count)
 
-    def touched(self, text: str, seed: int, samples: int) -> Bits:
+    def touched(self, text: str, seed: int, samples: int) -> list[Bits]:
         """The words that are read."""
-        return np.ascontiguousarray(self._masks(len(words(text)), seed, 0, samples).T)
+        return list(self._masks(len(words(text)), seed, 0, samples).T[:, None, :])
 
     def _kept(self, length: int) -> int:
         return ceil(self.keep * length - 1e-9)
@@ -211,6 +213,18 @@ class Deletion:
     def touched(self, text: str, seed: int, samples: int) -> None:
         """None: an insertion moves all words after it to places with other hashes."""
         return
+
+
+def law(name: str, *, keep: float, substitutes: str, size: int) -> Smoothing:
+    """One of :data:`LAWS`, from the parameters that describe them all.
+
+    Raises:
+        DataError: No such table of substitutes.
+        PluginError: ``size`` is below 1.
+    """
+    if name == "substitute":
+        return Substitution(PerturbationSets(load(substitutes), size))
+    return Masking(keep) if name == "mask" else Deletion(keep)
 
 
 def _filled(text: str, places: Sequence[int], rows: Iterable[Sequence[str]]) -> list[str]:

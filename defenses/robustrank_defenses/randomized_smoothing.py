@@ -16,17 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
+from robustrank import smoothing
 from robustrank.certificates import RULES, Bounds, Evidence, Floats, ScoreLaw, decide, sequential
 from robustrank.errors import DataError, PluginError
 from robustrank.interfaces import Ranker
-from robustrank.perturbation_sets import PerturbationSets
 from robustrank.ranking import checked_scores, order
-from robustrank.smoothing import Deletion, Masking, Smoothing, Substitution
-from robustrank.substitutes import load
+from robustrank.smoothing import LAWS, Smoothing, Substitution
 from robustrank.text import UNIT
 from robustrank.types import AttackSet, Certificate, Document, Query, RankerCard
-
-LAWS = ("substitute", "mask", "delete")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +106,11 @@ class RandomizedSmoothing:
                 f"randomized_smoothing: {ranker.card.name} does not give a document one score of its own "
                 "(its card says not pointwise, or not deterministic); smooth a pointwise ranker"
             )
-        table = ""
-        law: Smoothing = Masking(self.keep) if self.law == "mask" else Deletion(self.keep)
-        if self.law == "substitute":
-            sets = PerturbationSets(load(self.substitutes), self.size)
-            law, table = Substitution(sets, _costs(self.costs), self.costs), sets.table.digest
-        return SmoothedRanker(ranker, self, law, table)
+        law = smoothing.law(self.law, keep=self.keep, substitutes=self.substitutes, size=self.size)
+        if not isinstance(law, Substitution):
+            return SmoothedRanker(ranker, self, law)
+        priced = replace(law, costs=_costs(self.costs), named=self.costs)
+        return SmoothedRanker(ranker, self, priced, law.sets.table.digest)
 
 
 @dataclass(frozen=True)

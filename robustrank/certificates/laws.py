@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, log, sqrt
 from typing import NamedTuple
 
@@ -18,13 +19,13 @@ class ScoreLaw(NamedTuple):
     Args:
         scores: Independent draws from it, or its equally likely values.
         exact: Whether they are all its values.
-        touched: Words x draws, whether an attack on the word may change the draw; ``None`` where an attacked text
-            has draws of its own.
+        touched: Per word that an attack can do something to, things it can do x draws: whether that changes the draw;
+            ``None`` where an attacked text has draws of its own.
     """
 
     scores: Floats
     exact: bool = False
-    touched: Bits | None = None
+    touched: Sequence[Bits] | None = None
 
     @property
     def mean(self) -> float:
@@ -103,15 +104,33 @@ def shared_mean(law: ScoreLaw, words: int) -> float:
     """
     if law.touched is None:
         return 1.0
-    gains = np.sort(law.touched @ (1.0 - law.scores))[::-1] / len(law.scores)
-    any_word = np.where(law.touched.any(axis=0), 1.0, law.scores).mean()
-    return min(law.mean + float(gains[:words].sum()), float(any_word) if words else law.mean)
+    room = 1.0 - law.scores
+    gains = sorted((float((things @ room).max()) / len(room) for things in law.touched), reverse=True)
+    any_word = np.where(_anywhere(law), 1.0, law.scores).mean()
+    return min(law.mean + sum(gains[:words]), float(any_word) if words else law.mean)
 
 
 def shared_quantile(law: ScoreLaw, p: float, words: int) -> float:
-    """The largest quantile of the same draws after an attack on ``words`` words."""
+    """The largest quantile of the same draws after an attack on ``words`` words.
+
+    The least score at or below which enough draws stay that the attack cannot touch: draws that scored more anyway
+    are no loss.
+    """
     if law.touched is None:
         return 1.0
-    counts = np.sort(law.touched.sum(axis=1))[::-1]
-    changed = min(int(counts[:words].sum()), int(law.touched.any(axis=0).sum()))
-    return quantile(law.scores, (ceil(p * len(law.scores) - 1e-9) + changed) / len(law.scores))
+    order = law.scores.argsort(kind="stable")
+    lost = _anywhere(law)[order].cumsum()
+    if law.touched:
+        worst = np.stack([things[:, order].cumsum(axis=1).max(axis=0) for things in law.touched])
+        lost = np.minimum(lost, np.sort(worst, axis=0)[max(len(worst) - words, 0) :].sum(axis=0))
+    stay = np.arange(1, len(order) + 1) - lost
+    enough = np.flatnonzero(stay >= ceil(p * len(order) - 1e-9))
+    return float(law.scores[order[enough[0]]]) if len(enough) else 1.0
+
+
+def _anywhere(law: ScoreLaw) -> Bits:
+    """Draws that an attack on some word may change."""
+    found = np.zeros(len(law.scores), dtype=np.bool_)
+    for things in law.touched or ():
+        found |= things.any(axis=0)
+    return found

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from robustrank import registry, weights
+from robustrank import registry, smoothing, weights
 from robustrank.config import Plugin
 from robustrank.errors import MissingExtra, PluginError
-from robustrank.rankers import torch_models
+from robustrank.rankers import onnx_int8, torch_models
 from robustrank.rankers.pairs import PairTokenizer
 from robustrank.store import digest
 from robustrank.training import adapters, from_labels, groups, losses
@@ -21,6 +21,7 @@ from robustrank.training.batches import Example, encode, tokenizer_of
 from robustrank.training.from_labels import Ready
 from robustrank.training.groups import Group
 from robustrank.training.judged_spec import JudgedStageSpec
+from robustrank.training.noise import Rewordings
 from robustrank.training.spec import StageSpec, StudentSpec, load
 from robustrank.training.teacher import CachedTeacher
 from robustrank.training.trainer import Course, Progress, fit, of_scores
@@ -73,7 +74,7 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
         made = digest(made, asdict(stage), ready.content)
         courses[stage.name] = fit(
             ready.model, ready.train, ready.dev, ready.objective, stage.schedule,
-            seed=spec.seed, folder=out / "checkpoints" / f"{stage.name}-{made}", progress=progress,
+            seed=spec.seed, folder=out / "checkpoints" / f"{stage.name}-{made}", progress=progress, fresh=ready.fresh,
         )  # fmt: skip
     if adapter is not None:
         model = adapter.merge_and_unload()
@@ -89,7 +90,15 @@ def _ready(
     teachers = [(teacher(each.plugin), each.weight) for each in stage.teachers]
     progress.start(f"{stage.name}: scores of teachers", sum(len(group.texts) for group in (*train, *dev)))
     learnt, measured = (list(_examples(part, teachers, tokenizer, progress)) for part in (train, dev))
-    return Ready(model, learnt, measured, of_scores(partial(_loss, stage.score_weight)), digest(train, dev))
+    objective, content = of_scores(partial(_loss, stage.score_weight)), digest(train, dev)
+    if (noise := stage.noise) is None:
+        return Ready(model, learnt, measured, objective, content)
+    law = smoothing.law(noise.law, keep=noise.keep, substitutes=noise.substitutes, size=noise.size)
+    fresh, held_out = (
+        Rewordings(law, groups_, [example.targets for example in examples], tokenizer, seed)
+        for groups_, examples in ((train, learnt), (dev, measured))
+    )
+    return Ready(model, learnt, held_out.all(0), objective, content, fresh)
 
 
 def _examples(
@@ -120,6 +129,8 @@ def _student(folder: Path, student: StudentSpec) -> Any:
     from transformers import AutoModelForSequenceClassification
 
     def loader() -> Any:
+        if not (folder / "config.json").is_file():  # the bundled int8 cross-encoder; single precision learns
+            return onnx_int8.dequantise(folder / "model.onnx")
         return AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, use_safetensors=True)
 
     model = torch_models.load("training", student.model, loader).float()

@@ -12,7 +12,7 @@ from robustrank.training.batches import Example, encode
 from robustrank.training.coupled import CoupledObjective
 from robustrank.training.judged import Judged
 from robustrank.training.judged_spec import JudgedStageSpec
-from robustrank.training.trainer import Objective, Progress, of_scores
+from robustrank.training.trainer import Fresh, Objective, Progress, of_scores
 
 LOSSES = {"pairwise": losses.pairwise, "listwise": losses.listwise}
 
@@ -26,6 +26,8 @@ class Ready(NamedTuple):
     objective: Objective
     content: str
     """Digest of all that is learnt from."""
+    fresh: Fresh | None = None
+    """What is read of an example in a step, where that is not always the same."""
 
 
 def ready(

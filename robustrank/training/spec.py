@@ -8,6 +8,7 @@ from typing import Any
 
 from robustrank.config import Plugin, Reader
 from robustrank.errors import ConfigError
+from robustrank.smoothing import LAWS
 from robustrank.tables import read, toml
 from robustrank.training.judged_spec import JudgedStageSpec, read_stage
 from robustrank.training.trainer import Schedule
@@ -74,6 +75,24 @@ class TeacherSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoiseSpec:
+    """``[stage.noise]``: the student reads random rewordings, as a smoothed ranker does, its teachers the texts.
+
+    Args:
+        law: How they are drawn: ``"substitute"``, ``"mask"`` or ``"delete"``, as for the defense
+            ``randomized_smoothing``.
+        keep: The share, or probability, of ``"mask"`` and ``"delete"``.
+        substitutes: Table of synonyms of ``"substitute"``.
+        size: Most words in a perturbation set.
+    """
+
+    law: str = "substitute"
+    keep: float = 0.3
+    substitutes: str = "wordnet"
+    size: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageSpec:
     """One ``[[stage]]``: its teachers, and what they are asked about; it begins with the weights the one before kept.
 
@@ -85,6 +104,7 @@ class StageSpec:
         pairs: The teachers are asked about no more than so many, a fair sample of all sources.
         score_weight: Weight of the squared error of the scores themselves, beside that of the margins, which is 1.
         schedule: How long and how fast.
+        noise: What the student reads in place of the texts.
     """
 
     name: str
@@ -94,6 +114,7 @@ class StageSpec:
     pairs: int | None = None
     score_weight: float = 0.0
     schedule: Schedule = field(default_factory=Schedule)
+    noise: NoiseSpec | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +172,7 @@ def _stage(reader: Reader, folder: Path, table: Any) -> StageSpec:
         table,
         "[[stage]]",
         required={"name": str, "teacher": list, "source": list, "dev": int},
-        optional={"pairs": int, "score_weight": float, "schedule": dict},
+        optional={"pairs": int, "score_weight": float, "schedule": dict, "noise": dict},
     )
     where = f"{reader.where}: stage {stage['name']!r}"
     if stage["dev"] < 1:
@@ -170,7 +191,18 @@ def _stage(reader: Reader, folder: Path, table: Any) -> StageSpec:
         pairs=stage.get("pairs"),
         score_weight=float(stage.get("score_weight", StageSpec.score_weight)),
         schedule=reader.options(Schedule, stage.get("schedule", {}), "[stage.schedule]"),
+        noise=_noise(reader, stage["noise"]) if "noise" in stage else None,
     )
+
+
+def _noise(reader: Reader, table: Any) -> NoiseSpec:
+    noise: NoiseSpec = reader.options(NoiseSpec, table, "[stage.noise]")
+    if noise.law not in LAWS or not 0.0 < noise.keep <= 1.0:
+        raise ConfigError(
+            f"{reader.where}: [stage.noise] needs law as one of {', '.join(LAWS)} and keep above 0 and at most 1, "
+            f"not {noise.law!r} and {noise.keep!r}"
+        )
+    return noise
 
 
 def _teacher(reader: Reader, table: Any) -> TeacherSpec:

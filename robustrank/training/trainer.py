@@ -30,6 +30,10 @@ Objective = Callable[[Any, Batch], Outcome]
 """Model and batch to what is minimised; the model is in training mode, or else this is a measurement."""
 
 
+Fresh = Callable[[int, Sequence[int], int], Example]
+"""Example to learn from, some of its places, and a step, to these places as they are read in that step."""
+
+
 def scores_of(model: Any, batch: Batch) -> Any:
     """Scores of a batch's pairs, lists by places."""
     return first_token.logits(model, batch.inputs).reshape(batch.targets.shape)
@@ -106,7 +110,7 @@ class Progress(Protocol):
 
 def fit(
     model: Any, train: Sequence[Example], dev: Sequence[Example], objective: Objective, schedule: Schedule, *,
-    seed: int, folder: Path, progress: Progress,
+    seed: int, folder: Path, progress: Progress, fresh: Fresh | None = None,
 ) -> Course:  # fmt: skip
     """Train a model in place; on return it has the weights that were best on ``dev``.
 
@@ -122,13 +126,14 @@ def fit(
         seed: Of all randomness.
         folder: Where checkpoints are kept.
         progress: Told of every step.
+        fresh: What is read of an example in a step, where that is not always the same.
 
     Raises:
         PluginError: There is nothing to learn from, or the loss is no number any more.
     """
     if not train or not dev:
         raise PluginError("training needs examples to learn from and examples to measure on; one of them is missing")
-    run = _Run(model, train, dev, objective, schedule, seed, folder)
+    run = _Run(model, train, dev, objective, schedule, seed, folder, fresh)
     progress.start("training", run.end)
     progress.advance(run.course.step)
     while run.course.step < run.end and run.course.stale < schedule.patience:
@@ -146,10 +151,11 @@ class _Run:
 
     def __init__(
         self, model: Any, train: Sequence[Example], dev: Sequence[Example], objective: Objective, schedule: Schedule,
-        seed: int, folder: Path,
+        seed: int, folder: Path, fresh: Fresh | None,
     ) -> None:  # fmt: skip
         self._model, self._train, self._dev = model, train, dev
         self._objective, self._schedule, self._seed, self._folder = objective, schedule, seed, folder
+        self._fresh = fresh
         self._pad = _pad(model)
         self._optimizer = _optimizer(model, schedule)
         self._epoch: tuple[int, list[Any]] = (0, self._plan(0))
@@ -169,7 +175,7 @@ class _Run:
             group["lr"] = group["top"] * _rate(step, self.total, schedule.warmup)
         torch.manual_seed(self._seed * 1_000_003 + step)
         self._model.train()
-        loss, figures = self._outcome(self._train, self._batch(step))
+        loss, figures = self._outcome(*self._read(self._batch(step), step))
         if not torch.isfinite(loss):
             raise PluginError(f"training: the loss is {loss.item()} at step {step}; lower learning_rate")
         loss.backward()
@@ -193,6 +199,13 @@ class _Run:
         if self._epoch[0] != epoch:
             self._epoch = (epoch, self._plan(epoch))
         return self._epoch[1][place]
+
+    def _read(self, lists: Any, step: int) -> tuple[Sequence[Example], Any]:
+        """The batch's lists as they are read in this step."""
+        if self._fresh is None:
+            return self._train, lists
+        read = [self._fresh(number, places, step) for number, places in lists]
+        return read, [(number, tuple(range(len(example.ids)))) for number, example in enumerate(read)]
 
     def _outcome(self, examples: Sequence[Example], lists: Any) -> Outcome:
         return self._objective(self._model, collate(examples, lists, self._pad))

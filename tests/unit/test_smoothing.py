@@ -181,9 +181,20 @@ def test_later_draws_go_on_where_earlier_ones_stopped_and_empty_texts_have_draws
 def test_a_text_that_shares_its_sets_with_the_clean_one_has_the_very_same_draws(ring: str) -> None:
     law = Substitution(PerturbationSets(load(ring), 8))
     assert law.draws("Cat sat, dog.", 3, 0, 20) == law.draws("Dog sat, elk.", 3, 0, 20)
-    touched = law.touched("Cat sat, dog.", 3, 20)
-    assert touched is not None
-    assert not touched.any()
+    assert law.touched("Cat sat, dog.", 3, 20) == []
+
+
+def test_an_attack_on_a_word_can_do_one_thing_to_it_and_a_draw_that_scored_high_is_no_loss() -> None:
+    draws = np.array([0.1, 0.2, 0.3, 0.8, 0.9])
+    first, second = [1, 0, 0, 0, 0], [0, 0, 0, 1, 1]  # two synonyms of one word, and what they touch
+    law = ScoreLaw(draws, touched=[np.array([first, second], dtype=bool)])
+    assert shared_mean(law, 1) == pytest.approx((1.0 + 0.2 + 0.3 + 0.8 + 0.9) / 5)
+    assert shared_quantile(law, 0.5, 1) == 0.8  # three stay: 0.2, 0.3, 0.8
+    assert shared_quantile(law._replace(touched=[np.array([second], dtype=bool)]), 0.5, 1) == 0.3
+    assert shared_quantile(law, 0.5, 0) == 0.3
+    other = np.array([[0, 1, 0, 0, 0]], dtype=bool)
+    assert shared_quantile(law._replace(touched=[*(law.touched or ()), other]), 0.5, 2) == 1.0  # two stay
+    assert shared_quantile(law._replace(touched=[np.ones((1, 5), dtype=bool)]), 0.5, 1) == 1.0
 
 
 def test_masks_cover_any_replaced_word_and_deletions_any_edit_but_tables_only_their_own(ring: str) -> None:
