@@ -54,7 +54,7 @@ def made_up_tasks() -> FiveTasks:
             WordingLoss(
                 ranker=RANKERS[1], collection="SciFact", variation="typos", operation="swap", setting="re-rank fixed",
                 variants=150, clean=about(0.7), changed=about(0.62), loss=about(0.11), versus_baseline=about(0.03),
-                worst=about(0.5), hurt=about(0.3), by=0.1, p=0.2, p_holm=0.6,
+                worst=about(0.5), hurt=about(0.3), queries_hurt=about(0.4), by=0.1, p=0.2, p_holm=0.6,
             )
         ],
         manipulations=[
@@ -65,7 +65,7 @@ def made_up_tasks() -> FiveTasks:
         ],
         slices=[
             WorstSlice(
-                ranker=RANKERS[1], collection="SelQA", slice="length: long", queries=12, difference=about(-0.2),
+                ranker=RANKERS[1], collection="SelQA", slice="length: long", versus="BM25", queries=12, difference=about(-0.2),
                 q=0.04, confirmed_p=0.01, confirmed=True, query_ids=["1", "2"],
             )
         ],
@@ -77,12 +77,12 @@ def made_up_tasks() -> FiveTasks:
 def _cell(task: str, figure: str, n: int, ranker: str) -> Cell:
     if not n:
         return Cell(
-            task=task, ranker=ranker, figure=figure, value=about(0.33), versus_baseline=None, effect=None, p=None,
+            task=task, ranker=ranker, figure=figure, kind="ranking", value=about(0.33), versus_baseline=None, effect=None, p=None,
             p_holm=None, detectable=None, verdict="",
         )  # fmt: skip
     shown = task.startswith("4") and n == 1
     return Cell(
-        task=task, ranker=ranker, figure=figure, value=about(0.5 if shown else 0.34),
+        task=task, ranker=ranker, figure=figure, kind="ranking", value=about(0.5 if shown else 0.34),
         versus_baseline=about(0.17 if shown else 0.01), effect=1.1 if shown else 0.1, p=0.001 if shown else 0.8,
         p_holm=0.004 if shown else 1.0, detectable=0.05, verdict="less robust" if shown else "inconclusive",
     )  # fmt: skip
