@@ -77,8 +77,8 @@ def made_up_tasks() -> FiveTasks:
 def _cell(task: str, figure: str, n: int, ranker: str) -> Cell:
     if not n:
         return Cell(
-            task=task, ranker=ranker, figure=figure, kind="ranking", value=about(0.33), versus_baseline=None, effect=None,
-            p=None, p_holm=None, detectable=None, verdict="",
+            task=task, ranker=ranker, figure=figure, kind="ranking", value=about(0.33), versus_baseline=None,
+            effect=None, p=None, p_holm=None, detectable=None, verdict="",
         )  # fmt: skip
     shown = task.startswith("4") and n == 1
     return Cell(
