@@ -163,8 +163,8 @@ def shift(
     """Change of the mean from ``home`` to ``away``: absolute, relative, and relative minus the baseline's.
 
     Home and away queries are resampled independently, and the same queries for the ranker and its baseline, so that
-    the baseline against itself is exactly 0. A relative change is ``None`` where the mean at home is not clearly
-    above 0: a ratio to nothing means nothing. ``n`` is the smaller of the two numbers of queries.
+    the baseline against itself is exactly 0. A relative change is ``None`` where some resample's mean at
+    home is not above 0: a ratio to nothing means nothing. ``n`` is the smaller of the two numbers of queries.
 
     Args:
         home: Per-query values at the source.
@@ -178,7 +178,7 @@ def shift(
     value_home, home_means = _means(home, bounds, seed)
     value_away, away_means = _means(away, bounds, seed + 1)
     change = _estimate(value_away - value_home, away_means - home_means, n)
-    if np.quantile(home_means, _tails(n)[0]) <= 0:
+    if home_means.min() <= 0:
         return change, None, None
     value, resampled = value_away / value_home - 1, away_means / home_means - 1
     relative = _estimate(value, resampled, n)
@@ -186,7 +186,7 @@ def shift(
         return change, relative, None
     base_value_home, base_home_means = _means(base_home, bounds, seed)
     base_value_away, base_away_means = _means(base_away, bounds, seed + 1)
-    if np.quantile(base_home_means, _tails(n)[0]) <= 0:
+    if base_home_means.min() <= 0:
         return change, relative, None
     base_value, base_resampled = base_value_away / base_value_home - 1, base_away_means / base_home_means - 1
     return change, relative, _estimate(value - base_value, resampled - base_resampled, n)

@@ -182,6 +182,13 @@ def test_the_baseline_shifts_by_exactly_nothing_against_itself() -> None:
     assert constant[:3] == (0, 0, 0)
 
 
+def test_a_share_of_a_mean_that_may_be_nothing_is_not_told() -> None:
+    home = [0.0] * 6 + [1.0] * 4  # six of a thousand resamples have a mean of 0
+    change, relative, against = stats.shift(home, [0.5] * 10, home, [0.5] * 10)
+    assert change.value == pytest.approx(0.1)
+    assert (relative, against) == (None, None)
+
+
 def test_a_ranker_that_is_everywhere_half_its_baseline_shifts_like_it() -> None:
     home, away = [0.5, 0.6, 0.9, 0.4], [0.2, 0.1, 0.4]
     against = stats.shift([x / 2 for x in home], [x / 2 for x in away], home, away)[2]
