@@ -343,7 +343,7 @@ def test_differences_that_are_shown_come_first_and_the_rest_is_folded(summaries:
 def test_the_five_tasks_are_one_table_with_what_is_shown_said(page: Page) -> None:
     text = re.sub(r"\s+", " ", page.text)
     assert "1 of 4 differences are shown" in text
-    assert "0.500 [0.400, 0.600], n=50less robust" in text
+    assert "0.500+0.170 [+0.070, +0.270], n=50less robust" in text
 
 
 def test_a_budget_is_told_in_words() -> None:
