@@ -30,6 +30,7 @@ from robustrank.certificates import RULES, Bits, Reach, ScoreLaw
 from robustrank.collections.beir import Beir
 from robustrank.config import Plugin
 from robustrank.interfaces import Ranker
+from robustrank.rankers.controls import Identity
 from robustrank.ranking import order
 from robustrank.retrieval import first_stage
 from robustrank.smoothing import Smoothing
@@ -221,18 +222,9 @@ def smoothed(
 
 def shifts(law: str, lists: Sequence[List]) -> dict[str, float]:
     """Radius to the mean total variation that it brings, over all documents of the lists."""
-    own = RandomizedSmoothing(**LAWS[law]).wrap(Nothing()).law
+    own = RandomizedSmoothing(**LAWS[law]).wrap(Identity()).law
     texts = [doc.text for _, docs in lists for doc in docs]
     return {f"{r:g}": round(float(np.mean([own.reach(text, r).shift for text in texts])), 3) for r in RADII}
-
-
-class Nothing:
-    """Stands where only a law is wanted."""
-
-    card = RankerCard(name="nothing", fingerprint="")
-
-    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
-        raise NotImplementedError
 
 
 def build(name: str, collection: Collection, models: Models) -> Ranker:
