@@ -30,7 +30,7 @@ from robustrank.certificates import RULES, Bits, Reach, ScoreLaw
 from robustrank.collections.beir import Beir
 from robustrank.config import Plugin
 from robustrank.interfaces import Ranker
-from robustrank.rankers.controls import Identity
+from robustrank.rankers import controls
 from robustrank.ranking import order
 from robustrank.retrieval import first_stage
 from robustrank.smoothing import Smoothing
@@ -222,7 +222,7 @@ def smoothed(
 
 def shifts(law: str, lists: Sequence[List]) -> dict[str, float]:
     """Radius to the mean total variation that it brings, over all documents of the lists."""
-    own = RandomizedSmoothing(**LAWS[law]).wrap(Identity()).law
+    own = RandomizedSmoothing(**LAWS[law]).wrap(controls.Random()).law
     texts = [doc.text for _, docs in lists for doc in docs]
     return {f"{r:g}": round(float(np.mean([own.reach(text, r).shift for text in texts])), 3) for r in RADII}
 
