@@ -23,7 +23,8 @@ def opinions(case: Case, possible: Mapping[int, Sequence[str]]) -> dict[str, NDA
     """For every substitute, what the ranked list and the query say of it compared with the word it replaces.
 
     ``"list"``: the difference of the two words' weights in a ridge regression of the documents' places (normal
-    quantiles) on their words. ``"query"``: how much closer the substitute is to a word of the query.
+    quantiles) on their words, where no word of the query goes. ``"gained"`` and ``"lost"``: how much closer to a word
+    of the query the substitute is, where closer and where farther.
 
     Args:
         case: Its candidates in clean rank order.
@@ -35,9 +36,11 @@ def opinions(case: Case, possible: Mapping[int, Sequence[str]]) -> dict[str, NDA
     terms = {word: _term(word) for word in {found[at] for at in possible} | {w for ws in possible.values() for w in ws}}
     near = {term: _nearness(term, asked) for term in set(terms.values())}
     pairs = [(terms[word], terms[found[at]]) for at, others in possible.items() for word in others]
+    closer = np.array([near[new] - near[old] for new, old in pairs])
     return {
-        "list": np.array([known.get(new, 0.0) - known.get(old, 0.0) for new, old in pairs]),
-        "query": np.array([near[new] - near[old] for new, old in pairs]),
+        "list": np.array([known.get(new, 0.0) - known.get(old, 0.0) for new, old in pairs]) * (closer >= 0),
+        "gained": np.maximum(closer, 0),
+        "lost": np.minimum(closer, 0),
     }
 
 
