@@ -182,6 +182,8 @@ class AttackResult:
     """Success, ``boost`` and ``harm`` to query id to the mean over the query's cases."""
     quality: Mapping[str, Estimate] = field(default_factory=dict)
     """What changed documents look like (:mod:`robustrank.quality`), over those that were changed."""
+    curve: Sequence[tuple[int, float]] = ()
+    """Pairs asked, rising, and the share of cases in which the attack had succeeded by then."""
 
 
 @dataclass(frozen=True, kw_only=True)

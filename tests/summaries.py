@@ -327,6 +327,7 @@ def _attack(
         boost=_about(-boost if query else boost, 1.6, n), harm=_about(0.004 * abs(boost), 0.012, n),
         calls=_about(calls, calls * 0.1, n), edits=_about(edits, 0.8, n), similarity=_about(0.9, 0.03, n),
         seconds=_about(0.02 + calls * 0.04, 0.01, n), against_controls=against,
+        curve=[(round(calls * p), round(success * n * p) / n) for p in ((0.25, 0.5, 1.0) if calls else (1.0,))],
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import accumulate
 
 from robustrank import stats
 from robustrank.config import AuditSpec
@@ -129,7 +130,22 @@ def _result(
             "harm": _by_query(group, lambda r: float(r["harm_before"] - r["harm_after"])),
         },
         quality=_quality(group),
+        curve=_curve(group),
     )
+
+
+def _curve(group: Sequence[Record]) -> list[tuple[int, float]]:
+    """Success by what it is judged by, over pairs asked: when the best text so far would have been one."""
+    ways = successes(group)
+    test = ways[leading(ways)]
+    # What is offered is verified in the end; until then a good rank is only a hope.
+    won = [r for r in group if test(r)]
+    costs = Counter(
+        next((pairs for pairs, rank in r.get("trajectory", ()) if test({**r, "rank_after": rank})), r["calls"])
+        for r in won
+    )
+    steps = accumulate(sorted(costs.items()), lambda done, more: (more[0], done[1] + more[1]))
+    return [(pairs, count / len(group)) for pairs, count in steps]
 
 
 def _quality(group: Sequence[Record]) -> dict[str, Estimate]:

@@ -125,7 +125,10 @@ class Canvas:
 
     def key(self, y: float, name: str, series: int) -> None:
         """A line of a legend."""
-        colour, marker = style(series)
+        self.entry(y, name, *style(series))
+
+    def entry(self, y: float, name: str, colour: str, marker: str) -> None:
+        """A line of a legend, in any colour."""
         self.axes.plot(0.015, y, marker=marker, color=colour, transform=self._across, markersize=6, clip_on=False)
         self.text(0.04, y, name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import log1p
 
 from markupsafe import Markup
 
@@ -37,6 +38,8 @@ class Charts:
     """One a kind of shift."""
     attacks: Mapping[str, Chart] = field(default_factory=dict)
     """By ranker."""
+    costs: Sequence[Chart] = ()
+    """Success over pairs asked, one a ranker."""
     certificates: Mapping[tuple[str, str], Chart] = field(default_factory=dict)
     """By ranker and collection."""
 
@@ -59,6 +62,10 @@ def draw(summary: Summary) -> Charts:
                 name: _attacks(f"attacks-{n}", [r for r in summary.attacks if r.ranker == name and r.stratum == "all"])
                 for n, name in enumerate(dict.fromkeys(r.ranker for r in summary.attacks if r.stratum == "all"))
             },
+            costs=[
+                _costs(f"costs-{n}", asking, [r.attack for r in summary.attacks if not r.control])
+                for n, asking in enumerate(_asking(summary.attacks))
+            ],
             certificates={
                 place: _certificates(
                     f"certificates-{n}", [c for c in summary.certificates if (c.ranker, c.collection) == place]
@@ -177,6 +184,63 @@ def _attacks(key: str, results: Sequence[AttackResult]) -> Chart:
         head=["Attack", "Kind", "Success is", "Share of cases"],
         rows=[[r.attack, "control" if r.control else "attack", lead(r), figure(r.success[lead(r)])] for r in results],
     )
+
+
+def _asking(results: Sequence[AttackResult]) -> list[list[AttackResult]]:
+    """Attacks and controls against one ranker, where asking the ranker won anything."""
+    groups: dict[str, list[AttackResult]] = {}
+    for r in results:
+        if r.stratum == "all":
+            groups.setdefault(r.ranker, []).append(r)
+    return [group for group in groups.values() if any(pairs > 1 for r in group for pairs, _ in r.curve)]
+
+
+def _costs(key: str, results: Sequence[AttackResult], attacks: Sequence[str]) -> Chart:
+    """Success by pairs asked, on a logarithmic scale; an attack looks alike in every chart, controls are grey."""
+    height, line = 190.0, 15.0
+    series = {name: n for n, name in enumerate(dict.fromkeys(attacks))}
+    most = max(pairs for r in results for pairs, _ in r.curve)
+    legend, bottom = line * len(results) + 16, 8
+    right = log1p(max(most, 10)) * 1.04
+    canvas = Canvas(legend + height, (0, right), "pairs the attack had asked", ticks=())
+
+    def at(share: float) -> float:
+        return legend + height - bottom - share * (height - 2 * bottom)
+
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        canvas.line([0, right], [at(share)] * 2, RULE, width=0.8)
+        canvas.text(0, at(share) - 6, f"{share:g}", MUTED, size=9)
+    for pairs in (0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000):
+        if pairs <= max(most, 10):
+            canvas.tick(log1p(pairs), str(pairs))
+    for n, r in enumerate(results):
+        colour, marker = (MUTED, "o") if r.control else style(series[r.attack])
+        canvas.entry(8 + line * n, f"{r.attack}{' (control)' if r.control else ''}", colour, marker)
+        steps = [(0, 0.0), *r.curve]
+        xs, ys = [log1p(pairs) for pairs, _ in steps] + [right], [at(share) for _, share in [*steps, steps[-1]]]
+        dash = ":" if r.control else LINES[series[r.attack] % 3]
+        canvas.axes.step(xs, ys, where="post", color=colour, linestyle=dash, linewidth=1.6)
+        canvas.axes.plot(xs[1:-1], ys[1:-1], color=colour, marker=marker, markersize=4, linestyle="none")
+    said = "; ".join(f"{r.attack}, {_reached(r)}" for r in results)
+    title = f"{results[0].ranker}: success by pairs asked"
+    return Chart(
+        title=title,
+        svg=canvas.svg(key, f"{title}. {said}."),
+        head=["Attack", "Success is", "Share of cases won, after so many pairs", "Pairs asked of a case"],
+        rows=[
+            [
+                r.attack,
+                lead(r),
+                ", ".join(f"{share:.2f} after {pairs}" for pairs, share in r.curve) or "0",
+                figure(r.calls, 1),
+            ]
+            for r in results
+        ],
+    )
+
+
+def _reached(result: AttackResult) -> str:
+    return f"{result.curve[-1][1]:.2f} after {result.curve[-1][0]} pairs" if result.curve else "none"
 
 
 def _certificates(key: str, results: Sequence[CertifiedResult]) -> Chart:

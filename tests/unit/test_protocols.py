@@ -107,6 +107,16 @@ def test_errors_and_illegal_perturbations_count_as_failures_not_as_missing() -> 
     assert found.statuses == {"error": 1, "invalid": 1, "ok": 1}
 
 
+def test_success_over_pairs_asked_ends_at_the_share_that_was_verified() -> None:
+    early = attack("1", 15, 8, calls=20) | {"trajectory": [[1, 15], [4, 9], [20, 8]]}
+    late = attack("2", 15, 10, calls=20) | {"trajectory": [[1, 15], [20, 10]]}
+    refused = attack("3", 15, 15, calls=7, status="invalid") | {"trajectory": [[1, 15], [2, 3]]}
+    unasked = attack("4", 15, 2, calls=0) | {"trajectory": []}
+    (found,) = adversarial.attacks([early, late, refused, unasked], SPEC, BUILT)
+    assert list(found.curve) == [(0, 0.25), (4, 0.5), (20, 0.75)]
+    assert found.curve[-1][1] == found.success["ASR@10"].value
+
+
 def test_an_attack_is_paired_with_its_control_case_by_case() -> None:
     records = [attack(str(i), 15, 1) for i in range(6)]
     records += [attack(str(i), 15, 1 if i == 0 else 15, name="control") for i in range(6)]

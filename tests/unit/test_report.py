@@ -175,7 +175,7 @@ def test_marks_are_kept_under_the_audit_file_not_under_its_gates(summaries: Simp
 
 def test_every_chart_has_words_that_say_the_same(html: str) -> None:
     drawn = re.findall(r'<svg [^>]*role="img"[^>]*aria-label="([^"]+)"', html)
-    assert len(drawn) == html.count("<svg") == 9
+    assert len(drawn) == html.count("<svg") == 13
     assert any("MiniLM-L12 cross-encoder 0.703 [0.610, 0.796], n=50" in words for words in drawn)
 
 
@@ -227,7 +227,7 @@ def test_a_name_in_two_directions_cannot_reorder_the_figures_beside_it() -> None
 def test_labels_of_charts_are_text_even_where_they_look_like_markup_or_mathematics(summaries: SimpleNamespace) -> None:
     label = "$\\frac{1}{0$ </text><script>x</script> & \x00\ud800漢"
     drawn = charts.draw(summaries.plant(summaries.realistic(), cycle([label])))
-    for chart in [*drawn.spread, *drawn.shifts, *drawn.attacks.values(), *drawn.certificates.values()]:
+    for chart in [*drawn.spread, *drawn.shifts, *drawn.attacks.values(), *drawn.costs, *drawn.certificates.values()]:
         assert "<script" not in chart.svg
         assert "\x00" not in chart.svg
 
