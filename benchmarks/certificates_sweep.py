@@ -1,7 +1,7 @@
 """Certified lists by rule at equal samples: ``python benchmarks/certificates_sweep.py SETTING ... --cache FOLDER``.
 
 For each SETTING (``ranker/collection/law``) every rewording is scored once and kept in FOLDER, list by list, so a run
-that is stopped goes on where it stood; then all rules judge the same draws, at several numbers of samples and at every
+that is stopped goes on where it stood, and a further law pays for the texts that are new; then all rules judge the same draws, at several numbers of samples and at every
 K and radius. Queries are a seeded sample of those with a full list of BM25's candidates. Temperature and center are
 fixed beforehand from plain scores of development queries: the mean of the ten best scores of a list, and half the
 standard deviation within lists; a trained ranker has those of the ranker it was trained from. Results go to
@@ -43,6 +43,7 @@ DATA = HERE.parent / "shared" / "data"
 KS, RADII = (1, 5, 10), (1, 2, 5, 0.05)
 LAWS: dict[str, dict[str, Any]] = {
     "mutual": {"law": "substitute", "substitutes": "counterfitted-mutual"},
+    "mutual8": {"law": "substitute", "substitutes": "counterfitted-mutual", "size": 8},
     "mutual5": {"law": "substitute", "substitutes": "counterfitted-mutual", "size": 5},
     "mask": {"law": "mask", "keep": 0.1},
     "delete": {"law": "delete", "keep": 0.1},
@@ -170,7 +171,7 @@ def sweep(
     clean: dict[str, dict[str, list[float]]] = {str(n): {row: [] for row in rows} for n in counts}
     plain = []
     for number, (query, docs) in enumerate(lists, start=1):
-        ranker = Remembering(base, cache / setting / f"{query.query_id}.npz")
+        ranker = Remembering(base, kept_in(cache, base, where) / f"{query.query_id}.npz")
         once = Once(smoothed(ranker, law, samples, center, temperature, "cdf").law)
         if score_only:
             for rule in ("cdf", "shared-draws"):
@@ -227,6 +228,11 @@ def shifts(law: str, lists: Sequence[List]) -> dict[str, float]:
     return {f"{r:g}": round(float(np.mean([own.reach(text, r).shift for text in texts])), 3) for r in RADII}
 
 
+def kept_in(cache: Path, base: Ranker, where: str) -> Path:
+    """The folder of a ranker's scores on a collection: laws share them, rankers of other weights do not."""
+    return cache / base.card.fingerprint[:16] / where
+
+
 def build(name: str, collection: Collection, models: Models) -> Ranker:
     """The ranker behind."""
     if name == "bm25":
@@ -261,7 +267,7 @@ def calibrated(name: str, where: str, cache: Path, models: Models) -> tuple[floa
     base = build(name, collection, models)
     rows = []
     for query, docs in sampled_lists(collection, 20, DEV_QUERIES):
-        ranker = Remembering(base, cache / name / f"{folder}-{split}" / f"{query.query_id}.npz")
+        ranker = Remembering(base, kept_in(cache, base, f"{folder}-{split}") / f"{query.query_id}.npz")
         rows.append(np.sort(ranker.score(query, docs))[::-1])
     spread = float(np.mean([row.std() for row in rows]))
     return round(float(np.mean([row[:10].mean() for row in rows])), 2), round(spread / 2, 3)
