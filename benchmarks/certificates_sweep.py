@@ -1,11 +1,12 @@
 """Certified lists by rule at equal samples: ``python benchmarks/certificates_sweep.py SETTING ... --cache FOLDER``.
 
 For each SETTING (``ranker/collection/law``) every rewording is scored once and kept in FOLDER, list by list, so a run
-that is stopped goes on where it stood, and a further law pays for the texts that are new; then all rules judge the same draws, at several numbers of samples and at every
-K and radius. Queries are a seeded sample of those with a full list of BM25's candidates. Temperature and center are
-fixed beforehand from plain scores of development queries: the mean of the ten best scores of a list, and half the
-standard deviation within lists; a trained ranker has those of the ranker it was trained from. Results go to
-``reports/certificates/SETTING.json``; ``certificates_report.py`` makes tables and curves of them.
+that is stopped goes on where it stood, and a further law pays for the texts that are new; then all rules judge the same
+draws, at several numbers of samples and at every K and radius. Queries are a seeded sample of those with a full list of
+BM25's candidates. Temperature and center are fixed beforehand from plain scores of development queries: the mean of the
+ten best scores of a list, and half the standard deviation within lists; a trained ranker has those of the ranker it was
+trained from. Results go to ``reports/certificates/SETTING.json``; ``certificates_report.py`` makes tables and curves of
+them.
 
 ``--model NAME=FOLDER`` names trained rankers: ``noise`` is robustrank-tiny trained on rewordings, ``l12-noise`` the
 L-12.
