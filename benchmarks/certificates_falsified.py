@@ -1,43 +1,88 @@
-"""What attacks did to certified lists: ``python benchmarks/certificates_falsified.py AUDIT_FOLDER``.
+"""What attacks did to certified lists: ``python benchmarks/certificates_falsified.py AUDIT_FOLDER ...``.
 
-AUDIT_FOLDER is what ``robustrank audit reports/certificates/falsification.toml`` left. Writes
-``reports/certificates/falsification.json``: per defended ranker, K and radius how many lists are certified, how many
-attacks within the certificate were tried on them, and how many succeeded.
+Each AUDIT_FOLDER is what ``robustrank audit`` left of ``reports/certificates/falsification.toml`` or of
+``falsification-l12.toml`` beside it. Writes ``reports/certificates/falsification.json``: per defended ranker, K and
+radius how many lists are certified, how many attacks within the certificate were tried on them and how many succeeded;
+then every attack and every list once, with the exact one-sided 95 % bound on the share of successes.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from certificates_sweep import OUT
+from statsmodels.stats.proportion import proportion_confint
+
+from robustrank import registry, store
+from robustrank.config import load
+from robustrank.protocols import certified
 
 
 def main() -> None:
-    summary = json.loads((Path(sys.argv[1]) / "summary.json").read_text())
-    rows = [
-        [
-            found["ranker"],
-            f"`{found['method']}`",
-            found["speaks_of"],
-            found["k"],
-            f"{found['radius']:g}",
-            f"{sum(map(round, found['per_query'].values()))} of {len(found['per_query'])}",
-            found["attacks_on_certified"],
-            found["certificates_broken"],
-            f"{found['alpha'] * found['attacks_on_certified']:.2f}",
-        ]
-        for found in summary["certificates"]
-        if found["attacks_on_certified"]
-    ]
-    attacks = ", ".join(sorted({found["attack"] for found in summary["attacks"]}))
+    rows, totals, attacks = [], [], set()
+    for folder in map(Path, sys.argv[1:]):
+        summary = json.loads((folder / "summary.json").read_text())
+        rows += [cells(found) for found in summary["certificates"] if found["attacks_on_certified"]]
+        attacks |= {found["attack"] for found in summary["attacks"]}
+        totals += distinct(folder, summary["name"])
     told = (
-        f"Audit `reports/certificates/falsification.toml`: {attacks}. Counted are attacks on documents below K whose "
-        "edits\nthe certificate covers, on lists certified at that K and R. Allowed: alpha times these attacks, an "
-        "upper bound on the\nexpected number of false certificates among them; nothing for the deployed ranker."
+        f"Audits `falsification.toml` and `falsification-l12.toml` beside this page: {', '.join(sorted(attacks))}. "
+        "Counted are attacks on documents\nbelow K whose edits the certificate covers, on lists certified at that K "
+        "and R. Allowed: alpha times these attacks, an\nupper bound on the expected number of false certificates among "
+        "them; nothing for the deployed ranker."
     )
-    (OUT / "falsification.json").write_text(json.dumps({"told": told, "rows": rows}, indent=1) + "\n")
+    found = {"told": told, "rows": rows, "totals": totals}
+    (OUT / "falsification.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+def cells(found: dict[str, Any]) -> list[Any]:
+    """A row of the table: one defended ranker, K and radius."""
+    return [
+        found["ranker"],
+        f"`{found['method']}`",
+        found["speaks_of"],
+        found["k"],
+        f"{found['radius']:g}",
+        f"{sum(map(round, found['per_query'].values()))} of {len(found['per_query'])}",
+        found["attacks_on_certified"],
+        found["certificates_broken"],
+        f"{found['alpha'] * found['attacks_on_certified']:.2f}",
+    ]
+
+
+def distinct(folder: Path, name: str) -> list[list[Any]]:
+    """Per defended ranker each attack once, and each attacked list once, whatever the K and radii that cover it."""
+    records = list(store.read(folder).values())
+    spec = load(OUT / f"{name}.toml")
+    sets = {each.name: registry.build("attack", each.plugin).threat.edits for each in spec.attacks}
+    certificates, attacked = ([r for r in records if r["kind"] == kind] for kind in ("certificate", "attack"))
+    by_attack: dict[str, dict[tuple[str, ...], bool]] = {}
+    for record, claim in certified.tests(certificates, attacked, sets):
+        tried = by_attack.setdefault(record["ranker"], {})
+        place = (record["query_id"], record["doc_id"], record["attack"])
+        tried[place] = tried.get(place, False) or record["rank_after"] <= claim.k
+    return [
+        [ranker, *bounded(list(tried.values())), *bounded(list(by_list(tried).values()))]
+        for ranker, tried in sorted(by_attack.items())
+    ]
+
+
+def by_list(tried: dict[tuple[str, ...], bool]) -> dict[str, bool]:
+    """Query to whether any attack on its list succeeded: attacks on one list share its certificate."""
+    found: dict[str, bool] = {}
+    for (query, *_), success in tried.items():
+        found[query] = found.get(query, False) or success
+    return found
+
+
+def bounded(successes: Sequence[bool]) -> tuple[int, int, float]:
+    """Tried, succeeded, and the one-sided 95 % Clopper-Pearson bound on the share of successes."""
+    n, wins = len(successes), sum(successes)
+    return n, wins, round(float(proportion_confint(wins, n, alpha=0.1, method="beta")[1]), 3)
 
 
 if __name__ == "__main__":

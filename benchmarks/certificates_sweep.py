@@ -46,10 +46,12 @@ LAWS: dict[str, dict[str, Any]] = {
     "mutual": {"law": "substitute", "substitutes": "counterfitted-mutual"},
     "mutual8": {"law": "substitute", "substitutes": "counterfitted-mutual", "size": 8},
     "mutual5": {"law": "substitute", "substitutes": "counterfitted-mutual", "size": 5},
+    "wide": {"law": "substitute", "substitutes": "counterfitted", "size": 100},
     "mask": {"law": "mask", "keep": 0.1},
     "delete": {"law": "delete", "keep": 0.1},
 }
-"""Under ``mutual`` all components are whole sets, so no number of synonyms moves the law; the others depend on R."""
+"""Under ``mutual`` all components are whole sets, so no number of synonyms moves the law, and under ``mutual8`` nearly
+all; the others depend on R. ``wide`` is the size of CertDR's sets."""
 SIZES = {
     "bm25": (300, 20, 20),
     "tiny": (100, 100, 20),
