@@ -121,24 +121,34 @@ def _trained(sweeps: Mapping[str, Found]) -> Iterator[str]:
     if not pairs:
         return
     yield "## Certified training\n"
-    yield "nDCG@10 before and after training on rewordings, and CRQ at R = 1; the same lists and the same draws.\n"
-    yield "| setting | score | plain | smoothed, before | after | difference | CRQ@1 / 5 / 10 before | after |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield (
+        "nDCG@10 before and after training on rewordings, and CRQ at R = 1 with its paired difference; the same lists "
+        "and the\nsame draws.\n"
+    )
+    heads = ("setting", "score", "plain", "smoothed, before", "after", "difference", *(f"CRQ@{k}" for k in KS))
+    yield f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|"
     for name, base, found in pairs:
         before, n, lists = sweeps[base], str(found["samples"]), len(found["queries"])
         if before["queries"][:lists] != found["queries"] or n not in before["held"]:
             raise ValueError(f"{name} and {base} are not of the same lists and draws")
-        for row in ("betting", "quantile", "quantile 0.25", "shared-quantile"):
+        for row in ("betting", "quantile", "quantile 0.25", "shared-quantile", "shared-quantile 0.25"):
             if row not in found["held"][n]:
                 continue
             old, new = before["nDCG@10"][n][row][:lists], found["nDCG@10"][n][row]
             change, _ = stats.paired(new, old)
             plain = " → ".join(f"{stats.mean(one['plain nDCG@10'][:lists]).value:.3f}" for one in (before, found))
-            bits = [[one["held"][n][row][f"{k} 1"][:lists] for k in KS] for one in (before, found)]
-            shares = [" / ".join(f"{each.count('1') / lists:.2f}" for each in one) for one in bits]
+            shares = [_change(before, found, n, row, k) for k in KS]
             cells = [told(stats.mean(values)) for values in (old, new)] + [told(change, sign=True), *shares]
             yield f"| {name}, n={lists} | `{row}` | {plain} | {' | '.join(cells)} |"
     yield ""
+
+
+def _change(before: Found, after: Found, samples: str, row: str, k: int) -> str:
+    """CRQ at R = 1 before and after, and how far it has come."""
+    new = [bit == "1" for bit in after["held"][samples][row][f"{k} 1"]]
+    old = [bit == "1" for bit in before["held"][samples][row][f"{k} 1"][: len(new)]]
+    change, _ = stats.paired(list(map(float, new)), list(map(float, old)), bounds=(-1, 1))
+    return f"{sum(old) / len(old):.2f} → {sum(new) / len(new):.2f}, {told(change, 2, sign=True)}"
 
 
 def _costs(all_: Mapping[str, Any]) -> Iterator[str]:
