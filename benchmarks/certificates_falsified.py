@@ -2,15 +2,15 @@
 
 Each AUDIT_FOLDER is what ``robustrank audit`` left of ``reports/certificates/falsification.toml`` or of
 ``falsification-l12.toml`` beside it. Writes ``reports/certificates/falsification.json``: per defended ranker, K and
-radius how many lists are certified, how many attacks within the certificate were tried on them and how many succeeded;
-then every attack and every list once, with the exact one-sided 95 % bound on the share of successes.
+radius how many lists are certified, how many attacks within the certificate were tried on them and how many
+succeeded; then every attack and every list once, with the exact one-sided 95 % bound on the share of successes.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from statsmodels.stats.proportion import proportion_confint
 from robustrank import registry, store
 from robustrank.config import load
 from robustrank.protocols import certified
+from robustrank.types import AttackSet
 
 
 def main() -> None:
@@ -60,23 +61,50 @@ def distinct(folder: Path, name: str) -> list[list[Any]]:
     spec = load(OUT / f"{name}.toml")
     sets = {each.name: registry.build("attack", each.plugin).threat.edits for each in spec.attacks}
     certificates, attacked = ([r for r in records if r["kind"] == kind] for kind in ("certificate", "attack"))
-    by_attack: dict[str, dict[tuple[str, ...], bool]] = {}
-    for record, claim in certified.tests(certificates, attacked, sets):
-        tried = by_attack.setdefault(record["ranker"], {})
-        place = (record["query_id"], record["doc_id"], record["attack"])
-        tried[place] = tried.get(place, False) or record["rank_after"] <= claim.k
+    held, open_ = (tried(claims, attacked, sets) for claims in (certificates, [flipped(r) for r in certificates]))
     return [
-        [ranker, *bounded(list(tried.values())), *bounded(list(by_list(tried).values()))]
-        for ranker, tried in sorted(by_attack.items())
+        [
+            ranker,
+            *bounded(list(found.values())),
+            *bounded(list(by_list(found).values())),
+            control(open_.get(ranker, {})),
+        ]
+        for ranker, found in sorted(held.items())
     ]
 
 
-def by_list(tried: dict[tuple[str, ...], bool]) -> dict[str, bool]:
-    """Query to whether any attack on its list succeeded: attacks on one list share its certificate."""
-    found: dict[str, bool] = {}
-    for (query, *_), success in tried.items():
-        found[query] = found.get(query, False) or success
+Tried = dict[tuple[str, ...], bool]
+"""Query, document and attack to whether it succeeded at any K and radius."""
+
+
+def tried(
+    certificates: Sequence[store.Record], attacked: Sequence[store.Record], sets: Mapping[str, AttackSet]
+) -> dict[str, Tried]:
+    """Per ranker every attack that a certificate covers, once."""
+    found: dict[str, Tried] = {}
+    for record, claim in certified.tests(certificates, attacked, sets):
+        own, place = found.setdefault(record["ranker"], {}), (record["query_id"], record["doc_id"], record["attack"])
+        own[place] = own.get(place, False) or record["rank_after"] <= claim.k
     return found
+
+
+def flipped(record: store.Record) -> store.Record:
+    """A certificate record in which what was not certified stands as certified: its attacks are the control."""
+    claims = [{**claim, "certified": not claim["certified"]} for claim in record.get("certificates", ())]
+    return {**record, "certificates": claims}
+
+
+def control(found: Tried) -> str:
+    """Successes of attacks where nothing is certified."""
+    return f"{sum(found.values())} of {len(found)}"
+
+
+def by_list(found: Tried) -> dict[str, bool]:
+    """Query to whether any attack on its list succeeded: attacks on one list share its certificate."""
+    lists: dict[str, bool] = {}
+    for (query, *_), success in found.items():
+        lists[query] = lists.get(query, False) or success
+    return lists
 
 
 def bounded(successes: Sequence[bool]) -> tuple[int, int, float]:

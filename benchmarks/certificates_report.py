@@ -180,10 +180,11 @@ def _falsified(all_: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {' | '.join(str(cell) for cell in row)} |"
     yield (
         "\nEach attack and each list once, with exact one-sided 95 % bounds on the share of successes. Attacks on one "
-        "list share\nits certificate, so the bound over lists is the one that needs no independence of them.\n"
+        "list share\nits certificate, so the bound over lists is the one that needs no independence of them.\nControl: "
+        "successes of the same attacks at the K and R at which the list is not certified.\n"
     )
-    heads = "ranker | attacks | successes | at most | lists attacked | with a success | at most"
-    yield f"| {heads} |\n{'|---' * 7}|"
+    heads = "ranker | attacks | successes | at most | lists attacked | with a success | at most | control"
+    yield f"| {heads} |\n{'|---' * 8}|"
     for row in found["totals"]:
         yield f"| {' | '.join(str(cell) for cell in row)} |"
     yield ""
