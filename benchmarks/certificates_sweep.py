@@ -148,6 +148,7 @@ def main() -> None:
     for name in ("samples", "depth", "queries"):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--score-only", action="store_true")
+    parser.add_argument("--suffix", default="", help="of the results' names, for other sizes than the usual ones")
     options = parser.parse_args()
     models = dict(each.split("=", 1) for each in options.model)
     for setting in options.settings:
@@ -156,7 +157,7 @@ def main() -> None:
         found = sweep(setting, options.cache, models, *sizes, score_only=options.score_only)
         if not options.score_only:
             OUT.mkdir(parents=True, exist_ok=True)
-            (OUT / f"{setting.replace('/', '-')}.json").write_text(json.dumps(found, indent=1) + "\n")
+            (OUT / f"{setting.replace('/', '-')}{options.suffix}.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 def sweep(
