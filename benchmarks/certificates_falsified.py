@@ -3,7 +3,8 @@
 Each AUDIT_FOLDER is what ``robustrank audit`` left of one of ``reports/certificates/falsification*.toml``. Writes
 ``reports/certificates/falsification.json``: per defended ranker, K and radius how many lists are certified, how many
 attacks within the certificate were tried on them and how many succeeded; then every attack and every list once, with
-the exact one-sided 95 % bound on the share of successes.
+the exact one-sided 95 % bound on the share of successes, and as a control what the same attacks do where nothing is
+certified.
 """
 
 from __future__ import annotations

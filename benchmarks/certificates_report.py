@@ -123,7 +123,9 @@ def _trained(sweeps: Mapping[str, Found]) -> Iterator[str]:
     yield "## Certified training\n"
     yield (
         "nDCG@10 before and after training on rewordings, and CRQ at R = 1 with its paired difference; the same lists "
-        "and the\nsame draws.\n"
+        "and the\nsame draws. The training files are `docs/examples/noise-wide-synonyms.toml` (wide), `noise-synonyms.toml` "
+        "(mutual5),\n`noise-masks.toml` and `noise-cross-encoder.toml`. Intervals are of one row each: with so many rows one "
+        "in twenty\nmisses.\n"
     )
     heads = ("setting", "score", "plain", "smoothed, before", "after", "difference", *(f"CRQ@{k}" for k in KS))
     yield f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|"
