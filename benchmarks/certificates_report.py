@@ -44,7 +44,7 @@ LAWS = {
     "delete": "inserted, deleted and replaced words; each word is read with probability 0.1",
 }
 JUDGED = ("betting", "paired", "quantile", "shared-draws", "shared-quantile")
-SHOWN = ("certdr-2022", "certdr-joint", "betting", "paired", "quantile", "shared-quantile")
+SHOWN = ("certdr-2022", "certdr-joint", "betting", "paired", "quantile", "quantile 0.25", "shared-quantile")
 BANDED = "quantile"
 """The rule whose 95 % interval the curves show."""
 CELLS = [(k, radius) for k in KS for radius in RADII]
@@ -123,9 +123,9 @@ def _trained(sweeps: Mapping[str, Found]) -> Iterator[str]:
     yield "## Certified training\n"
     yield (
         "nDCG@10 before and after training on rewordings, and CRQ at R = 1 with its paired difference; the same lists "
-        "and the\nsame draws. The training files are `docs/examples/noise-wide-synonyms.toml` (wide), `noise-synonyms.toml` "
-        "(mutual5),\n`noise-masks.toml` and `noise-cross-encoder.toml`. Intervals are of one row each: with so many rows one "
-        "in twenty\nmisses.\n"
+        "and the\nsame draws. Training files in `docs/examples`: `noise-wide-synonyms.toml` (wide), "
+        "`noise-synonyms.toml` (mutual5),\n`noise-masks.toml`, `noise-cross-encoder.toml`. Intervals are of one row each; one row in twenty "
+        "misses.\n"
     )
     heads = ("setting", "score", "plain", "smoothed, before", "after", "difference", *(f"CRQ@{k}" for k in KS))
     yield f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|"
@@ -261,8 +261,8 @@ def _curves(found: Found, path: Path) -> None:
         for column, k in enumerate(KS):
             over_radii, over_samples = panels[0][column], panels[1][column]
             for number, row in enumerate(rows):
-                size = 9 - 1.2 * number  # hollow and of several sizes, so that lines on top of each other can be told
-                style = {"marker": "osD^vP"[number], "markersize": size, "fillstyle": "none", "label": row}
+                size = 9 - number  # hollow and of several sizes, so that lines on top of each other can be told
+                style = {"marker": "osD^vPX"[number], "markersize": size, "fillstyle": "none", "label": row}
                 _line(over_radii, radii, [crq(found, row, k, radius) for radius in radii], style)
                 _line(over_samples, counts, [crq(found, row, k, 1, count) for count in counts], style)
             over_radii.set(title=f"CRQ@{k}, {n} samples", xlabel="changed words R", xticks=radii)
@@ -270,7 +270,7 @@ def _curves(found: Found, path: Path) -> None:
         panels[0][0].set_ylim(-0.05, 1.05)
         for first in panels[:, 0]:
             first.set_ylabel("share of lists certified")
-        figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize="small")
+        figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=7, fontsize="small")
         figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
