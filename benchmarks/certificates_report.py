@@ -124,8 +124,8 @@ def _trained(sweeps: Mapping[str, Found]) -> Iterator[str]:
     yield (
         "nDCG@10 before and after training on rewordings, and CRQ at R = 1 with its paired difference; the same lists "
         "and the\nsame draws. Training files in `docs/examples`: `noise-wide-synonyms.toml` (wide), "
-        "`noise-synonyms.toml` (mutual5),\n`noise-masks.toml`, `noise-cross-encoder.toml`. Intervals are of one row each; one row in twenty "
-        "misses.\n"
+        "`noise-synonyms.toml` (mutual5),\n`noise-masks.toml`, `noise-cross-encoder.toml`. "
+        "Intervals are of one row each; one row in twenty misses.\n"
     )
     heads = ("setting", "score", "plain", "smoothed, before", "after", "difference", *(f"CRQ@{k}" for k in KS))
     yield f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|"
