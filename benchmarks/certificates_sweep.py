@@ -10,7 +10,7 @@ them.
 
 ``--model NAME=FOLDER`` names trained rankers: ``noise`` is robustrank-tiny trained on rewordings, ``l12-noise`` the
 L-12. Of other sizes than the usual ones the report holds, on msmarco-dl19, ``tiny`` and ``noise`` under ``wide``
-(``--samples 64 --depth 11 --queries 43``, and ``--samples 16 --depth 20 --queries 43 --suffix=-20``), and ``tiny`` under
+(``--samples 64 --depth 11 --queries 43``; ``--samples 16 --depth 20 --queries 43 --suffix=-20``), and ``tiny`` under
 ``delete`` and ``mask`` (``--samples 64 --depth 20``) and ``mutual8`` (``--samples 128 --queries 6``).
 """
 
