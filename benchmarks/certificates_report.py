@@ -19,13 +19,13 @@ from robustrank.types import Estimate
 
 HEAD = """# Certified lists by rule
 
-Made by `benchmarks/certificates_sweep.py`, `certification_cost.py`, `certificates_falsified.py` and
-`certificates_report.py`; their docstrings have the commands. CRQ@K is the share of lists whose top K is certified
-against every attack of at most R words (5 %: a share of each document's words) on all documents below, alpha 0.05 joint
-over the list. Brackets are 95 % intervals (Clopper-Pearson for shares, bootstrap over queries for means). The rules and
-their proofs: [docs/certificates.md](../../docs/certificates.md). Rules named `shared-` speak of the deployed ranker and
-are certain; the others speak of the exact smoothed ranker. `certdr-2022` is no joint guarantee and stands for
-comparison.
+Made by `benchmarks/certificates_sweep.py`, `certification_cost.py`, `certificates_falsified.py`,
+`certificates_soundness.py` and `certificates_report.py`; their docstrings have the commands. CRQ@K is the share of
+lists whose top K is certified against every attack of at most R words (5 %: a share of each document's words) on all
+documents below, alpha 0.05 joint over the list. Brackets are 95 % intervals (Clopper-Pearson for shares, bootstrap
+over queries for means). The rules and their proofs: [docs/certificates.md](../../docs/certificates.md). Rules named
+`shared-` speak of the deployed ranker and are certain; the others speak of the exact smoothed ranker. `certdr-2022`
+is no joint guarantee and stands for comparison.
 """
 NAMES = {
     "bm25": "BM25",
@@ -37,12 +37,16 @@ NAMES = {
 }
 LAWS = {
     "mutual": "synonyms of `counterfitted-mutual`, whole components as perturbation sets (no attack moves the law)",
+    "mutual8": "synonyms of `counterfitted-mutual`, the 8 nearest as perturbation sets",
     "mutual5": "synonyms of `counterfitted-mutual`, the 5 nearest as perturbation sets",
+    "wide": "synonyms of `counterfitted`, the 100 nearest as perturbation sets",
     "mask": "any words in place of others; a tenth of the words is read",
     "delete": "inserted, deleted and replaced words; each word is read with probability 0.1",
 }
 JUDGED = ("betting", "paired", "quantile", "shared-draws", "shared-quantile")
-SHOWN = ("certdr-2022", "certdr-joint", "betting", "paired", "quantile", "shared-quantile")
+SHOWN = ("certdr-2022", "certdr-joint", "betting", "paired", "quantile", "quantile 0.25", "shared-quantile")
+BANDED = "quantile"
+"""The rule whose 95 % interval the curves show."""
 CELLS = [(k, radius) for k in KS for radius in RADII]
 
 Found = Mapping[str, Any]
@@ -51,7 +55,14 @@ Found = Mapping[str, Any]
 def main() -> None:
     settings_ = {path.stem: json.loads(path.read_text()) for path in sorted(OUT.glob("*.json"))}
     sweeps = {name: found for name, found in settings_.items() if "held" in found}
-    lines = [HEAD, *_summary(sweeps), *_trained(sweeps), *_costs(settings_), *_falsified(settings_)]
+    lines = [
+        HEAD,
+        *_summary(sweeps),
+        *_trained(sweeps),
+        *_costs(settings_),
+        *_falsified(settings_),
+        *_soundness(settings_),
+    ]
     for name, found in sweeps.items():
         _curves(found, OUT / f"{name}.svg")
         lines += _setting(name, found)
@@ -110,24 +121,36 @@ def _trained(sweeps: Mapping[str, Found]) -> Iterator[str]:
     if not pairs:
         return
     yield "## Certified training\n"
-    yield "nDCG@10 before and after training on rewordings, and CRQ at R = 1; the same lists and the same draws.\n"
-    yield "| setting | score | plain | smoothed, before | after | difference | CRQ@1 / 5 / 10 before | after |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield (
+        "nDCG@10 before and after training on rewordings, and CRQ at R = 1 with its paired difference; the same lists "
+        "and the\nsame draws. Training files in `docs/examples`: `noise-wide-synonyms.toml` (wide), "
+        "`noise-synonyms.toml` (mutual5),\n`noise-masks.toml`, `noise-cross-encoder.toml`. "
+        "Intervals are of one row each; one row in twenty misses.\n"
+    )
+    heads = ("setting", "score", "plain", "smoothed, before", "after", "difference", *(f"CRQ@{k}" for k in KS))
+    yield f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|"
     for name, base, found in pairs:
         before, n, lists = sweeps[base], str(found["samples"]), len(found["queries"])
         if before["queries"][:lists] != found["queries"] or n not in before["held"]:
             raise ValueError(f"{name} and {base} are not of the same lists and draws")
-        for row in ("betting", "quantile", "quantile 0.25", "shared-quantile"):
+        for row in ("betting", "quantile", "quantile 0.25", "shared-quantile", "shared-quantile 0.25"):
             if row not in found["held"][n]:
                 continue
             old, new = before["nDCG@10"][n][row][:lists], found["nDCG@10"][n][row]
             change, _ = stats.paired(new, old)
             plain = " → ".join(f"{stats.mean(one['plain nDCG@10'][:lists]).value:.3f}" for one in (before, found))
-            bits = [[one["held"][n][row][f"{k} 1"][:lists] for k in KS] for one in (before, found)]
-            shares = [" / ".join(f"{each.count('1') / lists:.2f}" for each in one) for one in bits]
+            shares = [_change(before, found, n, row, k) for k in KS]
             cells = [told(stats.mean(values)) for values in (old, new)] + [told(change, sign=True), *shares]
             yield f"| {name}, n={lists} | `{row}` | {plain} | {' | '.join(cells)} |"
     yield ""
+
+
+def _change(before: Found, after: Found, samples: str, row: str, k: int) -> str:
+    """CRQ at R = 1 before and after, and how far it has come."""
+    new = [bit == "1" for bit in after["held"][samples][row][f"{k} 1"]]
+    old = [bit == "1" for bit in before["held"][samples][row][f"{k} 1"][: len(new)]]
+    change, _ = stats.paired(list(map(float, new)), list(map(float, old)), bounds=(-1, 1))
+    return f"{sum(old) / len(old):.2f} → {sum(new) / len(new):.2f}, {told(change, 2, sign=True)}"
 
 
 def _costs(all_: Mapping[str, Any]) -> Iterator[str]:
@@ -157,6 +180,49 @@ def _falsified(all_: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|"
     for row in found["rows"]:
         yield f"| {' | '.join(str(cell) for cell in row)} |"
+    yield (
+        "\nEach attack and each list once, with exact one-sided 95 % bounds on the share of successes. Attacks on one "
+        "list share\nits certificate, so the bound over lists is the one that needs no independence of them.\nControl: "
+        "successes of the same attacks at the K and R at which the list is not certified.\n"
+    )
+    heads = "ranker | attacks | successes | at most | lists attacked | with a success | at most | control"
+    yield f"| {heads} |\n{'|---' * 8}|"
+    for row in found["totals"]:
+        yield f"| {' | '.join(str(cell) for cell in row)} |"
+    yield ""
+
+
+def _soundness(all_: Mapping[str, Any]) -> Iterator[str]:
+    """Bounds, rules and intervals on worlds whose truth is known."""
+    if "soundness" not in all_:
+        return
+    found = all_["soundness"]
+    cases, n, alpha = found["cases"], found["repetitions"], found["alpha"]
+    yield "## Soundness\n"
+    violations = ", ".join(f"`{rule}` {count}" for rule, count in found["rules"].items())
+    yield (
+        f"Made by `benchmarks/certificates_soundness.py`. Rules, on {cases:,} enumerated spaces each, the strongest "
+        f"attack\nagainst a rival at just its score; violations: {violations}.\nBounds, on as many random spaces:\n"
+    )
+    yield "| bound | spaces tried | smallest counter-example | claimed | true |\n|---|---|---|---|---|"
+    for name, row in found["bounds"].items():
+        seen = row["counter-example"]
+        cells = ["none", "", ""]
+        if seen is not None:
+            change = f'"{seen["space"]}" to "{" ".join(seen["attacked"])}"'
+            cells = [change, f"{seen['claimed']:g}", f"{seen['true']:g}"]
+        yield f"| `{name}` | {row['tried']:,} | {' | '.join(cells)} |"
+    chance = 2 * (alpha * (1 - alpha) / n) ** 0.5
+    yield (
+        f"\nIntervals at {1 - alpha:.0%}, {n:,} repetitions: the share in which the truth lay outside. At most "
+        f"{alpha:g} is promised;\na share of {alpha:g} is told within ±{chance:.3f}.\n"
+    )
+    rows = found["coverage"]
+    places = list(dict.fromkeys((row["law"], row["n"]) for row in rows))
+    yield f"| interval | {' | '.join(f'{law}, n = {size}' for law, size in places)} |\n|---{'|---' * len(places)}|"
+    for interval in dict.fromkeys(row["interval"] for row in rows):
+        missed = {(row["law"], row["n"]): row["missed"] / n for row in rows if row["interval"] == interval}
+        yield f"| {interval} | {' | '.join(f'{missed[place]:.3f}' for place in places)} |"
     yield ""
 
 
@@ -168,7 +234,7 @@ def _setting(name: str, found: Found) -> Iterator[str]:
     yield (
         f"Attacks: {LAWS[law]}. {lists} lists of {found['depth']}, {n} samples, scores mapped by sigmoid((score - "
         f"{found['center']}) / {found['temperature']}); mean shift by R: {moved}. nDCG@10 without smoothing "
-        f"{told(stats.mean(found['plain nDCG@10']))}.\n\n![]({name}.svg)\n"
+        f"{told(stats.mean(found['plain nDCG@10']))}. The band is the 95 % interval of `{BANDED}`.\n\n![]({name}.svg)\n"
     )
     heads = [f"@{k} R={'5 %' if radius == 0.05 else radius}" for k, radius in CELLS]
     yield f"| rule | smoothed nDCG@10 | {' | '.join(heads)} |"
@@ -195,18 +261,24 @@ def _curves(found: Found, path: Path) -> None:
         for column, k in enumerate(KS):
             over_radii, over_samples = panels[0][column], panels[1][column]
             for number, row in enumerate(rows):
-                style = {"marker": "osD^vP"[number], "markersize": 4, "linewidth": 1.2, "label": row}
+                size = 9 - number  # hollow and of several sizes, so that lines on top of each other can be told
+                style = {"marker": "osD^vPX"[number], "markersize": size, "fillstyle": "none", "label": row}
                 _line(over_radii, radii, [crq(found, row, k, radius) for radius in radii], style)
                 _line(over_samples, counts, [crq(found, row, k, 1, count) for count in counts], style)
             over_radii.set(title=f"CRQ@{k}, {n} samples", xlabel="changed words R", xticks=radii)
             over_samples.set(title=f"CRQ@{k}, R = 1", xlabel="samples a document", xticks=counts)
-        panels[0][0].set_ylim(-0.03, 1.03)
-        figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize="small")
+        panels[0][0].set_ylim(-0.05, 1.05)
+        for first in panels[:, 0]:
+            first.set_ylabel("share of lists certified")
+        figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=7, fontsize="small")
         figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
 def _line(axes: Any, places: Sequence[int], shares: Sequence[Estimate], style: Mapping[str, Any]) -> None:
-    axes.plot(places, [share.value for share in shares], **style)
+    (line,) = axes.plot(places, [share.value for share in shares], linewidth=1.2, **style)
+    if style["label"] == BANDED:
+        ends = [share.low for share in shares], [share.high for share in shares]
+        axes.fill_between(places, *ends, color=line.get_color(), alpha=0.12, linewidth=0)
 
 
 def told(estimate: Estimate, digits: int = 3, *, sign: bool = False) -> str:

@@ -1,14 +1,17 @@
 """Certified lists by rule at equal samples: ``python benchmarks/certificates_sweep.py SETTING ... --cache FOLDER``.
 
 For each SETTING (``ranker/collection/law``) every rewording is scored once and kept in FOLDER, list by list, so a run
-that is stopped goes on where it stood; then all rules judge the same draws, at several numbers of samples and at every
-K and radius. Queries are a seeded sample of those with a full list of BM25's candidates. Temperature and center are
-fixed beforehand from plain scores of development queries: the mean of the ten best scores of a list, and half the
-standard deviation within lists; a trained ranker has those of the ranker it was trained from. Results go to
-``reports/certificates/SETTING.json``; ``certificates_report.py`` makes tables and curves of them.
+that is stopped goes on where it stood, and a further law pays for the texts that are new; then all rules judge the same
+draws, at several numbers of samples and at every K and radius. Queries are a seeded sample of those with a full list of
+BM25's candidates. Temperature and center are fixed beforehand from plain scores of development queries: the mean of the
+ten best scores of a list, and half the standard deviation within lists; a trained ranker has those of the ranker it was
+trained from. Results go to ``reports/certificates/SETTING.json``; ``certificates_report.py`` makes tables and curves of
+them.
 
 ``--model NAME=FOLDER`` names trained rankers: ``noise`` is robustrank-tiny trained on rewordings, ``l12-noise`` the
-L-12.
+L-12. Of other sizes than the usual ones the report holds, on msmarco-dl19, ``tiny`` and ``noise`` under ``wide``
+(``--samples 64 --depth 11 --queries 43``; ``--samples 16 --depth 20 --queries 43 --suffix=-20``), and ``tiny`` under
+``delete`` and ``mask`` (``--samples 64 --depth 20``) and ``mutual8`` (``--samples 128 --queries 6``).
 """
 
 from __future__ import annotations
@@ -43,11 +46,14 @@ DATA = HERE.parent / "shared" / "data"
 KS, RADII = (1, 5, 10), (1, 2, 5, 0.05)
 LAWS: dict[str, dict[str, Any]] = {
     "mutual": {"law": "substitute", "substitutes": "counterfitted-mutual"},
+    "mutual8": {"law": "substitute", "substitutes": "counterfitted-mutual", "size": 8},
     "mutual5": {"law": "substitute", "substitutes": "counterfitted-mutual", "size": 5},
+    "wide": {"law": "substitute", "substitutes": "counterfitted", "size": 100},
     "mask": {"law": "mask", "keep": 0.1},
     "delete": {"law": "delete", "keep": 0.1},
 }
-"""Under ``mutual`` all components are whole sets, so no number of synonyms moves the law; the others depend on R."""
+"""Under ``mutual`` all components are whole sets, so no number of synonyms moves the law, and under ``mutual8`` nearly
+all; the others depend on R. ``wide`` is the size of CertDR's sets."""
 SIZES = {
     "bm25": (300, 20, 20),
     "tiny": (100, 100, 20),
@@ -144,6 +150,7 @@ def main() -> None:
     for name in ("samples", "depth", "queries"):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--score-only", action="store_true")
+    parser.add_argument("--suffix", default="", help="of the results' names, for other sizes than the usual ones")
     options = parser.parse_args()
     models = dict(each.split("=", 1) for each in options.model)
     for setting in options.settings:
@@ -152,7 +159,7 @@ def main() -> None:
         found = sweep(setting, options.cache, models, *sizes, score_only=options.score_only)
         if not options.score_only:
             OUT.mkdir(parents=True, exist_ok=True)
-            (OUT / f"{setting.replace('/', '-')}.json").write_text(json.dumps(found, indent=1) + "\n")
+            (OUT / f"{setting.replace('/', '-')}{options.suffix}.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 def sweep(
@@ -170,7 +177,7 @@ def sweep(
     clean: dict[str, dict[str, list[float]]] = {str(n): {row: [] for row in rows} for n in counts}
     plain = []
     for number, (query, docs) in enumerate(lists, start=1):
-        ranker = Remembering(base, cache / setting / f"{query.query_id}.npz")
+        ranker = Remembering(base, kept_in(cache, base, where) / f"{query.query_id}.npz")
         once = Once(smoothed(ranker, law, samples, center, temperature, "cdf").law)
         if score_only:
             for rule in ("cdf", "shared-draws"):
@@ -227,6 +234,11 @@ def shifts(law: str, lists: Sequence[List]) -> dict[str, float]:
     return {f"{r:g}": round(float(np.mean([own.reach(text, r).shift for text in texts])), 3) for r in RADII}
 
 
+def kept_in(cache: Path, base: Ranker, where: str) -> Path:
+    """The folder of a ranker's scores on a collection: laws share them, rankers of other weights do not."""
+    return cache / base.card.fingerprint[:16] / where
+
+
 def build(name: str, collection: Collection, models: Models) -> Ranker:
     """The ranker behind."""
     if name == "bm25":
@@ -261,7 +273,7 @@ def calibrated(name: str, where: str, cache: Path, models: Models) -> tuple[floa
     base = build(name, collection, models)
     rows = []
     for query, docs in sampled_lists(collection, 20, DEV_QUERIES):
-        ranker = Remembering(base, cache / name / f"{folder}-{split}" / f"{query.query_id}.npz")
+        ranker = Remembering(base, kept_in(cache, base, f"{folder}-{split}") / f"{query.query_id}.npz")
         rows.append(np.sort(ranker.score(query, docs))[::-1])
     spread = float(np.mean([row.std() for row in rows]))
     return round(float(np.mean([row[:10].mean() for row in rows])), 2), round(spread / 2, 3)

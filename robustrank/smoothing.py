@@ -29,12 +29,14 @@ from robustrank.certificates import (
 )
 from robustrank.perturbation_sets import PerturbationSets
 from robustrank.substitutes import load
-from robustrank.text import gaps, match_case, words
+from robustrank.text import Word, match_case, words
 from robustrank.types import AttackSet, Operation
 
 Hashes = NDArray[np.uint64]
 
 LAWS = ("substitute", "mask", "delete")
+HASHES_AT_ONCE = 1_000_000
+"""How many are held in memory."""
 
 
 class Smoothing(Protocol):
@@ -70,6 +72,8 @@ class Substitution:
     sets: PerturbationSets
     costs: Mapping[str, int] = field(default_factory=dict)
     named: str | None = None
+    _cases: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
+    _members: dict[str, Hashes] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def edits(self) -> AttackSet:
@@ -78,20 +82,20 @@ class Substitution:
 
     def every(self, text: str, limit: int) -> list[str] | None:
         """All combinations."""
-        choices = self._choices(text)
+        found = words(text)
+        choices = self._choices(found)
         if prod(len(cased) for cased in choices.values()) > limit:
             return None
-        return _filled(text, list(choices), product(*choices.values()))
+        return _filled(text, found, list(choices), product(*choices.values()))
 
     def draws(self, text: str, seed: int, start: int, stop: int) -> list[str]:
         """Each word becomes the member of its set with the least hash, which is uniform over the set."""
-        choices, found = self._choices(text), words(text)
-        columns = [
-            np.array(cased, dtype=object)[_drawn(self.sets.of(found[place].text), place, seed, start, stop)]
-            for place, cased in choices.items()
-        ]
-        rows = zip(*columns, strict=True) if columns else [()] * (stop - start)
-        return _filled(text, list(choices), rows)
+        found = words(text)
+        choices = self._choices(found)
+        keys = [self._keys(found[place].text) for place in choices]
+        drawn = _drawn(keys, list(choices), seed, start, stop).tolist()
+        rows = ([cased[i] for cased, i in zip(choices.values(), row, strict=True)] for row in drawn)
+        return _filled(text, found, list(choices), rows)
 
     def reach(self, text: str, radius: float) -> Reach:
         """The words with the smallest overlaps; with costs by an exact knapsack."""
@@ -109,22 +113,35 @@ class Substitution:
         """Where a synonym's set has another member of least hash."""
         tables: list[Bits] = []
         for place, word in enumerate(words(text)):
-            own, cut = self.sets.of(word.text), self.sets.overlap(word.text)
+            cut = self.sets.overlap(word.text)
             if cut == 1.0:
                 continue
             if cut == 0.0:
                 tables.append(np.ones((1, samples), dtype=np.bool_))
                 continue
-            drawn = _members(own, _drawn(own, place, seed, 0, samples))
-            others = [self.sets.of(other) for other in self.sets.table.of(word.text)]
-            rows = [_members(theirs, _drawn(theirs, place, seed, 0, samples)) != drawn for theirs in others]
-            tables.append(np.stack(rows))
+            sets = [self._keys(each) for each in (word.text, *self.sets.table.of(word.text))]
+            drawn = _drawn(sets, [place] * len(sets), seed, 0, samples)
+            own, *others = (keys[column] for keys, column in zip(sets, drawn.T, strict=True))
+            tables.append(np.stack([theirs != own for theirs in others]))
         return tables
 
-    def _choices(self, text: str) -> dict[int, list[str]]:
+    def _choices(self, found: Sequence[Word]) -> dict[int, list[str]]:
         """Place to the cased members of its set, where it has several."""
-        sets = {place: (self.sets.of(word.text), word.text) for place, word in enumerate(words(text))}
-        return {place: [match_case(w, model) for w in own] for place, (own, model) in sets.items() if len(own) > 1}
+        sets = ((place, self._cased(word.text)) for place, word in enumerate(found))
+        return {place: cased for place, cased in sets if len(cased) > 1}
+
+    def _cased(self, word: str) -> list[str]:
+        """The members of a word's set in its case."""
+        if word not in self._cases:
+            self._cases[word] = [match_case(member, word) for member in self.sets.of(word)]
+        return self._cases[word]
+
+    def _keys(self, word: str) -> Hashes:
+        """Keys of the members of a word's set."""
+        key = word.lower()
+        if key not in self._members:
+            self._members[key] = np.array([_key(member) for member in self.sets.of(key)], dtype=np.uint64)
+        return self._members[key]
 
 
 @dataclass(frozen=True)
@@ -169,12 +186,7 @@ class Masking:
 
     def _masks(self, length: int, seed: int, start: int, stop: int) -> Bits:
         """Draws x words, whether the word is read: a function of the number of words alone."""
-        places = np.stack(
-            [_hashes([_key("")], place, seed, start, stop)[:, 0] for place in range(length)]
-            or [np.zeros(stop - start, dtype=np.uint64)],
-            axis=1,
-        )
-        ranks = places.argsort(axis=1).argsort(axis=1)[:, :length]
+        ranks = _of_places(length, seed, start, stop).argsort(axis=1).argsort(axis=1)
         masks: Bits = ranks < self._kept(length)
         return masks
 
@@ -201,8 +213,7 @@ class Deletion:
     def draws(self, text: str, seed: int, start: int, stop: int) -> list[str]:
         """The words that stay."""
         found = np.array([word.text for word in words(text)], dtype=object)
-        shares = [_hashes([_key("")], place, seed, start, stop)[:, 0] / 2.0**64 for place in range(len(found))]
-        stays = np.stack(shares, axis=1) < self.keep if shares else np.zeros((stop - start, 0), dtype=np.bool_)
+        stays = _of_places(len(found), seed, start, stop) / 2.0**64 < self.keep
         return [" ".join(found[row]) for row in stays]
 
     def reach(self, text: str, radius: float) -> Reach:
@@ -227,10 +238,11 @@ def law(name: str, *, keep: float, substitutes: str, size: int) -> Smoothing:
     return Masking(keep) if name == "mask" else Deletion(keep)
 
 
-def _filled(text: str, places: Sequence[int], rows: Iterable[Sequence[str]]) -> list[str]:
+def _filled(text: str, found: Sequence[Word], places: Sequence[int], rows: Iterable[Sequence[str]]) -> list[str]:
     """The text with the words at some places replaced, once per row: it is split once for all of them."""
-    own = [word.text for word in words(text)]
-    pieces = [piece for pair in zip(gaps(text), [*own, ""], strict=True) for piece in pair]
+    ends = [0, *(word.end for word in found)]
+    pieces = [piece for end, word in zip(ends, found, strict=False) for piece in (text[end : word.start], word.text)]
+    pieces.append(text[ends[-1] :])
     texts = []
     for row in rows:
         for place, word in zip(places, row, strict=True):
@@ -239,15 +251,24 @@ def _filled(text: str, places: Sequence[int], rows: Iterable[Sequence[str]]) -> 
     return texts
 
 
-def _drawn(members: Sequence[str], place: int, seed: int, start: int, stop: int) -> NDArray[np.intp]:
-    """Which member each draw takes: the one of least hash. Sets that share members take shared ones together."""
-    least: NDArray[np.intp] = _hashes([_key(word) for word in members], place, seed, start, stop).argmin(axis=1)
-    return least
+def _drawn(sets: Sequence[Hashes], places: Sequence[int], seed: int, start: int, stop: int) -> NDArray[np.intp]:
+    """Draws x sets, which member each draw takes at its place: that of least hash.
 
-
-def _members(members: Sequence[str], drawn: NDArray[np.intp]) -> Hashes:
-    """Keys of the members drawn."""
-    return np.array([_key(word) for word in members], dtype=np.uint64)[drawn]
+    Sets that share members take shared ones together.
+    """
+    found = np.zeros((stop - start, len(sets)), dtype=np.intp)
+    if not sets:
+        return found
+    sizes = np.array([len(keys) for keys in sets])
+    firsts, owners, keys = sizes.cumsum() - sizes, np.repeat(np.arange(len(sets)), sizes), np.concatenate(sets)
+    step = max(1, HASHES_AT_ONCE // len(keys))
+    for first in range(start, stop, step):
+        states = _states(places, seed, first, min(first + step, stop))
+        hashes = _mixed(states[:, owners] ^ keys)
+        least = np.minimum.reduceat(hashes, firsts, axis=1)
+        draws, columns = np.nonzero(hashes == least[:, owners])
+        found[first - start + draws, owners[columns]] = columns - firsts[owners[columns]]
+    return found
 
 
 _KEYS: dict[str, int] = {}
@@ -260,11 +281,15 @@ def _key(word: str) -> int:
     return _KEYS[word]
 
 
-def _hashes(keys: Sequence[int], place: int, seed: int, start: int, stop: int) -> Hashes:
-    """Draws x keys, 64 random-looking bits each: a function of seed, draw, place and key."""
-    root = int.from_bytes(blake2b(f"{seed} {place}".encode(), digest_size=8).digest())
-    draws = _mixed(np.arange(start, stop, dtype=np.uint64) ^ np.uint64(root))
-    return _mixed(draws[:, None] ^ np.array(keys, dtype=np.uint64)[None, :])
+def _of_places(length: int, seed: int, start: int, stop: int) -> Hashes:
+    """Draws x places, 64 random-looking bits each, whatever the words are."""
+    return _mixed(_states(range(length), seed, start, stop) ^ np.uint64(_key("")))
+
+
+def _states(places: Sequence[int], seed: int, start: int, stop: int) -> Hashes:
+    """Draws x places: what is mixed with a key to the hash of seed, draw, place and key."""
+    roots = [int.from_bytes(blake2b(f"{seed} {place}".encode(), digest_size=8).digest()) for place in places]
+    return _mixed(np.arange(start, stop, dtype=np.uint64)[:, None] ^ np.array(roots, dtype=np.uint64))
 
 
 def _mixed(state: Hashes) -> Hashes:

@@ -14,9 +14,9 @@ from typing import Literal
 
 import numpy as np
 
-from robustrank.certificates.laws import lowered_mean, raised_mean
+from robustrank.certificates.laws import Floats, lowered_mean, raised_mean
 from robustrank.certificates.shifts import deletion_shift, masking_shift, overlap, shift
-from robustrank.certificates.spaces import HIDDEN, Kind, SmallSpace
+from robustrank.certificates.spaces import HIDDEN, Kind, SmallSpace, Text
 
 Side = Literal["upper", "lower"]
 
@@ -76,7 +76,8 @@ def _alpha_beta(space: SmallSpace) -> float:
     return space.smoothed() + alpha * _scaled(space, lambda score: 1.0 - score)
 
 
-def _shift(space: SmallSpace) -> float:
+def space_shift(space: SmallSpace) -> float:
+    """The bound of this package on the total variation distance between the laws of the clean and an attacked text."""
     if space.kind == "substitution":
         rows = [
             [overlap(space.sets.get(w, (w,)), space.sets.get(s, (s,))) for s in space.synonyms.get(w, ())]
@@ -89,9 +90,9 @@ def _shift(space: SmallSpace) -> float:
     return deletion_shift(space.keep, space.radius)
 
 
-def _equally_likely(space: SmallSpace) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Scores of equally likely rewordings (a text may come up several times)."""
-    law = space.law()
+def equally_likely(space: SmallSpace, document: Text | None = None) -> Floats:
+    """Scores of equally likely rewordings, some of them the same text; of the clean document if none is named."""
+    law = space.law(document)
     least = min(law.values())
     return np.array([space.scores.get(text, 0.0) for text, p in law.items() for _ in range(round(p / least))])
 
@@ -124,34 +125,34 @@ TOTAL_VARIATION = Claim(
     name="total-variation",
     kind="substitution",
     side="upper",
-    bound=lambda space: space.smoothed() + _shift(space),
+    bound=lambda space: space.smoothed() + space_shift(space),
     formula="g + 1 - product of the smallest |P_w and P_s| / max(|P_w|, |P_s|)",
 )
 WHOLE_LAW = Claim(
     name="whole-law",
     kind="substitution",
     side="upper",
-    bound=lambda space: raised_mean(_equally_likely(space), _shift(space)),
+    bound=lambda space: raised_mean(equally_likely(space), space_shift(space)),
     formula="the mean after the share delta of lowest scores has moved to 1",
 )
 MASKING = Claim(
     name="masking",
     kind="masking",
     side="upper",
-    bound=lambda space: raised_mean(_equally_likely(space), _shift(space)),
+    bound=lambda space: raised_mean(equally_likely(space), space_shift(space)),
     formula="the mean after the share Delta = 1 - C(T-R, k) / C(T, k) of lowest scores has moved to 1",
 )
 MASKING_LOWER = Claim(
     name="masking-lower",
     kind="masking",
     side="lower",
-    bound=lambda space: lowered_mean(_equally_likely(space), _shift(space)),
+    bound=lambda space: lowered_mean(equally_likely(space), space_shift(space)),
     formula="the mean after the share Delta of highest scores has moved to 0",
 )
 DELETION = Claim(
     name="deletion",
     kind="deletion",
     side="upper",
-    bound=lambda space: space.smoothed() + _shift(space),
+    bound=lambda space: space.smoothed() + space_shift(space),
     formula="g + 1 - (1 - keep)^R for R words inserted, deleted or replaced",
 )

@@ -23,7 +23,7 @@ def certificates(
         attacked: Attack records, of which those that a certificate covers put it to the test.
         sets: Attack name to its attack set.
     """
-    tests = falsification(records, attacked, sets or {})
+    trials = falsification(records, attacked, sets or {})
     groups: dict[tuple[str, str, int, float], list[Certificate]] = {}
     asked: dict[tuple[str, str], list[str]] = {}
     for record in records:
@@ -37,7 +37,7 @@ def certificates(
         certified = {certificate.query_id for certificate in group if certificate.certified}
         held = {query_id: query_id in certified for query_id in asked[ranker, collection]}
         first = group[0]
-        tried = tests.get((ranker, collection, k, radius), [])
+        tried = trials.get((ranker, collection, k, radius), [])
         results.append(
             CertifiedResult(
                 ranker=ranker,
@@ -65,7 +65,7 @@ def falsification(
 ) -> dict[tuple[str, str, int, float], list[bool]]:
     """Ranker, collection, K and radius to one value per attack on a list certified against it: whether it succeeded."""
     found: dict[tuple[str, str, int, float], list[bool]] = {}
-    for record, claim in _tests(certified, attacked, sets):
+    for record, claim in tests(certified, attacked, sets):
         where = (record["ranker"], record["collection"], claim.k, claim.radius)
         found.setdefault(where, []).append(record["rank_after"] <= claim.k)
     return found
@@ -81,13 +81,16 @@ def broken(
         attacked: Attack records.
         sets: Attack name to its attack set.
     """
-    return [(record, claim) for record, claim in _tests(certified, attacked, sets) if record["rank_after"] <= claim.k]
+    return [(record, claim) for record, claim in tests(certified, attacked, sets) if record["rank_after"] <= claim.k]
 
 
-def _tests(
+def tests(
     certified: Sequence[Record], attacked: Sequence[Record], sets: Mapping[str, AttackSet]
 ) -> Iterator[tuple[Record, Certificate]]:
-    """Every attack on a document below a certified top K that the certificate covers, with that certificate."""
+    """Every attack on a document below a certified top K that the certificate covers, with that certificate.
+
+    Arguments are those of :func:`broken`.
+    """
     claims: dict[tuple[str, str, str], list[Certificate]] = {}
     for record in certified:
         place = (record["ranker"], record["collection"], record["query_id"])

@@ -27,6 +27,7 @@ from robustrank.training.noise import Rewordings
 from robustrank.training.spec import StageSpec, load
 from robustrank.training.trainer import Schedule, fit, of_scores
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 SALT, SEA, SUN = 4, 5, 6
 STAGE = """
 name = "grown"
@@ -99,6 +100,13 @@ def with_noise(file: Path, noise: str) -> Path:
     noisy = file.with_name("noisy.toml")
     noisy.write_text(f"{file.read_text()}[stage.noise]\n{noise}\n")
     return noisy
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("noise-*.toml")), ids=lambda file: file.stem)
+def test_the_examples_of_certified_training_are_training_files(file: Path) -> None:
+    spec = load(file)
+    assert all(isinstance(stage, StageSpec) and stage.noise for stage in spec.stages)
+    assert file.name in file.read_text()  # the command in its head
 
 
 def test_every_step_draws_anew_and_a_step_always_the_same(rewordings: Rewordings) -> None:

@@ -1,0 +1,120 @@
+"""Do bounds, rules and intervals hold? ``python benchmarks/certificates_soundness.py [CASES] [REPETITIONS]``.
+
+Three trials on small or made-up worlds whose truth is known, about five minutes on one core:
+
+* every bound of the package that ``robustrank audit-certificate`` knows, on CASES random spaces, and each of the three
+  bounds known to fail until its counter-example is found;
+* every rule about the exact ranker on CASES random spaces, in each of which the strongest attack is enumerated;
+* every interval the rules rest on, at 95 %, REPETITIONS times on each of five laws of scores and two sample sizes: how
+  often the truth lies outside.
+
+Writes ``reports/certificates/soundness.json``; ``certificates_report.py`` tells it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from robustrank.certificate_audit import claim, names
+from robustrank.certificates import Floats, ScoreLaw, deviation, lowered_mean, raised_mean
+from robustrank.certificates.auditor import audit
+from robustrank.certificates.laws import quantile_bounds
+from robustrank.certificates.rule_audit import broken
+from robustrank.sequences import betting, empirical_bernstein, lower_bets
+
+OUT = Path(__file__).resolve().parents[1] / "reports" / "certificates" / "soundness.json"
+SEED, ALPHA, COUNTS = 17, 0.05, (20, 200)
+DELTA = 0.2
+"""Shift of the intervals about an attacked law."""
+
+
+class World(NamedTuple):
+    """A law of scores: how to draw from it, its mean, and its quantile function."""
+
+    draw: Callable[[np.random.Generator, tuple[int, ...]], Floats]
+    mean: float
+    quantile: Callable[[float], float]
+
+
+def worlds() -> dict[str, World]:
+    """Coin flips, rare hits, spread, skewed and nearly constant scores."""
+    from scipy.stats import beta
+
+    found = {
+        f"coin {p:g}": World(
+            lambda rng, shape, p=p: (rng.random(shape) < p).astype(np.float64), p, lambda u, p=p: float(u > 1 - p)
+        )
+        for p in (0.5, 0.05)
+    }
+    for name, (a, b) in {"uniform": (1, 1), "beta(2, 5)": (2, 5), "beta(400, 600)": (400, 600)}.items():
+        law = beta(a, b)
+        found[name] = World(lambda rng, shape, a=a, b=b: rng.beta(a, b, shape), law.mean(), lambda u, x=law: x.ppf(u))
+    return found
+
+
+def means_missed(values: Floats, world: World) -> dict[str, int]:
+    """Repetitions whose interval of the mean, with all of alpha on two sides, lacks it."""
+    n, truth = values.shape[-1], world.mean
+    error = deviation(ALPHA, 2, n)
+    bets, bernstein = (make(values, alpha=ALPHA, at=[n]) for make in (betting, empirical_bernstein))
+    ends = {
+        "Hoeffding": (values.mean(axis=1) - error, values.mean(axis=1) + error),
+        "DKW, whole law": tuple(np.array([of(row, error) for row in values]) for of in (lowered_mean, raised_mean)),
+        "betting": (bets[0][:, 0], bets[1][:, 0]),
+        "empirical Bernstein": (bernstein[0][:, 0], bernstein[1][:, 0]),
+    }
+    return {name: int(((low > truth + 1e-12) | (high < truth - 1e-12)).sum()) for name, (low, high) in ends.items()}
+
+
+def others_missed(values: Floats, others: Floats, world: World) -> dict[str, int]:
+    """The same of quantiles, clean and attacked, and of the one-sided bound on a difference from another's values."""
+    n, laws = values.shape[-1], [ScoreLaw(row) for row in values]
+    clean = [quantile_bounds(law, 0.5, 0.0, ALPHA / 2) for law in laws]
+    attacked = [quantile_bounds(law, 0.5, DELTA, ALPHA) for law in laws]
+    middle, lifted = world.quantile(0.5), world.quantile(0.5 + DELTA)
+    least = lower_bets(values - others, alpha=ALPHA, bounds=(-1, 1), at=[n], horizon=n)[:, 0]
+    return {
+        "order statistics": sum(not bool(low - 1e-12 <= middle <= high + 1e-12) for low, high in clean),
+        "order statistics, attacked": sum(bool(high < lifted - 1e-12) for _, high in attacked),
+        "bets on pairs": int((least > 1e-12).sum()),
+    }
+
+
+def coverage(repetitions: int) -> list[dict[str, object]]:
+    """Per interval, law and sample size, how often the truth lies outside."""
+    rows = []
+    for name, world in worlds().items():
+        for n in COUNTS:
+            values, others = world.draw(np.random.default_rng([SEED, n, len(rows)]), (2, repetitions, n))
+            for interval, missed in {**means_missed(values, world), **others_missed(values, others, world)}.items():
+                rows.append({"interval": interval, "law": name, "n": n, "missed": missed})
+    return rows
+
+
+def main() -> None:
+    cases, repetitions = (int(given) for given in (*sys.argv[1:3], "10000", "2000")[:2])
+    bounds = {}
+    for name in names():
+        found = audit(claim(name), cases=cases, seed=SEED)
+        seen = found.found and {**found.found._asdict(), "space": " ".join(found.found.space.document)}
+        bounds[name] = {"tried": found.tried, "counter-example": seen}
+        print(name, found.tried, seen, flush=True)
+    told = {
+        "cases": cases,
+        "bounds": bounds,
+        "rules": broken(cases, seed=SEED),
+        "repetitions": repetitions,
+        "alpha": ALPHA,
+        "coverage": coverage(repetitions),
+    }
+    OUT.write_text(json.dumps(told, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
