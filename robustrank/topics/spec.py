@@ -27,6 +27,7 @@ class GroupsSpec:
         coherence: Groups below are left out.
         limit: So many groups, drawn with the seed.
         queries: Only queries whose id begins so.
+        documents: Only documents whose id begins so.
     """
 
     source: str = "documents"
@@ -39,6 +40,7 @@ class GroupsSpec:
     coherence: float = 0.0
     limit: int | None = None
     queries: str = ""
+    documents: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,6 +26,9 @@ from robustrank.text import words
 from robustrank.topics.types import TopicCase
 
 Floats = NDArray[np.float64]
+
+ENDS = 3
+"""Documents of each list that are its head, and as many that are its tail."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,8 @@ class Surrogate:
         self.model = AutoModelForMaskedLM.from_pretrained(where).float().eval()
         self._asker = deepcopy(self.model)  # queries keep the weights before fitting: the document's side alone learns
         self._queries: dict[str, tuple[NDArray[np.int64], Floats]] = {}
+        self.texts_scored = 0
+        """Texts encoded so far; the cost of planning, which the victim does not see."""
 
     def fit(self, cases: Sequence[TopicCase], path: Path) -> None:
         """Learn the order of the victim's clean lists (RankNet over draws from each), or read it from ``path``.
@@ -145,11 +151,7 @@ class Surrogate:
 
 
 class GroupSurrogate:
-    """The surrogate for one case: scores of texts for every query of the group, next to those of the competitors.
-
-    Attributes:
-        texts_scored: Texts encoded so far; the cost of planning, which the victim does not see.
-    """
+    """The surrogate for one case: scores of texts for every query of the group, next to those of the competitors."""
 
     def __init__(self, surrogate: Surrogate, case: TopicCase) -> None:
         self._surrogate, self.case = surrogate, case
@@ -158,22 +160,68 @@ class GroupSurrogate:
         self._weights = np.zeros((len(self._columns_of), len(asked)))
         for q, (columns, amounts) in enumerate(asked):
             self._weights[np.searchsorted(self._columns_of, columns), q] = amounts
-        self.texts_scored = 0
-        others = {d.text: d for docs in case.lists for d in docs if d.doc_id != case.target.doc_id}
-        found = dict(zip(others, self._encode(list(others)) @ self._weights, strict=True))
-        self.competitors = tuple(
-            np.sort([found[d.text][q] for d in docs if d.doc_id != case.target.doc_id])
-            for q, docs in enumerate(case.lists)
-        )
+
+    @cached_property
+    def competitors(self) -> tuple[Floats, ...]:
         """For every query the scores of the other documents of its list, rising."""
-        self.clean = self.scores([case.target.text])[0]
+        others = {d.text: d for docs in self.case.lists for d in docs if d.doc_id != self.case.target.doc_id}
+        found = dict(zip(others, self.scores(list(others)), strict=True))
+        return tuple(
+            np.sort([found[d.text][q] for d in docs if d.doc_id != self.case.target.doc_id])
+            for q, docs in enumerate(self.case.lists)
+        )
+
+    @cached_property
+    def clean(self) -> Floats:
         """The clean target's score for every query."""
-        self.texts_scored = 0
+        return self.scores([self.case.target.text])[0]  # type: ignore[no-any-return]
+
+    @cached_property
+    def scale(self) -> Floats:
+        """Standard deviation of every query's scores over the heads and tails of the lists, 1 where it is 0."""
+        heads, tails = self._ends
+        deviations = self.scores([*heads, *tails]).std(axis=0)
+        return np.where(deviations > 0, deviations, 1.0)
+
+    def relevance(self, vocabulary: Sequence[str]) -> Floats:
+        """How much the heads of the victim's lists speak of each word, and the tails do not.
+
+        Pseudo-relevance feedback in the surrogate's own weights of words (Rocchio 1971): the mean over the documents at
+        the heads, one at rank r counting 1/r, minus the mean over those at the tails.
+        """
+        heads, tails = self._ends
+        pieces = [self._pieces(word) for word in vocabulary]
+        columns = np.unique(np.array([piece for one in pieces for piece in one], dtype=np.int64))
+        if not len(columns):
+            return np.zeros(len(vocabulary))
+        vectors = self._encode([*heads, *tails], columns)
+        weight = np.array(list(heads.values()))
+        contrast = weight @ vectors[: len(heads)] / weight.sum() - vectors[len(heads) :].sum(axis=0) / max(
+            1, len(tails)
+        )
+        return np.array([contrast[np.searchsorted(columns, one)].mean() if one else 0.0 for one in pieces])
+
+    def asked_for(self, vocabulary: Sequence[str]) -> Floats:
+        """The mean weight of each word's pieces in the queries, expansions included."""
+        mean = dict(zip(self._columns_of.tolist(), self._weights.mean(axis=1).tolist(), strict=True))
+        pieces = [self._pieces(word) for word in vocabulary]
+        return np.array([sum(mean.get(piece, 0.0) for piece in one) / max(1, len(one)) for one in pieces])
+
+    @cached_property
+    def _ends(self) -> tuple[dict[str, float], list[str]]:
+        """Texts at the heads of the lists with what they count, and those at the tails alone."""
+        heads: dict[str, float] = {}
+        tails: dict[str, None] = {}
+        for docs in self.case.lists:
+            others = [doc.text for doc in docs if doc.doc_id != self.case.target.doc_id]
+            for rank, text in enumerate(others[:ENDS], start=1):
+                heads[text] = heads.get(text, 0.0) + 1 / rank
+            tails |= dict.fromkeys(others[-ENDS:])
+        return heads, [text for text in tails if text not in heads]
 
     def scores(self, texts: Sequence[str]) -> Floats:
         """Scores as texts x queries."""
-        self.texts_scored += len(texts)
-        found: Floats = self._encode(texts) @ self._weights
+        found: Floats = self._encode(texts, self._columns_of) @ self._weights
         return found
 
     def gains(self, text: str, candidates: Mapping[int, Sequence[str]]) -> dict[int, Floats]:
@@ -196,7 +244,7 @@ class GroupSurrogate:
         pooled = surrogate._pooled(hidden, inputs["attention_mask"], self._columns_of)
         scores = (pooled @ torch.from_numpy(self._weights).float())[0]
         slopes = [torch.autograd.grad(s, vectors, retain_graph=True)[0][0] for s in scores]
-        self.texts_scored += 1 + len(slopes)
+        surrogate.texts_scored += 1 + len(slopes)
         gradient = torch.stack(slopes)  # queries x pieces x width
         found, gains = words(text), {}
         with torch.no_grad():
@@ -215,11 +263,12 @@ class GroupSurrogate:
         ids: list[int] = self._surrogate.tokenizer(word, add_special_tokens=False)["input_ids"]
         return ids
 
-    def _encode(self, texts: Sequence[str]) -> Floats:
+    def _encode(self, texts: Sequence[str], columns: NDArray[np.int64]) -> Floats:
         import torch
 
-        rows = np.zeros((len(texts), len(self._columns_of)))
+        self._surrogate.texts_scored += len(texts)
+        rows = np.zeros((len(texts), len(columns)))
         with torch.inference_mode():
             for batch in by_length([len(text) for text in texts], 32):
-                rows[batch] = self._surrogate._columns([texts[i] for i in batch], self._columns_of).double().numpy()
+                rows[batch] = self._surrogate._columns([texts[i] for i in batch], columns).double().numpy()
         return rows
