@@ -27,7 +27,7 @@ from robustrank_attacks.topic.utility import Utility, strangeness
 
 Value = Callable[[Sequence[str]], NDArray[np.float64]]
 
-WIDTH, BRANCHES = 4, 48
+WIDTH, BRANCHES = 4, 24
 """Of the beam search: states kept, and moves tried from each."""
 
 DRAWS = 64

@@ -121,9 +121,9 @@ class BoardOptions:
     """
 
     substitutes: str = "counterfitted|wordnet"
-    places: int = 24
+    places: int = 12
     sentences: int = 4
-    words: int = 8
+    words: int = 6
 
 
 def build(case: TopicCase, surrogate: GroupSurrogate, budget: TopicBudget, options: BoardOptions) -> Board:
