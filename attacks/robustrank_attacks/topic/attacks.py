@@ -30,7 +30,7 @@ Value = Callable[[Sequence[str]], NDArray[np.float64]]
 WIDTH, BRANCHES = 4, 24
 """Of the beam search: states kept, and moves tried from each."""
 
-DRAWS = 64
+DRAWS = 32
 """Random texts, or episodes, that a document's last texts are chosen from."""
 
 

@@ -121,9 +121,9 @@ class BoardOptions:
     """
 
     substitutes: str = "counterfitted|wordnet"
-    places: int = 12
+    places: int = 24
     sentences: int = 4
-    words: int = 6
+    words: int = 8
 
 
 def build(case: TopicCase, surrogate: GroupSurrogate, budget: TopicBudget, options: BoardOptions) -> Board:
