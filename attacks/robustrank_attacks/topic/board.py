@@ -121,7 +121,7 @@ class BoardOptions:
     """
 
     substitutes: str = "counterfitted|wordnet"
-    places: int = 24
+    places: int = 16
     sentences: int = 4
     words: int = 8
 
