@@ -86,7 +86,7 @@ def _against(
             else:
                 head = {"key": key, "kind": "topic", "ranker": named.name, "attack": wanted.name}
                 record = _attacked(scene, ranker, role, fitted, Random(key), measure)
-                if wanted.dynamic and record["status"] == "ok":
+                if wanted.dynamic and named.dynamic and record["status"] == "ok":
                     record["events"] = dynamic.play(scene, ranker, role, fitted, record["after"], Random(key))
                 yield {**head, **record}
             progress.advance()
@@ -191,11 +191,13 @@ def _key(
     """Hash of everything a record depends on; a learner depends on all the cases it saw."""
     spec = scene.spec
     everything = [other.case.key for other in cast] if isinstance(attack, Learner) else []
+    others = [spec.reactions, *(str(other.plugin) for other in spec.rankers)]
+    played = others if wanted.dynamic and named.dynamic else None
     return digest(
         scene.collection.digest, asdict(spec.groups), asdict(spec.targets), asdict(spec.budget), spec.folds, spec.seed,
         named.name, ranker.card.fingerprint, wanted.name, str(wanted.plugin),
         registry.version("topic_attack", wanted.plugin.use), load_table(attack.substitutes).digest, role.case.key,
-        everything, UNIT, [spec.reactions, *(str(r.plugin) for r in spec.rankers)] if wanted.dynamic else None,
+        everything, UNIT, played,
     )  # fmt: skip
 
 
