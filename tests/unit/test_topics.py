@@ -240,6 +240,13 @@ def test_a_study_measures_attacked_and_held_out_queries_and_resumes(topic_file: 
     assert "from rank" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
 
 
+def test_a_ranker_may_be_left_out_of_the_dynamic_setting(topic_file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    text = topic_file.read_text(encoding="utf-8")
+    topic_file.write_text(text.replace('use = "bm25"', 'use = "bm25"\ndynamic = false'), encoding="utf-8")
+    assert study.run(spec.load(topic_file), tmp_path / "out", Silent())["dynamic"] == []
+
+
 def test_only_documents_that_are_asked_for_are_searched(topic_file: Path) -> None:
     pytest.importorskip("sklearn")
     wanted = spec.load(topic_file)
