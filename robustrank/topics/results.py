@@ -99,7 +99,7 @@ def _answered(group: Sequence[Record]) -> list[tuple[float, float]]:
         paths.append(path)
     longest = max(map(len, paths), default=0)
     full = [[*path, *[path[-1]] * (longest - len(path))] for path in paths]
-    return [tuple(sum(x) / len(full) for x in zip(*at, strict=True)) for at in zip(*full, strict=True)]  # type: ignore[misc]
+    return [tuple(sum(x) / len(full) for x in zip(*at, strict=True)) for at in zip(*full, strict=True)]
 
 
 def _known(units: Sequence[str], values: Sequence[float | None]) -> Estimate | None:

@@ -111,7 +111,7 @@ class Surrogate:
             self._pieces.update(zip(fresh, map(tuple, ids), strict=True))
         return [self._pieces[word] for word in vocabulary]
 
-    def hidden(self, texts: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], Any, Any]]:
+    def hidden(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Any, Any]]:
         """Indices, last hidden states and masks of the texts, batch by batch."""
         import torch
 
@@ -120,9 +120,7 @@ class Surrogate:
             with torch.inference_mode():
                 yield batch, *self._states([texts[i] for i in batch])
 
-    def pooled(
-        self, batches: Iterable[tuple[NDArray[np.int64], Any, Any]], count: int, columns: NDArray[np.int64]
-    ) -> Floats:
+    def pooled(self, batches: Iterable[tuple[list[int], Any, Any]], count: int, columns: NDArray[np.int64]) -> Floats:
         """Texts by some columns of the vocabulary, from their hidden states."""
         import torch
 
@@ -252,7 +250,7 @@ class GroupSurrogate:
         return heads, [text for text in tails if text not in heads]
 
     @cached_property
-    def _ends_hidden(self) -> list[tuple[NDArray[np.int64], Any, Any]]:
+    def _ends_hidden(self) -> list[tuple[list[int], Any, Any]]:
         """Indices, last hidden states and masks of batches of the texts at the ends: encoded once."""
         heads, tails = self._ends
         return list(self._surrogate.hidden([*heads, *tails]))
@@ -266,7 +264,7 @@ class GroupSurrogate:
         """Scores as texts x queries."""
         surrogate = self._surrogate
         vectors = surrogate.pooled(surrogate.hidden(texts), len(texts), self._columns_of)
-        return vectors @ self._weights  # type: ignore[no-any-return]
+        return vectors @ self._weights
 
     def gains(self, text: str, candidates: Mapping[int, Sequence[str]]) -> dict[int, Floats]:
         """First-order change of the scores for candidate words, as candidates x queries, from one pass.
