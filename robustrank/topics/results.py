@@ -136,7 +136,8 @@ def _comparisons(
                 ]
                 for side in (ours, theirs)
             )
-            result = stats.paired(a, b, clusters=[record["topic"] for record in ours], bounds=(-1e3, 1e3))
+            bounds = (-1e3, 1e3) if "boost" in figure else (-1.0, 1.0)
+            result = stats.paired(a, b, clusters=[record["topic"] for record in ours], bounds=bounds)
             found.append(({**head, "figure": figure}, result))
     corrected = stats.holm([p for _, (_, p) in found])
     return [
