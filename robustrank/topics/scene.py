@@ -80,7 +80,8 @@ def open_scene(spec: TopicSpec) -> Scene:
     loader: CollectionLoader = registry.build("collection", spec.collection)
     collection = loader.load()
     wanted = [query for query in collection.queries if query.query_id.startswith(spec.groups.queries)]
-    collection = replace(collection, queries=wanted)
+    documents = {i: doc for i, doc in collection.documents.items() if i.startswith(spec.groups.documents)}
+    collection = replace(collection, queries=wanted, documents=documents)
     found = [
         group
         for group in _groups(spec, collection)

@@ -27,6 +27,7 @@ class GroupsSpec:
         coherence: Groups below are left out.
         limit: So many groups, drawn with the seed.
         queries: Only queries whose id begins so.
+        documents: Only documents whose id begins so.
     """
 
     source: str = "documents"
@@ -39,6 +40,7 @@ class GroupsSpec:
     coherence: float = 0.0
     limit: int | None = None
     queries: str = ""
+    documents: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,11 @@ class TargetsSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class NamedPlugin:
-    """One ``[[ranker]]`` or ``[[attack]]``; ``dynamic`` plays the dynamic setting with an attack, too."""
+    """One ``[[ranker]]`` or ``[[attack]]``.
+
+    ``dynamic`` plays the dynamic setting, too: with an attack that has it (none by default), against a ranker that has
+    it (all by default).
+    """
 
     name: str
     plugin: Plugin
@@ -125,8 +131,8 @@ def load(path: Path | str) -> TopicSpec:
 
 
 def _named(reader: Reader, table: object, what: str) -> NamedPlugin:
-    plugin, options = reader.plugin(table, what, {"dynamic": bool} if what == "[[attack]]" else {})
-    return NamedPlugin(plugin=plugin, **options)
+    plugin, options = reader.plugin(table, what, {"dynamic": bool})
+    return NamedPlugin(plugin=plugin, **{"dynamic": what == "[[ranker]]", **options})
 
 
 def _check(spec: TopicSpec, where: str) -> None:

@@ -19,10 +19,11 @@ from robustrank.store import Journal, Record, digest
 from robustrank.substitutes import load as load_table
 from robustrank.text import UNIT
 from robustrank.topics import dynamic, edits, victim
-from robustrank.topics.results import summarise, write
+from robustrank.topics.report import write
+from robustrank.topics.results import summarise
 from robustrank.topics.scene import Role, Scene, built, open_scene, roles
 from robustrank.topics.spec import NamedPlugin, TopicSpec
-from robustrank.topics.types import Guesser, Learner, Progress, TopicAttack, TopicCase
+from robustrank.topics.types import Guesser, Learner, Progress, Reckoner, TopicAttack, TopicCase
 from robustrank.types import Document, Query
 
 
@@ -85,7 +86,7 @@ def _against(
             else:
                 head = {"key": key, "kind": "topic", "ranker": named.name, "attack": wanted.name}
                 record = _attacked(scene, ranker, role, fitted, Random(key), measure)
-                if wanted.dynamic and record["status"] == "ok":
+                if wanted.dynamic and named.dynamic and record["status"] == "ok":
                     record["events"] = dynamic.play(scene, ranker, role, fitted, record["after"], Random(key))
                 yield {**head, **record}
             progress.advance()
@@ -120,13 +121,13 @@ def _attacked(
     """One attack as the harness measures it; a text that breaks the rules is recorded, and counts as no change."""
     spec, group, target = scene.spec, role.group, role.target
     oracle = victim.GroupOracle(ranker, role.of(group.attack), target, spec.budget)
-    pairs, victims, started, cpu = ranker.pairs, ranker.seconds, perf_counter(), process_time()
+    pairs, scored, started, cpu = ranker.pairs, _scored(attack), perf_counter(), process_time()
     status, error, offered = "ok", "", target.text
     try:
         offered = attack.perturb(role.case, oracle, rng)
     except OracleError as problem:
         status, error = "error", f"{type(problem).__name__}: {problem}"
-    planning = max(0.0, process_time() - cpu - (ranker.seconds - victims))
+    planning, scored = process_time() - cpu - oracle.processor_seconds, _scored(attack) - scored
     found = edits.measure(target.text, offered, load_table(attack.substitutes), spec.budget)
     if found.violations:
         status, error = "invalid", "; ".join(found.violations)
@@ -145,6 +146,8 @@ def _attacked(
         "similarity": None if similarity is None else similarity(target.text, offered),
         "quality": _quality(role.case, offered),
         "agreement": _agreement(attack, role),
+        "answers": oracle.answers,
+        "texts_scored": scored,
         "planning_seconds": planning,
         "seconds": perf_counter() - started,
         "before": target.text,
@@ -155,6 +158,10 @@ def _attacked(
         record[f"{name}_before"] = [one.rank(target.doc_id) for one in lists]
         record[f"{name}_after"] = list(victim.ranks(ranker, lists, target, offered))
     return record
+
+
+def _scored(attack: TopicAttack) -> int:
+    return attack.texts_scored if isinstance(attack, Reckoner) else 0
 
 
 def _quality(case: TopicCase, offered: str) -> dict[str, float]:
@@ -184,11 +191,13 @@ def _key(
     """Hash of everything a record depends on; a learner depends on all the cases it saw."""
     spec = scene.spec
     everything = [other.case.key for other in cast] if isinstance(attack, Learner) else []
+    others = [spec.reactions, *(str(other.plugin) for other in spec.rankers)]
+    played = others if wanted.dynamic and named.dynamic else None
     return digest(
         scene.collection.digest, asdict(spec.groups), asdict(spec.targets), asdict(spec.budget), spec.folds, spec.seed,
         named.name, ranker.card.fingerprint, wanted.name, str(wanted.plugin),
         registry.version("topic_attack", wanted.plugin.use), load_table(attack.substitutes).digest, role.case.key,
-        everything, UNIT, [spec.reactions, *(str(r.plugin) for r in spec.rankers)] if wanted.dynamic else None,
+        everything, UNIT, played,
     )  # fmt: skip
 
 

@@ -149,3 +149,12 @@ class Guesser(Protocol):
 
     def guess(self, case: TopicCase, /) -> list[list[float]]:
         """What that model gives every document of every list of the case, in the lists' order."""
+
+
+@runtime_checkable
+class Reckoner(Protocol):
+    """A topic attack that plans on a model of its own, and counts what it asks of it."""
+
+    @property
+    def texts_scored(self) -> int:
+        """Texts that model has scored so far."""

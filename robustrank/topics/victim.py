@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import process_time
 
 from robustrank.errors import BudgetExhausted
 from robustrank.oracle import MeteredRanker
@@ -63,6 +64,10 @@ class GroupOracle:
     ) -> None:
         self._ranker, self._lists, self._target, self._budget = ranker, tuple(lists), target, budget
         self._spent = 0
+        self.answers: list[tuple[int, ...]] = []
+        """What it said of each text it was asked about."""
+        self.processor_seconds = 0.0
+        """What it took to answer: planning is what an attack takes beyond that."""
 
     @property
     def budget(self) -> TopicBudget:
@@ -89,7 +94,11 @@ class GroupOracle:
         if self._spent + cost > self._budget.lists:
             raise BudgetExhausted(f"{self._spent} of {self._budget.lists} lists spent, {cost} more asked")
         self._spent += cost
-        return [ranks(self._ranker, self._lists, self._target, text) for text in texts]
+        began = process_time()
+        found = [ranks(self._ranker, self._lists, self._target, text) for text in texts]
+        self.processor_seconds += process_time() - began
+        self.answers += found
+        return found
 
 
 def case(topic_id: str, lists: Sequence[RankedList], target: Document) -> TopicCase:

@@ -19,11 +19,13 @@ import torch
 from numpy.typing import NDArray
 
 from robustrank.text import words
-from robustrank.topics.types import TopicBudget
+from robustrank.topics.types import TopicBudget, TopicCase
+from robustrank.types import Document, Query
 from robustrank_attacks.topic import feedback, learner, searches
 from robustrank_attacks.topic.board import FEATURES, Board, Move, Place
 from robustrank_attacks.topic.environment import TopicEnvironment
 from robustrank_attacks.topic.policy import Episodes, Policy, sample
+from robustrank_attacks.topic.surrogate import GroupSurrogate
 
 Value = Callable[[Sequence[str]], NDArray[np.float64]]
 
@@ -266,3 +268,61 @@ def test_a_document_without_places_is_left_alone() -> None:
 def seeded(seed: int) -> Policy:
     torch.manual_seed(seed)
     return Policy()
+
+
+class Bags:
+    """Stands in for a fitted surrogate: a text's vector counts its words, a query weighs its own words by one."""
+
+    def __init__(self, vocabulary: str) -> None:
+        self._index = {word: i for i, word in enumerate(vocabulary.split())}
+
+    def _query(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        columns = np.array(sorted(self._index[word] for word in text.split()))
+        return columns, np.ones(len(columns))
+
+    def pieces(self, vocabulary: Sequence[str]) -> list[tuple[int, ...]]:
+        return [(self._index[word],) for word in vocabulary]
+
+    def hidden(self, texts: Sequence[str]) -> Sequence[str]:
+        return texts
+
+    def pooled(self, texts: Sequence[str], count: int, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        words_of = [text.split() for text in texts]
+        every = list(self._index)
+        return np.array([[float(found.count(every[column])) for column in columns] for found in words_of])
+
+
+def test_words_of_the_heads_of_the_lists_are_relevant_and_those_of_the_tails_are_not() -> None:
+    docs = [Document(str(i), text) for i, text in enumerate(["a", "b b", "b", "c", "c c", "a c", "x"])]
+    case = TopicCase("t", (Query("q", "a"),), docs[6], (tuple(docs),))
+    view = GroupSurrogate(Bags("a b c x"), case)  # type: ignore[arg-type]
+    # Heads count 1, 1/2 and 1/3; the target is neither head nor tail.
+    heads = np.array([1.0, 1.0 + 1 / 3, 0.0]) / (1 + 1 / 2 + 1 / 3)
+    tails = np.array([1.0, 0.0, 4.0]) / 3
+    np.testing.assert_allclose(view.relevance(["a", "b", "c"]), heads - tails)
+    np.testing.assert_allclose(view.asked_for(["a", "b"]), [1.0, 0.0])
+    np.testing.assert_allclose(view.scale, [np.std([1, 0, 0, 0, 0, 1])])
+
+
+def test_the_critic_learns_what_moves_are_worth_where_gains_add_up() -> None:
+    of, policy = board(), seeded(1)
+    learner.train(policy, [(of, value)], learner.Training(steps=200, learning_rate=1e-2, entropy=2.0))
+    played: list[list[Move]] = [[(0, 1)], [(1, 1)], [(2, 0), (4, 0)], [(0, 0), (2, 1), (3, 1)]]
+    true = value([of.render(moves) for moves in played]) - value([of.text])
+    with torch.no_grad():
+        np.testing.assert_allclose(policy.expected(of, played).numpy(), true, atol=0.3)
+
+
+def test_the_text_that_is_shown_is_the_best_in_the_light_of_all_answers() -> None:
+    belief = feedback.Belief([[(0, 0)], [(1, 0)], [(2, 0)]], np.array([0.1, 0.3, 0.2]))
+    assert belief.best() is None
+    belief.observe(1, 0.2)
+    belief.observe(0, 0.4)
+    assert belief.best() == 0
+
+
+def test_where_nothing_gains_the_clean_text_is_shown() -> None:
+    belief = feedback.Belief([[(0, 0)], [(1, 0)]], np.array([0.1, 0.3]))
+    belief.observe(0, -0.4)
+    belief.observe(1, -0.5)
+    assert belief.best() is None

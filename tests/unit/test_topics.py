@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from robustrank.errors import BudgetExhausted, ConfigError, DataError
 from robustrank.oracle import MeteredRanker
 from robustrank.substitutes import SubstituteTable
 from robustrank.text import words
-from robustrank.topics import edits, groups, spec, study, victim
+from robustrank.topics import curves, edits, groups, report, results, scene, spec, study, victim
 from robustrank.topics.metrics import Outcome, qsr
 from robustrank.topics.types import Edits, TopicBudget
 from robustrank.types import Collection, Document, Query, RankerCard
@@ -168,7 +169,7 @@ def test_the_oracle_counts_lists_and_stops_at_the_budget() -> None:
     oracle = victim.GroupOracle(ranker, lists, docs[2], TopicBudget(lists=5))
     assert oracle.affordable == 2
     assert oracle.ranks(["xxxx", "xx"]) == [(1, 1), (2, 2)]  # at a tie the higher document id comes first
-    assert (oracle.spent, oracle.affordable) == (4, 0)
+    assert (oracle.spent, oracle.affordable, oracle.answers) == (4, 0, [(1, 1), (2, 2)])
     with pytest.raises(BudgetExhausted):
         oracle.ranks(["x"])
 
@@ -237,6 +238,54 @@ def test_a_study_measures_attacked_and_held_out_queries_and_resumes(topic_file: 
     assert study.run(wanted, tmp_path / "out", Silent()) == found
     assert (tmp_path / "out" / "records" / "main.jsonl").read_bytes() == before
     assert "from rank" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_ranker_may_be_left_out_of_the_dynamic_setting(topic_file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    text = topic_file.read_text(encoding="utf-8")
+    topic_file.write_text(text.replace('use = "bm25"', 'use = "bm25"\ndynamic = false'), encoding="utf-8")
+    assert study.run(spec.load(topic_file), tmp_path / "out", Silent())["dynamic"] == []
+
+
+def test_only_documents_that_are_asked_for_are_searched(topic_file: Path) -> None:
+    pytest.importorskip("sklearn")
+    wanted = spec.load(topic_file)
+    found = scene.open_scene(replace(wanted, groups=replace(wanted.groups, documents="fruit-")))
+    assert {doc_id for docs in found.candidates.values() for doc_id in docs} <= {f"fruit-{i}" for i in range(5)}
+
+
+def record(attack: str, topic: str, after: list[int], *, seconds: float, texts: int) -> dict[str, Any]:
+    """Two attacked and two held-out queries, all from rank 9; three answers of the victim on the way."""
+    return {
+        "key": attack + topic, "ranker": "v", "attack": attack, "topic": topic, "doc_id": "d", "status": "ok",
+        "queries": ["q1", "q2"], "held_out": ["h1", "h2"], "attack_before": [9, 9], "attack_after": after,
+        "held_out_before": [9, 9], "held_out_after": after, "answers": [[8, 8], [9, 9], after], "lists": 6,
+        "substitutions": 1, "insertions": 1, "texts_scored": texts, "planning_seconds": seconds, "similarity": None,
+        "agreement": 0.5 if attack == "ours" else None, "quality": {}, "before": "a", "after": "b",
+    }  # fmt: skip
+
+
+def test_a_summary_tells_costs_per_document_and_boosts_by_lists(topic_file: Path) -> None:
+    pytest.importorskip("sklearn")
+    wanted = spec.load(topic_file)
+    attacks = tuple(replace(wanted.attacks[0], name=name, dynamic=False) for name in ("ours", "theirs"))
+    played = scene.open_scene(replace(wanted, attacks=attacks))
+    records = [
+        *(record("ours", topic, [2, 4], seconds=1.0, texts=10) for topic in "abc"),
+        *(record("theirs", topic, [9, 9], seconds=8.0, texts=200) for topic in "abc"),
+    ]
+    found = results.summarise(records, played)
+    assert {cost["what"]: round(cost["times"]["value"], 9) for cost in found["costs"]} == {
+        "texts_scored": 20.0,
+        "planning_seconds": 8.0,
+    }
+    assert found["rows"][0]["answered"] == [(0.0, 0.0), (2.0, 1.0), (4.0, 1.0), (6.0, 6.0)]
+    assert found["rows"][0]["promoted"] == [1.0, 1.0, 1.0]
+    assert [c["difference"]["value"] for c in found["comparisons"]] == [6.0, 1.0]
+    figures = curves.draw(found)
+    assert list(figures) == ["static-1.svg"]
+    assert "ranked lists asked" in figures["static-1.svg"]
+    assert "| theirs / ours | texts scored | 20.0" in report.report(found)
 
 
 def test_a_text_over_the_budget_counts_as_no_attack(topic_file: Path, tmp_path: Path) -> None:

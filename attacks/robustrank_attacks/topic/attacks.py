@@ -27,10 +27,10 @@ from robustrank_attacks.topic.utility import Utility, strangeness
 
 Value = Callable[[Sequence[str]], NDArray[np.float64]]
 
-WIDTH, BRANCHES = 4, 48
+WIDTH, BRANCHES = 4, 24
 """Of the beam search: states kept, and moves tried from each."""
 
-DRAWS = 64
+DRAWS = 32
 """Random texts, or episodes, that a document's last texts are chosen from."""
 
 
@@ -111,18 +111,29 @@ class TopicRL:
         return FittedRL(self, planner, policy)
 
 
+class _Planned:
+    """What every fitted attack tells of itself."""
+
+    planner: Planner
+
+    @property
+    def substitutes(self) -> str:
+        """The table of words."""
+        return self.planner.options.substitutes
+
+    @property
+    def texts_scored(self) -> int:
+        """Texts the surrogate has scored so far."""
+        return self.planner.surrogate.texts_scored
+
+
 @dataclass(frozen=True)
-class FittedRL:
+class FittedRL(_Planned):
     """A trained policy with its surrogate."""
 
     options: TopicRL
     planner: Planner
     policy: Policy = field(repr=False)
-
-    @property
-    def substitutes(self) -> str:
-        """The table of words."""
-        return self.options.substitutes
 
     def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
         """The best text of some episodes in the victim's eyes; which of them it is shown, its answers decide."""
@@ -138,9 +149,9 @@ class FittedRL:
         with torch.no_grad():
             played = sample(policy, board, DRAWS, generator).moves
             played += sample(policy, board, 1, generator, greedy=True).moves
-        pool = list({board.render(moves): moves for moves in played if moves}.values())
-        found = value([case.target.text, *(board.render(moves) for moves in pool)])
-        return feedback.guided(board, pool, found[1:] - found[0], case, oracle)
+            pool = list({board.render(moves): moves for moves in played if moves}.values())
+            expected = policy.expected(board, pool).double().numpy()
+        return feedback.guided(board, pool, expected, case, oracle)
 
     def guess(self, case: TopicCase, /) -> list[list[float]]:
         """The surrogate's scores."""
@@ -175,16 +186,11 @@ class TopicSearch:
 
 
 @dataclass(frozen=True)
-class FittedSearch:
+class FittedSearch(_Planned):
     """A search with its surrogate."""
 
     options: TopicSearch
     planner: Planner
-
-    @property
-    def substitutes(self) -> str:
-        """The table of words."""
-        return self.options.substitutes
 
     def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
         """The best text of the search in the victim's eyes."""
@@ -220,15 +226,10 @@ class TopicRandom:
 
 
 @dataclass(frozen=True)
-class FittedRandom:
+class FittedRandom(_Planned):
     """Random edits on the boards of the other attacks."""
 
     planner: Planner
-
-    @property
-    def substitutes(self) -> str:
-        """The table of words."""
-        return self.planner.options.substitutes
 
     def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
         """The best of several random texts in the victim's eyes."""

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 FEATURES = (
     "inserts", "place", "mean gain", "least gain", "spread of gains", "queries that gain", "in queries", "rarity",
-    "in top documents",
+    "in top documents", "relevance", "asked for",
 )  # fmt: skip
 """Of every (place, word); gains are in standard deviations of the competitors' scores."""
 
@@ -121,31 +121,36 @@ class BoardOptions:
     """
 
     substitutes: str = "counterfitted|wordnet"
-    places: int = 24
+    places: int = 16
     sentences: int = 4
     words: int = 8
 
 
 def build(case: TopicCase, surrogate: GroupSurrogate, budget: TopicBudget, options: BoardOptions) -> Board:
-    """The board of one case. Costs one gradient pass, and one text for each possible trigger word."""
+    """The board of one case. Costs one gradient pass, the ends of the lists, and one text for each possible trigger."""
     text = case.target.text
-    scale = np.array([float(np.std(others)) or 1.0 for others in surrogate.competitors])
+    scale = surrogate.scale
     found = words(text)
     possible = load(options.substitutes).within(text)
     cased = {p: tuple(match_case(w, found[p].text) for w in possible[p]) for p in possible}
     gains = {p: g / scale for p, g in surrogate.gains(text, cased).items()} if cased else {}
     best = sorted(gains, key=lambda p: (-gains[p].mean(axis=1).max(), p))[: options.places]
-    known = _Known(case)
+    tops = {p: np.argsort(-gains[p].mean(axis=1), kind="stable")[: options.words] for p in sorted(best)}
+    known = _Known(
+        case, surrogate, [w for p, top in tops.items() for w in (found[p].text, *(cased[p][i] for i in top))]
+    )
     rows: list[tuple[Place, Floats]] = []
-    for position in sorted(best):
-        top = np.argsort(-gains[position].mean(axis=1), kind="stable")[: options.words]
+    for position, top in tops.items():
         place = Place(position, False, tuple(cased[position][i] for i in top))
-        rows.append((place, known.features(place, found[position].start / max(1, len(text)), gains[position][top])))
-    triggers = known.triggers(4 * options.words)
-    if triggers and budget.insertions:
-        tried = surrogate.scores([edits.apply(text, Edits(insertions=[(0, word)])) for word in triggers])
-        probed = (tried - surrogate.clean) / scale
-        top = np.argsort(-probed.mean(axis=1), kind="stable")[: options.words]
+        where = found[position].start / max(1, len(text))
+        rows.append((place, known.features(place, where, gains[position][top], instead=found[position].text)))
+    if budget.insertions and (triggers := known.triggers(2 * options.words)):
+        inserted = surrogate.scores([edits.apply(text, Edits(insertions=[(0, word)])) for word in triggers])
+        probed = (inserted - surrogate.clean) / scale
+        # Half of them are those the surrogate promises most of, the others those the victim's lists speak for.
+        first = np.argsort(-probed.mean(axis=1), kind="stable")[: options.words].tolist()
+        told = [i for i in known.ordered(triggers) if i not in first][: options.words]
+        top = np.array([*first, *told])
         for offset in _starts(text)[: options.sentences]:
             place = Place(offset, True, tuple(triggers[i] for i in top))
             rows.append((place, known.features(place, offset / max(1, len(text)), probed[top])))
@@ -156,9 +161,9 @@ def build(case: TopicCase, surrogate: GroupSurrogate, budget: TopicBudget, optio
 
 
 class _Known:
-    """What the queries and the heads of the lists say of a word."""
+    """What the queries and the ends of the lists say of a word."""
 
-    def __init__(self, case: TopicCase) -> None:
+    def __init__(self, case: TopicCase, surrogate: GroupSurrogate, substitutes: Sequence[str]) -> None:
         self._queries = [{word.text.lower() for word in words(query.text)} for query in case.queries]
         heads = {doc.doc_id: doc.text for docs in case.lists for doc in docs[:TOP]}
         everything = {doc.doc_id: doc.text for docs in case.lists for doc in docs}
@@ -167,6 +172,11 @@ class _Known:
             word for text in everything.values() for word in {word.text.lower() for word in words(text)}
         )
         self._documents = len(everything)
+        possible = sorted(set().union(*self._queries, *self._heads) - function_words())
+        self._possible = [word for word in possible if word.isalpha() and len(word) > 1]
+        vocabulary = sorted({*self._possible, *(word.lower() for word in substitutes)})
+        self._relevance = dict(zip(vocabulary, surrogate.relevance(vocabulary).tolist(), strict=True))
+        self._asked = dict(zip(vocabulary, surrogate.asked_for(vocabulary).tolist(), strict=True))
 
     def rarity(self, word: str) -> float:
         """Inverse document frequency among the candidates, in [0, 1]."""
@@ -177,17 +187,25 @@ class _Known:
         return sum(word in one for one in sets) / max(1, len(sets))
 
     def triggers(self, count: int) -> list[str]:
-        """Words of the queries and of the documents at the head of the lists, frequent there and rare elsewhere."""
+        """Words of the queries and of the documents at the head of the lists: as many of either of two orders.
+
+        Those frequent there and rare elsewhere, and those of the largest relevance.
+        """
         weight = {
             word: (2 * self.share(word, self._queries) + self.share(word, self._heads)) * self.rarity(word)
-            for word in sorted(set().union(*self._queries, *self._heads) - function_words())
-            if word.isalpha()
+            for word in self._possible
         }
-        return sorted(weight, key=lambda word: (-weight[word], word))[:count]
+        frequent = sorted(weight, key=lambda word: (-weight[word], word))[:count]
+        relevant = [self._possible[i] for i in self.ordered(self._possible)][:count]
+        return list(dict.fromkeys([*frequent, *relevant]))
 
-    def features(self, place: Place, where: float, gains: Floats) -> Floats:
-        """Rows of :data:`FEATURES`, one per word of the place."""
-        lower = [word.lower() for word in place.words]
+    def ordered(self, candidates: Sequence[str]) -> list[int]:
+        """Their indices, those of the largest relevance first."""
+        return sorted(range(len(candidates)), key=lambda i: (-self._relevance[candidates[i]], candidates[i]))
+
+    def features(self, place: Place, where: float, gains: Floats, *, instead: str = "") -> Floats:
+        """Rows of :data:`FEATURES`, one per word of the place, which takes the place of ``instead``."""
+        lower, old = [word.lower() for word in place.words], instead.lower()
         return np.stack(
             [
                 np.full(len(lower), float(place.inserts)),
@@ -199,6 +217,8 @@ class _Known:
                 np.array([self.share(word, self._queries) for word in lower]),
                 np.array([self.rarity(word) for word in lower]),
                 np.array([self.share(word, self._heads) for word in lower]),
+                np.array([self._relevance[word] - self._relevance.get(old, 0.0) for word in lower]),
+                np.array([self._asked[word] - self._asked.get(old, 0.0) for word in lower]),
             ],
             axis=1,
         )

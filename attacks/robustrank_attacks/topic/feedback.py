@@ -69,6 +69,12 @@ class Belief:
         best = int(np.argmax(credit)) if len(credit) else 0
         return best if len(self._asked) < len(credit) else None
 
+    def best(self) -> int | None:
+        """The text among those asked that gains most in the light of all answers; ``None`` where none gains."""
+        mean, _ = self.predict()
+        best = max(self._asked, key=lambda text: float(mean[text]), default=None)
+        return best if best is not None and mean[best] > 0 else None
+
 
 def guided(board: Board, pool: Sequence[Sequence[Move]], expected: Floats, case: TopicCase, oracle: TopicOracle) -> str:
     """The text of the pool that the victim ranks best for the group, each asked in the light of the answers so far.
@@ -82,11 +88,9 @@ def guided(board: Board, pool: Sequence[Sequence[Move]], expected: Floats, case:
     """
     known = tuple(next(i for i, d in enumerate(docs, 1) if d.doc_id == case.target.doc_id) for docs in case.lists)
     clean, belief = of_ranks(known, case), Belief(pool, expected)
-    best = (0.0, case.target.text)
+    texts = [board.render(moves) for moves in pool]
     while oracle.affordable and (chosen := belief.next()) is not None:
-        text = board.render(pool[chosen])
-        (ranks,) = oracle.ranks([text])
-        gain = of_ranks(ranks, case) - clean
-        belief.observe(chosen, gain)
-        best = max(best, (gain, text), key=lambda one: one[0])
-    return best[1]
+        (ranks,) = oracle.ranks([texts[chosen]])
+        belief.observe(chosen, of_ranks(ranks, case) - clean)
+    best = belief.best()
+    return case.target.text if best is None else texts[best]

@@ -112,7 +112,8 @@ def train(
         share = 1 - course.step / training.steps
         # Utilities of different documents move on different scales; the sign and order of returns matter.
         scaled = returns / (returns.std() + 1e-6) if len(returns) > 1 else returns
-        loss(episodes, scaled, training.entropy * share).backward()
+        missed = policy.expected(board, episodes.moves) - returns
+        (loss(episodes, scaled, training.entropy * share) + missed.square().mean()).backward()
         torch.nn.utils.clip_grad_norm_(policy.parameters(), training.clip)
         optimizer.step()
         optimizer.zero_grad()

@@ -30,6 +30,18 @@ class Policy(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
         self.where = torch.nn.Linear(HIDDEN, 1)
         self.what = torch.nn.Linear(HIDDEN, 1)
         self.stop = torch.nn.Linear(3, 1)
+        self.worth = torch.nn.Sequential(
+            torch.nn.Linear(len(FEATURES), HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 1)
+        )
+
+    def expected(self, board: Board, played: Sequence[Sequence[Move]]) -> Any:
+        """What the critic expects each of some sets of moves to gain: the sum over its moves."""
+        each = self.worth(torch.from_numpy(board.features).float())[..., 0]
+        made = torch.zeros(len(played), *each.shape)
+        for row, moves in zip(made, played, strict=True):
+            for move in moves:
+                row[move] = 1.0
+        return (made * each).sum(dim=(1, 2))
 
     def forward(self, known: Any, state: Any, legal: Any) -> tuple[Any, Any]:
         """Log-probabilities for a batch of states of one board.

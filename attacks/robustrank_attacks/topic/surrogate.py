@@ -8,9 +8,10 @@ cross-encoder as a surrogate would need a pass for each query.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,6 +26,9 @@ from robustrank.text import words
 from robustrank.topics.types import TopicCase
 
 Floats = NDArray[np.float64]
+
+ENDS = 3
+"""Documents of each list that are its head, and as many that are its tail."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,9 @@ class Surrogate:
         self.model = AutoModelForMaskedLM.from_pretrained(where).float().eval()
         self._asker = deepcopy(self.model)  # queries keep the weights before fitting: the document's side alone learns
         self._queries: dict[str, tuple[NDArray[np.int64], Floats]] = {}
+        self._pieces: dict[str, tuple[int, ...]] = {}
+        self.texts_scored = 0
+        """Texts encoded so far; the cost of planning, which the victim does not see."""
 
     def fit(self, cases: Sequence[TopicCase], path: Path) -> None:
         """Learn the order of the victim's clean lists (RankNet over draws from each), or read it from ``path``.
@@ -93,8 +100,35 @@ class Surrogate:
 
     def guess(self, case: TopicCase) -> list[list[float]]:
         """Scores of every document of every list of a case, in the lists' order."""
-        view = self.of(case)
-        return [view.scores([doc.text for doc in docs])[:, q].tolist() for q, docs in enumerate(case.lists)]
+        texts = list(dict.fromkeys(doc.text for docs in case.lists for doc in docs))
+        scores = dict(zip(texts, self.of(case).scores(texts).tolist(), strict=True))
+        return [[scores[doc.text][q] for doc in docs] for q, docs in enumerate(case.lists)]
+
+    def pieces(self, vocabulary: Sequence[str]) -> list[tuple[int, ...]]:
+        """The word pieces of each word."""
+        if fresh := [word for word in dict.fromkeys(vocabulary) if word not in self._pieces]:
+            ids = self.tokenizer(fresh, add_special_tokens=False)["input_ids"]
+            self._pieces.update(zip(fresh, map(tuple, ids), strict=True))
+        return [self._pieces[word] for word in vocabulary]
+
+    def hidden(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Any, Any]]:
+        """Indices, last hidden states and masks of the texts, batch by batch."""
+        import torch
+
+        self.texts_scored += len(texts)
+        for batch in by_length([len(text) for text in texts], 32):
+            with torch.inference_mode():
+                yield batch, *self._states([texts[i] for i in batch])
+
+    def pooled(self, batches: Iterable[tuple[list[int], Any, Any]], count: int, columns: NDArray[np.int64]) -> Floats:
+        """Texts by some columns of the vocabulary, from their hidden states."""
+        import torch
+
+        rows = np.zeros((count, len(columns)))
+        with torch.inference_mode():
+            for batch, hidden, mask in batches:
+                rows[batch] = self._pooled(hidden, mask, columns).double().numpy()
+        return rows
 
     def _train(self, lists: Mapping[str, Sequence[str]]) -> None:
         import torch
@@ -130,10 +164,13 @@ class Surrogate:
 
     def _columns(self, texts: Sequence[str], columns: NDArray[np.int64]) -> Any:
         """log(1 + relu(largest logit)) of each text (rows) for some columns of the vocabulary; gradients flow."""
+        return self._pooled(*self._states(texts), columns)
+
+    def _states(self, texts: Sequence[str]) -> tuple[Any, Any]:
         inputs = self.tokenizer(
             list(texts), padding=True, truncation=True, max_length=self.options.max_length, return_tensors="pt"
         )
-        return self._pooled(self.model.bert(**inputs).last_hidden_state, inputs["attention_mask"], columns)
+        return self.model.bert(**inputs).last_hidden_state, inputs["attention_mask"]
 
     def _pooled(self, hidden: Any, mask: Any, columns: NDArray[np.int64]) -> Any:
         import torch
@@ -145,11 +182,7 @@ class Surrogate:
 
 
 class GroupSurrogate:
-    """The surrogate for one case: scores of texts for every query of the group, next to those of the competitors.
-
-    Attributes:
-        texts_scored: Texts encoded so far; the cost of planning, which the victim does not see.
-    """
+    """The surrogate for one case: scores of texts for every query of the group, next to those of the competitors."""
 
     def __init__(self, surrogate: Surrogate, case: TopicCase) -> None:
         self._surrogate, self.case = surrogate, case
@@ -158,23 +191,80 @@ class GroupSurrogate:
         self._weights = np.zeros((len(self._columns_of), len(asked)))
         for q, (columns, amounts) in enumerate(asked):
             self._weights[np.searchsorted(self._columns_of, columns), q] = amounts
-        self.texts_scored = 0
-        others = {d.text: d for docs in case.lists for d in docs if d.doc_id != case.target.doc_id}
-        found = dict(zip(others, self._encode(list(others)) @ self._weights, strict=True))
-        self.competitors = tuple(
-            np.sort([found[d.text][q] for d in docs if d.doc_id != case.target.doc_id])
-            for q, docs in enumerate(case.lists)
-        )
+
+    @cached_property
+    def competitors(self) -> tuple[Floats, ...]:
         """For every query the scores of the other documents of its list, rising."""
-        self.clean = self.scores([case.target.text])[0]
+        others = {d.text: d for docs in self.case.lists for d in docs if d.doc_id != self.case.target.doc_id}
+        found = dict(zip(others, self.scores(list(others)), strict=True))
+        return tuple(
+            np.sort([found[d.text][q] for d in docs if d.doc_id != self.case.target.doc_id])
+            for q, docs in enumerate(self.case.lists)
+        )
+
+    @cached_property
+    def clean(self) -> Floats:
         """The clean target's score for every query."""
-        self.texts_scored = 0
+        return self.scores([self.case.target.text])[0]  # type: ignore[no-any-return]
+
+    @cached_property
+    def scale(self) -> Floats:
+        """Standard deviation of every query's scores over the heads and tails of the lists, 1 where it is 0."""
+        deviations = (self._at_ends(self._columns_of) @ self._weights).std(axis=0)
+        return np.where(deviations > 0, deviations, 1.0)
+
+    def relevance(self, vocabulary: Sequence[str]) -> Floats:
+        """How much the heads of the victim's lists speak of each word, and the tails do not.
+
+        Pseudo-relevance feedback in the surrogate's own weights of words (Rocchio 1971): the mean over the documents at
+        the heads, one at rank r counting 1/r, minus the mean over those at the tails.
+        """
+        heads, tails = self._ends
+        pieces = self._surrogate.pieces(vocabulary)
+        columns = np.unique(np.array([piece for one in pieces for piece in one], dtype=np.int64))
+        if not len(columns):
+            return np.zeros(len(vocabulary))
+        vectors = self._at_ends(columns)
+        weight = np.array(list(heads.values()))
+        contrast = weight @ vectors[: len(heads)] / weight.sum() - vectors[len(heads) :].sum(axis=0) / max(
+            1, len(tails)
+        )
+        return np.array([contrast[np.searchsorted(columns, one)].mean() if one else 0.0 for one in pieces])
+
+    def asked_for(self, vocabulary: Sequence[str]) -> Floats:
+        """The mean weight of each word's pieces in the queries, expansions included."""
+        mean = dict(zip(self._columns_of.tolist(), self._weights.mean(axis=1).tolist(), strict=True))
+        pieces = self._surrogate.pieces(vocabulary)
+        return np.array([sum(mean.get(piece, 0.0) for piece in one) / max(1, len(one)) for one in pieces])
+
+    @cached_property
+    def _ends(self) -> tuple[dict[str, float], list[str]]:
+        """Texts at the heads of the lists with what they count, and those at the tails alone."""
+        heads: dict[str, float] = {}
+        tails: dict[str, None] = {}
+        for docs in self.case.lists:
+            others = [doc.text for doc in docs if doc.doc_id != self.case.target.doc_id]
+            for rank, text in enumerate(others[:ENDS], start=1):
+                heads[text] = heads.get(text, 0.0) + 1 / rank
+            tails |= dict.fromkeys(others[-ENDS:])
+        return heads, [text for text in tails if text not in heads]
+
+    @cached_property
+    def _ends_hidden(self) -> list[tuple[list[int], Any, Any]]:
+        """Indices, last hidden states and masks of batches of the texts at the ends: encoded once."""
+        heads, tails = self._ends
+        return list(self._surrogate.hidden([*heads, *tails]))
+
+    def _at_ends(self, columns: NDArray[np.int64]) -> Floats:
+        """The texts at the ends, heads first, by columns of the vocabulary."""
+        heads, tails = self._ends
+        return self._surrogate.pooled(self._ends_hidden, len(heads) + len(tails), columns)
 
     def scores(self, texts: Sequence[str]) -> Floats:
         """Scores as texts x queries."""
-        self.texts_scored += len(texts)
-        found: Floats = self._encode(texts) @ self._weights
-        return found
+        surrogate = self._surrogate
+        vectors = surrogate.pooled(surrogate.hidden(texts), len(texts), self._columns_of)
+        return vectors @ self._weights
 
     def gains(self, text: str, candidates: Mapping[int, Sequence[str]]) -> dict[int, Floats]:
         """First-order change of the scores for candidate words, as candidates x queries, from one pass.
@@ -196,7 +286,7 @@ class GroupSurrogate:
         pooled = surrogate._pooled(hidden, inputs["attention_mask"], self._columns_of)
         scores = (pooled @ torch.from_numpy(self._weights).float())[0]
         slopes = [torch.autograd.grad(s, vectors, retain_graph=True)[0][0] for s in scores]
-        self.texts_scored += 1 + len(slopes)
+        surrogate.texts_scored += 1 + len(slopes)
         gradient = torch.stack(slopes)  # queries x pieces x width
         found, gains = words(text), {}
         with torch.no_grad():
@@ -207,19 +297,7 @@ class GroupSurrogate:
                     gains[position] = np.zeros((len(others), len(slopes)))
                     continue
                 here = vectors[0, rows].mean(dim=0)
-                moves = torch.stack([table.weight[self._pieces(other)].mean(dim=0) - here for other in others])
+                ids = surrogate.pieces(others)
+                moves = torch.stack([table.weight[list(one)].mean(dim=0) - here for one in ids])
                 gains[position] = (moves @ gradient[:, rows].sum(dim=1).T).double().numpy()
         return gains
-
-    def _pieces(self, word: str) -> list[int]:
-        ids: list[int] = self._surrogate.tokenizer(word, add_special_tokens=False)["input_ids"]
-        return ids
-
-    def _encode(self, texts: Sequence[str]) -> Floats:
-        import torch
-
-        rows = np.zeros((len(texts), len(self._columns_of)))
-        with torch.inference_mode():
-            for batch in by_length([len(text) for text in texts], 32):
-                rows[batch] = self._surrogate._columns([texts[i] for i in batch], self._columns_of).double().numpy()
-        return rows

@@ -1,0 +1,130 @@
+"""A topic study's summary as Markdown and figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from robustrank import store
+from robustrank.hostile import visible
+from robustrank.topics import curves
+from robustrank.topics.results import TOP
+
+
+def write(found: dict[str, Any], where: Path) -> None:
+    """``summary.json``, ``report.md`` and the figures it shows."""
+    store.replace(where / "summary.json", json.dumps(found, indent=1) + "\n")
+    figures = curves.draw(found)
+    for name, svg in figures.items():
+        store.replace(where / name, svg)
+    store.replace(where / "report.md", report(found, sorted(figures)))
+
+
+def report(found: dict[str, Any], figures: Sequence[str] = ()) -> str:
+    """The summary as Markdown; text of queries and documents is shown as code, with unseen characters visible."""
+    shown = [line for name in figures for line in ("", f"![{name.rpartition('-')[0]} curves]({name})")]
+    parts = _table(found), _against(found), _costs(found), shown, _changes(found), _shown(found)
+    return "\n".join(line for part in parts for line in part) + "\n"
+
+
+def _table(found: dict[str, Any]) -> list[str]:
+    budget = found["budget"]
+    lines = [
+        f"# Topic attacks: {found['name']}",
+        "",
+        f"{len(found['groups'])} groups of {found['collection']}. An attack may substitute {budget['substitutions']} "
+        f"words, insert {budget['insertions']}, and ask the victim for {budget['lists']} ranked lists. Held-out "
+        "queries are of the same topic and unknown to the attacker. Brackets are 95 % intervals over groups.",
+        "",
+        "| victim | attack | n | held-out boost | worst query | QSR@50% | QSR@100% | top 10 for 50% | attacked boost "
+        "| lists | edits | similarity | perplexity ratio | detected at 5 % | texts scored | planning s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in found["rows"]:
+        f = row["figures"]
+        edits = f["substitutions"]["value"] + f["insertions"]["value"]
+        broken = "".join(f" ({count} {status})" for status, count in row["statuses"].items() if status != "ok")
+        cells = [
+            row["ranker"], row["attack"] + broken, str(row["documents"]), _bracket(f["held_out boost"], 1),
+            _bracket(f["held_out worst boost"], 1), _bracket(f["held_out QSR@50%"], 2),
+            _bracket(f["held_out QSR@100%"], 2), _bracket(f[f"held_out QSR@50% in top {TOP}"], 2),
+            _bracket(f["attack boost"], 1), f"{f['lists']['value']:.0f}", f"{edits:.1f}",
+            *(_value(f.get(name), 2) for name in ("similarity", "perplexity ratio", "detected at 5 %")),
+            f"{f['texts_scored']['value']:.0f}", f"{f['planning_seconds']['value']:.2f}",
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    told = [(row["ranker"], row["figures"]["agreement"]) for row in found["rows"] if row["figures"]["agreement"]]
+    if told:
+        lines += ["", "Kendall's tau of the attackers' surrogate with the victim, on lists it has not seen: "]
+        lines[-1] += "; ".join(f"{ranker} {_bracket(tau, 2)}" for ranker, tau in told) + "."
+    return lines
+
+
+def _against(found: dict[str, Any]) -> list[str]:
+    return [
+        *("", "## The first attack against the others", ""),
+        *("| victim | | figure | difference | p (Holm) |", "|---|---|---|---|---|"),
+        *(
+            f"| {c['ranker']} | {c['a']} - {c['b']} | {c['figure']} | {_bracket(c['difference'], 2)} "
+            f"| {c['p_holm']:.3g} |"
+            for c in found["comparisons"]
+        ),
+    ]
+
+
+def _costs(found: dict[str, Any]) -> list[str]:
+    """How many times as much as the first attack the others spend on planning a document."""
+    if not found["costs"]:
+        return []
+    about = (
+        "What the other attack spends on planning one document, divided by what the first one does (geometric mean). "
+        "Texts are those its own surrogate scored, for gradients, too; seconds are those of a processor."
+    )
+    return [
+        *("", "## Cost", "", about, "", "| victim | | what | times |", "|---|---|---|---|"),
+        *(
+            f"| {c['ranker']} | {c['b']} / {c['a']} | {c['what'].replace('_', ' ')} | {_bracket(c['times'], 1)} |"
+            for c in found["costs"]
+        ),
+    ]
+
+
+def _changes(found: dict[str, Any]) -> list[str]:
+    if not found["dynamic"]:
+        return []
+    about = "Mean held-out boost after each event: of the text as it was, and after the attacker reacted."
+    lines = ["", "## The lists change", "", about, ""]
+    for curve in found["dynamic"]:
+        rows = zip(curve["events"], curve["lists"], curve["kept"], curve["reacted"], strict=True)
+        lines += [
+            *(f"**{curve['ranker']}, {curve['attack']}** (n={curve['documents']})", ""),
+            *("| event | lists spent | kept | reacted |", "|---|---|---|---|"),
+            *(f"| {e} | {spent:.0f} | {_bracket(kept, 1)} | {_bracket(new, 1)} |" for e, spent, kept, new in rows),
+            "",
+        ]
+    return lines
+
+
+def _shown(found: dict[str, Any]) -> list[str]:
+    lines = ["", "## Examples", "", "The first in the order of a hash.", ""]
+    for example in found["examples"]:
+        lines += [f"**{_code(example['topic'])}**, document {_code(example['doc_id'])}", ""]
+        for side, name, label in (("queries", "attack", "attacked"), ("held_out", "held_out", "held out")):
+            rows = zip(example[side], example[f"{name}_before"], example[f"{name}_after"], strict=True)
+            lines += [f"- {label}: `{_code(text)}` from rank {before} to {after}" for text, before, after in rows]
+        lines += ["", f"    {_code(example['before'])}", "", f"    {_code(example['after'])}", ""]
+    return lines
+
+
+def _code(text: str) -> str:
+    return visible(" ".join(text.split())).replace("`", "'")
+
+
+def _value(estimate: dict[str, float] | None, digits: int) -> str:
+    return "-" if estimate is None else f"{estimate['value']:.{digits}f}"
+
+
+def _bracket(estimate: dict[str, float], digits: int) -> str:
+    return f"{estimate['value']:.{digits}f} [{estimate['low']:.{digits}f}, {estimate['high']:.{digits}f}]"
