@@ -67,6 +67,11 @@ ATTACKS: dict[str, tuple[str, dict[str, Any], Callable[[int], int | None]]] = {
         lambda edits: 120,
     ),
     "ours, weights": ("word_substitution", {"access": "weights", "batch": 3}, lambda edits: 14 * edits // 5),
+    "ours, weights, own ranker": (
+        "word_substitution",
+        {"access": "weights", "surrogate": {"use": "bi_encoder"}, "looks": 100, "batch": 3},
+        lambda edits: 14 * edits // 5,
+    ),
     "PRADA, weights": ("prada", {"feedback": "score", "words": 8}, lambda edits: 60),
     "TextAttack greedy-WIR": ("textattack", {"search": "greedy_wir"}, lambda edits: None),
     "TextAttack beam": ("textattack", {"search": "beam"}, lambda edits: 600),

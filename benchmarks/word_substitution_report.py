@@ -51,7 +51,7 @@ def write(path: Path) -> None:
 
 ORDER = (
     "random", "ours, transfer", "ours, ranks", "ours, scores", "ours, scores, own ranker", "ours, scores, 120 pairs",
-    "ours, weights",    "PRADA, weights", *REFERENCES,
+    "ours, weights", "ours, weights, own ranker", "PRADA, weights", *REFERENCES,
 )  # fmt: skip
 HEAD = """# Word substitution: success and cost
 
