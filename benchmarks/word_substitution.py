@@ -66,7 +66,7 @@ ATTACKS: dict[str, tuple[str, dict[str, Any], Callable[[int], int | None]]] = {
         {"access": "scores", "pairs": 120},
         lambda edits: 120,
     ),
-    "ours, weights": ("word_substitution", {"access": "weights", "batch": 3}, lambda edits: 14 * edits // 5),
+    "ours, weights": ("word_substitution", {"access": "weights", "batch": 3}, lambda edits: 13 if edits <= 5 else 28),
     "ours, weights, own ranker": (
         "word_substitution",
         {"access": "weights", "surrogate": {"use": "bi_encoder"}, "looks": 100, "batch": 3},
