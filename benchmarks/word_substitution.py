@@ -70,7 +70,7 @@ ATTACKS: dict[str, tuple[str, dict[str, Any], Callable[[int], int | None]]] = {
     "ours, weights, own ranker": (
         "word_substitution",
         {"access": "weights", "surrogate": {"use": "bi_encoder"}, "looks": 100, "batch": 3},
-        lambda edits: 14 * edits // 5,
+        lambda edits: 13 if edits <= 5 else 28,
     ),
     "PRADA, weights": ("prada", {"feedback": "score", "words": 8}, lambda edits: 60),
     "TextAttack greedy-WIR": ("textattack", {"search": "greedy_wir"}, lambda edits: None),

@@ -59,12 +59,12 @@ Written by `python benchmarks/word_substitution.py report` from `records.jsonl`,
 substitutes (`counterfitted|wordnet|glove`), edit budgets, targets and meter for every attack. Success is reaching the
 top 10 with a change that the harness verified. Values are means with 95 % intervals over queries. Pairs are those
 asked of the victim; wall seconds depend on what else the machine did, CPU seconds less so, and a ranker of the
-attacker's own costs seconds and no pairs. Ours may ask 28 and 50 pairs at 5 and 10 words (weights: 13, or 14 with an
-own ranker, and 28; and once 120, a fifth of what the beam may), TextAttack's beam 600, its greedy-WIR what it likes.
-Rankers: `cross_encoder` is the bundled MiniLM-L12 in int8, `bi_encoder` MiniLM-L6, `tiny` robustrank-tiny. The own
-ranker is `tiny` at score access and `bi_encoder` at weights; `tiny` was trained on what that bi-encoder scores, so
-against it it is no stranger. Similarity is a bi-encoder's cosine; detection is by a trigram model; parts of speech
-and grammar are those of spaCy and Harper.
+attacker's own costs seconds and no pairs. Ours may ask 28 and 50 pairs at 5 and 10 words (weights: 13 and 28; and
+once 120, a fifth of what the beam may), TextAttack's beam 600, its greedy-WIR what it likes. Rankers: `cross_encoder`
+is the bundled MiniLM-L12 in int8, `bi_encoder` MiniLM-L6, `tiny` robustrank-tiny. The own ranker is `tiny` at score
+access and `bi_encoder` at weights; `tiny` was trained on what that bi-encoder scores, so against it it is no
+stranger. Similarity is a bi-encoder's cosine; detection is by a trigram model; parts of speech and grammar are those
+of spaCy and Harper.
 
 The priors of the search were fitted on TREC DL 2021. The targets here were attacked before by an earlier version of
 ours (DL19, cross-encoder: 14 % and 19 % at scores, 22 % at weights, 5 words; 25 % at weights, 10 words), whose
