@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from robustrank.topics.scene import built, open_scene, roles
+from robustrank.topics.scene import open_scene, roles
 from robustrank.topics.spec import load
 from robustrank_attacks.topic.attacks import Planner, fitted
 from robustrank_attacks.topic.board import BoardOptions
@@ -48,7 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     spec = load(options.file)
     scene = open_scene(spec)
-    cast = roles(scene, built(spec.rankers[0].plugin, scene.collection))
+    cast = roles(scene, scene.victim(spec.rankers[0].name))
     surrogate = fitted([role.case for role in cast], Path(".robustrank") / "topics")
     planner = Planner(surrogate, BoardOptions(), Utility())
     boards = [planner.practise(role.practice, spec.budget) for role in cast]

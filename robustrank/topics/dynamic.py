@@ -20,7 +20,7 @@ from typing import Any
 from robustrank.oracle import MeteredRanker
 from robustrank.text import words
 from robustrank.topics import edits, victim
-from robustrank.topics.scene import Role, Scene, built
+from robustrank.topics.scene import Role, Scene
 from robustrank.topics.types import Edits, TopicAttack
 from robustrank.topics.victim import RankedList
 from robustrank.types import Document
@@ -111,9 +111,8 @@ def _queries(world: _World, scene: Scene, target: Document, rng: Random) -> _Wor
 
 def _victim(world: _World, scene: Scene, target: Document, rng: Random) -> _World:
     """The ranker after the present one in the file; the first again after the last."""
-    every = [built(named.plugin, scene.collection) for named in scene.spec.rankers]
-    prints = [ranker.card.fingerprint for ranker in every]
-    new = every[(prints.index(world.ranker.card.fingerprint) + 1) % len(every)]
+    every = [scene.victim(named.name) for named in scene.spec.rankers]
+    new = every[(every.index(world.ranker) + 1) % len(every)]
     world = replace(world, ranker=new)
     return _changed(world, lambda one: victim.ranked(new, one.query, list(one.docs.values())))
 

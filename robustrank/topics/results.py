@@ -111,14 +111,17 @@ def _known(units: Sequence[str], values: Sequence[float | None]) -> Estimate | N
 def _pairs(
     by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], attacks: Sequence[str]
 ) -> Iterator[tuple[dict[str, str], list[Record], list[Record]]]:
-    """The first attack and each other one against each victim, on the documents that both attacked."""
+    """The first attack and each other one against each victim, on the documents that both attacked.
+
+    An attack none of whose texts was legal is no comparison.
+    """
     first, *others = attacks
     for ranker in rankers:
         ours = {(r["topic"], r["doc_id"]): r for r in by[ranker, first]}
         for other in others:
             theirs = {(r["topic"], r["doc_id"]): r for r in by[ranker, other]}
             common = sorted(set(ours) & set(theirs))
-            if len(common) > 1:
+            if len(common) > 1 and any(theirs[key]["status"] == "ok" for key in common):
                 head = {"ranker": ranker, "a": first, "b": other}
                 yield head, [ours[key] for key in common], [theirs[key] for key in common]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from random import Random
 from statistics import median
 
@@ -40,9 +41,22 @@ class Scene:
         """A query by its id."""
         return self._queries[query_id]
 
-    @property
+    def victim(self, name: str) -> MeteredRanker:
+        """A ranker of the file, built once and fitted to the collection where it has statistics of one."""
+        if name not in self._victims:
+            plugin = next(named.plugin for named in self.spec.rankers if named.name == name)
+            ranker = registry.build("ranker", plugin)
+            fitted = ranker.fit(self.collection) if isinstance(ranker, CollectionRanker) else ranker
+            self._victims[name] = MeteredRanker(fitted)
+        return self._victims[name]
+
+    @cached_property
     def _queries(self) -> Mapping[str, Query]:
         return {query.query_id: query for query in self.collection.queries}
+
+    @cached_property
+    def _victims(self) -> dict[str, MeteredRanker]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -108,12 +122,6 @@ def _groups(spec: TopicSpec, collection: Collection) -> list[TopicGroup]:
     if wanted.source == "documents":
         return groups.shared_documents(collection, key=wanted.key, **sizes)
     return groups.clustered(collection.queries, least=wanted.least, **sizes)
-
-
-def built(plugin: Plugin, collection: Collection) -> MeteredRanker:
-    """A victim, fitted to the collection where it has statistics of one."""
-    ranker = registry.build("ranker", plugin)
-    return MeteredRanker(ranker.fit(collection) if isinstance(ranker, CollectionRanker) else ranker)
 
 
 def roles(scene: Scene, ranker: MeteredRanker) -> list[Role]:

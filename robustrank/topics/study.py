@@ -21,7 +21,7 @@ from robustrank.text import UNIT
 from robustrank.topics import dynamic, edits, victim
 from robustrank.topics.report import write
 from robustrank.topics.results import summarise
-from robustrank.topics.scene import Role, Scene, built, open_scene, roles
+from robustrank.topics.scene import Role, Scene, open_scene, roles
 from robustrank.topics.spec import NamedPlugin, TopicSpec
 from robustrank.topics.types import Guesser, Learner, Progress, Reckoner, TopicAttack, TopicCase
 from robustrank.types import Document, Query
@@ -65,7 +65,7 @@ def _against(
     scene: Scene, named: NamedPlugin, where: Path, records: dict[str, Record], progress: Progress
 ) -> Iterator[Record]:
     """All records of one victim, old and new."""
-    spec, ranker = scene.spec, built(named.plugin, scene.collection)
+    spec, ranker = scene.spec, scene.victim(named.name)
     progress.start(f"{named.name}: clean lists", len(scene.groups))
     cast = roles(scene, ranker)
     progress.advance(len(scene.groups))

@@ -276,20 +276,23 @@ class Bags:
     def __init__(self, vocabulary: str) -> None:
         self._index = {word: i for i, word in enumerate(vocabulary.split())}
 
-    def _query(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        columns = np.array(sorted(self._index[word] for word in text.split()))
+    def query(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        columns = np.array(sorted({self._index[word] for word in text.split()}))
         return columns, np.ones(len(columns))
+
+    def heads(self, topic_id: str, texts: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        return [self.query(text) for text in texts]
 
     def pieces(self, vocabulary: Sequence[str]) -> list[tuple[int, ...]]:
         return [(self._index[word],) for word in vocabulary]
 
-    def hidden(self, texts: Sequence[str]) -> Sequence[str]:
-        return texts
-
-    def pooled(self, texts: Sequence[str], count: int, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+    def weighed(self, texts: Sequence[str], columns: NDArray[np.int64]) -> NDArray[np.float64]:
         words_of = [text.split() for text in texts]
         every = list(self._index)
         return np.array([[float(found.count(every[column])) for column in columns] for found in words_of])
+
+    def listed(self, topic_id: str, texts: Sequence[str], columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        return self.weighed(texts, columns)
 
 
 def test_words_of_the_heads_of_the_lists_are_relevant_and_those_of_the_tails_are_not() -> None:
@@ -301,12 +304,57 @@ def test_words_of_the_heads_of_the_lists_are_relevant_and_those_of_the_tails_are
     tails = np.array([1.0, 0.0, 4.0]) / 3
     np.testing.assert_allclose(view.relevance(["a", "b", "c"]), heads - tails)
     np.testing.assert_allclose(view.asked_for(["a", "b"]), [1.0, 0.0])
-    np.testing.assert_allclose(view.scale, [np.std([1, 0, 0, 0, 0, 1])])
+    # The topic: "a" counts 1, "b" the 1/2 and 1/3 of the documents that speak of it.
+    share = np.array([1.0, 1 / 2 + 1 / 3]) / (1 + 1 / 2 + 1 / 3)
+    np.testing.assert_allclose(view.probe(["a b b", "c"]), np.array([[1.0, share @ np.array([1.0, 2.0])], [0.0, 0.0]]))
+    ends = np.array([1 * share[0], 2 * share[1], share[1], 0, 0, share[0]])
+    np.testing.assert_allclose(view.scale, [np.std([1, 0, 0, 0, 0, 1]), ends.std()])
+
+
+def test_documents_of_a_topic_are_encoded_once_and_other_texts_every_time() -> None:
+    from robustrank_attacks.topic.surrogate import Surrogate, SurrogateOptions
+
+    surrogate = Surrogate(SurrogateOptions())
+    docs = [Document(str(i), text) for i, text in enumerate(["a ship at sea", "boats", "a cat", "dogs and cats"])]
+    case = TopicCase("t", (Query("q", "boats at sea"), Query("p", "ships")), docs[3], (tuple(docs), tuple(docs)))
+    view, texts = surrogate.of(case), [doc.text for doc in docs]
+    columns, _ = surrogate.query("boats at sea")
+    np.testing.assert_allclose(
+        surrogate.listed("t", texts, columns), surrogate.weighed(texts, columns), rtol=1e-5, atol=1e-5
+    )
+    before = surrogate.texts_scored
+    assert len(view.competitors[0]) == 3
+    assert surrogate.texts_scored == before  # the same topic
+    surrogate.of(case._replace(topic_id="another")).competitors  # noqa: B018 - a lazy property
+    assert surrogate.texts_scored == before + 3
+
+
+def test_first_order_gains_are_the_slopes_of_the_probe() -> None:
+    """Moving a word's embedding a little towards another changes the scores by as little of what was promised."""
+    from robustrank_attacks.topic.surrogate import Surrogate, SurrogateOptions
+
+    surrogate = Surrogate(SurrogateOptions())
+    read = ["a sleepy dog", "dogs sleep", "old ships", "the old dog sleeps"]
+    docs = [Document(str(i), text) for i, text in enumerate(read)]
+    case = TopicCase("t", (Query("q", "boats at sea"), Query("p", "dogs")), docs[3], (tuple(docs), tuple(docs)))
+    view, text, step = surrogate.of(case), docs[3].text, 1e-2
+    promised = view.gains(text, {2: ["cat", "ship"]})[2]
+    embeddings = surrogate.model.get_input_embeddings()
+    ((dog,), (cat,), (ship,)) = surrogate.pieces(["dog", "cat", "ship"])
+    (clean,) = view.probe([text])
+    for row, new in enumerate((cat, ship)):
+        way = (embeddings.weight[new] - embeddings.weight[dog]).detach()
+        moving = embeddings.register_forward_hook(
+            lambda _, given, found, way=way: found + step * way * (given[0] == dog).unsqueeze(-1)
+        )
+        (moved,) = view.probe([text])
+        moving.remove()
+        np.testing.assert_allclose((moved - clean) / step, promised[row], rtol=0.1, atol=2e-2)
 
 
 def test_the_critic_learns_what_moves_are_worth_where_gains_add_up() -> None:
     of, policy = board(), seeded(1)
-    learner.train(policy, [(of, value)], learner.Training(steps=200, learning_rate=1e-2, entropy=2.0))
+    learner.train(policy, [(of, value)], learner.Training(steps=200, learning_rate=1e-2, entropy=20.0))
     played: list[list[Move]] = [[(0, 1)], [(1, 1)], [(2, 0), (4, 0)], [(0, 0), (2, 1), (3, 1)]]
     true = value([of.render(moves) for moves in played]) - value([of.text])
     with torch.no_grad():

@@ -104,9 +104,10 @@ class TopicRL:
         )
         training = Training(steps=self.steps, seed=self.seed)
         known = _identity([one.case for one in practice]), _identity([one.held_out for one in practice])
-        key = _digest(_identity(seen), *known, asdict(replace(self, tune=0)), asdict(budget))
+        options = asdict(replace(self, tune=0)), asdict(planner.options), asdict(budget)
+        key = _digest(_identity(seen), *known, *options)
         policy = seeded(self.seed)
-        boards = [planner.practise(one, budget) for one in practice]
+        boards = (planner.practise(one, budget) for one in practice)
         learner.train(policy, boards, training, folder=folder / f"policy-{key}", progress=progress)
         return FittedRL(self, planner, policy)
 

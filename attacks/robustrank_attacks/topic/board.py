@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import log
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 FEATURES = (
     "inserts", "place", "mean gain", "least gain", "spread of gains", "queries that gain", "in queries", "rarity",
-    "in top documents", "relevance", "asked for",
+    "in top documents", "relevance", "asked for", "topic gain",
 )  # fmt: skip
 """Of every (place, word); gains are in standard deviations of the competitors' scores."""
 
@@ -134,8 +134,8 @@ def build(case: TopicCase, surrogate: GroupSurrogate, budget: TopicBudget, optio
     possible = load(options.substitutes).within(text)
     cased = {p: tuple(match_case(w, found[p].text) for w in possible[p]) for p in possible}
     gains = {p: g / scale for p, g in surrogate.gains(text, cased).items()} if cased else {}
-    best = sorted(gains, key=lambda p: (-gains[p].mean(axis=1).max(), p))[: options.places]
-    tops = {p: np.argsort(-gains[p].mean(axis=1), kind="stable")[: options.words] for p in sorted(best)}
+    best = sorted(gains, key=lambda p: (-_promise(gains[p]).max(), p))[: options.places]
+    tops = {p: np.argsort(-_promise(gains[p]), kind="stable")[: options.words] for p in sorted(best)}
     known = _Known(
         case, surrogate, [w for p, top in tops.items() for w in (found[p].text, *(cased[p][i] for i in top))]
     )
@@ -145,11 +145,13 @@ def build(case: TopicCase, surrogate: GroupSurrogate, budget: TopicBudget, optio
         where = found[position].start / max(1, len(text))
         rows.append((place, known.features(place, where, gains[position][top], instead=found[position].text)))
     if budget.insertions and (triggers := known.triggers(2 * options.words)):
-        inserted = surrogate.scores([edits.apply(text, Edits(insertions=[(0, word)])) for word in triggers])
-        probed = (inserted - surrogate.clean) / scale
-        # Half of them are those the surrogate promises most of, the others those the victim's lists speak for.
-        first = np.argsort(-probed.mean(axis=1), kind="stable")[: options.words].tolist()
-        told = [i for i in known.ordered(triggers) if i not in first][: options.words]
+        clean, *inserted = surrogate.probe(
+            [text, *(edits.apply(text, Edits(insertions=[(0, word)])) for word in triggers)]
+        )
+        probed = (np.stack(inserted) - clean) / scale
+        # Half of them are those that promise most for the queries that are known, the others most for the topic.
+        first = np.argsort(-probed[:, :-1].mean(axis=1), kind="stable")[: options.words].tolist()
+        told = [i for i in np.argsort(-probed[:, -1], kind="stable").tolist() if i not in first][: options.words]
         top = np.array([*first, *told])
         for offset in _starts(text)[: options.sentences]:
             place = Place(offset, True, tuple(triggers[i] for i in top))
@@ -167,10 +169,8 @@ class _Known:
         self._queries = [{word.text.lower() for word in words(query.text)} for query in case.queries]
         heads = {doc.doc_id: doc.text for docs in case.lists for doc in docs[:TOP]}
         everything = {doc.doc_id: doc.text for docs in case.lists for doc in docs}
-        self._heads = [{word.text.lower() for word in words(text)} for text in heads.values()]
-        self._frequency: Mapping[str, int] = Counter(
-            word for text in everything.values() for word in {word.text.lower() for word in words(text)}
-        )
+        self._heads = [_vocabulary(text) for text in heads.values()]
+        self._frequency: Mapping[str, int] = Counter(word for text in everything.values() for word in _vocabulary(text))
         self._documents = len(everything)
         possible = sorted(set().union(*self._queries, *self._heads) - function_words())
         self._possible = [word for word in possible if word.isalpha() and len(word) > 1]
@@ -182,7 +182,7 @@ class _Known:
         """Inverse document frequency among the candidates, in [0, 1]."""
         return log((1 + self._documents) / (1 + self._frequency.get(word, 0))) / log(1 + max(1, self._documents))
 
-    def share(self, word: str, sets: Sequence[set[str]]) -> float:
+    def share(self, word: str, sets: Sequence[Set[str]]) -> float:
         """Share of some sets of words that hold this one."""
         return sum(word in one for one in sets) / max(1, len(sets))
 
@@ -204,7 +204,11 @@ class _Known:
         return sorted(range(len(candidates)), key=lambda i: (-self._relevance[candidates[i]], candidates[i]))
 
     def features(self, place: Place, where: float, gains: Floats, *, instead: str = "") -> Floats:
-        """Rows of :data:`FEATURES`, one per word of the place, which takes the place of ``instead``."""
+        """Rows of :data:`FEATURES`, one per word of the place, which takes the place of ``instead``.
+
+        Gains are words x (queries, and the topic last).
+        """
+        gains, topic = gains[:, :-1], gains[:, -1]
         lower, old = [word.lower() for word in place.words], instead.lower()
         return np.stack(
             [
@@ -219,9 +223,20 @@ class _Known:
                 np.array([self.share(word, self._heads) for word in lower]),
                 np.array([self._relevance[word] - self._relevance.get(old, 0.0) for word in lower]),
                 np.array([self._asked[word] - self._asked.get(old, 0.0) for word in lower]),
+                topic,
             ],
             axis=1,
         )
+
+
+def _promise(gains: Floats) -> Floats:
+    """What each word promises, for the queries that are known and for the topic."""
+    return gains[:, :-1].mean(axis=1) + gains[:, -1]  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=1024)  # documents of one topic's lists
+def _vocabulary(text: str) -> frozenset[str]:
+    return frozenset(word.text.lower() for word in words(text))
 
 
 def _starts(text: str) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -81,19 +81,18 @@ def loss(episodes: Episodes, returns: Any, entropy: float) -> Any:
 
 
 def train(
-    policy: Policy, boards: Sequence[tuple[Board, Value]], training: Training, *, folder: Path | None = None,
+    policy: Policy, boards: Iterable[tuple[Board, Value]], training: Training, *, folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Course:  # fmt: skip
     """Train a policy in place.
 
     Args:
         policy: What learns.
-        boards: Each with the utility of its texts.
+        boards: Each with the utility of its texts; not looked at where the training has been finished before.
         training: How.
         folder: Where checkpoints are kept; a run goes on from the last one there.
         progress: Told of every step.
     """
-    usable = [(board, value) for board, value in boards if board.longest]
     optimizer = torch.optim.Adam(policy.parameters(), lr=training.learning_rate)
     course = Course()
     if folder is not None and (folder / CHECKPOINT).is_file():
@@ -101,6 +100,9 @@ def train(
     if progress is not None:
         progress.start("topic policy", training.steps)
         progress.advance(course.step)
+    if course.step >= training.steps:
+        return course
+    usable = [(board, value) for board, value in boards if board.longest]
     clean = [float(value([board.text])[0]) for board, value in usable]
     while usable and course.step < training.steps:
         number = int(np.random.default_rng([training.seed, course.step]).integers(len(usable)))

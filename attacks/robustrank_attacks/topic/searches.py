@@ -30,12 +30,12 @@ def at_random(board: Board, rng: Random) -> list[Move]:
 
 
 def greedy(board: Board, value: Value) -> list[list[Move]]:
-    """The best move, again and again while one improves; all states on the way, the last first."""
+    """The best move, again and again while one improves; all states tried, the best first."""
     return beam(board, value, width=1)
 
 
 def beam(board: Board, value: Value, *, width: int, branches: int | None = None) -> list[list[Move]]:
-    """Beam search over sets of moves; the states kept in every round, best of the last round first.
+    """Beam search over sets of moves; all states tried that improve on the clean text, the best first.
 
     A round whose best state is no better than that of the round before ends the search.
 
@@ -45,9 +45,10 @@ def beam(board: Board, value: Value, *, width: int, branches: int | None = None)
         width: States kept in a round.
         branches: Moves tried from a state, those with the largest first-order gain; all of them by default.
     """
-    kept: list[list[list[Move]]] = []
+    (clean,) = value([board.text])
+    found: list[tuple[float, list[Move]]] = []
     front: list[list[Move]] = [[]]
-    best = float(value([board.text])[0])
+    best = clean
     for _ in range(board.longest):
         tried: dict[str, list[Move]] = {}
         for moves in front:
@@ -56,16 +57,14 @@ def beam(board: Board, value: Value, *, width: int, branches: int | None = None)
             for move in legal[:branches]:
                 new = sorted([*moves, move])
                 tried.setdefault(board.render(new), new)
-        if not tried:
+        values = value(list(tried)) if tried else np.zeros(0)
+        states = sorted(zip(values.tolist(), tried.values(), strict=True), key=lambda state: -state[0])
+        found += states
+        if not states or states[0][0] <= best:
             break
-        values = value(list(tried))
-        order = np.argsort(-values, kind="stable")[:width]
-        if values[order[0]] <= best:
-            break
-        best = float(values[order[0]])
-        front = [list(tried.values())[i] for i in order]
-        kept.append(front)
-    return [moves for front in reversed(kept) for moves in front]
+        best = states[0][0]
+        front = [moves for _, moves in states[:width]]
+    return [moves for worth, moves in sorted(found, key=lambda state: -state[0]) if worth > clean]
 
 
 def chosen(texts: Sequence[str], case: TopicCase, oracle: TopicOracle) -> str:

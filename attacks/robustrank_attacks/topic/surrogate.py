@@ -8,7 +8,7 @@ cross-encoder as a surrogate would need a pass for each query.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +26,9 @@ from robustrank.text import words
 from robustrank.topics.types import TopicCase
 
 Floats = NDArray[np.float64]
+
+Sparse = tuple[NDArray[np.int64], Floats]
+"""Some columns of the vocabulary, rising or not, and a weight (or several) for each."""
 
 ENDS = 3
 """Documents of each list that are its head, and as many that are its tail."""
@@ -68,8 +71,11 @@ class Surrogate:
         self.tokenizer = AutoTokenizer.from_pretrained(where)
         self.model = AutoModelForMaskedLM.from_pretrained(where).float().eval()
         self._asker = deepcopy(self.model)  # queries keep the weights before fitting: the document's side alone learns
-        self._queries: dict[str, tuple[NDArray[np.int64], Floats]] = {}
+        self._queries: dict[str, Sparse] = {}
         self._pieces: dict[str, tuple[int, ...]] = {}
+        self._topic = ""
+        self._kept: dict[str, Any] = {}
+        self._heads: dict[str, Sparse] = {}
         self.texts_scored = 0
         """Texts encoded so far; the cost of planning, which the victim does not see."""
 
@@ -111,24 +117,33 @@ class Surrogate:
             self._pieces.update(zip(fresh, map(tuple, ids), strict=True))
         return [self._pieces[word] for word in vocabulary]
 
-    def hidden(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Any, Any]]:
-        """Indices, last hidden states and masks of the texts, batch by batch."""
+    def weighed(self, texts: Sequence[str], columns: NDArray[np.int64]) -> Floats:
+        """Texts by some columns of the vocabulary."""
         import torch
 
+        rows = np.zeros((len(texts), len(columns)))
+        with torch.inference_mode():
+            for batch, states, mask in self._encoded(texts):
+                rows[batch] = self._pooled(states, mask, columns).double().numpy()
+        return rows
+
+    def listed(self, topic_id: str, texts: Sequence[str], columns: NDArray[np.int64]) -> Floats:
+        """The same for documents of a topic's lists, which are encoded once while the topic stays the same."""
+        import torch
+
+        self._enter(topic_id)
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._kept]
+        with torch.inference_mode():
+            for batch, states, mask in self._encoded(fresh):
+                self._kept |= {fresh[i]: states[row, mask[row] > 0] for row, i in enumerate(batch)}
+            rows = [self._pooled(self._kept[text][None], None, columns) for text in texts]
+            return torch.cat(rows).double().numpy() if rows else np.zeros((0, len(columns)))
+
+    def _encoded(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Any, Any]]:
+        """Indices, states and masks of the texts, batch by batch."""
         self.texts_scored += len(texts)
         for batch in by_length([len(text) for text in texts], 32):
-            with torch.inference_mode():
-                yield batch, *self._states([texts[i] for i in batch])
-
-    def pooled(self, batches: Iterable[tuple[list[int], Any, Any]], count: int, columns: NDArray[np.int64]) -> Floats:
-        """Texts by some columns of the vocabulary, from their hidden states."""
-        import torch
-
-        rows = np.zeros((count, len(columns)))
-        with torch.inference_mode():
-            for batch, hidden, mask in batches:
-                rows[batch] = self._pooled(hidden, mask, columns).double().numpy()
-        return rows
+            yield batch, *self._states([texts[i] for i in batch])
 
     def _train(self, lists: Mapping[str, Sequence[str]]) -> None:
         import torch
@@ -141,7 +156,7 @@ class Surrogate:
         for query in steps:
             texts = lists[query]
             drawn = sorted(rng.sample(range(len(texts)), min(options.size, len(texts))))  # best first
-            columns, amounts = self._query(query)
+            columns, amounts = self.query(query)
             scores = self._columns([texts[i] for i in drawn], columns) @ torch.from_numpy(amounts).float()
             better, worse = torch.triu_indices(len(drawn), len(drawn), offset=1)
             loss = torch.nn.functional.softplus(scores[worse] - scores[better]).mean()
@@ -149,18 +164,34 @@ class Surrogate:
             optimizer.step()
             optimizer.zero_grad()
 
-    def _query(self, text: str) -> tuple[NDArray[np.int64], Floats]:
+    def query(self, text: str) -> Sparse:
         """The vocabulary columns a query weighs, and their weights."""
+        if text not in self._queries:
+            self._queries[text] = self._read(text)
+        return self._queries[text]
+
+    def heads(self, topic_id: str, texts: Sequence[str]) -> list[Sparse]:
+        """Documents at the heads of a topic's lists, their beginnings read as if they were queries, likewise."""
+        self._enter(topic_id)
+        for text in texts:
+            if text not in self._heads:
+                self.texts_scored += 1
+                self._heads[text] = self._read(text)
+        return [self._heads[text] for text in texts]
+
+    def _enter(self, topic_id: str) -> None:
+        if topic_id != self._topic:
+            self._topic, self._kept, self._heads = topic_id, {}, {}
+
+    def _read(self, text: str) -> Sparse:
         import torch
 
-        if text not in self._queries:
-            with torch.inference_mode():
-                inputs = self.tokenizer(text, truncation=True, max_length=64, return_tensors="pt")
-                row = torch.log1p(torch.relu(self._asker(**inputs).logits[0].amax(dim=0)))
-                amounts, columns = row.topk(self.options.terms)
-            kept = amounts > 0
-            self._queries[text] = columns[kept].numpy().copy(), amounts[kept].double().numpy().copy()
-        return self._queries[text]
+        with torch.inference_mode():
+            inputs = self.tokenizer(text, truncation=True, max_length=64, return_tensors="pt")
+            row = torch.log1p(torch.relu(self._asker(**inputs).logits[0].amax(dim=0)))
+            amounts, columns = row.topk(self.options.terms)
+        kept = amounts > 0
+        return columns[kept].numpy().copy(), amounts[kept].double().numpy().copy()
 
     def _columns(self, texts: Sequence[str], columns: NDArray[np.int64]) -> Any:
         """log(1 + relu(largest logit)) of each text (rows) for some columns of the vocabulary; gradients flow."""
@@ -170,15 +201,18 @@ class Surrogate:
         inputs = self.tokenizer(
             list(texts), padding=True, truncation=True, max_length=self.options.max_length, return_tensors="pt"
         )
-        return self.model.bert(**inputs).last_hidden_state, inputs["attention_mask"]
+        hidden = self.model.bert(**inputs).last_hidden_state
+        return self.model.cls.predictions.transform(hidden), inputs["attention_mask"]
 
-    def _pooled(self, hidden: Any, mask: Any, columns: NDArray[np.int64]) -> Any:
+    def _pooled(self, states: Any, mask: Any | None, columns: NDArray[np.int64]) -> Any:
+        """Texts by columns; without a mask all of the states count."""
         import torch
 
-        head = self.model.cls.predictions
-        at = torch.from_numpy(columns)
-        logits = head.transform(hidden) @ head.decoder.weight[at].T + head.decoder.bias[at]
-        return torch.log1p(torch.relu(logits.masked_fill(mask.unsqueeze(-1) == 0, 0.0).amax(dim=1)))
+        decoder, at = self.model.cls.predictions.decoder, torch.from_numpy(columns)
+        logits = states @ decoder.weight[at].T + decoder.bias[at]
+        if mask is not None:
+            logits = logits.masked_fill(mask.unsqueeze(-1) == 0, 0.0)
+        return torch.log1p(torch.relu(logits.amax(dim=1)))
 
 
 class GroupSurrogate:
@@ -186,17 +220,26 @@ class GroupSurrogate:
 
     def __init__(self, surrogate: Surrogate, case: TopicCase) -> None:
         self._surrogate, self.case = surrogate, case
-        asked = [surrogate._query(query.text) for query in case.queries]
-        self._columns_of = np.unique(np.concatenate([columns for columns, _ in asked]))
-        self._weights = np.zeros((len(self._columns_of), len(asked)))
-        for q, (columns, amounts) in enumerate(asked):
-            self._weights[np.searchsorted(self._columns_of, columns), q] = amounts
+        self._asked = _matrix([surrogate.query(query.text) for query in case.queries])
+
+    @cached_property
+    def _probed(self) -> Sparse:
+        """Columns of the vocabulary, and their weights for every query and, last, for the topic.
+
+        The topic is the mean of the documents at the heads of the lists, one at rank r counting 1/r, each read as if it
+        were a query: what is asked about a topic is what documents about it say.
+        """
+        heads, _ = self._ends
+        share = np.array(list(heads.values())) / sum(heads.values())
+        columns, amounts = _matrix(self._surrogate.heads(self.case.topic_id, list(heads)))
+        topic = columns, amounts @ share
+        return _matrix([*(self._surrogate.query(query.text) for query in self.case.queries), topic])
 
     @cached_property
     def competitors(self) -> tuple[Floats, ...]:
         """For every query the scores of the other documents of its list, rising."""
         others = {d.text: d for docs in self.case.lists for d in docs if d.doc_id != self.case.target.doc_id}
-        found = dict(zip(others, self.scores(list(others)), strict=True))
+        found = dict(zip(others, self._listed(list(others), self._asked), strict=True))
         return tuple(
             np.sort([found[d.text][q] for d in docs if d.doc_id != self.case.target.doc_id])
             for q, docs in enumerate(self.case.lists)
@@ -209,8 +252,9 @@ class GroupSurrogate:
 
     @cached_property
     def scale(self) -> Floats:
-        """Standard deviation of every query's scores over the heads and tails of the lists, 1 where it is 0."""
-        deviations = (self._at_ends(self._columns_of) @ self._weights).std(axis=0)
+        """Standard deviation of every query's and of the topic's scores over the heads and tails, 1 where it is 0."""
+        heads, tails = self._ends
+        deviations = self._listed([*heads, *tails], self._probed).std(axis=0)
         return np.where(deviations > 0, deviations, 1.0)
 
     def relevance(self, vocabulary: Sequence[str]) -> Floats:
@@ -224,7 +268,7 @@ class GroupSurrogate:
         columns = np.unique(np.array([piece for one in pieces for piece in one], dtype=np.int64))
         if not len(columns):
             return np.zeros(len(vocabulary))
-        vectors = self._at_ends(columns)
+        vectors = self._surrogate.listed(self.case.topic_id, [*heads, *tails], columns)
         weight = np.array(list(heads.values()))
         contrast = weight @ vectors[: len(heads)] / weight.sum() - vectors[len(heads) :].sum(axis=0) / max(
             1, len(tails)
@@ -233,7 +277,8 @@ class GroupSurrogate:
 
     def asked_for(self, vocabulary: Sequence[str]) -> Floats:
         """The mean weight of each word's pieces in the queries, expansions included."""
-        mean = dict(zip(self._columns_of.tolist(), self._weights.mean(axis=1).tolist(), strict=True))
+        columns, amounts = self._asked
+        mean = dict(zip(columns.tolist(), amounts.mean(axis=1).tolist(), strict=True))
         pieces = self._surrogate.pieces(vocabulary)
         return np.array([sum(mean.get(piece, 0.0) for piece in one) / max(1, len(one)) for one in pieces])
 
@@ -249,28 +294,25 @@ class GroupSurrogate:
             tails |= dict.fromkeys(others[-ENDS:])
         return heads, [text for text in tails if text not in heads]
 
-    @cached_property
-    def _ends_hidden(self) -> list[tuple[list[int], Any, Any]]:
-        """Indices, last hidden states and masks of batches of the texts at the ends: encoded once."""
-        heads, tails = self._ends
-        return list(self._surrogate.hidden([*heads, *tails]))
-
-    def _at_ends(self, columns: NDArray[np.int64]) -> Floats:
-        """The texts at the ends, heads first, by columns of the vocabulary."""
-        heads, tails = self._ends
-        return self._surrogate.pooled(self._ends_hidden, len(heads) + len(tails), columns)
-
     def scores(self, texts: Sequence[str]) -> Floats:
         """Scores as texts x queries."""
-        surrogate = self._surrogate
-        vectors = surrogate.pooled(surrogate.hidden(texts), len(texts), self._columns_of)
-        return vectors @ self._weights
+        columns, amounts = self._asked
+        return self._surrogate.weighed(texts, columns) @ amounts
+
+    def probe(self, texts: Sequence[str]) -> Floats:
+        """Scores as texts x queries, and one for the topic behind them."""
+        columns, amounts = self._probed
+        return self._surrogate.weighed(texts, columns) @ amounts
+
+    def _listed(self, texts: Sequence[str], wanted: Sparse) -> Floats:
+        columns, amounts = wanted
+        return self._surrogate.listed(self.case.topic_id, texts, columns) @ amounts
 
     def gains(self, text: str, candidates: Mapping[int, Sequence[str]]) -> dict[int, Floats]:
-        """First-order change of the scores for candidate words, as candidates x queries, from one pass.
+        """First-order change of what :meth:`probe` tells, for candidate words, from one pass.
 
-        The gradient is that of every query's score at the input embeddings of the word's pieces; the move goes to the
-        mean embedding of the candidate's pieces.
+        The gradient is that of every score at the input embeddings of the word's pieces; the move goes to the mean
+        embedding of the candidate's pieces.
         """
         import torch
 
@@ -283,21 +325,45 @@ class GroupSurrogate:
         table = model.get_input_embeddings()
         vectors = table(inputs["input_ids"]).detach().requires_grad_()
         hidden = model.bert(inputs_embeds=vectors, attention_mask=inputs["attention_mask"]).last_hidden_state
-        pooled = surrogate._pooled(hidden, inputs["attention_mask"], self._columns_of)
-        scores = (pooled @ torch.from_numpy(self._weights).float())[0]
-        slopes = [torch.autograd.grad(s, vectors, retain_graph=True)[0][0] for s in scores]
-        surrogate.texts_scored += 1 + len(slopes)
-        gradient = torch.stack(slopes)  # queries x pieces x width
-        found, gains = words(text), {}
+        columns, amounts = self._probed
+        pooled = surrogate._pooled(model.cls.predictions.transform(hidden), None, columns)
+        scores = (pooled @ torch.from_numpy(amounts).float())[0]
+        (gradient,) = torch.autograd.grad(scores, vectors, torch.eye(len(scores)), is_grads_batched=True)
+        gradient = gradient[:, 0]  # scores x pieces x width
+        surrogate.texts_scored += 1 + len(scores)
+        found = words(text)
+        rows = {
+            position: [i for i, (a, b) in enumerate(places) if a < found[position].end and b > found[position].start]
+            for position in candidates
+        }
+        every = dict.fromkeys(word for others in candidates.values() for word in others)
+        vocabulary = {word: i for i, word in enumerate(every)}
         with torch.no_grad():
+            means = _means(table.weight, surrogate.pieces(list(vocabulary)))
+            gains = {}
             for position, others in candidates.items():
-                word = found[position]
-                rows = [i for i, (a, b) in enumerate(places) if a < word.end and b > word.start and b > a]
-                if not rows or not others:
-                    gains[position] = np.zeros((len(others), len(slopes)))
+                if not rows[position] or not others:
+                    gains[position] = np.zeros((len(others), len(scores)))
                     continue
-                here = vectors[0, rows].mean(dim=0)
-                ids = surrogate.pieces(others)
-                moves = torch.stack([table.weight[list(one)].mean(dim=0) - here for one in ids])
-                gains[position] = (moves @ gradient[:, rows].sum(dim=1).T).double().numpy()
+                here = vectors[0, rows[position]].mean(dim=0)
+                moves = means[[vocabulary[word] for word in others]] - here
+                gains[position] = (moves @ gradient[:, rows[position]].sum(dim=1).T).double().numpy()
         return gains
+
+
+def _matrix(rows: Sequence[Sparse]) -> Sparse:
+    """The columns that any of some sparse rows weighs, and their weights as columns x rows."""
+    columns = np.unique(np.concatenate([at for at, _ in rows]))
+    amounts = np.zeros((len(columns), len(rows)))
+    for number, (at, weight) in enumerate(rows):
+        amounts[np.searchsorted(columns, at), number] = weight
+    return columns, amounts
+
+
+def _means(table: Any, pieces: Sequence[Sequence[int]]) -> Any:
+    """The mean row of the table for each list of indices."""
+    import torch
+
+    starts = np.cumsum([0, *(len(one) for one in pieces[:-1])]) if pieces else np.zeros(0, dtype=int)
+    flat = torch.tensor([piece for one in pieces for piece in one], dtype=torch.long)
+    return torch.nn.functional.embedding_bag(flat, table, torch.from_numpy(starts), mode="mean")
