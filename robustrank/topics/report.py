@@ -10,6 +10,7 @@ from typing import Any
 from robustrank import store
 from robustrank.hostile import visible
 from robustrank.topics import curves
+from robustrank.topics.metrics import SHARES
 from robustrank.topics.results import TOP
 
 
@@ -38,9 +39,10 @@ def _table(found: dict[str, Any]) -> list[str]:
         f"words, insert {budget['insertions']}, and ask the victim for {budget['lists']} ranked lists. Held-out "
         "queries are of the same topic and unknown to the attacker. Brackets are 95 % intervals over groups.",
         "",
-        "| victim | attack | n | held-out boost | worst query | QSR@50% | QSR@100% | top 10 for 50% | attacked boost "
-        "| lists | edits | similarity | perplexity ratio | detected at 5 % | texts scored | planning s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| victim | attack | n | held-out boost | worst query | QSR@50% | QSR@75% | QSR@100% | top 10 for 50% "
+        "| attacked boost | lists | edits | similarity | perplexity ratio | detected at 5 % | texts scored "
+        "| planning s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in found["rows"]:
         f = row["figures"]
@@ -48,8 +50,8 @@ def _table(found: dict[str, Any]) -> list[str]:
         broken = "".join(f" ({count} {status})" for status, count in row["statuses"].items() if status != "ok")
         cells = [
             row["ranker"], row["attack"] + broken, str(row["documents"]), _bracket(f["held_out boost"], 1),
-            _bracket(f["held_out worst boost"], 1), _bracket(f["held_out QSR@50%"], 2),
-            _bracket(f["held_out QSR@100%"], 2), _bracket(f[f"held_out QSR@50% in top {TOP}"], 2),
+            _bracket(f["held_out worst boost"], 1), *(_bracket(f[f"held_out QSR@{share:.0%}"], 2) for share in SHARES),
+            _bracket(f[f"held_out QSR@50% in top {TOP}"], 2),
             _bracket(f["attack boost"], 1), f"{f['lists']['value']:.0f}", f"{edits:.1f}",
             *(_value(f.get(name), 2) for name in ("similarity", "perplexity ratio", "detected at 5 %")),
             f"{f['texts_scored']['value']:.0f}", f"{f['planning_seconds']['value']:.2f}",
@@ -63,15 +65,22 @@ def _table(found: dict[str, Any]) -> list[str]:
 
 
 def _against(found: dict[str, Any]) -> list[str]:
-    return [
-        *("", "## The first attack against the others", ""),
-        *("| victim | | figure | difference | p (Holm) |", "|---|---|---|---|---|"),
-        *(
-            f"| {c['ranker']} | {c['a']} - {c['b']} | {c['figure']} | {_bracket(c['difference'], 2)} "
-            f"| {c['p_holm']:.3g} |"
-            for c in found["comparisons"]
-        ),
-    ]
+    about = (
+        "The same documents, groups as units. p values are corrected (Holm) over the tests of each table; an attack "
+        "none of whose texts keeps to the budget is left out."
+    )
+    lines = ["", "## The first attack against the others", "", about]
+    for family in sorted({c["family"] for c in found["comparisons"]}):
+        lines += [
+            *("", "| victim | | n | figure | difference | p (Holm) |", "|---|---|---|---|---|---|"),
+            *(
+                f"| {c['ranker']} | {c['a']} - {c['b']} | {c['n']} | {c['figure'].replace('_', ' ')} "
+                f"| {_bracket(c['difference'], 2)} | {c['p_holm']:.2g} |"
+                for c in found["comparisons"]
+                if c["family"] == family
+            ),
+        ]
+    return lines
 
 
 def _costs(found: dict[str, Any]) -> list[str]:

@@ -17,13 +17,22 @@ from robustrank.types import Estimate
 TOP = 10
 EXAMPLES = 3
 
+FAMILIES = (((None, None), (SHARES[0], None)), ((SHARES[1], None), (SHARES[0], TOP)))
+"""Figures that are tested together, as a share of queries and a cutoff; no share stands for the boost.
+
+Where nearly every attack lifts a document for half of the queries, the second family still tells them apart.
+"""
+
+_Pair = tuple[dict[str, Any], list[Record], list[Record]]
+
 
 def summarise(records: Sequence[Record], scene: Scene) -> dict[str, Any]:
     """A study in plain data, from its records alone.
 
     Returns:
         ``rows``: one per victim and attack, every figure an estimate over documents with groups as units.
-        ``comparisons``: the first attack minus each other one, on the same documents, Holm-corrected over all.
+        ``comparisons``: the first attack minus each other one, on the same documents, Holm-corrected over each of two
+        families of figures (:data:`FAMILIES`).
         ``costs``: how many times as much as the first attack each other one spends on planning.
         ``dynamic``: mean held-out boost after each event.
         ``examples``: documents drawn with the seed, with the ranks for every query of the group.
@@ -108,9 +117,7 @@ def _known(units: Sequence[str], values: Sequence[float | None]) -> Estimate | N
     return stats.mean([value for value, _ in known], clusters=[unit for _, unit in known]) if known else None
 
 
-def _pairs(
-    by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], attacks: Sequence[str]
-) -> Iterator[tuple[dict[str, str], list[Record], list[Record]]]:
+def _pairs(by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], attacks: Sequence[str]) -> Iterator[_Pair]:
     """The first attack and each other one against each victim, on the documents that both attacked.
 
     An attack none of whose texts was legal is no comparison.
@@ -129,19 +136,28 @@ def _pairs(
 def _comparisons(
     by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], attacks: Sequence[str]
 ) -> list[dict[str, Any]]:
-    found: list[tuple[dict[str, str], tuple[Estimate, float]]] = []
-    for head, ours, theirs in _pairs(by, rankers, attacks):
-        for figure in ("held_out boost", f"held_out QSR@{SHARES[0]:.0%}"):
+    pairs = list(_pairs(by, rankers, attacks))
+    return [found for number, family in enumerate(FAMILIES, start=1) for found in _family(pairs, number, family)]
+
+
+def _family(
+    pairs: Sequence[_Pair], number: int, figures: Sequence[tuple[float | None, int | None]]
+) -> list[dict[str, Any]]:
+    """Paired tests of some figures, Holm-corrected over all of them together."""
+    found: list[tuple[dict[str, Any], tuple[Estimate, float]]] = []
+    for head, ours, theirs in pairs:
+        for share, k in figures:
             a, b = (
                 [
-                    o.mean_boost if "boost" in figure else float(o.succeeds(SHARES[0]))
-                    for o in (outcome(record, "held_out") for record in side)
+                    one.mean_boost if share is None else float(one.succeeds(share, k))
+                    for one in (outcome(record, "held_out") for record in side)
                 ]
                 for side in (ours, theirs)
             )
-            bounds = (-1e3, 1e3) if "boost" in figure else (-1.0, 1.0)
+            name = "boost" if share is None else f"QSR@{share:.0%}" + (f" in top {k}" if k else "")
+            bounds = (-1e3, 1e3) if share is None else (-1.0, 1.0)
             result = stats.paired(a, b, clusters=[record["topic"] for record in ours], bounds=bounds)
-            found.append(({**head, "figure": figure}, result))
+            found.append(({**head, "n": len(ours), "family": number, "figure": f"held_out {name}"}, result))
     corrected = stats.holm([p for _, (_, p) in found])
     return [
         {**head, "difference": difference._asdict(), "p": p, "p_holm": holm}

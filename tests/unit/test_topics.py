@@ -281,11 +281,27 @@ def test_a_summary_tells_costs_per_document_and_boosts_by_lists(topic_file: Path
     }
     assert found["rows"][0]["answered"] == [(0.0, 0.0), (2.0, 1.0), (4.0, 1.0), (6.0, 6.0)]
     assert found["rows"][0]["promoted"] == [1.0, 1.0, 1.0]
-    assert [c["difference"]["value"] for c in found["comparisons"]] == [6.0, 1.0]
+    assert [(c["family"], c["figure"], c["difference"]["value"]) for c in found["comparisons"]] == [
+        (1, "held_out boost", 6.0),
+        (1, "held_out QSR@50%", 1.0),
+        (2, "held_out QSR@75%", 1.0),
+        (2, "held_out QSR@50% in top 10", 0.0),  # all were there before
+    ]
     figures = curves.draw(found)
     assert list(figures) == ["static-1.svg"]
     assert "ranked lists asked" in figures["static-1.svg"]
     assert "| theirs / ours | texts scored | 20.0" in report.report(found)
+
+
+def test_an_attack_without_a_legal_text_is_compared_with_nothing(topic_file: Path) -> None:
+    pytest.importorskip("sklearn")
+    wanted = spec.load(topic_file)
+    attacks = tuple(replace(wanted.attacks[0], name=name, dynamic=False) for name in ("ours", "theirs"))
+    records = [
+        *(record("ours", topic, [2, 4], seconds=1.0, texts=10) for topic in "abc"),
+        *({**record("theirs", topic, [2, 4], seconds=1.0, texts=10), "status": "invalid"} for topic in "abc"),
+    ]
+    assert results.summarise(records, scene.open_scene(replace(wanted, attacks=attacks)))["comparisons"] == []
 
 
 def test_a_text_over_the_budget_counts_as_no_attack(topic_file: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +31,7 @@ WIDTH, BRANCHES = 4, 24
 """Of the beam search: states kept, and moves tried from each."""
 
 DRAWS = 32
-"""Random texts, or episodes, that a document's last texts are chosen from."""
+"""Random texts, or episodes, that those shown to the victim are chosen from."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,14 @@ class TopicRL:
         options = asdict(replace(self, tune=0)), asdict(planner.options), asdict(budget)
         key = _digest(_identity(seen), *known, *options)
         policy = seeded(self.seed)
-        boards = (planner.practise(one, budget) for one in practice)
-        learner.train(policy, boards, training, folder=folder / f"policy-{key}", progress=progress)
+
+        def boards() -> Iterator[tuple[Board, Value]]:
+            progress.start("topic policy: documents to practise on", len(practice))
+            for one in practice:
+                yield planner.practise(one, budget)
+                progress.advance()
+
+        learner.train(policy, boards(), training, folder=folder / f"policy-{key}", progress=progress)
         return FittedRL(self, planner, policy)
 
 
@@ -161,7 +167,7 @@ class FittedRL(_Planned):
 
 @dataclass(frozen=True, kw_only=True)
 class TopicSearch:
-    """Search on a surrogate of the victim; the victim chooses among the last texts of the search.
+    """Search on a surrogate of the victim; the victim chooses among the best texts that were tried.
 
     Args:
         search: ``"greedy_sum"`` makes the edit that gains most in the mean surrogate utility, again and again;

@@ -97,13 +97,13 @@ def train(
     course = Course()
     if folder is not None and (folder / CHECKPOINT).is_file():
         course = _restore(policy, optimizer, folder / CHECKPOINT)
-    if progress is not None:
-        progress.start("topic policy", training.steps)
-        progress.advance(course.step)
     if course.step >= training.steps:
         return course
     usable = [(board, value) for board, value in boards if board.longest]
     clean = [float(value([board.text])[0]) for board, value in usable]
+    if progress is not None:
+        progress.start("topic policy", training.steps)
+        progress.advance(course.step)
     while usable and course.step < training.steps:
         number = int(np.random.default_rng([training.seed, course.step]).integers(len(usable)))
         generator = torch.Generator().manual_seed(training.seed * 1_000_003 + course.step)
