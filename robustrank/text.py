@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 UNIT = "robustrank-words/1"
@@ -31,7 +32,12 @@ class Word(NamedTuple):
 
 def words(text: str) -> list[Word]:
     """The words of a text with their places."""
-    return [Word(match.group(), *match.span()) for match in _WORD.finditer(text)]
+    return list(_found(text))
+
+
+@lru_cache(maxsize=256)  # an attack edits one text again and again
+def _found(text: str) -> tuple[Word, ...]:
+    return tuple(Word(match.group(), *match.span()) for match in _WORD.finditer(text))
 
 
 def gaps(text: str) -> list[str]:

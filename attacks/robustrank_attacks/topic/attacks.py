@@ -156,7 +156,7 @@ class FittedRL(_Planned):
         with torch.no_grad():
             played = sample(policy, board, DRAWS, generator).moves
             played += sample(policy, board, 1, generator, greedy=True).moves
-            pool = list({board.render(moves): moves for moves in played if moves}.values())
+            pool = sorted({tuple(sorted(moves)) for moves in played if moves})
             expected = policy.expected(board, pool).double().numpy()
         return feedback.guided(board, pool, expected, case, oracle)
 

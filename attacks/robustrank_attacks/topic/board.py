@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from math import log
@@ -166,13 +166,13 @@ class _Known:
     """What the queries and the ends of the lists say of a word."""
 
     def __init__(self, case: TopicCase, surrogate: GroupSurrogate, substitutes: Sequence[str]) -> None:
-        self._queries = [{word.text.lower() for word in words(query.text)} for query in case.queries]
         heads = {doc.doc_id: doc.text for docs in case.lists for doc in docs[:TOP]}
         everything = {doc.doc_id: doc.text for docs in case.lists for doc in docs}
-        self._heads = [_vocabulary(text) for text in heads.values()]
-        self._frequency: Mapping[str, int] = Counter(word for text in everything.values() for word in _vocabulary(text))
+        self._in_queries = _shares([query.text for query in case.queries])
+        self._in_heads = _shares(list(heads.values()))
+        self._in_documents = _shares(list(everything.values()))
         self._documents = len(everything)
-        possible = sorted(set().union(*self._queries, *self._heads) - function_words())
+        possible = sorted({*self._in_queries, *self._in_heads} - function_words())
         self._possible = [word for word in possible if word.isalpha() and len(word) > 1]
         vocabulary = sorted({*self._possible, *(word.lower() for word in substitutes)})
         self._relevance = dict(zip(vocabulary, surrogate.relevance(vocabulary).tolist(), strict=True))
@@ -180,11 +180,8 @@ class _Known:
 
     def rarity(self, word: str) -> float:
         """Inverse document frequency among the candidates, in [0, 1]."""
-        return log((1 + self._documents) / (1 + self._frequency.get(word, 0))) / log(1 + max(1, self._documents))
-
-    def share(self, word: str, sets: Sequence[Set[str]]) -> float:
-        """Share of some sets of words that hold this one."""
-        return sum(word in one for one in sets) / max(1, len(sets))
+        found = self._in_documents.get(word, 0.0) * self._documents
+        return log((1 + self._documents) / (1 + found)) / log(1 + max(1, self._documents))
 
     def triggers(self, count: int) -> list[str]:
         """Words of the queries and of the documents at the head of the lists: as many of either of two orders.
@@ -192,7 +189,7 @@ class _Known:
         Those frequent there and rare elsewhere, and those of the largest relevance.
         """
         weight = {
-            word: (2 * self.share(word, self._queries) + self.share(word, self._heads)) * self.rarity(word)
+            word: (2 * self._in_queries.get(word, 0.0) + self._in_heads.get(word, 0.0)) * self.rarity(word)
             for word in self._possible
         }
         frequent = sorted(weight, key=lambda word: (-weight[word], word))[:count]
@@ -218,9 +215,9 @@ class _Known:
                 gains.min(axis=1),
                 gains.std(axis=1),
                 (gains > 0).mean(axis=1),
-                np.array([self.share(word, self._queries) for word in lower]),
+                np.array([self._in_queries.get(word, 0.0) for word in lower]),
                 np.array([self.rarity(word) for word in lower]),
-                np.array([self.share(word, self._heads) for word in lower]),
+                np.array([self._in_heads.get(word, 0.0) for word in lower]),
                 np.array([self._relevance[word] - self._relevance.get(old, 0.0) for word in lower]),
                 np.array([self._asked[word] - self._asked.get(old, 0.0) for word in lower]),
                 topic,
@@ -232,6 +229,12 @@ class _Known:
 def _promise(gains: Floats) -> Floats:
     """What each word promises, for the queries that are known and for the topic."""
     return gains[:, :-1].mean(axis=1) + gains[:, -1]  # type: ignore[no-any-return]
+
+
+def _shares(texts: Sequence[str]) -> dict[str, float]:
+    """Every word of some texts with the share of them that it occurs in."""
+    found = Counter(word for text in texts for word in _vocabulary(text))
+    return {word: count / len(texts) for word, count in found.items()}
 
 
 @lru_cache(maxsize=1024)  # documents of one topic's lists

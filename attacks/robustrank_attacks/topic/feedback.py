@@ -81,16 +81,15 @@ def guided(board: Board, pool: Sequence[Sequence[Move]], expected: Floats, case:
 
     Args:
         board: Where the moves are made.
-        pool: Moves of each text.
+        pool: Moves of each text, no two the same.
         expected: The surrogate's utility of each, minus that of the clean text.
         case: Whose clean ranks are known from its lists.
         oracle: Asked while it is affordable.
     """
     known = tuple(next(i for i, d in enumerate(docs, 1) if d.doc_id == case.target.doc_id) for docs in case.lists)
     clean, belief = of_ranks(known, case), Belief(pool, expected)
-    texts = [board.render(moves) for moves in pool]
     while oracle.affordable and (chosen := belief.next()) is not None:
-        (ranks,) = oracle.ranks([texts[chosen]])
+        (ranks,) = oracle.ranks([board.render(pool[chosen])])
         belief.observe(chosen, of_ranks(ranks, case) - clean)
     best = belief.best()
-    return case.target.text if best is None else texts[best]
+    return case.target.text if best is None else board.render(pool[best])

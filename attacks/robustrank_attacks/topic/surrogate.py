@@ -75,6 +75,7 @@ class Surrogate:
         self._pieces: dict[str, tuple[int, ...]] = {}
         self._topic = ""
         self._kept: dict[str, Any] = {}
+        self._rows: dict[tuple[str, ...], Sparse] = {}
         self._heads: dict[str, Sparse] = {}
         self.texts_scored = 0
         """Texts encoded so far; the cost of planning, which the victim does not see."""
@@ -128,16 +129,29 @@ class Surrogate:
         return rows
 
     def listed(self, topic_id: str, texts: Sequence[str], columns: NDArray[np.int64]) -> Floats:
-        """The same for documents of a topic's lists, which are encoded once while the topic stays the same."""
+        """The same for documents of a topic's lists; what is known of them is kept while the topic stays the same."""
+        self._enter(topic_id)
+        known, rows = self._rows.get(tuple(texts), (np.zeros(0, dtype=np.int64), np.zeros((len(texts), 0))))
+        new = np.setdiff1d(columns, known)
+        if len(new) and texts:
+            known, rows = np.concatenate([known, new]), np.concatenate([rows, self._read_off(texts, new)], axis=1)
+            order = np.argsort(known)
+            known, rows = known[order], rows[:, order]
+            self._rows[tuple(texts)] = known, rows
+        return rows[:, np.searchsorted(known, columns)] if texts else np.zeros((0, len(columns)))
+
+    def _read_off(self, texts: Sequence[str], columns: NDArray[np.int64]) -> Floats:
+        """Texts by columns, from states that are kept."""
         import torch
 
-        self._enter(topic_id)
         fresh = [text for text in dict.fromkeys(texts) if text not in self._kept]
         with torch.inference_mode():
             for batch, states, mask in self._encoded(fresh):
                 self._kept |= {fresh[i]: states[row, mask[row] > 0] for row, i in enumerate(batch)}
-            rows = [self._pooled(self._kept[text][None], None, columns) for text in texts]
-            return torch.cat(rows).double().numpy() if rows else np.zeros((0, len(columns)))
+            found = [self._kept[text] for text in texts]
+            logits = self._logits(torch.cat(found), columns)
+            largest = torch.segment_reduce(logits, "max", lengths=torch.tensor([len(one) for one in found]))
+            return _weights(largest).double().numpy()  # type: ignore[no-any-return]
 
     def _encoded(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Any, Any]]:
         """Indices, states and masks of the texts, batch by batch."""
@@ -181,7 +195,7 @@ class Surrogate:
 
     def _enter(self, topic_id: str) -> None:
         if topic_id != self._topic:
-            self._topic, self._kept, self._heads = topic_id, {}, {}
+            self._topic, self._kept, self._rows, self._heads = topic_id, {}, {}, {}
 
     def _read(self, text: str) -> Sparse:
         import torch
@@ -204,15 +218,15 @@ class Surrogate:
         hidden = self.model.bert(**inputs).last_hidden_state
         return self.model.cls.predictions.transform(hidden), inputs["attention_mask"]
 
-    def _pooled(self, states: Any, mask: Any | None, columns: NDArray[np.int64]) -> Any:
-        """Texts by columns; without a mask all of the states count."""
+    def _pooled(self, states: Any, mask: Any, columns: NDArray[np.int64]) -> Any:
+        """Texts by columns."""
+        return _weights(self._logits(states, columns).masked_fill(mask.unsqueeze(-1) == 0, 0.0).amax(dim=1))
+
+    def _logits(self, states: Any, columns: NDArray[np.int64]) -> Any:
         import torch
 
         decoder, at = self.model.cls.predictions.decoder, torch.from_numpy(columns)
-        logits = states @ decoder.weight[at].T + decoder.bias[at]
-        if mask is not None:
-            logits = logits.masked_fill(mask.unsqueeze(-1) == 0, 0.0)
-        return torch.log1p(torch.relu(logits.amax(dim=1)))
+        return states @ decoder.weight[at].T + decoder.bias[at]
 
 
 class GroupSurrogate:
@@ -273,14 +287,12 @@ class GroupSurrogate:
         contrast = weight @ vectors[: len(heads)] / weight.sum() - vectors[len(heads) :].sum(axis=0) / max(
             1, len(tails)
         )
-        return np.array([contrast[np.searchsorted(columns, one)].mean() if one else 0.0 for one in pieces])
+        return _mean_of(pieces, columns, contrast)
 
     def asked_for(self, vocabulary: Sequence[str]) -> Floats:
         """The mean weight of each word's pieces in the queries, expansions included."""
         columns, amounts = self._asked
-        mean = dict(zip(columns.tolist(), amounts.mean(axis=1).tolist(), strict=True))
-        pieces = self._surrogate.pieces(vocabulary)
-        return np.array([sum(mean.get(piece, 0.0) for piece in one) / max(1, len(one)) for one in pieces])
+        return _mean_of(self._surrogate.pieces(vocabulary), columns, amounts.mean(axis=1))
 
     @cached_property
     def _ends(self) -> tuple[dict[str, float], list[str]]:
@@ -326,7 +338,7 @@ class GroupSurrogate:
         vectors = table(inputs["input_ids"]).detach().requires_grad_()
         hidden = model.bert(inputs_embeds=vectors, attention_mask=inputs["attention_mask"]).last_hidden_state
         columns, amounts = self._probed
-        pooled = surrogate._pooled(model.cls.predictions.transform(hidden), None, columns)
+        pooled = surrogate._pooled(model.cls.predictions.transform(hidden), inputs["attention_mask"], columns)
         scores = (pooled @ torch.from_numpy(amounts).float())[0]
         (gradient,) = torch.autograd.grad(scores, vectors, torch.eye(len(scores)), is_grads_batched=True)
         gradient = gradient[:, 0]  # scores x pieces x width
@@ -351,6 +363,13 @@ class GroupSurrogate:
         return gains
 
 
+def _weights(logits: Any) -> Any:
+    """SPLADE's weight of a term, from the largest logit that a text has for it."""
+    import torch
+
+    return torch.log1p(torch.relu(logits))
+
+
 def _matrix(rows: Sequence[Sparse]) -> Sparse:
     """The columns that any of some sparse rows weighs, and their weights as columns x rows."""
     columns = np.unique(np.concatenate([at for at, _ in rows]))
@@ -358,6 +377,15 @@ def _matrix(rows: Sequence[Sparse]) -> Sparse:
     for number, (at, weight) in enumerate(rows):
         amounts[np.searchsorted(columns, at), number] = weight
     return columns, amounts
+
+
+def _mean_of(pieces: Sequence[Sequence[int]], columns: NDArray[np.int64], values: Floats) -> Floats:
+    """The mean value of each word's pieces, 0 for those that are no column; columns rise."""
+    owner = np.repeat(np.arange(len(pieces)), [len(one) for one in pieces])
+    flat = np.array([piece for one in pieces for piece in one], dtype=np.int64)
+    at = np.minimum(np.searchsorted(columns, flat), len(columns) - 1)
+    sums = np.bincount(owner, np.where(columns[at] == flat, values[at], 0.0), minlength=len(pieces))
+    return sums / np.maximum(1, [len(one) for one in pieces])
 
 
 def _means(table: Any, pieces: Sequence[Sequence[int]]) -> Any:
