@@ -1,11 +1,11 @@
 """What planning one document costs: the trained policy against greedy-sum, in turns, in one run.
 
 ``python benchmarks/topic_planning.py FILE STUDIES [GROUPS]`` after ``robustrank topics FILE --out STUDIES``, whose
-trained policies are used. The first victim of the file, the groups of the first fold (16 by default), four at a time: the policy
-attacks all documents of the four, then greedy-sum does, so that neither finds anything of a topic that the other left
-behind. Seconds are those of the processor, the victim's left out; texts are those the surrogate scored. JSON goes to
-``reports/topics/planning.json``: how many times as much greedy-sum spends, as a geometric mean over documents with groups
-as units.
+trained policies are used. The first victim of the file, the groups of the first fold (16 by default), four at a time:
+the policy attacks all documents of the four, then greedy-sum does, so that neither finds anything of a topic that the
+other left behind. Seconds are those of the processor, the victim's left out; texts are those the surrogate scored.
+JSON goes to ``reports/topics/planning.json``: how many times as much greedy-sum spends, as a geometric mean over
+documents with groups as units.
 """
 
 from __future__ import annotations
