@@ -51,6 +51,10 @@ def main() -> None:
         attack.fit([role.case for role in cast], practice, wanted.budget, where, Silent())
         for attack in (TopicRL(), TopicSearch())
     )
+    warm = next(role for role in cast if role.group.topic_id not in ours)
+    for attack in attacks:  # what is loaded once is not a document's
+        oracle = victim.GroupOracle(ranker, warm.of(warm.group.attack), warm.target, wanted.budget)
+        attack.perturb(warm.case, oracle, Random(0))
     spent: dict[tuple[str, str], list[tuple[float, int]]] = {}
     for start in range(0, min(limit, len(ours)), AT_ONCE):
         roles = [role for topic in ours[start : start + AT_ONCE] for role in cast if role.group.topic_id == topic]
