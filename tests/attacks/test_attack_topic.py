@@ -311,6 +311,12 @@ def test_words_of_the_heads_of_the_lists_are_relevant_and_those_of_the_tails_are
     np.testing.assert_allclose(view.scale, [np.std([1, 0, 0, 0, 0, 1]), ends.std()])
 
 
+def test_lists_that_hold_the_target_alone_tell_nothing_of_the_topic() -> None:
+    case = TopicCase("t", (Query("q", "a"),), Document("d", "a c"), ((Document("d", "a c"),),))
+    view = GroupSurrogate(Bags("a b c"), case)  # type: ignore[arg-type]
+    np.testing.assert_allclose(view.probe(["a a"]), [[2.0, 0.0]])
+
+
 def test_documents_of_a_topic_are_encoded_once_and_other_texts_every_time() -> None:
     from robustrank_attacks.topic.surrogate import Surrogate, SurrogateOptions
 

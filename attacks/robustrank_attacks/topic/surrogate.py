@@ -28,7 +28,7 @@ from robustrank.topics.types import TopicCase
 Floats = NDArray[np.float64]
 
 Sparse = tuple[NDArray[np.int64], Floats]
-"""Some columns of the vocabulary, rising or not, and a weight (or several) for each."""
+"""Some columns of the vocabulary, and a weight (or several) for each."""
 
 ENDS = 3
 """Documents of each list that are its head, and as many that are its tail."""
@@ -246,8 +246,8 @@ class GroupSurrogate:
         heads, _ = self._ends
         share = np.array(list(heads.values())) / sum(heads.values())
         columns, amounts = _matrix(self._surrogate.heads(self.case.topic_id, list(heads)))
-        topic = columns, amounts @ share
-        return _matrix([*(self._surrogate.query(query.text) for query in self.case.queries), topic])
+        asked = [self._surrogate.query(query.text) for query in self.case.queries]
+        return _matrix([*asked, (columns, amounts @ share)])
 
     @cached_property
     def competitors(self) -> tuple[Floats, ...]:
@@ -371,8 +371,8 @@ def _weights(logits: Any) -> Any:
 
 
 def _matrix(rows: Sequence[Sparse]) -> Sparse:
-    """The columns that any of some sparse rows weighs, and their weights as columns x rows."""
-    columns = np.unique(np.concatenate([at for at, _ in rows]))
+    """The columns that any of some sparse rows weighs, rising, and their weights as columns x rows."""
+    columns = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *(at for at, _ in rows)]))
     amounts = np.zeros((len(columns), len(rows)))
     for number, (at, weight) in enumerate(rows):
         amounts[np.searchsorted(columns, at), number] = weight
