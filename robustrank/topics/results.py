@@ -20,7 +20,7 @@ EXAMPLES = 3
 FAMILIES = (((None, None), (SHARES[0], None)), ((SHARES[1], None), (SHARES[0], TOP)))
 """Figures that are tested together, as a share of queries and a cutoff; no share stands for the boost.
 
-Where nearly every attack lifts a document for half of the queries, the second family still tells them apart.
+Nearly every edit lifts a document a little for half of the queries: the second family asks for more.
 """
 
 _Pair = tuple[dict[str, Any], list[Record], list[Record]]
