@@ -42,7 +42,11 @@ def main() -> None:
     limit = int(sys.argv[3]) if len(sys.argv) > 3 else 16
     played, first = scene.open_scene(wanted), wanted.rankers[0]
     ranker = played.victim(first.name)
-    cast = scene.roles(played, ranker)
+    cast = [
+        role
+        for group in played.groups
+        for role in scene.roles(played, group, scene.clean_lists(played, group, ranker), ranker)
+    ]
     topics = sorted({role.group.topic_id for role in cast})
     ours = topics[:: wanted.folds]
     practice = [role.practice for role in cast if role.group.topic_id not in ours]

@@ -124,23 +124,24 @@ def _groups(spec: TopicSpec, collection: Collection) -> list[TopicGroup]:
     return groups.clustered(collection.queries, least=wanted.least, **sizes)
 
 
-def roles(scene: Scene, ranker: MeteredRanker) -> list[Role]:
-    """The documents to promote, against one victim, group by group; groups without one are left out.
+def clean_lists(scene: Scene, group: TopicGroup, ranker: MeteredRanker) -> dict[str, RankedList]:
+    """The victim's list for every query of a group that has candidates, by query id."""
+    documents = scene.collection.documents
+    return {
+        i: victim.ranked(ranker, scene.query(i), [documents[d] for d in scene.candidates[i]])
+        for i in (*group.attack, *group.held_out)
+        if scene.candidates.get(i)
+    }
+
+
+def roles(scene: Scene, group: TopicGroup, lists: Mapping[str, RankedList], ranker: MeteredRanker) -> list[Role]:
+    """The documents to promote for one group, against one victim; none where a query finds nothing.
 
     A target is relevant to no query of its group, is a candidate of at least half of the attacked ones, and has a
     median clean rank for them within the limits. It joins the lists it was no candidate of.
     """
-    return [role for group in scene.groups for role in _roles(scene, group, ranker)]
-
-
-def _roles(scene: Scene, group: TopicGroup, ranker: MeteredRanker) -> list[Role]:
     ids = (*group.attack, *group.held_out)
     documents, wanted = scene.collection.documents, scene.spec.targets
-    lists = {
-        i: victim.ranked(ranker, scene.query(i), [documents[d] for d in scene.candidates.get(i, ())])
-        for i in ids
-        if scene.candidates.get(i)
-    }
     attacked = [lists[i] for i in group.attack if i in lists]
     if len(lists) < len(ids):
         return []  # a query that finds nothing has no list to be promoted in

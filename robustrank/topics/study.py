@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -21,7 +21,7 @@ from robustrank.text import UNIT
 from robustrank.topics import dynamic, edits, victim
 from robustrank.topics.report import write
 from robustrank.topics.results import summarise
-from robustrank.topics.scene import Role, Scene, open_scene, roles
+from robustrank.topics.scene import Role, Scene, clean_lists, open_scene, roles
 from robustrank.topics.spec import NamedPlugin, TopicSpec
 from robustrank.topics.types import Guesser, Learner, Progress, Reckoner, TopicAttack, TopicCase
 from robustrank.types import Document, Query
@@ -55,7 +55,8 @@ def run(spec: TopicSpec, where: Path, progress: Progress) -> dict[str, Any]:
                 if record["key"] not in records:
                     journal.append(record)
                     records[record["key"]] = record
-                live.append(records[record["key"]])
+                if record["kind"] == "topic":
+                    live.append(records[record["key"]])
     found = summarise(live, scene)
     write(found, where)
     return found
@@ -66,9 +67,7 @@ def _against(
 ) -> Iterator[Record]:
     """All records of one victim, old and new."""
     spec, ranker = scene.spec, scene.victim(named.name)
-    progress.start(f"{named.name}: clean lists", len(scene.groups))
-    cast = roles(scene, ranker)
-    progress.advance(len(scene.groups))
+    cast = yield from _cast(scene, named, ranker, records, progress)
     measure = _similarity()
     for wanted in spec.attacks:
         attack = registry.build("topic_attack", wanted.plugin)
@@ -90,6 +89,31 @@ def _against(
                     record["events"] = dynamic.play(scene, ranker, role, fitted, record["after"], Random(key))
                 yield {**head, **record}
             progress.advance()
+
+
+def _cast(
+    scene: Scene, named: NamedPlugin, ranker: MeteredRanker, records: Mapping[str, Record], progress: Progress
+) -> Generator[Record, None, list[Role]]:
+    """Every document to promote; the clean scores of each group are a record, so that a resumed study asks none again."""
+    spec, documents, cast = scene.spec, scene.collection.documents, []
+    progress.start(f"{named.name}: clean lists", len(scene.groups))
+    for group in scene.groups:
+        key = digest(
+            "clean lists", scene.collection.digest, asdict(group), asdict(spec.targets), spec.seed,
+            ranker.card.fingerprint,
+        )  # fmt: skip
+        for query_id, scores in records.get(key, {}).get("scores", {}).items():
+            ranker.remember(scene.query(query_id), [documents[d] for d in scores], list(scores.values()))
+        lists = clean_lists(scene, group, ranker)
+        found = roles(scene, group, lists, ranker)
+        every = [lists, *(role.lists for role in found)]  # a document to promote may have joined
+        if ranker.card.pointwise:
+            scores = {i: dict(pair for known in every for pair in known[i].scored) for i in lists}
+            head = {"key": key, "kind": "clean lists", "ranker": named.name, "topic": group.topic_id}
+            yield {**head, "scores": scores}
+        cast += found
+        progress.advance()
+    return cast
 
 
 def _ready(

@@ -240,6 +240,27 @@ def test_a_study_measures_attacked_and_held_out_queries_and_resumes(topic_file: 
     assert "from rank" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
 
 
+def test_a_killed_study_asks_for_no_clean_list_again(
+    topic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sklearn")
+    asked: list[int] = []
+    scored = MeteredRanker._timed
+
+    def counted(ranker: MeteredRanker, query: Query, docs: list[Document]) -> list[float]:
+        asked[-1] += len(docs)
+        return scored(ranker, query, docs)
+
+    monkeypatch.setattr(MeteredRanker, "_timed", counted)
+    for _ in range(2):
+        asked.append(0)
+        with pytest.raises(KeyboardInterrupt):
+            study.run(spec.load(topic_file), tmp_path / "out", KilledAt("bm25: query_stuffing"))
+    first, again = asked
+    assert first > 0
+    assert again == 0
+
+
 def test_a_ranker_may_be_left_out_of_the_dynamic_setting(topic_file: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     text = topic_file.read_text(encoding="utf-8")
@@ -324,6 +345,18 @@ def test_a_topic_file_is_checked(topic_file: Path) -> None:
         topic_file.write_text(text.replace(old, new), encoding="utf-8")
         with pytest.raises(ConfigError, match=word):
             spec.load(topic_file)
+
+
+class KilledAt:
+    def __init__(self, phase: str) -> None:
+        self._phase = phase
+
+    def start(self, phase: str, total: int) -> None:
+        if phase == self._phase:
+            raise KeyboardInterrupt
+
+    def advance(self, n: int = 1) -> None:
+        pass
 
 
 class Silent:
