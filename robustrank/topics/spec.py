@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from robustrank.config import Plugin, Reader
@@ -127,7 +127,8 @@ def load(path: Path | str) -> TopicSpec:
         **{key: top[key] for key in ("folds", "reactions", "seed") if key in top},
     )
     _check(spec, str(path))
-    return spec
+    given = spec.groups.path and str(Path(path).parent / spec.groups.path)
+    return replace(spec, groups=replace(spec.groups, path=given))
 
 
 def _named(reader: Reader, table: object, what: str) -> NamedPlugin:

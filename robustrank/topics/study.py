@@ -215,10 +215,13 @@ def _key(
     """Hash of everything a record depends on; a learner depends on all the cases it saw."""
     spec = scene.spec
     everything = [other.case.key for other in cast] if isinstance(attack, Learner) else []
+    groups = asdict(spec.groups)
+    if spec.groups.path:  # what the file says, not where it lies
+        groups["path"] = [asdict(group) for group in scene.groups]
     others = [spec.reactions, *(str(other.plugin) for other in spec.rankers)]
     played = others if wanted.dynamic and named.dynamic else None
     return digest(
-        scene.collection.digest, asdict(spec.groups), asdict(spec.targets), asdict(spec.budget), spec.folds, spec.seed,
+        scene.collection.digest, groups, asdict(spec.targets), asdict(spec.budget), spec.folds, spec.seed,
         named.name, ranker.card.fingerprint, wanted.name, str(wanted.plugin),
         registry.version("topic_attack", wanted.plugin.use), load_table(attack.substitutes).digest, role.case.key,
         everything, UNIT, played,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robustrank import store
 from robustrank.errors import BudgetExhausted, ConfigError, DataError
 from robustrank.oracle import MeteredRanker
 from robustrank.substitutes import SubstituteTable
@@ -259,6 +260,22 @@ def test_a_killed_study_asks_for_no_clean_list_again(
     first, again = asked
     assert first > 0
     assert again == 0
+
+
+def test_given_groups_lie_beside_the_topic_file_and_other_groups_are_attacked_anew(
+    topic_file: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("sklearn")
+    text = topic_file.read_text(encoding="utf-8").replace('key = "([a-z]+)-"', 'source = "given"\npath = "g.json"')
+    topic_file.write_text(text, encoding="utf-8")
+    keys = []
+    for attacked in (["q-fruit-0", "q-fruit-1"], ["q-fruit-0", "q-fruit-2"]):
+        group = {"attack": attacked, "held_out": ["q-fruit-3", "q-fruit-4"]}
+        (tmp_path / "g.json").write_text(json.dumps({"fruit": group}), encoding="utf-8")
+        study.run(spec.load(topic_file), tmp_path / "out", Silent())
+        keys.append({key for key, record in store.read(tmp_path / "out").items() if record["kind"] == "topic"})
+    assert len(keys[0]) == 1
+    assert len(keys[1]) == 2
 
 
 def test_a_ranker_may_be_left_out_of_the_dynamic_setting(topic_file: Path, tmp_path: Path) -> None:
