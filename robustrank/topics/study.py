@@ -14,6 +14,7 @@ from robustrank import registry, store
 from robustrank.config import Plugin
 from robustrank.errors import MissingExtra, OracleError
 from robustrank.oracle import MeteredRanker
+from robustrank.progress import Progress
 from robustrank.quality import quality
 from robustrank.store import Journal, Record, digest
 from robustrank.substitutes import load as load_table
@@ -23,7 +24,7 @@ from robustrank.topics.report import write
 from robustrank.topics.results import summarise
 from robustrank.topics.scene import Role, Scene, clean_lists, open_scene, roles
 from robustrank.topics.spec import NamedPlugin, TopicSpec
-from robustrank.topics.types import Guesser, Learner, Progress, Reckoner, TopicAttack, TopicCase
+from robustrank.topics.types import Guesser, Learner, Reckoner, TopicAttack, TopicCase
 from robustrank.types import Document, Query
 
 

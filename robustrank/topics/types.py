@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from robustrank.progress import Progress
 from robustrank.types import Document, Query
 
 
@@ -107,16 +108,6 @@ class TopicAttack(Protocol):
 
     def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
         """The document's new text."""
-
-
-class Progress(Protocol):
-    """Who is told how far a run is."""
-
-    def start(self, phase: str, total: int) -> None:
-        """A phase begins."""
-
-    def advance(self, n: int = 1) -> None:
-        """So many steps more are done."""
 
 
 @runtime_checkable

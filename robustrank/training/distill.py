@@ -13,6 +13,7 @@ from typing import Any
 from robustrank import registry, smoothing, weights
 from robustrank.config import Plugin
 from robustrank.errors import MissingExtra, PluginError
+from robustrank.progress import Progress
 from robustrank.rankers import onnx_int8, torch_models
 from robustrank.rankers.pairs import PairTokenizer
 from robustrank.store import digest
@@ -24,7 +25,7 @@ from robustrank.training.judged_spec import JudgedStageSpec
 from robustrank.training.noise import Rewordings
 from robustrank.training.spec import StageSpec, StudentSpec, load
 from robustrank.training.teacher import CachedTeacher
-from robustrank.training.trainer import Course, Progress, fit, of_scores
+from robustrank.training.trainer import Course, fit, of_scores
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 

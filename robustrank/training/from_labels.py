@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from robustrank.progress import Progress
 from robustrank.rankers.pairs import PairTokenizer
 from robustrank.store import digest
 from robustrank.training import coupled, judged, losses
@@ -12,7 +13,7 @@ from robustrank.training.batches import Example, encode
 from robustrank.training.coupled import CoupledObjective
 from robustrank.training.judged import Judged
 from robustrank.training.judged_spec import JudgedStageSpec
-from robustrank.training.trainer import Fresh, Objective, Progress, of_scores
+from robustrank.training.trainer import Fresh, Objective, of_scores
 
 LOSSES = {"pairwise": losses.pairwise, "listwise": losses.listwise}
 

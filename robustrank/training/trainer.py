@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from robustrank.errors import PluginError
+from robustrank.progress import Progress
 from robustrank.rankers import first_token
 from robustrank.training.batches import Batch, Example, collate, plan
 
@@ -96,16 +97,6 @@ class Course:
     """Other figures of the steps since the last measurement."""
     figures: list[dict[str, float]] = field(default_factory=list)
     """Their means, one for each row of ``history``."""
-
-
-class Progress(Protocol):
-    """Who is told how far a run is."""
-
-    def start(self, phase: str, total: int) -> None:
-        """A phase begins."""
-
-    def advance(self, n: int = 1) -> None:
-        """So many steps more are done."""
 
 
 def fit(

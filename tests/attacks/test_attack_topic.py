@@ -18,6 +18,7 @@ pytest.importorskip("gymnasium")
 import torch
 from numpy.typing import NDArray
 
+from robustrank.testing import KilledAfter
 from robustrank.text import words
 from robustrank.topics.types import TopicBudget, TopicCase
 from robustrank.types import Document, Query
@@ -234,22 +235,8 @@ def test_a_killed_training_resumes_to_the_same_policy(tmp_path: Path) -> None:
     whole = seeded(1)
     learner.train(whole, boards, training, folder=tmp_path / "whole")
 
-    class Killed(Exception):
-        pass
-
-    class Kill:
-        done = 0
-
-        def start(self, phase: str, total: int) -> None:
-            pass
-
-        def advance(self, n: int = 1) -> None:
-            self.done += n
-            if self.done == 7:
-                raise Killed
-
-    with pytest.raises(Killed):
-        learner.train(seeded(1), boards, training, folder=tmp_path / "killed", progress=Kill())
+    with pytest.raises(KeyboardInterrupt):
+        learner.train(seeded(1), boards, training, folder=tmp_path / "killed", progress=KilledAfter(6))
     resumed = seeded(2)  # what it starts from does not matter: the checkpoint has it all
     course = learner.train(resumed, boards, training, folder=tmp_path / "killed")
     assert course.step == 12

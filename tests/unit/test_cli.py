@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from robustrank import audit, config, console, gate, inventory
+from robustrank import audit, config, console, gate
 from robustrank import summary as summaries
 from robustrank.cli import main
 from robustrank.errors import DataError, MissingExtra, StoreError
+from robustrank.progress import Progress
 from robustrank.session import Allowance, Plan
 from robustrank.summary import RedFlag, Sequential, Summary
 
@@ -59,7 +60,7 @@ def audits(monkeypatch: pytest.MonkeyPatch, summary: Summary) -> list[dict[str, 
     """Stands in for the audit: remembers what it was asked for."""
     asked: list[dict[str, Any]] = []
 
-    def fake(spec: config.AuditSpec, where: Path, *, progress: inventory.Progress, **options: Any) -> Summary:
+    def fake(spec: config.AuditSpec, where: Path, *, progress: Progress, **options: Any) -> Summary:
         asked.append({"spec": spec, "where": where, **options})
         progress.start("attacks", 3)
         progress.advance(1)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from robustrank import store
 from robustrank.errors import BudgetExhausted, ConfigError, DataError
 from robustrank.oracle import MeteredRanker
+from robustrank.progress import Silent
 from robustrank.substitutes import SubstituteTable
 from robustrank.text import words
 from robustrank.topics import curves, edits, groups, report, results, scene, spec, study, victim
@@ -364,21 +365,10 @@ def test_a_topic_file_is_checked(topic_file: Path) -> None:
             spec.load(topic_file)
 
 
-class KilledAt:
+class KilledAt(Silent):
     def __init__(self, phase: str) -> None:
         self._phase = phase
 
     def start(self, phase: str, total: int) -> None:
         if phase == self._phase:
             raise KeyboardInterrupt
-
-    def advance(self, n: int = 1) -> None:
-        pass
-
-
-class Silent:
-    def start(self, phase: str, total: int) -> None:
-        pass
-
-    def advance(self, n: int = 1) -> None:
-        pass

@@ -17,9 +17,11 @@ from transformers import BertConfig, BertForSequenceClassification
 from robustrank import smoothing, weights
 from robustrank.errors import ConfigError
 from robustrank.perturbation_sets import PerturbationSets
+from robustrank.progress import Silent
 from robustrank.rankers.pairs import PairTokenizer
 from robustrank.smoothing import Substitution
 from robustrank.substitutes import load as table
+from robustrank.testing import KilledAfter
 from robustrank.training import distill, losses
 from robustrank.training.batches import Example
 from robustrank.training.groups import Group
@@ -45,22 +47,6 @@ path = "home"
 split = "train"
 candidates = [2, 0, 0, 2]
 """
-
-
-class Quiet:
-    """Nobody listens, but somebody may stop the run at a step."""
-
-    def __init__(self, stop: int | None = None) -> None:
-        self._left = stop
-
-    def start(self, phase: str, total: int) -> None:
-        pass
-
-    def advance(self, n: int = 1) -> None:
-        if self._left is not None and n:
-            self._left -= 1
-            if self._left < 0:
-                raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -124,19 +110,19 @@ def test_the_places_asked_for_are_read_and_keep_the_targets_of_the_texts_themsel
 
 
 def test_a_law_that_changes_nothing_trains_the_very_ranker_that_no_law_trains(training: Path, tmp_path: Path) -> None:
-    plain = distill.run(training, tmp_path / "plain", Quiet())
-    noisy = distill.run(with_noise(training, 'law = "mask"\nkeep = 1.0'), tmp_path / "noisy", Quiet())
+    plain = distill.run(training, tmp_path / "plain", Silent())
+    noisy = distill.run(with_noise(training, 'law = "mask"\nkeep = 1.0'), tmp_path / "noisy", Silent())
     assert (noisy / "model.safetensors").read_bytes() == (plain / "model.safetensors").read_bytes()
 
 
 def test_a_noisy_run_that_was_cut_off_makes_the_same_ranker(training: Path, tmp_path: Path, synonyms: str) -> None:
     file = with_noise(training, f'law = "substitute"\nsubstitutes = "{synonyms}"\nsize = 5')
-    whole = distill.run(file, tmp_path / "whole", Quiet())
+    whole = distill.run(file, tmp_path / "whole", Silent())
     with pytest.raises(KeyboardInterrupt):
-        distill.run(file, tmp_path / "cut", Quiet(8 + 3))  # lists of the teacher, then steps
-    made = distill.run(file, tmp_path / "cut", Quiet())
+        distill.run(file, tmp_path / "cut", KilledAfter(8 + 3))  # lists of the teacher, then steps
+    made = distill.run(file, tmp_path / "cut", Silent())
     assert (made / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-    plain = distill.run(training, tmp_path / "plain", Quiet())
+    plain = distill.run(training, tmp_path / "plain", Silent())
     assert (plain / "model.safetensors").read_bytes() != (whole / "model.safetensors").read_bytes()
 
 
@@ -171,7 +157,7 @@ def test_a_student_that_reads_rewordings_no_longer_tells_them_apart(tmp_path: Pa
         schedule = Schedule(epochs=12, lists=4, size=6, learning_rate=2e-2, checkpoint=72)
         fit(
             student, train, dev, of_scores(losses.margin_mse), schedule, seed=13,
-            folder=tmp_path / str(fresh is None), progress=Quiet(), fresh=fresh,
+            folder=tmp_path / str(fresh is None), progress=Silent(), fresh=fresh,
         )  # fmt: skip
         with torch.no_grad():
             one, other = student.eval()(torch.tensor([[SALT, SEA, SEA, SALT, SEA], [SALT, SUN, SUN, SALT, SUN]])).logits
@@ -202,7 +188,7 @@ def test_the_bundled_cross_encoder_can_be_a_student(training: Path, tmp_path: Pa
     pytest.importorskip("onnx")
     text = training.read_text().replace('"robustrank-tiny"', '"ms-marco-MiniLM-L-12-v2"\nadapter = 2')
     training.write_text(text.replace("lists = 2", "steps = 1, lists = 1"))
-    folder = distill.run(training, tmp_path / "out", Quiet())
+    folder = distill.run(training, tmp_path / "out", Silent())
     kept = load_file(folder / "model.safetensors")
     assert len([name for name in kept if name.endswith("attention.self.query.weight")]) == 12
     assert (folder / "tokenizer.json").is_file()

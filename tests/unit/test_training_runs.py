@@ -21,7 +21,9 @@ from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertForSequenceClassification
 
 from robustrank.errors import PluginError
+from robustrank.progress import Silent
 from robustrank.rankers.cross_encoder import CrossEncoder
+from robustrank.testing import KilledAfter
 from robustrank.training import distill, losses
 from robustrank.training.adapters import adapted
 from robustrank.training.batches import Example
@@ -31,22 +33,6 @@ from robustrank.types import Document, Query
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "salt", "sea", "sun", "moon", "where", "is", "the", "wide", "bright"]
 SCHEDULE = Schedule(epochs=3, lists=2, size=4, learning_rate=1e-2, checkpoint=5)
-
-
-class Quiet:
-    """Nobody listens, but somebody may stop the run at a step."""
-
-    def __init__(self, stop: int | None = None) -> None:
-        self._left = stop
-
-    def start(self, phase: str, total: int) -> None:
-        pass
-
-    def advance(self, n: int = 1) -> None:
-        if self._left is not None and n:
-            self._left -= 1
-            if self._left < 0:
-                raise KeyboardInterrupt
 
 
 def model() -> Any:
@@ -73,7 +59,7 @@ def trained(folder: Path, schedule: Schedule = SCHEDULE, stop: int | None = None
     student = model()
     course = fit(
         student, examples(24, 1), examples(6, 2), of_scores(losses.margin_mse), schedule, seed=13, folder=folder,
-        progress=Quiet(stop),
+        progress=Silent() if stop is None else KilledAfter(stop),
     )  # fmt: skip
     return course, student.state_dict()
 
@@ -87,7 +73,16 @@ def coupled_run(folder: Path, stop: int | None = None) -> tuple[Course, dict[str
     both = couple(ranker, 1, Coupling())
     train, dev = ([labelled(each) for each in examples(number, seed)] for number, seed in ((24, 1), (6, 2)))
     schedule = replace(SCHEDULE, size=6)
-    course = fit(both, train, dev, CoupledObjective(Coupling()), schedule, seed=13, folder=folder, progress=Quiet(stop))
+    course = fit(
+        both,
+        train,
+        dev,
+        CoupledObjective(Coupling()),
+        schedule,
+        seed=13,
+        folder=folder,
+        progress=Silent() if stop is None else KilledAfter(stop),
+    )
     return course, both.state_dict()
 
 
@@ -186,7 +181,7 @@ def test_a_training_without_examples_is_refused(tmp_path: Path) -> None:
             SCHEDULE,
             seed=1,
             folder=tmp_path,
-            progress=Quiet(),
+            progress=Silent(),
         )
 
 
@@ -231,7 +226,7 @@ def training(tmp_path: Path) -> Path:
 
 
 def test_a_training_file_becomes_a_ranker(training: Path, tmp_path: Path) -> None:
-    folder = distill.run(training, tmp_path / "out", Quiet())
+    folder = distill.run(training, tmp_path / "out", Silent())
     assert folder == tmp_path / "out" / "grown"
     assert {tensor.dtype for tensor in load_file(folder / "model.safetensors").values()} == {torch.float16}
     ranker = CrossEncoder(model=str(folder), max_length=24)
@@ -241,7 +236,7 @@ def test_a_training_file_becomes_a_ranker(training: Path, tmp_path: Path) -> Non
     assert ranker._backend.torch_model.dtype == torch.float32
     assert (folder / "training.toml").read_text() == training.read_text()
     assert list(json.loads((folder / "courses.json").read_text())) == ["first", "second"]
-    again = distill.run(training, tmp_path / "again", Quiet())
+    again = distill.run(training, tmp_path / "again", Silent())
     assert (again / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
 
 
@@ -270,7 +265,7 @@ def test_a_training_file_with_judgments_becomes_a_ranker_and_logs_effective_samp
     training: Path, tmp_path: Path
 ) -> None:
     training.write_text(FROM_LABELS.format(backbone=tmp_path / "backbone"))
-    folder = distill.run(training, tmp_path / "out", Quiet())
+    folder = distill.run(training, tmp_path / "out", Silent())
     (course,) = json.loads((folder / "courses.json").read_text()).values()
     assert len(course["figures"]) == len(course["history"]) > 0
     assert 0 < course["figures"][0]["effective share of negatives, selection"] <= 1
@@ -278,8 +273,8 @@ def test_a_training_file_with_judgments_becomes_a_ranker_and_logs_effective_samp
     assert len(set(ranker.score(Query("q", "where"), [Document("a", "the sea"), Document("b", "salt")]))) == 2
     assert not [name for name in load_file(folder / "model.safetensors") if "selection" in name]
     with pytest.raises(KeyboardInterrupt):
-        distill.run(training, tmp_path / "cut", Quiet(12))
-    again = distill.run(training, tmp_path / "cut", Quiet())
+        distill.run(training, tmp_path / "cut", KilledAfter(12))
+    again = distill.run(training, tmp_path / "cut", Silent())
     assert (again / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
 
 
@@ -292,7 +287,7 @@ def test_a_merged_adapter_is_w_plus_ba_and_a_disabled_one_the_base_to_the_bit(tm
     adapter = adapted(base, 2)
     fit(
         adapter.get_base_model(), examples(24, 1), examples(6, 2), of_scores(losses.margin_mse), SCHEDULE, seed=13,
-        folder=tmp_path, progress=Quiet(),
+        folder=tmp_path, progress=Silent(),
     )  # fmt: skip
     adapter.eval()
     with torch.no_grad():
@@ -316,24 +311,24 @@ def test_a_merged_adapter_is_w_plus_ba_and_a_disabled_one_the_base_to_the_bit(tm
 
 def test_a_training_file_may_ask_for_an_adapter(training: Path, tmp_path: Path) -> None:
     training.write_text(training.read_text().replace("max_length = 24", "max_length = 24\nadapter = 2"))
-    folder = distill.run(training, tmp_path / "out", Quiet())
+    folder = distill.run(training, tmp_path / "out", Silent())
     assert load_file(folder / "model.safetensors").keys() == model().state_dict().keys()
     with pytest.raises(KeyboardInterrupt):
-        distill.run(training, tmp_path / "cut", Quiet(12))
-    again = distill.run(training, tmp_path / "cut", Quiet())
+        distill.run(training, tmp_path / "cut", KilledAfter(12))
+    again = distill.run(training, tmp_path / "cut", Silent())
     assert (again / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("stop", [3, 12, 15])
 def test_a_whole_run_cut_off_in_any_phase_makes_the_same_ranker(training: Path, tmp_path: Path, stop: int) -> None:
-    whole = distill.run(training, tmp_path / "whole", Quiet())
+    whole = distill.run(training, tmp_path / "whole", Silent())
     with pytest.raises(KeyboardInterrupt):
-        distill.run(training, tmp_path / "cut", Quiet(stop))
-    made = distill.run(training, tmp_path / "cut", Quiet())
+        distill.run(training, tmp_path / "cut", KilledAfter(stop))
+    made = distill.run(training, tmp_path / "cut", Silent())
     assert (made / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
 def test_a_student_without_a_tokenizer_is_refused_with_what_can_be_given(training: Path, tmp_path: Path) -> None:
     (tmp_path / "backbone" / "tokenizer.json").unlink()
     with pytest.raises(PluginError, match=r"tokenizer\.json"):
-        distill.run(training, tmp_path / "out", Quiet())
+        distill.run(training, tmp_path / "out", Silent())

@@ -14,9 +14,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from robustrank.progress import Progress
 from robustrank.text import words
 from robustrank.topics import edits
-from robustrank.topics.types import Edits, Practice, Progress, TopicBudget, TopicCase, TopicOracle
+from robustrank.topics.types import Edits, Practice, TopicBudget, TopicCase, TopicOracle
 from robustrank_attacks._options import require_choice, require_positive
 from robustrank_attacks.topic import feedback, learner, searches
 from robustrank_attacks.topic.board import Board, BoardOptions, build

@@ -11,27 +11,18 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from robustrank.progress import Progress
 from robustrank_attacks.topic.board import Board
 from robustrank_attacks.topic.policy import Episodes, Policy, sample
 
 Value = Callable[[Sequence[str]], NDArray[np.float64]]
 """The attacker's utility of each of some texts."""
-
-
-class Progress(Protocol):
-    """Who is told how far the training is."""
-
-    def start(self, phase: str, total: int) -> None:
-        """A phase begins."""
-
-    def advance(self, n: int = 1) -> None:
-        """So many steps more are done."""
 
 
 @dataclass(frozen=True, kw_only=True)
