@@ -23,6 +23,8 @@ FAMILIES = (((None, None), (SHARES[0], None)), ((SHARES[1], None), (SHARES[0], T
 Nearly every edit lifts a document a little for half of the queries: the second family asks for more.
 """
 
+TOGETHER = "all victims"
+
 _Pair = tuple[dict[str, Any], list[Record], list[Record]]
 
 
@@ -32,7 +34,7 @@ def summarise(records: Sequence[Record], scene: Scene) -> dict[str, Any]:
     Returns:
         ``rows``: one per victim and attack, every figure an estimate over documents with groups as units.
         ``comparisons``: the first attack minus each other one, on the same documents, Holm-corrected over each of two
-        families of figures (:data:`FAMILIES`).
+        families of figures (:data:`FAMILIES`), against each victim and, where there are several, against all of them.
         ``costs``: how many times as much as the first attack each other one spends on planning.
         ``dynamic``: mean held-out boost after each event.
         ``examples``: documents drawn with the seed, with the ranks for every query of the group.
@@ -137,11 +139,23 @@ def _comparisons(
     by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], attacks: Sequence[str]
 ) -> list[dict[str, Any]]:
     pairs = list(_pairs(by, rankers, attacks))
-    return [found for number, family in enumerate(FAMILIES, start=1) for found in _family(pairs, number, family)]
+    sets = [pairs, _together(pairs)] if len(rankers) > 1 else [pairs]
+    families = [(chosen, figures) for chosen in sets for figures in FAMILIES]
+    return [found for number, family in enumerate(families, start=1) for found in _family(number, *family)]
+
+
+def _together(pairs: Sequence[_Pair]) -> list[_Pair]:
+    """The same against all victims; what a group's documents gain against any of them is one unit."""
+    found: dict[str, _Pair] = {}
+    for head, ours, theirs in pairs:
+        _, all_ours, all_theirs = found.setdefault(head["b"], ({**head, "ranker": TOGETHER}, [], []))
+        all_ours += ours
+        all_theirs += theirs
+    return list(found.values())
 
 
 def _family(
-    pairs: Sequence[_Pair], number: int, figures: Sequence[tuple[float | None, int | None]]
+    number: int, pairs: Sequence[_Pair], figures: Sequence[tuple[float | None, int | None]]
 ) -> list[dict[str, Any]]:
     """Paired tests of some figures, Holm-corrected over all of them together."""
     found: list[tuple[dict[str, Any], tuple[Estimate, float]]] = []

@@ -332,6 +332,26 @@ def test_a_summary_tells_costs_per_document_and_boosts_by_lists(topic_file: Path
     assert "| theirs / ours | texts scored | 20.0" in report.report(found)
 
 
+def test_victims_are_compared_together_too_with_groups_as_units(topic_file: Path) -> None:
+    pytest.importorskip("sklearn")
+    wanted = spec.load(topic_file)
+    attacks = tuple(replace(wanted.attacks[0], name=name, dynamic=False) for name in ("ours", "theirs"))
+    gained = {"easy": 6, "hard": 2}
+    records = [
+        {**record(attack, topic, [9 - gain] * 2, seconds=1.0, texts=10), "ranker": ranker}
+        for ranker, best in gained.items()
+        for attack, gain in (("ours", best), ("theirs", 0))
+        for topic in "abc"
+    ]
+    found = results.summarise(records, scene.open_scene(replace(wanted, attacks=attacks)))
+    boosts = [c for c in found["comparisons"] if c["figure"] == "held_out boost"]
+    assert [(c["ranker"], c["family"], c["n"], c["difference"]["value"], c["difference"]["n"]) for c in boosts] == [
+        ("easy", 1, 3, 6.0, 3),
+        ("hard", 1, 3, 2.0, 3),
+        ("all victims", 3, 6, 4.0, 3),
+    ]
+
+
 def test_an_attack_without_a_legal_text_is_compared_with_nothing(topic_file: Path) -> None:
     pytest.importorskip("sklearn")
     wanted = spec.load(topic_file)
