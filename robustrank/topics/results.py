@@ -24,6 +24,7 @@ Nearly every edit lifts a document a little for half of the queries: the second 
 """
 
 TOGETHER = "all victims"
+"""What stands for the victim where all of them count."""
 
 _Pair = tuple[dict[str, Any], list[Record], list[Record]]
 
@@ -139,19 +140,24 @@ def _comparisons(
     by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], attacks: Sequence[str]
 ) -> list[dict[str, Any]]:
     pairs = list(_pairs(by, rankers, attacks))
-    sets = [pairs, _together(pairs)] if len(rankers) > 1 else [pairs]
+    sets = [pairs, _together(pairs, len(rankers))] if len(rankers) > 1 else [pairs]
     families = [(chosen, figures) for chosen in sets for figures in FAMILIES]
     return [found for number, family in enumerate(families, start=1) for found in _family(number, *family)]
 
 
-def _together(pairs: Sequence[_Pair]) -> list[_Pair]:
-    """The same against all victims; what a group's documents gain against any of them is one unit."""
-    found: dict[str, _Pair] = {}
-    for head, ours, theirs in pairs:
-        _, all_ours, all_theirs = found.setdefault(head["b"], ({**head, "ranker": TOGETHER}, [], []))
-        all_ours += ours
-        all_theirs += theirs
-    return list(found.values())
+def _together(pairs: Sequence[_Pair], victims: int) -> list[_Pair]:
+    """The same against all victims; what a group's documents gain against any of them is one unit.
+
+    An attack that is no comparison against one of them is none against all.
+    """
+    by: dict[str, list[_Pair]] = {}
+    for pair in pairs:
+        by.setdefault(pair[0]["b"], []).append(pair)
+    return [
+        ({**some[0][0], "ranker": TOGETHER}, [r for _, ours, _ in some for r in ours], [r for *_, t in some for r in t])
+        for some in by.values()
+        if len(some) == victims
+    ]
 
 
 def _family(

@@ -95,7 +95,7 @@ def _against(
 def _cast(
     scene: Scene, named: NamedPlugin, ranker: MeteredRanker, records: Mapping[str, Record], progress: Progress
 ) -> Generator[Record, None, list[Role]]:
-    """Every document to promote; its clean scores are a record, so that a resumed study asks for none."""
+    """Every document to promote; a pointwise ranker's clean scores are a record: a resumed study asks for none."""
     spec, documents, cast = scene.spec, scene.collection.documents, []
     progress.start(f"{named.name}: clean lists", len(scene.groups))
     for group in scene.groups:

@@ -350,6 +350,11 @@ def test_victims_are_compared_together_too_with_groups_as_units(topic_file: Path
         ("hard", 1, 3, 2.0, 3),
         ("all victims", 3, 6, 4.0, 3),
     ]
+    spoilt = [
+        {**one, "status": "invalid"} if (one["ranker"], one["attack"]) == ("hard", "theirs") else one for one in records
+    ]
+    found = results.summarise(spoilt, scene.open_scene(replace(wanted, attacks=attacks)))
+    assert {c["ranker"] for c in found["comparisons"]} == {"easy"}
 
 
 def test_an_attack_without_a_legal_text_is_compared_with_nothing(topic_file: Path) -> None:
