@@ -17,6 +17,8 @@ from robustrank.types import Collection, Query
 def given(path: Path | str, collection: Collection) -> list[TopicGroup]:
     """Groups from a JSON file ``{"topic": {"attack": [query id, ...], "held_out": [query id, ...]}, ...}``.
 
+    Several lists of ids under ``"attack"`` are as many draws.
+
     Raises:
         DataError: The file is no such file, or names queries that the collection does not have.
     """
@@ -27,26 +29,28 @@ def given(path: Path | str, collection: Collection) -> list[TopicGroup]:
     if not isinstance(data, dict):
         raise DataError('must hold {"topic": {"attack": [...], "held_out": [...]}}', path=str(path))
     texts = {query.query_id: query.text for query in collection.queries}
-    groups = []
+    topics: dict[str, tuple[list[list[str]], list[str]]] = {}
     for topic_id, value in data.items():
-        ids = [value.get(part) if isinstance(value, dict) else None for part in ("attack", "held_out")]
-        if not all(isinstance(part, list) and part for part in ids):
+        draws, held_out = (_listed(value, part) for part in ("attack", "held_out"))
+        draws = draws if any(isinstance(draw, list) for draw in draws) else [draws]
+        if not held_out or not all(isinstance(draw, list) and draw for draw in draws):
             raise DataError(f"topic {topic_id!r}: needs query ids under 'attack' and under 'held_out'", path=str(path))
-        attack, held_out = (tuple(map(str, part)) for part in ids if part)
-        if unknown := [i for i in (*attack, *held_out) if i not in texts]:
+        attack = [str(i) for draw in draws for i in draw]
+        if unknown := [i for i in (*attack, *map(str, held_out)) if i not in texts]:
             raise DataError(f"topic {topic_id!r}: no query {unknown[0]!r} in {collection.name}", path=str(path))
-        if both := sorted(set(attack) & set(held_out)):
+        if both := sorted(set(attack) & set(map(str, held_out))):
             raise DataError(f"topic {topic_id!r}: {both[0]!r} is both attacked and held out", path=str(path))
-        groups.append((topic_id, attack, held_out))
-    vectors = Vectors(list(texts.values()))
-    return [
-        TopicGroup(topic_id=name, attack=a, held_out=h, coherence=vectors.coherence([texts[i] for i in (*a, *h)]))
-        for name, a, h in groups
-    ]
+        topics[topic_id] = [[str(i) for i in draw] for draw in draws], [str(i) for i in held_out]
+    return _groups(topics, texts)
+
+
+def _listed(value: object, part: str) -> list[Any]:
+    found = value.get(part) if isinstance(value, dict) else None
+    return found if isinstance(found, list) else []
 
 
 def shared_documents(
-    collection: Collection, *, key: str = "(.*)", attacked: int = 5, held_out: int = 5, seed: int
+    collection: Collection, *, key: str = "(.*)", attacked: int = 5, held_out: int = 5, draws: int = 1, seed: int
 ) -> list[TopicGroup]:
     """Queries whose relevant documents have the same key are one topic.
 
@@ -56,7 +60,9 @@ def shared_documents(
             everything by default, so that the wordings of one question, or the questions about one paragraph, are a
             group; ``"([^-]+-[^-]+)-"`` makes one of all paragraphs of an XQuAD article.
         attacked: Attacked queries of a topic, at most, drawn with the seed.
-        held_out: Held-out queries of a topic, at most. A topic with fewer than both together is split in halves.
+        held_out: Held-out queries of a topic, at most. A topic with too few for all is split in halves.
+        draws: Draws of attacked queries, at most; no two share a query. A topic that has enough for one has whole
+            draws alone.
         seed: Of the split.
     """
     try:
@@ -69,11 +75,17 @@ def shared_documents(
         match = pattern.match(relevant[0]) if relevant else None
         if match:
             found.setdefault(match.group(1), []).append(query)
-    return _split(found, attacked, held_out, seed)
+    return _split(found, attacked, held_out, draws, seed)
 
 
 def clustered(
-    queries: Sequence[Query], *, least: float = 0.2, attacked: int = 5, held_out: int = 5, seed: int
+    queries: Sequence[Query],
+    *,
+    least: float = 0.2,
+    attacked: int = 5,
+    held_out: int = 5,
+    draws: int = 1,
+    seed: int,
 ) -> list[TopicGroup]:
     """Complete-linkage clusters of tf-idf vectors: in a group every two queries have at least this cosine.
 
@@ -82,6 +94,7 @@ def clustered(
         least: The least cosine of two queries of a group.
         attacked: As in :func:`shared_documents`.
         held_out: As in :func:`shared_documents`.
+        draws: As in :func:`shared_documents`.
         seed: Of the split.
 
     Raises:
@@ -97,7 +110,7 @@ def clustered(
     found: dict[str, list[Query]] = {}
     for query, label in zip(queries, fcluster(tree, 1 - least, criterion="distance"), strict=True):
         found.setdefault(f"cluster-{label}", []).append(query)
-    return _split(found, attacked, held_out, seed)
+    return _split(found, attacked, held_out, draws, seed)
 
 
 class Vectors:
@@ -127,22 +140,35 @@ class Vectors:
         return float((self.cosines(texts).sum() - n) / (n * (n - 1)))
 
 
-def _split(found: Mapping[str, Sequence[Query]], attacked: int, held_out: int, seed: int) -> list[TopicGroup]:
+def _split(
+    found: Mapping[str, Sequence[Query]], attacked: int, held_out: int, draws: int, seed: int
+) -> list[TopicGroup]:
     """Groups with queries on both sides, in order of their names."""
-    vectors = Vectors([query.text for queries in found.values() for query in queries]) if found else None
-    groups = []
+    topics = {}
     for name in sorted(found):
         queries = sorted(found[name])
         Random(f"{seed}|topic|{name}").shuffle(queries)
-        queries = queries[: attacked + held_out]
-        cut = min(attacked, (len(queries) + 1) // 2)
-        if vectors is not None and cut < len(queries):
-            groups.append(
-                TopicGroup(
-                    topic_id=name,
-                    attack=tuple(query.query_id for query in queries[:cut]),
-                    held_out=tuple(query.query_id for query in queries[cut:]),
-                    coherence=vectors.coherence([query.text for query in queries]),
-                )
-            )
-    return groups
+        ids = [query.query_id for query in queries][: attacked * draws + held_out]
+        cut = min(attacked * draws, (len(ids) + 1) // 2)
+        starts = range(0, max(1, cut // attacked) * attacked, attacked)
+        topics[name] = [ids[start : min(start + attacked, cut)] for start in starts], ids[cut:]
+    return _groups(topics, {query.query_id: query.text for queries in found.values() for query in queries})
+
+
+def _groups(
+    topics: Mapping[str, tuple[Sequence[Sequence[str]], Sequence[str]]], texts: Mapping[str, str]
+) -> list[TopicGroup]:
+    """One group for each draw of each topic that has queries on both sides, in order."""
+    vectors = Vectors(list(texts.values())) if topics else None
+    return [
+        TopicGroup(
+            topic_id=name,
+            attack=tuple(draw),
+            held_out=tuple(held_out),
+            coherence=vectors.coherence([texts[i] for i in (*draw, *held_out)]),
+            draw=number,
+        )
+        for name, (draws, held_out) in topics.items()
+        for number, draw in enumerate(draws)
+        if vectors is not None and draw and held_out
+    ]

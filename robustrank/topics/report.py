@@ -31,13 +31,14 @@ def report(found: dict[str, Any], figures: Sequence[str] = ()) -> str:
 
 
 def _table(found: dict[str, Any]) -> list[str]:
-    budget = found["budget"]
+    budget, topics = found["budget"], {group["topic_id"] for group in found["groups"]}
     lines = [
         f"# Topic attacks: {found['name']}",
         "",
-        f"{len(found['groups'])} groups of {found['collection']}. An attack may substitute {budget['substitutions']} "
-        f"words, insert {budget['insertions']}, and ask the victim for {budget['lists']} ranked lists. Held-out "
-        "queries are of the same topic and unknown to the attacker. Brackets are 95 % intervals over groups.",
+        f"{len(found['groups'])} groups of queries on {len(topics)} topics of {found['collection']}. An attack may "
+        f"substitute {budget['substitutions']} words, insert {budget['insertions']}, and ask the victim for "
+        f"{budget['lists']} ranked lists. Held-out queries are of the same topic and unknown to the attacker. "
+        "Brackets are 95 % intervals over topics.",
         "",
         "| victim | attack | n | held-out boost | worst query | QSR@50% | QSR@75% | QSR@100% | top 10 for 50% "
         "| attacked boost | lists | edits | similarity | perplexity ratio | detected at 5 % | texts scored "
@@ -66,7 +67,7 @@ def _table(found: dict[str, Any]) -> list[str]:
 
 def _against(found: dict[str, Any]) -> list[str]:
     about = (
-        "The same documents, groups as units. p values are corrected (Holm) over the tests of each table; an attack "
+        "The same documents, topics as units. p values are corrected (Holm) over the tests of each table; an attack "
         "none of whose texts keeps to the budget is left out."
     )
     lines = ["", "## The first attack against the others", "", about]

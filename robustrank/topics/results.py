@@ -33,7 +33,7 @@ def summarise(records: Sequence[Record], scene: Scene) -> dict[str, Any]:
     """A study in plain data, from its records alone.
 
     Returns:
-        ``rows``: one per victim and attack, every figure an estimate over documents with groups as units.
+        ``rows``: one per victim and attack, every figure an estimate over documents with topics as units.
         ``comparisons``: the first attack minus each other one, on the same documents, Holm-corrected over each of two
         families of figures (:data:`FAMILIES`), against each victim and, where there are several, against all of them.
         ``costs``: how many times as much as the first attack each other one spends on planning.
@@ -127,13 +127,18 @@ def _pairs(by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], atta
     """
     first, *others = attacks
     for ranker in rankers:
-        ours = {(r["topic"], r["doc_id"]): r for r in by[ranker, first]}
+        ours = {_role(r): r for r in by[ranker, first]}
         for other in others:
-            theirs = {(r["topic"], r["doc_id"]): r for r in by[ranker, other]}
+            theirs = {_role(r): r for r in by[ranker, other]}
             common = sorted(set(ours) & set(theirs))
             if len(common) > 1 and any(theirs[key]["status"] == "ok" for key in common):
                 head = {"ranker": ranker, "a": first, "b": other}
                 yield head, [ours[key] for key in common], [theirs[key] for key in common]
+
+
+def _role(record: Record) -> tuple[str, int, str]:
+    """The document and the group that a record is of."""
+    return record["topic"], record["draw"], record["doc_id"]
 
 
 def _comparisons(
@@ -146,7 +151,7 @@ def _comparisons(
 
 
 def _together(pairs: Sequence[_Pair], victims: int) -> list[_Pair]:
-    """The same against all victims; what a group's documents gain against any of them is one unit.
+    """The same against all victims; what a topic's documents gain against any of them is one unit.
 
     An attack that is no comparison against one of them is none against all.
     """

@@ -67,6 +67,11 @@ class Role:
     target: Document
     lists: Mapping[str, RankedList]
 
+    @property
+    def key(self) -> str:
+        """Names the document and the group within a study."""
+        return f"{self.group.key}|{self.target.doc_id}"
+
     def of(self, query_ids: Sequence[str]) -> list[RankedList]:
         """The lists of some queries."""
         return [self.lists[query_id] for query_id in query_ids]
@@ -102,8 +107,10 @@ def open_scene(spec: TopicSpec) -> Scene:
         if min(len(group.attack), len(group.held_out)) >= spec.groups.smallest
         and group.coherence >= spec.groups.coherence
     ]
-    Random(f"{spec.seed}|topics").shuffle(found)
-    found = sorted(found[: spec.groups.limit], key=lambda group: group.topic_id)
+    topics = list(dict.fromkeys(group.topic_id for group in found))
+    Random(f"{spec.seed}|topics").shuffle(topics)
+    kept = set(topics[: spec.groups.limit])
+    found = sorted((group for group in found if group.topic_id in kept), key=lambda group: (group.topic_id, group.draw))
     if not found:
         raise DataError(
             f"{collection.name}: no group of queries is left; [groups] asks for at least {spec.groups.smallest} "
@@ -116,7 +123,7 @@ def open_scene(spec: TopicSpec) -> Scene:
 
 def _groups(spec: TopicSpec, collection: Collection) -> list[TopicGroup]:
     wanted = spec.groups
-    sizes = {"attacked": wanted.attacked, "held_out": wanted.held_out, "seed": spec.seed}
+    sizes = {"attacked": wanted.attacked, "held_out": wanted.held_out, "draws": wanted.draws, "seed": spec.seed}
     if wanted.source == "given":
         return groups.given(wanted.path, collection)
     if wanted.source == "documents":
@@ -154,7 +161,7 @@ def roles(scene: Scene, group: TopicGroup, lists: Mapping[str, RankedList], rank
         known = sum(doc_id in one.docs for one in attacked)
         if 2 * known >= len(attacked) and wanted.best <= median(ranks) <= wanted.worst:
             pool.append(doc_id)
-    drawn = Random(f"{scene.spec.seed}|target|{group.topic_id}").sample(pool, min(wanted.per_group, len(pool)))
+    drawn = Random(f"{scene.spec.seed}|target|{group.key}").sample(pool, min(wanted.per_group, len(pool)))
     return [
         Role(group, documents[d], {i: _joined(ranker, one, documents[d]) for i, one in lists.items()}) for d in drawn
     ]

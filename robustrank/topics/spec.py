@@ -23,9 +23,10 @@ class GroupsSpec:
         least: The least cosine of two queries of one of the ``"clusters"``.
         attacked: Attacked queries of a group.
         held_out: Held-out queries of a group.
+        draws: Draws of attacked queries of a topic, each a group of its own: attackers who know other queries of it.
         smallest: Groups with fewer queries of either kind are left out.
         coherence: Groups below are left out.
-        limit: So many groups, drawn with the seed.
+        limit: So many topics, drawn with the seed.
         queries: Only queries whose id begins so.
         documents: Only documents whose id begins so.
     """
@@ -36,6 +37,7 @@ class GroupsSpec:
     least: float = 0.2
     attacked: int = 5
     held_out: int = 5
+    draws: int = 1
     smallest: int = 2
     coherence: float = 0.0
     limit: int | None = None
@@ -85,7 +87,7 @@ class TopicSpec:
         rankers: The victims, one after the other.
         attacks: Who attacks; the first one is compared with each of the others.
         budget: The same for all.
-        folds: Groups are dealt into so many folds; an attack practises on the groups of the other folds.
+        folds: Topics are dealt into so many folds; an attack practises on those of the other folds.
         reactions: Lists an attacker may ask after each event of the dynamic setting.
         seed: Of all randomness.
     """

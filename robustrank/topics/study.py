@@ -120,23 +120,19 @@ def _cast(
 def _ready(
     attack: Any, cast: Sequence[Role], spec: TopicSpec, where: Path, progress: Progress
 ) -> Iterator[TopicAttack]:
-    """The attack for each document, having practised on the groups of the other folds."""
+    """The attack for each document, having practised on the topics of the other folds."""
     if not isinstance(attack, Learner):
         yield from (attack for _ in cast)
         return
     topics = sorted({role.group.topic_id for role in cast})
     fold = {topic: number % spec.folds for number, topic in enumerate(topics)}
-    fitted = [
-        attack.fit(
-            [role.case for role in cast],
-            [role.practice for role in cast if fold[role.group.topic_id] != number],
-            spec.budget,
-            where,
-            progress,
-        )
-        for number in range(spec.folds)
-    ]
-    yield from (fitted[fold[role.group.topic_id]] for role in cast)
+    fitted = {}
+    for draw in sorted({role.group.draw for role in cast}):  # each by an attacker who knows nothing of the others
+        own = [role for role in cast if role.group.draw == draw]
+        for number in range(spec.folds):
+            practice = [role.practice for role in own if fold[role.group.topic_id] != number]
+            fitted[draw, number] = attack.fit([role.case for role in own], practice, spec.budget, where, progress)
+    yield from (fitted[role.group.draw, fold[role.group.topic_id]] for role in cast)
 
 
 def _attacked(
@@ -158,6 +154,7 @@ def _attacked(
         status, error = "invalid", "; ".join(found.violations)
     record: Record = {
         "topic": group.topic_id,
+        "draw": group.draw,
         "doc_id": target.doc_id,
         "status": status,
         "error": error,
@@ -215,7 +212,7 @@ def _key(
 ) -> str:  # fmt: skip
     """Hash of everything a record depends on; a learner depends on all the cases it saw."""
     spec = scene.spec
-    everything = [other.case.key for other in cast] if isinstance(attack, Learner) else []
+    own = [other for other in cast if other.group.draw == role.group.draw] if isinstance(attack, Learner) else []
     groups = asdict(spec.groups)
     if spec.groups.path:  # what the file says, not where it lies
         groups["path"] = [asdict(group) for group in scene.groups]
@@ -224,8 +221,8 @@ def _key(
     return digest(
         scene.collection.digest, groups, asdict(spec.targets), asdict(spec.budget), spec.folds, spec.seed,
         named.name, ranker.card.fingerprint, wanted.name, str(wanted.plugin),
-        registry.version("topic_attack", wanted.plugin.use), load_table(attack.substitutes).digest, role.case.key,
-        everything, UNIT, played,
+        registry.version("topic_attack", wanted.plugin.use), load_table(attack.substitutes).digest, role.key,
+        [other.key for other in own], UNIT, played,
     )  # fmt: skip
 
 

@@ -22,12 +22,20 @@ class TopicGroup:
         held_out: Ids of queries of the same topic that the attacker never sees: being promoted for these too is what
             makes an attack topic-oriented.
         coherence: Mean cosine between the tf-idf vectors of its queries, all of them, in [0, 1].
+        draw: Which draw of the attacked queries this is, where a topic has several: other attackers, who know other
+            queries of it and nothing of one another. They share the held-out queries, and are one unit.
     """
 
     topic_id: str
     attack: tuple[str, ...]
     held_out: tuple[str, ...]
     coherence: float
+    draw: int = 0
+
+    @property
+    def key(self) -> str:
+        """Names the group within a study."""
+        return f"{self.topic_id}|{self.draw}" if self.draw else self.topic_id
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robustrank import store
+from robustrank import registry, store
 from robustrank.errors import BudgetExhausted, ConfigError, DataError
 from robustrank.oracle import MeteredRanker
 from robustrank.progress import Silent
@@ -118,14 +118,35 @@ def test_clusters_hold_only_queries_that_are_all_close() -> None:
     assert sorted(sorted(g.attack + g.held_out) for g in found) == [["1", "2"], ["3", "4"]]
 
 
+def test_draws_of_a_topic_share_its_held_out_queries_and_no_attacked_one() -> None:
+    pytest.importorskip("sklearn")
+    collection = _collection({str(i): f"word {i}" for i in range(9)}, {str(i): "t-1" for i in range(9)})
+    found = groups.shared_documents(collection, key="([a-z]+)-", attacked=2, held_out=5, draws=2, seed=1)
+    assert [(g.key, len(g.attack), len(g.held_out)) for g in found] == [("t", 2, 5), ("t|1", 2, 5)]
+    assert found[0].held_out == found[1].held_out
+    assert len({*found[0].attack, *found[1].attack, *found[0].held_out}) == 9
+    # As one draw of as many queries, dealt out; a rest that is no whole draw is left out.
+    (whole,) = groups.shared_documents(collection, key="([a-z]+)-", attacked=4, held_out=5, seed=1)
+    assert whole.attack == found[0].attack + found[1].attack
+    short = groups.shared_documents(collection, key="([a-z]+)-", attacked=3, held_out=5, draws=3, seed=1)
+    assert [(g.draw, len(g.attack), len(g.held_out)) for g in short] == [(0, 3, 4)]
+
+
 def test_given_groups_are_read_and_checked(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     path = tmp_path / "topics.json"
     path.write_text(json.dumps({"apples": {"attack": ["1"], "held_out": ["2"]}}), encoding="utf-8")
     (group,) = groups.given(path, _collection(WORDINGS, RELEVANT))
     assert (group.attack, group.held_out) == (("1",), ("2",))
+    path.write_text(json.dumps({"apples": {"attack": [["1"], ["3", "4"]], "held_out": ["2"]}}), encoding="utf-8")
+    draws = groups.given(path, _collection(WORDINGS, RELEVANT))
+    assert [(g.key, g.attack, g.held_out) for g in draws] == [
+        ("apples", ("1",), ("2",)),
+        ("apples|1", ("3", "4"), ("2",)),
+    ]
     for bad, word in [({"t": {"attack": ["1"]}}, "held_out"), ({"t": {"attack": ["1"], "held_out": ["9"]}}, "'9'"),
-                      ({"t": {"attack": ["1"], "held_out": ["1"]}}, "both")]:  # fmt: skip
+                      ({"t": {"attack": ["1"], "held_out": ["1"]}}, "both"),
+                      ({"t": {"attack": [["1"], "3"], "held_out": ["2"]}}, "attack")]:  # fmt: skip
         path.write_text(json.dumps(bad), encoding="utf-8")
         with pytest.raises(DataError, match=word):
             groups.given(path, _collection(WORDINGS, RELEVANT))
@@ -279,6 +300,47 @@ def test_given_groups_lie_beside_the_topic_file_and_other_groups_are_attacked_an
     assert len(keys[1]) == 2
 
 
+class Practised:
+    """Changes nothing, and remembers which queries it was told of and which it practised for."""
+
+    substitutes = "wordnet"
+    fits: ClassVar[list[tuple[set[str], set[str]]]] = []
+
+    def fit(self, seen: Any, practice: Any, *_: Any) -> Practised:
+        told = {query.query_id for case in seen for query in case.queries}
+        self.fits.append((told, {query.query_id for one in practice for query in one.held_out.queries}))
+        return self
+
+    def perturb(self, case: Any, oracle: Any, rng: Random) -> str:
+        return case.target.text  # type: ignore[no-any-return]
+
+
+def test_attackers_of_different_draws_learn_nothing_from_one_another(
+    topic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sklearn")
+    group = {
+        topic: {"attack": [[f"q-{topic}-0"], [f"q-{topic}-1"]], "held_out": [f"q-{topic}-3", f"q-{topic}-4"]}
+        for topic in ("fruit", "ship")
+    }
+    (tmp_path / "g.json").write_text(json.dumps(group), encoding="utf-8")
+    text = topic_file.read_text(encoding="utf-8").replace('key = "([a-z]+)-"', 'source = "given"\npath = "g.json"')
+    topic_file.write_text(text.replace("attacked = 3", "smallest = 1"), encoding="utf-8")
+    build = registry.build
+    monkeypatch.setattr(
+        registry, "build", lambda kind, plugin: Practised() if kind == "topic_attack" else build(kind, plugin)
+    )
+    monkeypatch.setattr(Practised, "fits", [])
+    found = study.run(spec.load(topic_file), tmp_path / "out", Silent())
+    (row,) = found["rows"]
+    assert (row["documents"], row["figures"]["held_out boost"]["n"]) == (4, 2)  # two draws of a topic are one unit
+    for number, (told, practised) in enumerate(Practised.fits):
+        draw, fold = divmod(number, 2)
+        assert told == {f"q-fruit-{draw}", f"q-ship-{draw}"}
+        assert {i.split("-")[1] for i in practised} == ({"ship"} if fold == 0 else {"fruit"})
+    assert len(Practised.fits) == 4
+
+
 def test_a_ranker_may_be_left_out_of_the_dynamic_setting(topic_file: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     text = topic_file.read_text(encoding="utf-8")
@@ -296,7 +358,8 @@ def test_only_documents_that_are_asked_for_are_searched(topic_file: Path) -> Non
 def record(attack: str, topic: str, after: list[int], *, seconds: float, texts: int) -> dict[str, Any]:
     """Two attacked and two held-out queries, all from rank 9; three answers of the victim on the way."""
     return {
-        "key": attack + topic, "ranker": "v", "attack": attack, "topic": topic, "doc_id": "d", "status": "ok",
+        "key": attack + topic, "ranker": "v", "attack": attack, "topic": topic, "draw": 0, "doc_id": "d",
+        "status": "ok",
         "queries": ["q1", "q2"], "held_out": ["h1", "h2"], "attack_before": [9, 9], "attack_after": after,
         "held_out_before": [9, 9], "held_out_after": after, "answers": [[8, 8], [9, 9], after], "lists": 6,
         "substitutions": 1, "insertions": 1, "texts_scored": texts, "planning_seconds": seconds, "similarity": None,
