@@ -1,15 +1,18 @@
-"""Groups of queries of one topic: given in a file, read off shared relevant documents, or clustered."""
+"""Groups of queries of one topic: given, of shared relevant documents, of one query's wordings, or clustered."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from robustrank.errors import ConfigError, DataError, MissingExtra
+from robustrank.interfaces import Variation
+from robustrank.store import digest
 from robustrank.topics.types import TopicGroup
 from robustrank.types import Collection, Query
 
@@ -76,6 +79,42 @@ def shared_documents(
         if match:
             found.setdefault(match.group(1), []).append(query)
     return _split(found, attacked, held_out, draws, seed)
+
+
+def worded(
+    collection: Collection,
+    variations: Sequence[Variation],
+    *,
+    attacked: int = 5,
+    held_out: int = 5,
+    draws: int = 1,
+    seed: int,
+) -> tuple[Collection, list[TopicGroup]]:
+    """A query and its other wordings are one topic.
+
+    Args:
+        collection: Its queries and judgments.
+        variations: Who says them in other ways.
+        attacked: As in :func:`shared_documents`.
+        held_out: As in :func:`shared_documents`.
+        draws: As in :func:`shared_documents`.
+        seed: Of the wordings and of the split.
+
+    Returns:
+        The collection with the wordings among its queries, judged as the query is, and the groups.
+    """
+    found: dict[str, list[Query]] = {}
+    for query in collection.queries:
+        texts = dict.fromkeys([query.text])
+        for number, variation in enumerate(variations):
+            rng = Random(f"{seed}|wordings|{number}|{query.query_id}")
+            texts |= dict.fromkeys(variant.text for variant in variation.variants(query, rng))
+        ids = [query.query_id, *(f"{query.query_id}~{number}" for number in range(1, len(texts)))]
+        found[query.query_id] = [Query(i, text) for i, text in zip(ids, texts, strict=True)]
+    asked = [query for queries in found.values() for query in queries]
+    qrels = {one.query_id: collection.qrels.get(i, {}) for i, queries in found.items() for one in queries}
+    wide = replace(collection, queries=asked, qrels=qrels, digest=digest(collection.digest, asked))
+    return wide, _split(found, attacked, held_out, draws, seed)
 
 
 def clustered(

@@ -101,9 +101,10 @@ def open_scene(spec: TopicSpec) -> Scene:
     wanted = [query for query in collection.queries if query.query_id.startswith(spec.groups.queries)]
     documents = {i: doc for i, doc in collection.documents.items() if i.startswith(spec.groups.documents)}
     collection = replace(collection, queries=wanted, documents=documents)
+    collection, formed = _groups(spec, collection)
     found = [
         group
-        for group in _groups(spec, collection)
+        for group in formed
         if min(len(group.attack), len(group.held_out)) >= spec.groups.smallest
         and group.coherence >= spec.groups.coherence
     ]
@@ -117,18 +118,22 @@ def open_scene(spec: TopicSpec) -> Scene:
             f"attacked and as many held-out queries, and a coherence of {spec.groups.coherence:g}"
         )
     ids = {query_id for group in found for query_id in (*group.attack, *group.held_out)}
-    asked = [query for query in wanted if query.query_id in ids]
+    asked = [query for query in collection.queries if query.query_id in ids]
     return Scene(spec, collection, found, first_stage(Plugin(use="bm25"), collection, asked, spec.targets.depth))
 
 
-def _groups(spec: TopicSpec, collection: Collection) -> list[TopicGroup]:
+def _groups(spec: TopicSpec, collection: Collection) -> tuple[Collection, list[TopicGroup]]:
+    """The groups, and the collection that has their queries."""
     wanted = spec.groups
     sizes = {"attacked": wanted.attacked, "held_out": wanted.held_out, "draws": wanted.draws, "seed": spec.seed}
+    if wanted.source == "wordings":
+        variations = [registry.build("variation", plugin) for plugin in spec.variations]
+        return groups.worded(collection, variations, **sizes)
     if wanted.source == "given":
-        return groups.given(wanted.path, collection)
+        return collection, groups.given(wanted.path, collection)
     if wanted.source == "documents":
-        return groups.shared_documents(collection, key=wanted.key, **sizes)
-    return groups.clustered(collection.queries, least=wanted.least, **sizes)
+        return collection, groups.shared_documents(collection, key=wanted.key, **sizes)
+    return collection, groups.clustered(collection.queries, least=wanted.least, **sizes)
 
 
 def clean_lists(scene: Scene, group: TopicGroup, ranker: MeteredRanker) -> dict[str, RankedList]:

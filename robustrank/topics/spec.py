@@ -17,7 +17,8 @@ class GroupsSpec:
 
     Args:
         source: ``"given"`` reads ``path``; ``"documents"`` groups queries whose relevant documents share ``key``;
-            ``"clusters"`` clusters their words.
+            ``"wordings"`` makes a topic of a query and what each ``[[variation]]`` says in its stead; ``"clusters"``
+            clusters their words.
         path: The JSON file of ``"given"``.
         key: The regular expression of ``"documents"``.
         least: The least cosine of two queries of one of the ``"clusters"``.
@@ -87,6 +88,7 @@ class TopicSpec:
         rankers: The victims, one after the other.
         attacks: Who attacks; the first one is compared with each of the others.
         budget: The same for all.
+        variations: Who says the queries in other ways, where wordings are the topics.
         folds: Topics are dealt into so many folds; an attack practises on those of the other folds.
         reactions: Lists an attacker may ask after each event of the dynamic setting.
         seed: Of all randomness.
@@ -99,6 +101,7 @@ class TopicSpec:
     rankers: tuple[NamedPlugin, ...]
     attacks: tuple[NamedPlugin, ...]
     budget: TopicBudget
+    variations: tuple[Plugin, ...] = ()
     folds: int = 2
     reactions: int = 40
     seed: int = 13
@@ -116,7 +119,10 @@ def load(path: Path | str) -> TopicSpec:
         data,
         "the top level",
         required={"name": str, "collection": dict, "ranker": list, "attack": list},
-        optional={"groups": dict, "targets": dict, "budget": dict, "folds": int, "reactions": int, "seed": int},
+        optional={
+            **{"groups": dict, "targets": dict, "budget": dict, "variation": list},
+            **{"folds": int, "reactions": int, "seed": int},
+        },
     )
     spec = TopicSpec(
         name=top["name"],
@@ -126,6 +132,7 @@ def load(path: Path | str) -> TopicSpec:
         rankers=tuple(_named(reader, table, "[[ranker]]") for table in top["ranker"]),
         attacks=tuple(_named(reader, table, "[[attack]]") for table in top["attack"]),
         budget=reader.options(TopicBudget, top.get("budget", {}), "[budget]"),
+        variations=tuple(reader.plugin(table, "[[variation]]", {})[0] for table in top.get("variation", ())),
         **{key: top[key] for key in ("folds", "reactions", "seed") if key in top},
     )
     _check(spec, str(path))
@@ -145,10 +152,12 @@ def _check(spec: TopicSpec, where: str) -> None:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"{where}: two [[{kind}]] tables are named {name!r}; give one another `name`")
-    if spec.groups.source not in ("given", "documents", "clusters"):
-        raise ConfigError(f"{where}: [groups] source must be 'given', 'documents' or 'clusters'")
+    if spec.groups.source not in ("given", "documents", "wordings", "clusters"):
+        raise ConfigError(f"{where}: [groups] source must be 'given', 'documents', 'wordings' or 'clusters'")
     if spec.groups.source == "given" and not spec.groups.path:
         raise ConfigError(f"{where}: [groups] source 'given' needs a path")
+    if bool(spec.variations) != (spec.groups.source == "wordings"):
+        raise ConfigError(f"{where}: [groups] source 'wordings' and a [[variation]] each need the other")
     if spec.folds < 2:
         raise ConfigError(f"{where}: folds must be at least 2: an attack must not practise on what it is judged by")
     if not 1 <= spec.targets.best <= spec.targets.worst:

@@ -22,7 +22,7 @@ from robustrank.text import words
 from robustrank.topics import curves, edits, groups, report, results, scene, spec, study, victim
 from robustrank.topics.metrics import Outcome, qsr
 from robustrank.topics.types import Edits, TopicBudget
-from robustrank.types import Collection, Document, Query, RankerCard
+from robustrank.types import Collection, Document, Query, RankerCard, Variant
 
 TABLE = SubstituteTable("ab", "", {"a": ("b",), "b": ("a", "c"), "c": ("b",)})
 
@@ -110,6 +110,59 @@ def test_queries_about_one_document_are_a_group() -> None:
     found = groups.shared_documents(_collection(WORDINGS, RELEVANT), key="([a-z]+)-", seed=1)
     assert [(g.topic_id, sorted(g.attack + g.held_out)) for g in found] == [("fruit", ["1", "2"]), ("sea", ["3", "4"])]
     assert all(g.attack and g.held_out and 0 < g.coherence <= 1 for g in found)
+
+
+class Louder:
+    """Says a query in capitals, and twice."""
+
+    def variants(self, query: Query, rng: Random, /) -> list[Variant]:
+        return [Variant("upper", query.text.upper()), Variant("twice", f"{query.text} {query.text}")]
+
+
+def test_a_query_and_its_wordings_are_a_topic_and_judged_alike() -> None:
+    pytest.importorskip("sklearn")
+    collection = _collection({"1": "red apples", "2": "WHALES"}, RELEVANT)
+    wide, found = groups.worded(collection, [Louder(), Louder()], attacked=1, held_out=9, seed=1)
+    assert [(g.topic_id, len(g.attack), sorted(g.attack + g.held_out)) for g in found] == [
+        ("1", 1, ["1", "1~1", "1~2"]),  # the second variation says nothing new
+        ("2", 1, ["2", "2~1"]),  # in capitals this one is the same
+    ]
+    assert {query.query_id: query.text for query in wide.queries}["1~2"] == "red apples red apples"
+    assert wide.qrels["1~2"] == collection.qrels["1"]
+    other, _ = groups.worded(collection, [Louder()], attacked=1, held_out=9, seed=1)
+    assert wide.digest == other.digest != collection.digest
+
+
+def test_published_wordings_of_web_queries_are_topics(shared_data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    path = tmp_path / "t.topic.toml"
+    path.write_text(
+        f"""
+        name = "wordings"
+        [collection]
+        use = "beir"
+        path = "{shared_data / "msmarco-dl19"}"
+        [groups]
+        source = "wordings"
+        attacked = 2
+        held_out = 5
+        [[variation]]
+        use = "given_variants"
+        path = "{shared_data / "resources" / "query_variations" / "dl19_variations_labelled.csv"}"
+        id = "q_id"
+        valid = "valid"
+        [[ranker]]
+        use = "bm25"
+        [[attack]]
+        use = "topic_random"
+        """,
+        encoding="utf-8",
+    )
+    found = scene.open_scene(spec.load(path))
+    assert len(found.groups) == 43
+    assert all(len(group.attack) == 2 and len(group.held_out) >= 3 for group in found.groups)
+    lost = [i for group in found.groups for i in (*group.attack, *group.held_out) if not found.candidates[i]]
+    assert [found.query(i).text for i in lost] == ["tracheoids"]
 
 
 def test_clusters_hold_only_queries_that_are_all_close() -> None:
@@ -447,6 +500,7 @@ def test_a_topic_file_is_checked(topic_file: Path) -> None:
         ('name = "t"', 'name = "t"\nfolds = 1', "folds"),
         ("best = 2", "best = 30", "best"),
         ("attacked = 3", 'source = "given"', "path"),
+        ("attacked = 3", 'source = "wordings"', "variation"),
     ]:
         topic_file.write_text(text.replace(old, new), encoding="utf-8")
         with pytest.raises(ConfigError, match=word):
