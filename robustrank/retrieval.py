@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import chain
@@ -148,8 +149,14 @@ _STAGES: dict[str, tuple[Callable[..., Mapping[str, Sequence[str]]], tuple[str, 
 
 @cache
 def _library() -> Any:
-    import bm25s
-
+    # Where JAX is installed, bm25s warms it up when imported: that takes most of a GPU, and fails where it is taken.
+    jax = {name: module for name, module in sys.modules.items() if name == "jax"}
+    sys.modules["jax"] = None  # type: ignore[assignment]  # makes its import fail, which bm25s expects
+    try:
+        import bm25s
+    finally:
+        del sys.modules["jax"]
+        sys.modules.update(jax)
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets DEBUG at import
     return bm25s
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from math import log
 from pathlib import Path
@@ -33,6 +36,24 @@ def tiny(texts: dict[str, str], candidates: dict[str, Sequence[str]] | None = No
         candidates=candidates or {},
         digest="",
     )
+
+
+def test_a_gpu_is_not_taken_for_bm25(tmp_path: Path) -> None:
+    (tmp_path / "jax").mkdir()
+    (tmp_path / "jax" / "__init__.py").write_text("")
+    (tmp_path / "jax" / "lax.py").write_text("raise SystemError('out of memory')")
+    code = (
+        "import jax, sys; from robustrank.retrieval import analyze; print(analyze(['cats']), sys.modules['jax'] is jax)"
+    )
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("[['cat']] True\n", "")
 
 
 def test_bm25_on_bundled_scifact_reaches_the_known_figures() -> None:
