@@ -38,12 +38,13 @@ def given(path: Path | str, collection: Collection) -> list[TopicGroup]:
         draws = draws if any(isinstance(draw, list) for draw in draws) else [draws]
         if not held_out or not all(isinstance(draw, list) and draw for draw in draws):
             raise DataError(f"topic {topic_id!r}: needs query ids under 'attack' and under 'held_out'", path=str(path))
-        attack = [str(i) for draw in draws for i in draw]
-        if unknown := [i for i in (*attack, *map(str, held_out)) if i not in texts]:
+        known, hidden = [[str(i) for i in draw] for draw in draws], [str(i) for i in held_out]
+        attack = [i for draw in known for i in draw]
+        if unknown := [i for i in (*attack, *hidden) if i not in texts]:
             raise DataError(f"topic {topic_id!r}: no query {unknown[0]!r} in {collection.name}", path=str(path))
-        if both := sorted(set(attack) & set(map(str, held_out))):
+        if both := sorted(set(attack) & set(hidden)):
             raise DataError(f"topic {topic_id!r}: {both[0]!r} is both attacked and held out", path=str(path))
-        topics[topic_id] = [[str(i) for i in draw] for draw in draws], [str(i) for i in held_out]
+        topics[topic_id] = known, hidden
     return _groups(topics, texts)
 
 
