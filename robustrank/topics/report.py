@@ -66,6 +66,8 @@ def _table(found: dict[str, Any]) -> list[str]:
 
 
 def _against(found: dict[str, Any]) -> list[str]:
+    if not found["comparisons"]:
+        return []
     about = (
         "The same documents, topics as units. p values are corrected (Holm) over the tests of each table; an attack "
         "none of whose texts keeps to the budget is left out."

@@ -481,7 +481,9 @@ def test_an_attack_without_a_legal_text_is_compared_with_nothing(topic_file: Pat
         *(record("ours", topic, [2, 4], seconds=1.0, texts=10) for topic in "abc"),
         *({**record("theirs", topic, [2, 4], seconds=1.0, texts=10), "status": "invalid"} for topic in "abc"),
     ]
-    assert results.summarise(records, scene.open_scene(replace(wanted, attacks=attacks)))["comparisons"] == []
+    found = results.summarise(records, scene.open_scene(replace(wanted, attacks=attacks)))
+    assert found["comparisons"] == []
+    assert "against the others" not in report.report(found)
 
 
 def test_a_text_over_the_budget_counts_as_no_attack(topic_file: Path, tmp_path: Path) -> None:
