@@ -1,8 +1,7 @@
-"""Groups, mixed edits and metrics of topic attacks."""
+"""Metrics of topic attacks, what a victim shows of itself, and studies from the file to the summary."""
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -14,195 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robustrank import registry, store
-from robustrank.errors import BudgetExhausted, ConfigError, DataError
+from robustrank.errors import BudgetExhausted, ConfigError
 from robustrank.oracle import MeteredRanker
 from robustrank.progress import Silent
-from robustrank.substitutes import SubstituteTable
-from robustrank.text import words
-from robustrank.topics import curves, edits, groups, report, results, scene, spec, study, victim
+from robustrank.topics import curves, report, results, scene, spec, study, victim
 from robustrank.topics.metrics import Outcome, qsr
-from robustrank.topics.types import Edits, TopicBudget
-from robustrank.types import Collection, Document, Query, RankerCard, Variant
-
-TABLE = SubstituteTable("ab", "", {"a": ("b",), "b": ("a", "c"), "c": ("b",)})
-
-
-def test_edits_are_made_where_they_are_asked_for() -> None:
-    text = "Cats sleep. Dogs bark!"
-    changed = edits.apply(
-        text, Edits(substitutions={0: "lions", 3: "howl"}, insertions=[(0, "why"), (12, "big"), (22, "now")])
-    )
-    assert changed == "why Lions sleep. big Dogs howl! now"
-
-
-def test_no_edit_is_the_text_itself() -> None:
-    assert edits.apply("a b", Edits()) == "a b"
-
-
-@pytest.mark.parametrize(
-    ("after", "substitutions", "insertions"),
-    [("a c", 0, 0), ("b c", 1, 0), ("x a c", 0, 1), ("b x b", 2, 1), ("c a c", 0, 1), ("b c a c", 0, 2)],
-)
-def test_the_fewest_substitutions_that_explain_a_text_are_counted(
-    after: str, substitutions: int, insertions: int
-) -> None:
-    found = edits.measure("a c", after, TABLE, TopicBudget(substitutions=2, insertions=2))
-    assert (found.substitutions, found.insertions, found.violations) == (substitutions, insertions, ())
-
-
-@pytest.mark.parametrize(
-    ("after", "reason"),
-    [
-        ("c c", "no substitute"),
-        ("a", "missing"),
-        ("c a", "out of order"),
-        ("a! c", "between words"),
-        ("x y z a c", "3 words inserted"),
-    ],
-)
-def test_what_is_not_allowed_is_named(after: str, reason: str) -> None:
-    found = edits.measure("a c", after, TABLE, TopicBudget(substitutions=2, insertions=2))
-    assert any(reason in violation for violation in found.violations)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from("abc"), max_size=4), st.lists(st.sampled_from("abcx"), max_size=6))
-def test_counting_agrees_with_trying_every_alignment(old: list[str], new: list[str]) -> None:
-    possible = []
-    for kept in itertools.combinations(range(len(new)), len(old)):
-        pairs = [(a, new[k]) for a, k in zip(old, kept, strict=True)]
-        if all(a == b or b in TABLE.of(a) for a, b in pairs):
-            possible.append(sum(a != b for a, b in pairs))
-    found = edits.measure(" ".join(old), " ".join(new), TABLE, TopicBudget(substitutions=9, insertions=9))
-    assert bool(found.violations) == (not possible)
-    if possible:
-        assert found.substitutions == min(possible)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.text("ab c.", max_size=12), st.data())
-def test_what_is_applied_is_measured_within_its_size(text: str, data: st.DataObject) -> None:
-    found = words(text)
-    possible = {p: TABLE.of(w.text) for p, w in enumerate(found) if TABLE.of(w.text)}
-    positions = data.draw(st.lists(st.sampled_from(sorted(possible)), unique=True)) if possible else []
-    chosen = {p: data.draw(st.sampled_from(possible[p])) for p in positions}
-    places = [0, *(w.start for w in found), len(text)]
-    added = [(data.draw(st.sampled_from(places)), "x") for _ in range(data.draw(st.integers(0, 2)))]
-    changed = edits.apply(text, Edits(substitutions=chosen, insertions=added))
-    measured = edits.measure(text, changed, TABLE, TopicBudget(substitutions=len(chosen), insertions=len(added)))
-    assert measured.violations == ()
-    assert measured.insertions == len(added)
-
-
-def _collection(queries: dict[str, str], qrels: dict[str, str]) -> Collection:
-    return Collection(
-        name="c", documents={}, queries=[Query(i, t) for i, t in queries.items()],
-        qrels={i: {d: 1} for i, d in qrels.items()}, query_types={}, candidates={}, digest="",
-    )  # fmt: skip
-
-
-WORDINGS = {"1": "red apples", "2": "apples that are red", "3": "blue whales", "4": "whales", "5": "alone"}
-RELEVANT = {"1": "fruit-1", "2": "fruit-2", "3": "sea-1", "4": "sea-1", "5": "none-1"}
-
-
-def test_queries_about_one_document_are_a_group() -> None:
-    pytest.importorskip("sklearn")
-    found = groups.shared_documents(_collection(WORDINGS, RELEVANT), key="([a-z]+)-", seed=1)
-    assert [(g.topic_id, sorted(g.attack + g.held_out)) for g in found] == [("fruit", ["1", "2"]), ("sea", ["3", "4"])]
-    assert all(g.attack and g.held_out and 0 < g.coherence <= 1 for g in found)
-
-
-class Louder:
-    """Says a query in capitals, and twice."""
-
-    def variants(self, query: Query, rng: Random, /) -> list[Variant]:
-        return [Variant("upper", query.text.upper()), Variant("twice", f"{query.text} {query.text}")]
-
-
-def test_a_query_and_its_wordings_are_a_topic_and_judged_alike() -> None:
-    pytest.importorskip("sklearn")
-    collection = _collection({"1": "red apples", "2": "WHALES"}, RELEVANT)
-    wide, found = groups.worded(collection, [Louder(), Louder()], attacked=1, held_out=9, seed=1)
-    assert [(g.topic_id, len(g.attack), sorted(g.attack + g.held_out)) for g in found] == [
-        ("1", 1, ["1", "1~1", "1~2"]),  # the second variation says nothing new
-        ("2", 1, ["2", "2~1"]),  # in capitals this one is the same
-    ]
-    assert {query.query_id: query.text for query in wide.queries}["1~2"] == "red apples red apples"
-    assert wide.qrels["1~2"] == collection.qrels["1"]
-    other, _ = groups.worded(collection, [Louder()], attacked=1, held_out=9, seed=1)
-    assert wide.digest == other.digest != collection.digest
-
-
-def test_published_wordings_of_web_queries_are_topics(shared_data: Path, tmp_path: Path) -> None:
-    pytest.importorskip("sklearn")
-    path = tmp_path / "t.topic.toml"
-    path.write_text(
-        f"""
-        name = "wordings"
-        [collection]
-        use = "beir"
-        path = "{shared_data / "msmarco-dl19"}"
-        [groups]
-        source = "wordings"
-        attacked = 2
-        held_out = 5
-        [[variation]]
-        use = "given_variants"
-        path = "{shared_data / "resources" / "query_variations" / "dl19_variations_labelled.csv"}"
-        id = "q_id"
-        valid = "valid"
-        [[ranker]]
-        use = "bm25"
-        [[attack]]
-        use = "topic_random"
-        """,
-        encoding="utf-8",
-    )
-    found = scene.open_scene(spec.load(path))
-    assert len(found.groups) == 43
-    assert all(len(group.attack) == 2 and len(group.held_out) >= 3 for group in found.groups)
-    lost = [i for group in found.groups for i in (*group.attack, *group.held_out) if not found.candidates[i]]
-    assert [found.query(i).text for i in lost] == ["tracheoids"]
-
-
-def test_clusters_hold_only_queries_that_are_all_close() -> None:
-    pytest.importorskip("sklearn")
-    found = groups.clustered([Query(i, t) for i, t in WORDINGS.items()], least=0.3, seed=1)
-    assert sorted(sorted(g.attack + g.held_out) for g in found) == [["1", "2"], ["3", "4"]]
-
-
-def test_draws_of_a_topic_share_its_held_out_queries_and_no_attacked_one() -> None:
-    pytest.importorskip("sklearn")
-    collection = _collection({str(i): f"word {i}" for i in range(9)}, {str(i): "t-1" for i in range(9)})
-    found = groups.shared_documents(collection, key="([a-z]+)-", attacked=2, held_out=5, draws=2, seed=1)
-    assert [(g.key, len(g.attack), len(g.held_out)) for g in found] == [("t", 2, 5), ("t|1", 2, 5)]
-    assert found[0].held_out == found[1].held_out
-    assert len({*found[0].attack, *found[1].attack, *found[0].held_out}) == 9
-    # As one draw of as many queries, dealt out; a rest that is no whole draw is left out.
-    (whole,) = groups.shared_documents(collection, key="([a-z]+)-", attacked=4, held_out=5, seed=1)
-    assert whole.attack == found[0].attack + found[1].attack
-    short = groups.shared_documents(collection, key="([a-z]+)-", attacked=3, held_out=5, draws=3, seed=1)
-    assert [(g.draw, len(g.attack), len(g.held_out)) for g in short] == [(0, 3, 4)]
-
-
-def test_given_groups_are_read_and_checked(tmp_path: Path) -> None:
-    pytest.importorskip("sklearn")
-    path = tmp_path / "topics.json"
-    path.write_text(json.dumps({"apples": {"attack": ["1"], "held_out": ["2"]}}), encoding="utf-8")
-    (group,) = groups.given(path, _collection(WORDINGS, RELEVANT))
-    assert (group.attack, group.held_out) == (("1",), ("2",))
-    path.write_text(json.dumps({"apples": {"attack": [["1"], ["3", "4"]], "held_out": ["2"]}}), encoding="utf-8")
-    draws = groups.given(path, _collection(WORDINGS, RELEVANT))
-    assert [(g.key, g.attack, g.held_out) for g in draws] == [
-        ("apples", ("1",), ("2",)),
-        ("apples|1", ("3", "4"), ("2",)),
-    ]
-    for bad, word in [({"t": {"attack": ["1"]}}, "held_out"), ({"t": {"attack": ["1"], "held_out": ["9"]}}, "'9'"),
-                      ({"t": {"attack": ["1"], "held_out": ["1"]}}, "both"),
-                      ({"t": {"attack": [["1"], "3"], "held_out": ["2"]}}, "attack")]:  # fmt: skip
-        path.write_text(json.dumps(bad), encoding="utf-8")
-        with pytest.raises(DataError, match=word):
-            groups.given(path, _collection(WORDINGS, RELEVANT))
+from robustrank.topics.types import TopicBudget
+from robustrank.types import Document, Query, RankerCard
 
 
 @settings(max_examples=100, deadline=None)
