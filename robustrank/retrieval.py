@@ -150,13 +150,14 @@ _STAGES: dict[str, tuple[Callable[..., Mapping[str, Sequence[str]]], tuple[str, 
 @cache
 def _library() -> Any:
     # Where JAX is installed, bm25s warms it up when imported: that takes most of a GPU, and fails where it is taken.
-    jax = {name: module for name, module in sys.modules.items() if name == "jax"}
+    jax = sys.modules.get("jax")
     sys.modules["jax"] = None  # type: ignore[assignment]  # makes its import fail, which bm25s expects
     try:
         import bm25s
     finally:
         del sys.modules["jax"]
-        sys.modules.update(jax)
+        if jax is not None:
+            sys.modules["jax"] = jax
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets DEBUG at import
     return bm25s
 

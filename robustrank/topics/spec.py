@@ -154,6 +154,9 @@ def _check(spec: TopicSpec, where: str) -> None:
                 raise ConfigError(f"{where}: two [[{kind}]] tables are named {name!r}; give one another `name`")
     if spec.groups.source not in ("given", "documents", "wordings", "clusters"):
         raise ConfigError(f"{where}: [groups] source must be 'given', 'documents', 'wordings' or 'clusters'")
+    for name in ("attacked", "held_out", "draws"):
+        if getattr(spec.groups, name) < 1:
+            raise ConfigError(f"{where}: [groups] {name} must be at least 1")
     if spec.groups.source == "given" and not spec.groups.path:
         raise ConfigError(f"{where}: [groups] source 'given' needs a path")
     if bool(spec.variations) != (spec.groups.source == "wordings"):

@@ -318,6 +318,8 @@ def test_a_topic_file_is_checked(topic_file: Path) -> None:
         ("[budget]", "[bugdet]", "bugdet"),
         ('name = "t"', 'name = "t"\nfolds = 1', "folds"),
         ("best = 2", "best = 30", "best"),
+        ("attacked = 3", "attacked = 0", "attacked"),
+        ("attacked = 3", "draws = 0", "draws"),
         ("attacked = 3", 'source = "given"', "path"),
         ("attacked = 3", 'source = "wordings"', "variation"),
     ]:
