@@ -53,9 +53,7 @@ def _listed(value: object, part: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def shared_documents(
-    collection: Collection, *, key: str = "(.*)", attacked: int = 5, held_out: int = 5, draws: int = 1, seed: int
-) -> list[TopicGroup]:
+def shared_documents(collection: Collection, *, key: str = "(.*)") -> dict[str, list[Query]]:
     """Queries whose relevant documents have the same key are one topic.
 
     Args:
@@ -63,11 +61,6 @@ def shared_documents(
         key: A regular expression; its first group, matched at the start of a relevant document's id, names the topic:
             everything by default, so that the wordings of one question, or the questions about one paragraph, are a
             group; ``"([^-]+-[^-]+)-"`` makes one of all paragraphs of an XQuAD article.
-        attacked: Attacked queries of a topic, at most, drawn with the seed.
-        held_out: Held-out queries of a topic, at most. A topic with too few for all is split in halves.
-        draws: Draws of attacked queries, at most; no two share a query. A topic that has enough for one has whole
-            draws alone.
-        seed: Of the split.
     """
     try:
         pattern = re.compile(key)
@@ -79,30 +72,21 @@ def shared_documents(
         match = pattern.match(relevant[0]) if relevant else None
         if match:
             found.setdefault(match.group(1), []).append(query)
-    return _split(found, attacked, held_out, draws, seed)
+    return found
 
 
 def worded(
-    collection: Collection,
-    variations: Sequence[Variation],
-    *,
-    attacked: int = 5,
-    held_out: int = 5,
-    draws: int = 1,
-    seed: int,
-) -> tuple[Collection, list[TopicGroup]]:
+    collection: Collection, variations: Sequence[Variation], *, seed: int
+) -> tuple[Collection, dict[str, list[Query]]]:
     """A query and its other wordings are one topic.
 
     Args:
         collection: Its queries and judgments.
         variations: Who says them in other ways.
-        attacked: As in :func:`shared_documents`.
-        held_out: As in :func:`shared_documents`.
-        draws: As in :func:`shared_documents`.
-        seed: Of the wordings and of the split.
+        seed: Of the wordings.
 
     Returns:
-        The collection with the wordings among its queries, judged as the query is, and the groups.
+        The collection with the wordings among its queries, judged as the query is, and the queries by topic.
     """
     found: dict[str, list[Query]] = {}
     for query in collection.queries:
@@ -114,28 +98,15 @@ def worded(
         found[query.query_id] = [Query(i, text) for i, text in zip(ids, texts, strict=True)]
     asked = [query for queries in found.values() for query in queries]
     qrels = {one.query_id: collection.qrels.get(i, {}) for i, queries in found.items() for one in queries}
-    wide = replace(collection, queries=asked, qrels=qrels, digest=digest(collection.digest, asked))
-    return wide, _split(found, attacked, held_out, draws, seed)
+    return replace(collection, queries=asked, qrels=qrels, digest=digest(collection.digest, asked)), found
 
 
-def clustered(
-    queries: Sequence[Query],
-    *,
-    least: float = 0.2,
-    attacked: int = 5,
-    held_out: int = 5,
-    draws: int = 1,
-    seed: int,
-) -> list[TopicGroup]:
+def clustered(queries: Sequence[Query], *, least: float = 0.2) -> dict[str, list[Query]]:
     """Complete-linkage clusters of tf-idf vectors: in a group every two queries have at least this cosine.
 
     Args:
         queries: Those to group.
         least: The least cosine of two queries of a group.
-        attacked: As in :func:`shared_documents`.
-        held_out: As in :func:`shared_documents`.
-        draws: As in :func:`shared_documents`.
-        seed: Of the split.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
@@ -144,13 +115,13 @@ def clustered(
     from scipy.spatial.distance import squareform
 
     if len(queries) < 2:
-        return []
+        return {}
     distances = 1 - Vectors([query.text for query in queries]).cosines([query.text for query in queries])
     tree = linkage(squareform(distances.clip(min=0), checks=False), method="complete")
     found: dict[str, list[Query]] = {}
     for query, label in zip(queries, fcluster(tree, 1 - least, criterion="distance"), strict=True):
         found.setdefault(f"cluster-{label}", []).append(query)
-    return _split(found, attacked, held_out, draws, seed)
+    return found
 
 
 class Vectors:
@@ -180,10 +151,19 @@ class Vectors:
         return float((self.cosines(texts).sum() - n) / (n * (n - 1)))
 
 
-def _split(
-    found: Mapping[str, Sequence[Query]], attacked: int, held_out: int, draws: int, seed: int
+def split(
+    found: Mapping[str, Sequence[Query]], *, attacked: int, held_out: int, draws: int = 1, seed: int
 ) -> list[TopicGroup]:
-    """Groups with queries on both sides, in order of their names."""
+    """Groups with queries on both sides, in order of their topics' names.
+
+    Args:
+        found: The queries of each topic.
+        attacked: Attacked queries of a topic, at most, drawn with the seed.
+        held_out: Held-out queries of a topic, at most. A topic with too few for all is split in halves.
+        draws: Draws of attacked queries, at most; no two share a query. A topic that has enough for one has whole
+            draws alone.
+        seed: Of the split.
+    """
     topics = {}
     for name in sorted(found):
         queries = sorted(found[name])

@@ -125,15 +125,18 @@ def open_scene(spec: TopicSpec) -> Scene:
 def _groups(spec: TopicSpec, collection: Collection) -> tuple[Collection, list[TopicGroup]]:
     """The groups, and the collection that has their queries."""
     wanted = spec.groups
-    sizes = {"attacked": wanted.attacked, "held_out": wanted.held_out, "draws": wanted.draws, "seed": spec.seed}
-    if wanted.source == "wordings":
-        variations = [registry.build("variation", plugin) for plugin in spec.variations]
-        return groups.worded(collection, variations, **sizes)
     if wanted.source == "given":
         return collection, groups.given(wanted.path, collection)
-    if wanted.source == "documents":
-        return collection, groups.shared_documents(collection, key=wanted.key, **sizes)
-    return collection, groups.clustered(collection.queries, least=wanted.least, **sizes)
+    if wanted.source == "wordings":
+        variations = [registry.build("variation", plugin) for plugin in spec.variations]
+        collection, found = groups.worded(collection, variations, seed=spec.seed)
+    elif wanted.source == "documents":
+        found = groups.shared_documents(collection, key=wanted.key)
+    else:
+        found = groups.clustered(collection.queries, least=wanted.least)
+    return collection, groups.split(
+        found, attacked=wanted.attacked, held_out=wanted.held_out, draws=wanted.draws, seed=spec.seed
+    )
 
 
 def clean_lists(scene: Scene, group: TopicGroup, ranker: MeteredRanker) -> dict[str, RankedList]:

@@ -27,7 +27,8 @@ RELEVANT = {"1": "fruit-1", "2": "fruit-2", "3": "sea-1", "4": "sea-1", "5": "no
 
 
 def test_queries_about_one_document_are_a_group() -> None:
-    found = groups.shared_documents(_collection(WORDINGS, RELEVANT), key="([a-z]+)-", seed=1)
+    topics = groups.shared_documents(_collection(WORDINGS, RELEVANT), key="([a-z]+)-")
+    found = groups.split(topics, attacked=5, held_out=5, seed=1)
     assert [(g.topic_id, sorted(g.attack + g.held_out)) for g in found] == [("fruit", ["1", "2"]), ("sea", ["3", "4"])]
     assert all(g.attack and g.held_out and 0 < g.coherence <= 1 for g in found)
 
@@ -41,14 +42,14 @@ class Louder:
 
 def test_a_query_and_its_wordings_are_a_topic_and_judged_alike() -> None:
     collection = _collection({"1": "red apples", "2": "WHALES"}, RELEVANT)
-    wide, found = groups.worded(collection, [Louder(), Louder()], attacked=1, held_out=9, seed=1)
-    assert [(g.topic_id, len(g.attack), sorted(g.attack + g.held_out)) for g in found] == [
-        ("1", 1, ["1", "1~1", "1~2"]),  # the second variation says nothing new
-        ("2", 1, ["2", "2~1"]),  # in capitals this one is the same
-    ]
-    assert {query.query_id: query.text for query in wide.queries}["1~2"] == "red apples red apples"
+    wide, found = groups.worded(collection, [Louder(), Louder()], seed=1)
+    assert found == {
+        "1": [Query("1", "red apples"), Query("1~1", "RED APPLES"), Query("1~2", "red apples red apples")],
+        "2": [Query("2", "WHALES"), Query("2~1", "WHALES WHALES")],  # in capitals this one is the same
+    }
+    assert list(wide.queries) == [*found["1"], *found["2"]]
     assert wide.qrels["1~2"] == collection.qrels["1"]
-    other, _ = groups.worded(collection, [Louder()], attacked=1, held_out=9, seed=1)
+    other, _ = groups.worded(collection, [Louder()], seed=1)  # the second variation says nothing new
     assert wide.digest == other.digest != collection.digest
 
 
@@ -84,20 +85,20 @@ def test_published_wordings_of_web_queries_are_topics(shared_data: Path, tmp_pat
 
 
 def test_clusters_hold_only_queries_that_are_all_close() -> None:
-    found = groups.clustered([Query(i, t) for i, t in WORDINGS.items()], least=0.3, seed=1)
-    assert sorted(sorted(g.attack + g.held_out) for g in found) == [["1", "2"], ["3", "4"]]
+    found = groups.clustered([Query(i, t) for i, t in WORDINGS.items()], least=0.3)
+    assert sorted(sorted(q.query_id for q in queries) for queries in found.values()) == [["1", "2"], ["3", "4"], ["5"]]
 
 
 def test_draws_of_a_topic_share_its_held_out_queries_and_no_attacked_one() -> None:
-    collection = _collection({str(i): f"word {i}" for i in range(9)}, {str(i): "t-1" for i in range(9)})
-    found = groups.shared_documents(collection, key="([a-z]+)-", attacked=2, held_out=5, draws=2, seed=1)
+    topics = {"t": [Query(str(i), f"word {i}") for i in range(9)], "alone": [Query("9", "word 9")]}
+    found = groups.split(topics, attacked=2, held_out=5, draws=2, seed=1)
     assert [(g.key, len(g.attack), len(g.held_out)) for g in found] == [("t", 2, 5), ("t|1", 2, 5)]
     assert found[0].held_out == found[1].held_out
     assert len({*found[0].attack, *found[1].attack, *found[0].held_out}) == 9
     # As one draw of as many queries, dealt out; a rest that is no whole draw is left out.
-    (whole,) = groups.shared_documents(collection, key="([a-z]+)-", attacked=4, held_out=5, seed=1)
+    (whole,) = groups.split(topics, attacked=4, held_out=5, seed=1)
     assert whole.attack == found[0].attack + found[1].attack
-    short = groups.shared_documents(collection, key="([a-z]+)-", attacked=3, held_out=5, draws=3, seed=1)
+    short = groups.split(topics, attacked=3, held_out=5, draws=3, seed=1)
     assert [(g.draw, len(g.attack), len(g.held_out)) for g in short] == [(0, 3, 4)]
 
 
