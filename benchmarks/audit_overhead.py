@@ -10,11 +10,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from robustrank import audit, config
+from robustrank.audit import run as audit
+from robustrank.config import audit_file
 
 
 def main() -> None:
-    spec = config.load(sys.argv[1] if len(sys.argv) > 1 else "quick")
+    spec = audit_file.load(sys.argv[1] if len(sys.argv) > 1 else "quick")
     with tempfile.TemporaryDirectory() as root:
         where = audit.folder(spec, Path(root))
         cost = audit.run(spec, where).environment

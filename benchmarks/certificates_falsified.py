@@ -18,10 +18,11 @@ from typing import Any
 from certificates_sweep import OUT
 from statsmodels.stats.proportion import proportion_confint
 
-from robustrank import registry, store
-from robustrank.config import load
+from robustrank.config.audit_file import load
+from robustrank.core.types import AttackSet
+from robustrank.plugins import registry
 from robustrank.protocols import certified
-from robustrank.types import AttackSet
+from robustrank.storage import journal
 
 
 def main() -> None:
@@ -58,7 +59,7 @@ def cells(found: dict[str, Any]) -> list[Any]:
 
 def distinct(folder: Path, name: str) -> list[list[Any]]:
     """Per defended ranker each attack once, and each attacked list once, whatever the K and radii that cover it."""
-    records = list(store.read(folder).values())
+    records = list(journal.read(folder).values())
     spec = load(OUT / f"{name}.toml")
     sets = {each.name: registry.build("attack", each.plugin).threat.edits for each in spec.attacks}
     certificates, attacked = ([r for r in records if r["kind"] == kind] for kind in ("certificate", "attack"))
@@ -88,7 +89,7 @@ Tried = dict[tuple[str, ...], bool]
 
 
 def tried(
-    certificates: Sequence[store.Record], attacked: Sequence[store.Record], sets: Mapping[str, AttackSet]
+    certificates: Sequence[journal.Record], attacked: Sequence[journal.Record], sets: Mapping[str, AttackSet]
 ) -> dict[str, Tried]:
     """Per ranker every attack that a certificate covers, once."""
     found: dict[str, Tried] = {}
@@ -98,7 +99,7 @@ def tried(
     return found
 
 
-def flipped(record: store.Record) -> store.Record:
+def flipped(record: journal.Record) -> journal.Record:
     """A certificate record in which what was not certified stands as certified: its attacks are the control."""
     claims = [{**claim, "certified": not claim["certified"]} for claim in record.get("certificates", ())]
     return {**record, "certificates": claims}

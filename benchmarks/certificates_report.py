@@ -13,9 +13,9 @@ from typing import Any
 
 from certificates_sweep import KS, OUT, RADII, TRAINED_FROM
 
-from robustrank import stats
+from robustrank.core.types import Estimate
 from robustrank.report.canvas import settings
-from robustrank.types import Estimate
+from robustrank.stats import intervals
 
 HEAD = """# Certified lists by rule
 
@@ -72,7 +72,7 @@ def main() -> None:
 def crq(found: Found, row: str, k: int, radius: float, samples: int | None = None) -> Estimate:
     """Share of certified lists in one cell."""
     bits = found["held"][str(samples or found["samples"])][row][f"{k} {radius:g}"]
-    return stats.share([bit == "1" for bit in bits])
+    return intervals.share([bit == "1" for bit in bits])
 
 
 def _summary(sweeps: Mapping[str, Found]) -> Iterator[str]:
@@ -137,10 +137,10 @@ def _trained(sweeps: Mapping[str, Found]) -> Iterator[str]:
             if row not in found["held"][n]:
                 continue
             old, new = before["nDCG@10"][n][row][:lists], found["nDCG@10"][n][row]
-            change, _ = stats.paired(new, old)
-            plain = " → ".join(f"{stats.mean(one['plain nDCG@10'][:lists]).value:.3f}" for one in (before, found))
+            change, _ = intervals.paired(new, old)
+            plain = " → ".join(f"{intervals.mean(one['plain nDCG@10'][:lists]).value:.3f}" for one in (before, found))
             shares = [_change(before, found, n, row, k) for k in KS]
-            cells = [told(stats.mean(values)) for values in (old, new)] + [told(change, sign=True), *shares]
+            cells = [told(intervals.mean(values)) for values in (old, new)] + [told(change, sign=True), *shares]
             yield f"| {name}, n={lists} | `{row}` | {plain} | {' | '.join(cells)} |"
     yield ""
 
@@ -149,7 +149,7 @@ def _change(before: Found, after: Found, samples: str, row: str, k: int) -> str:
     """CRQ at R = 1 before and after, and how far it has come."""
     new = [bit == "1" for bit in after["held"][samples][row][f"{k} 1"]]
     old = [bit == "1" for bit in before["held"][samples][row][f"{k} 1"][: len(new)]]
-    change, _ = stats.paired(list(map(float, new)), list(map(float, old)), bounds=(-1, 1))
+    change, _ = intervals.paired(list(map(float, new)), list(map(float, old)), bounds=(-1, 1))
     return f"{sum(old) / len(old):.2f} → {sum(new) / len(new):.2f}, {told(change, 2, sign=True)}"
 
 
@@ -234,15 +234,16 @@ def _setting(name: str, found: Found) -> Iterator[str]:
     yield (
         f"Attacks: {LAWS[law]}. {lists} lists of {found['depth']}, {n} samples, scores mapped by sigmoid((score - "
         f"{found['center']}) / {found['temperature']}); mean shift by R: {moved}. nDCG@10 without smoothing "
-        f"{told(stats.mean(found['plain nDCG@10']))}. The band is the 95 % interval of `{BANDED}`.\n\n![]({name}.svg)\n"
+        f"{told(intervals.mean(found['plain nDCG@10']))}. "
+        f"The band is the 95 % interval of `{BANDED}`.\n\n![]({name}.svg)\n"
     )
     heads = [f"@{k} R={'5 %' if radius == 0.05 else radius}" for k, radius in CELLS]
     yield f"| rule | smoothed nDCG@10 | {' | '.join(heads)} |"
     yield "|---" * (len(heads) + 2) + "|"
     for row in found["held"][n]:
         cells = [f"{crq(found, row, *cell).value:.2f}" for cell in CELLS]
-        yield f"| `{row}` | {told(stats.mean(found['nDCG@10'][n][row]))} | {' | '.join(cells)} |"
-    ends = [stats.share([True] * some + [False] * (lists - some)) for some in (0, lists // 2)]
+        yield f"| `{row}` | {told(intervals.mean(found['nDCG@10'][n][row]))} | {' | '.join(cells)} |"
+    ends = [intervals.share([True] * some + [False] * (lists - some)) for some in (0, lists // 2)]
     yield f"\nWith {lists} lists, {' and '.join(f'{e.value:.2f} is {told(e, 2)}' for e in ends)}."
 
 

@@ -21,12 +21,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robustrank.certificate_audit import claim, names
 from robustrank.certificates import Floats, ScoreLaw, deviation, lowered_mean, raised_mean
-from robustrank.certificates.auditor import audit
-from robustrank.certificates.laws import quantile_bounds
-from robustrank.certificates.rule_audit import broken
-from robustrank.sequences import betting, empirical_bernstein, lower_bets
+from robustrank.certificates.auditor.rule_audit import broken
+from robustrank.certificates.auditor.run import claim, names
+from robustrank.certificates.auditor.search import audit
+from robustrank.certificates.distributions import quantile_bounds
+from robustrank.stats.anytime import betting, empirical_bernstein, lower_bets
 
 OUT = Path(__file__).resolve().parents[1] / "reports" / "certificates" / "soundness.json"
 SEED, ALPHA, COUNTS = 17, 0.05, (20, 200)

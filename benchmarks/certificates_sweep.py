@@ -28,17 +28,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank import measures
 from robustrank.certificates import RULES, Bits, Reach, ScoreLaw
+from robustrank.certificates.smoothing import Smoothing
 from robustrank.collections.beir import Beir
-from robustrank.config import Plugin
-from robustrank.interfaces import Ranker
+from robustrank.core.interfaces import Ranker
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.ranking import order
+from robustrank.core.types import AttackSet, Collection, Document, Query, RankerCard
+from robustrank.measures import effectiveness
 from robustrank.rankers import controls
-from robustrank.ranking import order
-from robustrank.retrieval import first_stage
-from robustrank.smoothing import Smoothing
-from robustrank.types import AttackSet, Collection, Document, Query, RankerCard
-from robustrank_defenses.randomized_smoothing import RandomizedSmoothing, SmoothedRanker
+from robustrank.retrieval.first_stage import first_stage
+from robustrank_defenses.certified.randomized_smoothing import RandomizedSmoothing, SmoothedRanker
 
 HERE = Path(__file__).resolve().parents[1]
 OUT = HERE / "reports" / "certificates"
@@ -283,7 +283,7 @@ def judged(collection: Collection, query: Query, docs: Sequence[Document], score
     """nDCG@10 of the re-ranked list."""
     ranking = order([(doc.doc_id, score) for doc, score in zip(docs, scores, strict=True)])
     qrels = {query.query_id: collection.qrels[query.query_id]}
-    found = measures.per_query(["nDCG@10"], {query.query_id: ranking}, qrels, collection.relevant)
+    found = effectiveness.per_query(["nDCG@10"], {query.query_id: ranking}, qrels, collection.relevant)
     return round(found["nDCG@10"][query.query_id], 4)
 
 

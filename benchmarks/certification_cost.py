@@ -27,9 +27,9 @@ from typing import Any
 from certificates_sweep import DATA, OUT, List, build, calibrated, sampled_lists
 
 from robustrank.collections.beir import Beir
-from robustrank.interfaces import Ranker
-from robustrank.types import Document, Query, RankerCard
-from robustrank_defenses.randomized_smoothing import RandomizedSmoothing
+from robustrank.core.interfaces import Ranker
+from robustrank.core.types import Document, Query, RankerCard
+from robustrank_defenses.certified.randomized_smoothing import RandomizedSmoothing
 
 KS, RADIUS, SAMPLES, DEPTH = (1, 3, 5, 10), 5, 1000, 20
 LIMITS = (40, 80, 160, 320, 640)

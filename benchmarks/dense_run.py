@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from robustrank.collections.beir import Beir
+from robustrank.core.ranking import order
+from robustrank.core.types import Document
 from robustrank.rankers.bi_encoder import BiEncoder
-from robustrank.ranking import order
-from robustrank.types import Document
 
 DEPTH, LENGTH = 100, 192
 

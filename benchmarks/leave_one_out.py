@@ -14,10 +14,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from robustrank.collections.beir import Beir
-from robustrank.pool_results import LeftOut, Pooling
-from robustrank.pools import runs
+from robustrank.core.types import Estimate, Range
+from robustrank.measures import runs
 from robustrank.protocols.pooling import Question, analyse
-from robustrank.types import Estimate, Range
+from robustrank.results.pooling import LeftOut, Pooling
 
 COLLECTIONS = {"msmarco-dl19": "TREC DL 2019", "msmarco-dl21": "TREC DL 2021"}
 LEXICAL = ("bm25", "bm25_rm3")

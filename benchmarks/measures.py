@@ -12,9 +12,9 @@ from time import perf_counter
 
 import ir_measures
 
-from robustrank import gains
-from robustrank.ranking import run_lines
-from robustrank.types import Qrel
+from robustrank.core.ranking import run_lines
+from robustrank.core.types import Qrel
+from robustrank.measures import arrays as gains
 
 RUNS, QUERIES, DEPTH, JUDGED = 50, 200, 100, 60
 MEASURES = ("nDCG@10", "RR@10", "AP", "P@10", "R@100")

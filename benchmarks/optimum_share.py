@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from itertools import combinations, product
 from random import Random
 
-from robustrank import stats
 from robustrank.collections.bundled import SelQA
-from robustrank.config import Plugin
-from robustrank.interfaces import Ranker
-from robustrank.oracle import MeteredOracle, MeteredRanker
-from robustrank.registry import build
-from robustrank.substitutes import load
+from robustrank.core.interfaces import Ranker
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.types import Budget, Case, Document
+from robustrank.core.words import substitute, words
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
+from robustrank.perturbations.substitutes import load
+from robustrank.plugins.registry import build
+from robustrank.stats import intervals
 from robustrank.testing import make_case
-from robustrank.text import substitute, words
-from robustrank.types import Budget, Case, Document
 
 TABLE, EDITS, MOST, WORDS = "counterfitted|wordnet", 2, 1_500, 20
 ATTACKS = {
@@ -58,8 +58,8 @@ def main() -> None:
             pairs[name].append(oracle.spent)
     print(f"{len(sizes)} sentences, {sum(sizes) / len(sizes):.0f} texts enumerated on average, {EDITS} words")
     for name, found in shares.items():
-        mean = stats.mean(found, bounds=(-1, 1))
-        whole = stats.share([share > 1 - 1e-6 for share in found])
+        mean = intervals.mean(found, bounds=(-1, 1))
+        whole = intervals.share([share > 1 - 1e-6 for share in found])
         print(
             f"{name}: {mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}] of the optimum, all in {whole.value:.2f} "
             f"[{whole.low:.2f}, {whole.high:.2f}] (n={mean.n}), {sum(pairs[name]) / len(found):.0f} pairs"

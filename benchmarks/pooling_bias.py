@@ -24,19 +24,19 @@ from statistics import mean, stdev
 from time import process_time
 from typing import Any
 
-from robustrank import stats
 from robustrank.collections import trec
 from robustrank.collections.beir import Beir
-from robustrank.config import Plugin
-from robustrank.measures import per_query
-from robustrank.progress import Silent
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.progress import Silent
+from robustrank.core.ranking import order
+from robustrank.core.types import Collection
+from robustrank.measures.effectiveness import per_query
 from robustrank.rankers.cross_encoder import CrossEncoder
-from robustrank.ranking import order
-from robustrank.retrieval import first_stage
+from robustrank.retrieval.first_stage import first_stage
+from robustrank.stats import intervals
 from robustrank.training import distill, simulated
 from robustrank.training.coupled import Coupling
 from robustrank.training.simulated import World
-from robustrank.types import Collection
 
 MEASURE, LENGTH, POOL = "nDCG@10", 80, 10
 QUERIES, ASKED = 360, 150
@@ -200,9 +200,9 @@ def _design(by: Mapping[str, list[Any]]) -> dict[str, Any]:
     for one, other in pairs:
         for test in tested if one in by and other in by else ():
             a, b = (_over_seeds(by[method], test) for method in (one, other))
-            difference, p = stats.paired(list(a.values()), [b[query] for query in a])
+            difference, p = intervals.paired(list(a.values()), [b[query] for query in a])
             rows.append({"better?": one, "than": other, "test": test, "difference": difference._asdict(), "p": p})
-    for row, corrected in zip(rows, stats.holm([row["p"] for row in rows]), strict=True):
+    for row, corrected in zip(rows, intervals.holm([row["p"] for row in rows]), strict=True):
         row["p, Holm"] = corrected
     return {"methods": methods, "comparisons": rows}
 
@@ -231,7 +231,7 @@ def simulate(seeds: range = range(100, 120)) -> dict[str, Any]:
 
 
 def _difference(one: str, other: str, found: Mapping[str, list[float]]) -> dict[str, Any]:
-    difference, p = stats.paired(found[one], found[other], bounds=(-2, 2))
+    difference, p = intervals.paired(found[one], found[other], bounds=(-2, 2))
     return {"one": one, "other": other, "difference": difference._asdict(), "p": p}
 
 

@@ -16,16 +16,16 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 
-from robustrank import weights
 from robustrank.collections.bundled import SciFact, SelQA
-from robustrank.config import Plugin
-from robustrank.interfaces import Ranker
+from robustrank.core.interfaces import Ranker
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.types import Collection, Document, Query
 from robustrank.rankers.bi_encoder import BiEncoder
 from robustrank.rankers.bm25 import BM25
 from robustrank.rankers.cross_encoder import CrossEncoder
-from robustrank.rankers.onnx_int8 import dequantise
-from robustrank.retrieval import first_stage
-from robustrank.types import Collection, Document, Query
+from robustrank.rankers.models import weights
+from robustrank.rankers.models.onnx_int8 import dequantise
+from robustrank.retrieval.first_stage import first_stage
 
 BASELINE = "cross_encoder, torch fp32"
 DEPTH = 20

@@ -20,8 +20,9 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from robustrank import report, summary
 from robustrank.report import explorer
+from robustrank.report import html as report
+from robustrank.results import summary
 
 TESTS = Path(__file__).parents[1] / "tests"
 REPEATS = 5

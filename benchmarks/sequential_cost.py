@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from robustrank import sequences, stats
+from robustrank.stats import anytime, intervals
 
 LIMIT, BATCH, MOST = 0.25, 20, 600
 
@@ -20,7 +20,7 @@ LIMIT, BATCH, MOST = 0.25, 20, 600
 def cost(p: float, repetitions: int) -> dict[str, float]:
     values = (np.random.default_rng(0).random((repetitions, MOST)) < p).astype(float)
     at = list(range(BATCH, MOST + 1, BATCH))
-    low, high = sequences.betting(values, at=at)
+    low, high = anytime.betting(values, at=at)
     passed, failed = high <= LIMIT, low > LIMIT
     decided = passed | failed
     first = np.where(decided.any(axis=1), decided.argmax(axis=1), len(at) - 1)
@@ -38,7 +38,7 @@ def cost(p: float, repetitions: int) -> dict[str, float]:
 
 def settled(values: np.ndarray, at: list[int]) -> int:
     for n in at:
-        found = [stats.share(list(row[:n] > 0)) for row in values]
+        found = [intervals.share(list(row[:n] > 0)) for row in values]
         if sum(e.high <= LIMIT or e.low > LIMIT for e in found) * 2 >= len(found):
             return n
     return MOST

@@ -16,8 +16,8 @@ from statistics import median
 from time import perf_counter, process_time
 
 from robustrank.collections.beir import Beir
+from robustrank.core.types import Document, Query
 from robustrank.rankers.cross_encoder import CrossEncoder
-from robustrank.types import Document, Query
 
 TEACHER = "ms-marco-MiniLM-L-12-v2"
 LISTS, DEPTH, LENGTH = 8, 100, 256

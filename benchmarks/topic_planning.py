@@ -18,9 +18,9 @@ from random import Random
 from time import process_time
 from typing import Any
 
-from robustrank import stats
-from robustrank.progress import Silent
-from robustrank.store import digest
+from robustrank.core.progress import Silent
+from robustrank.stats import intervals
+from robustrank.storage.hashing import digest
 from robustrank.topics import scene, spec, study, victim
 from robustrank_attacks.topic.attacks import TopicRL, TopicSearch
 
@@ -64,7 +64,7 @@ def main() -> None:
     found: dict[str, Any] = {"victim": first.name, "documents": len(spent), "groups": len({t for t, _ in spent})}
     for what, at in (("seconds", 0), ("texts", 1)):
         mine, theirs = ([pair[side][at] for pair in spent.values()] for side in (0, 1))
-        ratio = stats.mean([log(b / a) for a, b in zip(mine, theirs, strict=True)], clusters=[t for t, _ in spent])
+        ratio = intervals.mean([log(b / a) for a, b in zip(mine, theirs, strict=True)], clusters=[t for t, _ in spent])
         found[what] = {
             "policy": sum(mine) / len(mine),
             "greedy sum": sum(theirs) / len(theirs),

@@ -24,15 +24,15 @@ from typing import Any
 
 from robustrank.collections import trec
 from robustrank.collections.beir import Beir
-from robustrank.config import Plugin
-from robustrank.interfaces import Attack, CollectionRanker, Ranker
-from robustrank.oracle import MeteredOracle, MeteredRanker, apply, outcome
-from robustrank.quality import of_case
-from robustrank.ranking import order
-from robustrank.registry import build
-from robustrank.retrieval import first_stage
-from robustrank.types import Budget, Case, Collection, Document, Perturbation, Query
-from robustrank.verify import verify
+from robustrank.core.interfaces import Attack, CollectionRanker, Ranker
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.ranking import order
+from robustrank.core.types import Budget, Case, Collection, Document, Perturbation, Query
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker, apply, outcome
+from robustrank.perturbations.quality import of_case
+from robustrank.perturbations.verify import verify
+from robustrank.plugins.registry import build
+from robustrank.retrieval.first_stage import first_stage
 
 HERE = Path(__file__).resolve().parents[1]
 DATA = HERE.parent / "shared" / "data"

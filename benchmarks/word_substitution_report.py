@@ -8,9 +8,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from robustrank import stats
-from robustrank.quality import quality
-from robustrank.types import Estimate
+from robustrank.core.types import Estimate
+from robustrank.perturbations.quality import quality
+from robustrank.stats import intervals
 
 Record = dict[str, Any]
 REFERENCES = ("TextAttack greedy-WIR", "TextAttack beam")
@@ -99,13 +99,17 @@ def _row(group: Sequence[Record]) -> dict[str, Any]:
     clusters = [r["query_id"] for r in group]
 
     def mean(name: str) -> Estimate:
-        return stats.mean([float(r[name]) for r in group], clusters=clusters, bounds=(0, max(r[name] for r in group)))
+        return intervals.mean(
+            [float(r[name]) for r in group], clusters=clusters, bounds=(0, max(r[name] for r in group))
+        )
 
     return {
         "n": len(group),
-        "top10": stats.share([r["rank_after"] <= GOAL for r in group], clusters=clusters),
-        "promoted": stats.share([r["rank_after"] < r["rank_before"] for r in group], clusters=clusters),
-        "boost": stats.mean([r["rank_before"] - r["rank_after"] for r in group], clusters=clusters, bounds=(-99, 99)),
+        "top10": intervals.share([r["rank_after"] <= GOAL for r in group], clusters=clusters),
+        "promoted": intervals.share([r["rank_after"] < r["rank_before"] for r in group], clusters=clusters),
+        "boost": intervals.mean(
+            [r["rank_before"] - r["rank_after"] for r in group], clusters=clusters, bounds=(-99, 99)
+        ),
         **{name: mean(name) for name in ("pairs", "seconds", "cpu_seconds", "edits")},
         **{name: _quality(group, name) for name in QUALITY},
         "inside": sum(r["victim_seconds"] for r in group) / max(1e-9, sum(r["seconds"] for r in group)),
@@ -119,7 +123,7 @@ def _quality(group: Sequence[Record], name: str) -> Estimate | None:
     if not some:
         return None
     bounds = min(0.0, *values), max(1.0, *values)
-    return stats.mean(values, clusters=[r["query_id"] for r in some], bounds=bounds)
+    return intervals.mean(values, clusters=[r["query_id"] for r in some], bounds=bounds)
 
 
 def _looked_at(record: Record) -> Record:
@@ -162,9 +166,9 @@ def _ratio(records: Sequence[Record], name: str, reference: str) -> dict[str, An
         return None
     clusters = [query for query, _ in common]
     won = [[float(side[c]["rank_after"] <= GOAL) for c in common] for side in (ours, theirs)]
-    difference, p = stats.paired(*won, clusters=clusters)
+    difference, p = intervals.paired(*won, clusters=clusters)
     ranks = [[-float(side[c]["rank_after"]) for c in common] for side in (ours, theirs)]
-    boost, _ = stats.paired(*ranks, clusters=clusters, bounds=(-99, 99))
+    boost, _ = intervals.paired(*ranks, clusters=clusters, bounds=(-99, 99))
 
     def ratio(what: str) -> float:
         return sum(theirs[c][what] for c in common) / max(1e-9, sum(ours[c][what] for c in common))

@@ -1,5 +1,5 @@
 """``python -m robustrank``: the command line."""
 
-from robustrank.cli import main
+from robustrank.cli.main import main
 
 main()

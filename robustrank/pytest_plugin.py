@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from robustrank.config import AuditSpec, GateSpec
-    from robustrank.summary import Summary, Verdict
-    from robustrank.types import Estimate
+    from robustrank.config.audit_file import AuditSpec, GateSpec
+    from robustrank.core.types import Estimate
+    from robustrank.results.summary import Summary, Verdict
 
 SUFFIX = ".audit.toml"
 FIXTURE = "robustrank_audit"
@@ -62,12 +62,12 @@ def robustrank_audit(request: pytest.FixtureRequest) -> Callable[[str | Path], A
     audits = request.config.stash[_AUDITS]
 
     def run(file: str | Path) -> Audited:
-        from robustrank import config
+        from robustrank.config import audit_file
 
         beside = request.path.parent / file
         known = beside if beside.exists() else request.config.rootpath / file
         with _one_line("could not run: "):
-            spec = config.load(file if file in config.BUNDLED else _from_here(known))
+            spec = audit_file.load(file if file in audit_file.BUNDLED else _from_here(known))
             return Audited(audits.summary(spec), audits.folder(spec) / "report.html")
 
     return run
@@ -95,8 +95,8 @@ class Audited:
         A name that no figure has, or several have, fails the test and lists the near ones.
         """
         __tracebackhide__ = True
-        from robustrank import gate
-        from robustrank.config import GateSpec
+        from robustrank.config.audit_file import GateSpec
+        from robustrank.judging import gate
 
         with _one_line():
             figures = gate.named(GateSpec(name="of this test", measure=measure, where=where), self.summary)
@@ -118,7 +118,7 @@ class _Audits:
 
     def folder(self, spec: AuditSpec) -> Path:
         """Where the audit's records lie."""
-        from robustrank import audit
+        from robustrank.audit import run as audit
 
         return audit.folder(spec, self._store)
 
@@ -138,7 +138,8 @@ class _Audits:
     def _run(self, spec: AuditSpec, folder: Path) -> Summary:
         import warnings
 
-        from robustrank import audit, summary
+        from robustrank.audit import run as audit
+        from robustrank.results import summary
 
         session: str = getattr(self._config, "workerinput", {}).get("testrunuid", "")
         with _turn(folder), warnings.catch_warnings():
@@ -159,11 +160,12 @@ class AuditFile(pytest.File):
 
     def collect(self) -> Iterator[Gate]:
         """One test per gate."""
-        from robustrank import config, gate
-        from robustrank.errors import RobustRankError
+        from robustrank.config import audit_file
+        from robustrank.core.errors import RobustRankError
+        from robustrank.judging import gate
 
         try:
-            spec = config.load(_from_here(self.path))
+            spec = audit_file.load(_from_here(self.path))
             gate.check(spec)
         except RobustRankError as error:
             raise self.CollectError(str(error)) from error
@@ -184,7 +186,7 @@ class Gate(pytest.Item):
 
     def runtest(self) -> None:
         """Run or resume the audit, and judge this gate."""
-        from robustrank.gate import judge
+        from robustrank.judging.gate import judge
 
         audits = self.config.stash[_AUDITS]
         [verdict] = judge([self.gate], audits.summary(self.spec), self.spec.ratchet)
@@ -194,8 +196,8 @@ class Gate(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """One line for a gate that is not held and for an audit that cannot run; a traceback for a bug."""
-        from robustrank.errors import RobustRankError
-        from robustrank.hostile import for_terminal
+        from robustrank.core.errors import RobustRankError
+        from robustrank.core.escaping import for_terminal
 
         if isinstance(excinfo.value, GateNotHeld):
             return for_terminal(str(excinfo.value))
@@ -223,8 +225,8 @@ def _from_here(path: Path) -> Path:
 @contextmanager
 def _one_line(before: str = "") -> Iterator[None]:
     """Fail the test with the error's own words: it is about a name or a file, and no traceback explains that better."""
-    from robustrank.errors import RobustRankError
-    from robustrank.hostile import for_terminal
+    from robustrank.core.errors import RobustRankError
+    from robustrank.core.escaping import for_terminal
 
     try:
         yield
@@ -237,7 +239,7 @@ def _turn(folder: Path) -> Iterator[None]:
     """Wait for other workers of this test run that audit into the same folder."""
     import fcntl
 
-    from robustrank.errors import StoreError
+    from robustrank.core.errors import StoreError
 
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

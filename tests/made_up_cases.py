@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from robustrank.attacked import AttackedCase, Cases, Change, Fall, Proof
+from robustrank.results.attack_cases import AttackedCase, Cases, Change, Fall, Proof
 
 RANKERS = ("BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder")
 ATTACKS = ("query at the start", "word substitution", "query typos", "random substitutions")

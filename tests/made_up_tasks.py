@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from robustrank.task_results import (
+from robustrank.core.types import Estimate
+from robustrank.results.five_tasks import (
     Cell,
     FiveTasks,
     Manipulation,
@@ -12,7 +13,6 @@ from robustrank.task_results import (
     WordingLoss,
     WorstSlice,
 )
-from robustrank.types import Estimate
 
 RANKERS = ("BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder")
 TASKS = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from robustrank.types import Estimate, Range
+from robustrank.core.types import Estimate, Range
 
 
 def plant(value: Any, texts: Iterator[str]) -> Any:

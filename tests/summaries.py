@@ -9,9 +9,10 @@ from math import sqrt
 from pathlib import Path
 from random import Random
 
-from robustrank.pool_results import Pooling
+from robustrank.core.types import Estimate, Range
 from robustrank.protocols.pooling import Question, analyse
-from robustrank.summary import (
+from robustrank.results.pooling import Pooling
+from robustrank.results.summary import (
     AgainstControl,
     AttackResult,
     CertifiedResult,
@@ -24,7 +25,6 @@ from robustrank.summary import (
     Summary,
     Verdict,
 )
-from robustrank.types import Estimate, Range
 
 BM25, CROSS, BI = "BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder"
 SMOOTHED = f"smoothed + {BM25}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from robustrank.summary import WorstCase
-from robustrank.verify import diff
+from robustrank.perturbations.verify import diff
+from robustrank.results.summary import WorstCase
 
 
 def worst_cases() -> list[WorstCase]:

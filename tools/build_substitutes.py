@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from robustrank.substitutes import function_words
-from robustrank.text import words
+from robustrank.core.words import words
+from robustrank.perturbations.substitutes import function_words
 
 Pair = tuple[str, str]
 LETTERS = re.compile(r"[a-z]{3,}(?:-[a-z]+)*")

@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from robustrank import catalogue, registry
+from robustrank.plugins import catalogue, registry
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "plugins.md"
 

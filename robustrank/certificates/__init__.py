@@ -5,7 +5,7 @@ The mathematics only, on numpy arrays; theorems, assumptions and proofs are in d
 attacked version of it; within that distance its smoothed score can only rise so far.
 """
 
-from robustrank.certificates.laws import (
+from robustrank.certificates.distributions import (
     Bits,
     Floats,
     ScoreLaw,
@@ -17,7 +17,7 @@ from robustrank.certificates.laws import (
     shared_quantile,
 )
 from robustrank.certificates.rules import ROUNDING, RULES, Bounds, Evidence, Rule, decide, list_bounds
-from robustrank.certificates.shifts import (
+from robustrank.certificates.total_variation import (
     Reach,
     allowed,
     deletion_shift,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robustrank.certificates.laws import (
+from robustrank.certificates.distributions import (
     Floats,
     ScoreLaw,
     deviation,
@@ -21,9 +21,9 @@ from robustrank.certificates.laws import (
     shared_mean,
     shared_quantile,
 )
-from robustrank.certificates.shifts import Reach
-from robustrank.errors import ContractError, PluginError
-from robustrank.sequences import betting, empirical_bernstein, lower_bets
+from robustrank.certificates.total_variation import Reach
+from robustrank.core.errors import ContractError, PluginError
+from robustrank.stats.anytime import betting, empirical_bernstein, lower_bets
 
 ROUNDING = 1e-5
 """Bounds closer than this count as equal, so that no claim rests on the float noise of sums and batches."""

@@ -13,10 +13,10 @@ from math import log, sqrt
 
 import numpy as np
 
-from robustrank.certificates.laws import Floats
+from robustrank.certificates.distributions import Floats
 from robustrank.certificates.rules import ROUNDING
-from robustrank.certificates.shifts import Reach
-from robustrank.sequences import lower_bets
+from robustrank.certificates.total_variation import Reach
+from robustrank.stats.anytime import lower_bets
 
 FIRST = 20
 """Samples before the first look; every later look has twice as many, up to the limit."""

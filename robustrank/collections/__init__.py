@@ -1,1 +1,1 @@
-"""Collection loaders, one format a file."""
+"""Test collections out of files."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from robustrank.collections import build, files, jsonl, trec
-from robustrank.errors import DataError
-from robustrank.types import Collection, Qrel
+from robustrank.collections import jsonl, lines, trec, validate
+from robustrank.core.errors import DataError
+from robustrank.core.types import Collection, Qrel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +52,12 @@ class Beir:
             splits = sorted(p.name.partition(".tsv")[0] for p in (folder / "qrels").glob("*.tsv*"))
             raise DataError(f"no such judgments; splits here: {', '.join(splits) or 'none'}", path=judged)
         corpus, noted = _either(folder / "corpus.jsonl"), Counter[str]()
-        docs = build.documents(jsonl.documents(corpus, noted), corpus)
+        docs = validate.documents(jsonl.documents(corpus, noted), corpus)
         asked, types = jsonl.queries(_either(folder / "queries.jsonl"), self.query_type)
         docs = {doc_id: doc for doc_id, doc in docs.items() if doc_id.startswith(self.doc_prefix)}
         asked = {query_id: q for query_id, q in asked.items() if not self.types or types.get(query_id) in self.types}
         run = None if self.run is None else trec.rankings(_either(folder / "runs" / f"{self.run}.trec"))
-        return build.collection(
+        return validate.collection(
             folder.resolve().name, docs, asked, _judgments(judged), judged,
             query_types=types, candidates=run, relevant=self.relevant, terms=self.terms, noted=noted,
         )  # fmt: skip
@@ -70,7 +70,7 @@ def _either(path: Path) -> Path:
 
 
 def _judgments(path: Path) -> Iterator[tuple[int, Qrel]]:
-    for number, line in files.lines(path):
+    for number, line in lines.lines(path):
         columns = line.split("\t")
         if number == 1 and columns[0] == "query-id":
             continue
@@ -78,4 +78,4 @@ def _judgments(path: Path) -> Iterator[tuple[int, Qrel]]:
             raise DataError(
                 f"{len(columns)} columns, expected query-id, corpus-id, score with tabs between", path=path, line=number
             )
-        yield number, Qrel(columns[0], columns[1], files.grade(columns[2], path, number))
+        yield number, Qrel(columns[0], columns[1], lines.grade(columns[2], path, number))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 
 from robustrank.collections.beir import Beir
-from robustrank.types import Collection
+from robustrank.core.types import Collection
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from robustrank.collections.beir import Beir
-from robustrank.errors import DataError
-from robustrank.types import Collection, Edit
+from robustrank.core.errors import DataError
+from robustrank.core.types import Collection, Edit
 
 _ID = re.compile(r"ROUND-(\d+)-([^-]+)-(.+)")
 

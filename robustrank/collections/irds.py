@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from robustrank.collections import build
-from robustrank.errors import DataError, MissingExtra, RobustRankError
-from robustrank.types import Collection, Document, Qrel, Query
+from robustrank.collections import validate
+from robustrank.core.errors import DataError, MissingExtra, RobustRankError
+from robustrank.core.types import Collection, Document, Qrel, Query
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +50,10 @@ class IrDatasets:
         docs = ((n, Document(d.doc_id, d.default_text())) for n, d in enumerate(dataset.docs_iter(), 1))
         asked = ((n, Query(q.query_id, q.default_text())) for n, q in enumerate(dataset.queries_iter(), 1))
         judged = ((n, Qrel(q.query_id, q.doc_id, q.relevance)) for n, q in enumerate(dataset.qrels_iter(), 1))
-        return build.collection(
+        return validate.collection(
             self.id,
-            build.documents(docs, self.id),
-            build.queries(asked, self.id),
+            validate.documents(docs, self.id),
+            validate.queries(asked, self.id),
             judged,
             self.id,
             relevant=self.relevant,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from robustrank.collections import build, files
-from robustrank.types import Collection, Document, Qrel, Query
+from robustrank.collections import lines, validate
+from robustrank.core.types import Collection, Document, Qrel, Query
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,9 @@ class Jsonl:
             DataError: Names file, line and mend.
         """
         path, noted = Path(self.documents), Counter[str]()
-        docs = build.documents(documents(path, noted), path)
+        docs = validate.documents(documents(path, noted), path)
         asked, types = queries(Path(self.topics), self.query_type)
-        return build.collection(
+        return validate.collection(
             path.parent.name or path.stem, docs, asked, _judgments(Path(self.qrels)), self.qrels,
             query_types=types, relevant=self.relevant, noted=noted,
         )  # fmt: skip
@@ -46,9 +46,9 @@ class Jsonl:
 
 def documents(path: Path, noted: Counter[str]) -> Iterator[tuple[int, Document]]:
     """Documents with their lines; a title is joined to the text by a blank, and documents with no more are noted."""
-    for number, value in files.objects(path):
-        text = files.field(value, "text", path, number)
-        title = files.field(value, "title", path, number) if value.get("title") else ""
+    for number, value in lines.objects(path):
+        text = lines.field(value, "text", path, number)
+        title = lines.field(value, "title", path, number) if value.get("title") else ""
         if title and not text.strip():
             noted["documents with a title but no text (kept)"] += 1
         yield number, Document(_id(value, path, number), f"{title} {text}".strip())
@@ -59,20 +59,20 @@ def queries(path: Path, query_type: str) -> tuple[dict[str, Query], dict[str, st
     types: dict[str, str] = {}
 
     def rows() -> Iterator[tuple[int, Query]]:
-        for number, value in files.objects(path):
+        for number, value in lines.objects(path):
             query_id = _id(value, path, number)
             if isinstance(value.get(query_type), str | int):
                 types[query_id] = str(value[query_type])
-            yield number, Query(query_id, " ".join(files.field(value, "text", path, number).split()))
+            yield number, Query(query_id, " ".join(lines.field(value, "text", path, number).split()))
 
-    return build.queries(rows(), path), types
+    return validate.queries(rows(), path), types
 
 
 def _id(value: dict[str, object], path: Path, line: int) -> str:
-    return files.field(value, "_id" if "_id" in value else "id", path, line)
+    return lines.field(value, "_id" if "_id" in value else "id", path, line)
 
 
 def _judgments(path: Path) -> Iterator[tuple[int, Qrel]]:
-    for number, value in files.objects(path):
-        query_id, doc_id, grade = (files.field(value, f, path, number) for f in ("query_id", "doc_id", "relevance"))
-        yield number, Qrel(query_id, doc_id, files.grade(grade, path, number))
+    for number, value in lines.objects(path):
+        query_id, doc_id, grade = (lines.field(value, f, path, number) for f in ("query_id", "doc_id", "relevance"))
+        yield number, Qrel(query_id, doc_id, lines.grade(grade, path, number))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from pathlib import Path
 
-from robustrank.collections import build, files, jsonl
-from robustrank.errors import DataError
-from robustrank.ranking import order
-from robustrank.types import Collection, Document, Qrel, Query
+from robustrank.collections import jsonl, lines, validate
+from robustrank.core.errors import DataError
+from robustrank.core.ranking import order
+from robustrank.core.types import Collection, Document, Qrel, Query
 
 _TOPIC = re.compile(r"<top>(.*?)(</top>|(?=<top>)|\Z)", re.DOTALL | re.IGNORECASE)
 _NUMBER = re.compile(r"<num>\s*(?:Number:)?\s*([^\s<]+)", re.IGNORECASE)
@@ -44,12 +44,12 @@ class Trec:
             DataError: Names file, line and mend.
         """
         path, noted = Path(self.documents), Counter[str]()
-        _, first = next(files.lines(path), (0, ""))
+        _, first = next(lines.lines(path), (0, ""))
         rows = jsonl.documents(path, noted) if first.startswith("{") else _tab_separated(path)
-        docs = build.documents(rows, path)
-        asked = build.queries(topics(Path(self.topics)), self.topics)
+        docs = validate.documents(rows, path)
+        asked = validate.queries(topics(Path(self.topics)), self.topics)
         run = None if self.run is None else rankings(Path(self.run))
-        return build.collection(
+        return validate.collection(
             path.parent.name or "trec", docs, asked, judgments(Path(self.qrels)), self.qrels,
             candidates=run, relevant=self.relevant, noted=noted,
         )  # fmt: skip
@@ -57,7 +57,7 @@ class Trec:
 
 def topics(path: Path) -> Iterator[tuple[int, Query]]:
     """Queries of a topic file; the title is the query."""
-    numbered = list(files.lines(path))
+    numbered = list(lines.lines(path))
     text = "\n".join(line for _, line in numbered)
     if "<top>" not in text.lower():
         for number, line in numbered:
@@ -78,13 +78,13 @@ def topics(path: Path) -> Iterator[tuple[int, Query]]:
 
 def judgments(path: Path) -> Iterator[tuple[int, Qrel]]:
     """Judgments of a qrels file: query, iteration, document, grade."""
-    for number, line in files.lines(path):
+    for number, line in lines.lines(path):
         columns = line.split()
         if len(columns) != 4:
             raise DataError(
                 f"{len(columns)} columns, expected query, iteration, document, grade", path=path, line=number
             )
-        yield number, Qrel(columns[0], columns[2], files.grade(columns[3], path, number), columns[1])
+        yield number, Qrel(columns[0], columns[2], lines.grade(columns[3], path, number), columns[1])
 
 
 def rankings(path: Path) -> dict[str, tuple[str, ...]]:
@@ -97,7 +97,7 @@ def rankings(path: Path) -> dict[str, tuple[str, ...]]:
         DataError: A wrong number of columns, a score that is no finite number, a document twice for a query.
     """
     scored: dict[str, dict[str, float]] = {}
-    for number, line in files.lines(path):
+    for number, line in lines.lines(path):
         columns = line.split()
         if len(columns) != 6:
             wanted = "query, Q0, document, rank, score, tag"
@@ -121,7 +121,7 @@ def _score(text: str, path: Path, line: int) -> float:
 
 
 def _tab_separated(path: Path) -> Iterator[tuple[int, Document]]:
-    for number, line in files.lines(path):
+    for number, line in lines.lines(path):
         doc_id, tab, text = line.partition("\t")
         if not tab:
             raise DataError("expected id<TAB>text on every line, or JSON lines", path=path, line=number)

@@ -1,1 +1,1 @@
-"""Evaluation protocols: records in, pieces of the summary out. Nothing here scores anything."""
+"""Records in, results out."""

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
 
-from robustrank import stats
-from robustrank.config import AuditSpec
-from robustrank.interfaces import Attack
-from robustrank.store import Record
-from robustrank.summary import AgainstControl, AttackResult, WorstCase
-from robustrank.types import Estimate, Operation
-from robustrank.verify import diff
+from robustrank.config.audit_file import AuditSpec
+from robustrank.core.interfaces import Attack
+from robustrank.core.types import Estimate, Operation
+from robustrank.perturbations.verify import diff
+from robustrank.results.summary import AgainstControl, AttackResult, WorstCase
+from robustrank.stats import intervals
+from robustrank.storage.journal import Record
 
 CUTOFFS = (1, 3, 5, 10)
 WORST_PER_ATTACK = 3
@@ -110,17 +110,19 @@ def _result(
         stratum=stratum,
         statuses=dict(sorted(Counter(r["status"] for r in group).items())),
         success={
-            key: stats.share([test(r) for r in group], clusters=clusters) for key, test in successes(group).items()
+            key: intervals.share([test(r) for r in group], clusters=clusters) for key, test in successes(group).items()
         },
-        boost=stats.mean([r["rank_before"] - r["rank_after"] for r in group], clusters=clusters, bounds=_span(group)),
-        harm=stats.mean([r["harm_before"] - r["harm_after"] for r in group], clusters=clusters, bounds=(-1, 1)),
-        calls=stats.mean([r["calls"] for r in group], clusters=clusters),
-        edits=stats.mean([r["edits"] for r in group], clusters=clusters),
-        similarity=stats.mean([s for s, _ in similar], clusters=[q for _, q in similar], bounds=(-1, 1))
+        boost=intervals.mean(
+            [r["rank_before"] - r["rank_after"] for r in group], clusters=clusters, bounds=_span(group)
+        ),
+        harm=intervals.mean([r["harm_before"] - r["harm_after"] for r in group], clusters=clusters, bounds=(-1, 1)),
+        calls=intervals.mean([r["calls"] for r in group], clusters=clusters),
+        edits=intervals.mean([r["edits"] for r in group], clusters=clusters),
+        similarity=intervals.mean([s for s, _ in similar], clusters=[q for _, q in similar], bounds=(-1, 1))
         if similar
         else None,
-        seconds=stats.mean([r["seconds"] for r in group], clusters=clusters),
-        judged=stats.mean([r["judged_after"] for r in group], clusters=clusters, bounds=(0, 1))
+        seconds=intervals.mean([r["seconds"] for r in group], clusters=clusters),
+        judged=intervals.mean([r["judged_after"] for r in group], clusters=clusters, bounds=(0, 1))
         if all("judged_after" in r for r in group)
         else None,
         collection=group[0]["collection"],
@@ -153,7 +155,7 @@ def _quality(group: Sequence[Record]) -> dict[str, Estimate]:
     names = list(dict.fromkeys(name for r in group for name in r.get("quality", {})))
     measured = {name: [r for r in group if name in r.get("quality", {})] for name in names}
     return {
-        name: stats.mean(
+        name: intervals.mean(
             [r["quality"][name] for r in some],
             clusters=[r["query_id"] for r in some],
             bounds=(0, 1) if name.startswith("detected") else (-1, 1),
@@ -191,7 +193,7 @@ def _against_controls(
                 paired = _paired(result, groups, control.attack)
                 if paired is not None:
                     found.append((index, control.attack, paired))
-    corrected = stats.holm([p for _, _, (_, p) in found])
+    corrected = intervals.holm([p for _, _, (_, p) in found])
     filled = list(results)
     for (index, control_name, (difference, p)), holm in zip(found, corrected, strict=True):
         old = filled[index]
@@ -211,7 +213,7 @@ def _paired(
     if len(common) < 2:
         return None
     test = successes([ours[case] for case in common])[lead(result)]
-    return stats.paired(
+    return intervals.paired(
         [float(test(ours[case])) for case in common],
         [float(test(theirs[case])) for case in common],
         clusters=[query_id for query_id, _ in common],

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from robustrank.attacked import AttackedCase, Cases, Change, Fall, Proof
-from robustrank.interfaces import Attack
-from robustrank.plain import revive
+from robustrank.core.interfaces import Attack
+from robustrank.core.types import AttackSet
+from robustrank.perturbations.verify import diff
 from robustrank.protocols.adversarial import leading, successes
-from robustrank.store import Record
-from robustrank.types import AttackSet
-from robustrank.verify import diff
+from robustrank.results.attack_cases import AttackedCase, Cases, Change, Fall, Proof
+from robustrank.storage.journal import Record
+from robustrank.storage.structure import revive
 
 KEY = 16
 """Characters of a record's key that stay: enough to tell a million cases apart."""

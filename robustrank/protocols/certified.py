@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from robustrank import stats
 from robustrank.certificates import allowed
-from robustrank.plain import revive
-from robustrank.store import Record
-from robustrank.summary import CertifiedResult
-from robustrank.text import words
-from robustrank.types import AttackSet, Certificate
+from robustrank.core.types import AttackSet, Certificate
+from robustrank.core.words import words
+from robustrank.results.summary import CertifiedResult
+from robustrank.stats import intervals
+from robustrank.storage.journal import Record
+from robustrank.storage.structure import revive
 
 
 def certificates(
@@ -45,7 +45,7 @@ def certificates(
                 k=k,
                 radius=radius,
                 edits=str(first.edits),
-                crq=stats.share(list(held.values())),
+                crq=intervals.share(list(held.values())),
                 alpha=first.alpha,
                 expected_false=first.alpha * len(held),
                 samples=first.samples,

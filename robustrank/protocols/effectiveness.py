@@ -8,10 +8,10 @@ from itertools import combinations
 
 import numpy as np
 
-from robustrank import stats
-from robustrank.protocols import holes
-from robustrank.store import Record
-from robustrank.summary import Comparison, Effectiveness
+from robustrank.protocols import unjudged
+from robustrank.results.summary import Comparison, Effectiveness
+from robustrank.stats import intervals
+from robustrank.storage.journal import Record
 
 Values = Mapping[tuple[str, str, str], Mapping[str, float]]
 """(ranker, collection, measure) to query id to value."""
@@ -44,7 +44,7 @@ def query_types(records: Sequence[Record]) -> dict[str, dict[str, list[str]]]:
 def effectiveness(records: Sequence[Record]) -> list[Effectiveness]:
     """Means over each collection, and over each of its query types where there are at least two."""
     lists = {(r["ranker"], r["collection"], r["query_id"]): r for r in records}
-    reaches = holes.reaches(records)
+    reaches = unjudged.reaches(records)
     types = query_types(records)
     found = []
     for (ranker, collection, measure), by_query in values(records).items():
@@ -62,11 +62,11 @@ def effectiveness(records: Sequence[Record]) -> list[Effectiveness]:
                     collection=collection,
                     measure=measure,
                     slice=name,
-                    mean=stats.mean(data, bounds=(0, 1)),
-                    judged=holes.judged(lists[ranker, collection, query_id] for query_id in present),
-                    holes=holes.reach_of(reaches.get((ranker, collection, measure), {}), present),
+                    mean=intervals.mean(data, bounds=(0, 1)),
+                    judged=unjudged.judged(lists[ranker, collection, query_id] for query_id in present),
+                    holes=unjudged.reach_of(reaches.get((ranker, collection, measure), {}), present),
                     deviation=float(np.std(data, ddof=1)) if len(data) > 1 else None,
-                    worst_decile=stats.worst_decile(data),
+                    worst_decile=intervals.worst_decile(data),
                     per_query={query_id: by_query[query_id] for query_id in present} if name is None else {},
                 )
             )
@@ -83,7 +83,7 @@ def comparisons(records: Sequence[Record], measure: str) -> list[Comparison]:
     found = [(a, b) for a, b in combinations(plain, 2) if a[1] == b[1]]
     found += [(key, key) for key, group in lists.items() if _defended(group)]
     results = [_compared(lists, a, b, measure) for a, b in found if len(set(lists[a]) & set(lists[b])) > 1]
-    corrected = stats.holm([each.p for each in results])
+    corrected = intervals.holm([each.p for each in results])
     return [replace(each, p_holm=holm) for each, holm in zip(results, corrected, strict=True)]
 
 
@@ -98,10 +98,10 @@ def _compared(
     base, queries = a == b, sorted(set(lists[a]) & set(lists[b]))
     ours, theirs = ({q: lists[key][q] for q in queries} for key in (a, b))
     other = "base_measures" if base else "measures"
-    difference, p = stats.paired(
+    difference, p = intervals.paired(
         [r["measures"][measure] for r in ours.values()], [r[other][measure] for r in theirs.values()]
     )
-    reach = holes.difference(ours, theirs, measure, base=base)
+    reach = unjudged.difference(ours, theirs, measure, base=base)
     return Comparison(
         a=a[0],
         b=f"{theirs[queries[0]]['base']} (same lists)" if base else b[0],
@@ -111,8 +111,8 @@ def _compared(
         p=p,
         p_holm=p,
         test="paired permutation of signs over queries, two-sided",
-        judged_a=holes.judged(ours.values()),
-        judged_b=holes.judged(theirs.values(), "base_judged" if base else "judged"),
+        judged_a=unjudged.judged(ours.values()),
+        judged_b=unjudged.judged(theirs.values(), "base_judged" if base else "judged"),
         holes=reach,
-        holes_could_flip=holes.could_flip(difference.value, reach),
+        holes_could_flip=unjudged.could_flip(difference.value, reach),
     )

@@ -13,10 +13,15 @@ from itertools import combinations
 
 import numpy as np
 
-from robustrank import measures, stats
-from robustrank.config import AuditSpec
-from robustrank.errors import ConfigError
-from robustrank.pool_results import (
+from robustrank.config.audit_file import AuditSpec
+from robustrank.config.tables import known
+from robustrank.core.errors import ConfigError
+from robustrank.core.types import Estimate, Range
+from robustrank.measures import effectiveness, leave_out, relevance_model
+from robustrank.measures.pool import Mask, Pool, Qrels, Runs, build
+from robustrank.measures.unjudged import Cut, Floats, bounds, condensed, cut, rbp
+from robustrank.protocols import unjudged as holes
+from robustrank.results.pooling import (
     Adjustment,
     Calibration,
     LeftOut,
@@ -26,13 +31,8 @@ from robustrank.pool_results import (
     PooledSystem,
     Pooling,
 )
-from robustrank.pools import filling, leave_out
-from robustrank.pools.holes import Cut, Floats, bounds, condensed, cut, rbp
-from robustrank.pools.pool import Mask, Pool, Qrels, Runs, build
-from robustrank.protocols import holes
-from robustrank.store import Record
-from robustrank.tables import known
-from robustrank.types import Estimate, Range
+from robustrank.stats import intervals
+from robustrank.storage.journal import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def analyse(runs: Runs, qrels: Qrels, question: Question) -> Pooling:
     """
     measure = checked(question, list(runs))
     pool = build(runs, qrels)
-    model = filling.fit(pool, pool.judged)
+    model = relevance_model.fit(pool, pool.judged)
     return Pooling(
         collection=question.collection,
         measure=question.measure,
@@ -185,7 +185,7 @@ def hole_range(
 
 
 def _systems(
-    pool: Pool, measure: Cut, question: Question, qrels: Qrels, model: filling.Model | None
+    pool: Pool, measure: Cut, question: Question, qrels: Qrels, model: relevance_model.Model | None
 ) -> list[PooledSystem]:
     values, judged = pool.values(measure, pool.judged), pool.judged_at(measure.k, pool.judged)
     unjudged = pool.contributed(question.depth).any(axis=0) & ~pool.judged
@@ -200,9 +200,9 @@ def _systems(
     for s, name in enumerate(pool.systems):
         lists = {query_id: pool.ranking(s, q) for q, query_id in enumerate(pool.queries)}
         short = {query_id: condensed(listed, qrels[query_id]) for query_id, listed in lists.items()}
-        plain = measures.per_query([question.measure], short, qrels, question.relevant)[question.measure]
-        bpref = measures.per_query(["Bpref"], lists, qrels, question.relevant)["Bpref"]
-        inferred = measures.per_query(["infAP"], lists, marked, question.relevant)["infAP"]
+        plain = effectiveness.per_query([question.measure], short, qrels, question.relevant)[question.measure]
+        bpref = effectiveness.per_query(["Bpref"], lists, qrels, question.relevant)["Bpref"]
+        inferred = effectiveness.per_query(["infAP"], lists, marked, question.relevant)["infAP"]
         patient = [rbp(lists[q], qrels[q], question.relevant) for q in pool.queries]
         found.append(
             PooledSystem(
@@ -222,19 +222,23 @@ def _systems(
     return found
 
 
-def _fill(pool: Pool, measure: Cut, judged: Mask, model: filling.Model | None, s: int) -> Range | None:
-    return None if model is None else filling.interval(filling.means(pool, measure, judged, model, [s])[:, 0])
+def _fill(pool: Pool, measure: Cut, judged: Mask, model: relevance_model.Model | None, s: int) -> Range | None:
+    return (
+        None
+        if model is None
+        else relevance_model.interval(relevance_model.means(pool, measure, judged, model, [s])[:, 0])
+    )
 
 
-def _pairs(pool: Pool, measure: Cut, model: filling.Model | None) -> list[PairHoles]:
+def _pairs(pool: Pool, measure: Cut, model: relevance_model.Model | None) -> list[PairHoles]:
     values = pool.values(measure, pool.judged)
     pairs = list(combinations(range(len(pool.systems)), 2))
-    tested = [stats.paired(list(values[a]), list(values[b])) for a, b in pairs]
-    corrected = stats.holm([p for _, p in tested])
+    tested = [intervals.paired(list(values[a]), list(values[b])) for a, b in pairs]
+    corrected = intervals.holm([p for _, p in tested])
     found = []
     for (a, b), (difference, _), p in zip(pairs, tested, corrected, strict=True):
         reach = hole_range(pool, measure, pool.judged, a, b)
-        drawn = None if model is None else filling.means(pool, measure, pool.judged, model, [a, b])
+        drawn = None if model is None else relevance_model.means(pool, measure, pool.judged, model, [a, b])
         ahead = None if drawn is None else (drawn[:, 0] - drawn[:, 1]) * np.sign(difference.value)
         found.append(
             PairHoles(
@@ -294,12 +298,12 @@ def _one_left_out(
     return LeftOutSystem(
         system=system,
         pooled=_mean(whole[s]),
-        change=stats.paired(list(values[s]), list(whole[s]))[0],
+        change=intervals.paired(list(values[s]), list(whole[s]))[0],
         rank=leave_out.ranks(whole)[s],
         rank_left_out=leave_out.ranks(values)[s],
         judged=_mean(pool.judged_at(measure.k, judged)[s]),
         holes=hole_range(pool, measure, judged, s, elsewhere=removed),
-        fill=_fill(pool, measure, judged, filling.fit(pool, judged), s),
+        fill=_fill(pool, measure, judged, relevance_model.fit(pool, judged), s),
         conclusions=conclusions,
     )
 
@@ -324,15 +328,15 @@ def _adjustments(pool: Pool, measure: Cut, depth: int) -> list[Adjustment]:
             pooled=float(whole[s].mean()),
             left_out=float(left[s].mean()),
             added=float(owed[s].mean()),
-            error=stats.paired(list(left[s]), list(whole[s]))[0],
-            adjusted_error=stats.paired(list(left[s] + owed[s]), list(whole[s]))[0],
+            error=intervals.paired(list(left[s]), list(whole[s]))[0],
+            adjusted_error=intervals.paired(list(left[s] + owed[s]), list(whole[s]))[0],
         )
         for s, system in enumerate(pool.systems)
     ]
 
 
 def _calibration(pool: Pool, relevant: int) -> Calibration | None:
-    found = filling.calibration(pool, pool.judged, relevant)
+    found = relevance_model.calibration(pool, pool.judged, relevant)
     return (
         None
         if found is None
@@ -341,4 +345,4 @@ def _calibration(pool: Pool, relevant: int) -> Calibration | None:
 
 
 def _mean(values: Sequence[float] | Floats) -> Estimate:
-    return stats.mean([float(value) for value in values], bounds=(0, 1))
+    return intervals.mean([float(value) for value in values], bounds=(0, 1))

@@ -1,1 +1,1 @@
-"""Rankers, one family a file; heavy libraries are imported only there, and only when a ranker is built."""
+"""Rankers, one family a file."""

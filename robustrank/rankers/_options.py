@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from robustrank.errors import PluginError
+from robustrank.core.errors import PluginError
 
 SHORTEST = 8
 """Word pieces: a pair has three special ones, and something should be left to read."""

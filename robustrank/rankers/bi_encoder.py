@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank import weights
-from robustrank.errors import ContractError, PluginError
+from robustrank.core.errors import ContractError, PluginError
+from robustrank.core.types import Document, Query, RankerCard, WordGradients
 from robustrank.rankers._options import require_fits, require_sizes
-from robustrank.types import Document, Query, RankerCard, WordGradients
+from robustrank.rankers.models import weights
 
 KEPT = 20_000
 """Embeddings a model keeps; at 384 dimensions about 30 MB."""
@@ -72,7 +72,7 @@ def _load(model: str, max_length: int, device: str, batch: int) -> _Encoder:
 
 class _Encoder:
     def __init__(self, name: str, max_length: int, device: str, batch: int) -> None:
-        from robustrank.rankers import torch_models
+        from robustrank.rankers.models import torch_models
 
         def loader() -> Any:
             from sentence_transformers import SentenceTransformer
@@ -122,7 +122,7 @@ class _Encoder:
         """Through the document's side, with the query's embedding held fixed."""
         import torch
 
-        from robustrank.rankers.gradients import word_gradients
+        from robustrank.rankers.models.gradients import word_gradients
 
         model, prompt = self._model, self.document_prompt
         target = torch.from_numpy(self.embed([query], self.query_prompt)[0].copy()).to(model.device)

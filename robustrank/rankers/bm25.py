@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from math import log
 
-from robustrank.errors import ContractError
-from robustrank.interfaces import Ranker
-from robustrank.retrieval import K1, B, analyze, analyzed
-from robustrank.types import Collection, Document, Query, RankerCard
+from robustrank.core.errors import ContractError
+from robustrank.core.interfaces import Ranker
+from robustrank.core.types import Collection, Document, Query, RankerCard
+from robustrank.retrieval.analysis import analyze, analyzed
+from robustrank.retrieval.first_stage import K1, B
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from robustrank.types import Document, Query, RankerCard
+from robustrank.core.types import Document, Query, RankerCard
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,12 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from robustrank import weights
-from robustrank.batching import by_length
-from robustrank.errors import PluginError
-from robustrank.rankers import first_token
+from robustrank.core.errors import PluginError
+from robustrank.core.types import Document, Query, RankerCard, WordGradients
 from robustrank.rankers._options import require_fits, require_sizes
-from robustrank.rankers.pairs import Encoded, PairTokenizer
-from robustrank.types import Document, Query, RankerCard, WordGradients
+from robustrank.rankers.models import first_token, weights
+from robustrank.rankers.models.batching import by_length
+from robustrank.rankers.models.pairs import Encoded, PairTokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +54,7 @@ class CrossEncoder:
 
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """Gradients of the logit; for the int8 model, those of its dequantised twin."""
-        from robustrank.rankers.gradients import word_gradients
+        from robustrank.rankers.models.gradients import word_gradients
 
         backend = self._backend
         model = backend.torch_model
@@ -89,7 +88,7 @@ class _Backend(Protocol):
 def _load(model: str, max_length: int, device: str, batch: int) -> _Backend:
     where = weights.resolve(model)
     if isinstance(where, Path) and (where / "model.onnx").is_file() and not (where / "config.json").is_file():
-        from robustrank.rankers.onnx_int8 import OnnxCrossEncoder
+        from robustrank.rankers.models.onnx_int8 import OnnxCrossEncoder
 
         return OnnxCrossEncoder(where, max_length)
     return _Transformers(model, str(where), max_length, device, batch)
@@ -99,7 +98,7 @@ class _Transformers:
     note = ""
 
     def __init__(self, name: str, where: str, max_length: int, device: str, batch: int) -> None:
-        from robustrank.rankers import torch_models
+        from robustrank.rankers.models import torch_models
 
         def loader() -> tuple[Any, Any, Any]:
             from transformers import AutoModelForSequenceClassification, AutoTokenizer

@@ -10,8 +10,8 @@ from importlib import import_module
 from inspect import getsource
 from typing import Any
 
-from robustrank.errors import ContractError, PluginError
-from robustrank.types import Document, Query, RankerCard
+from robustrank.core.errors import ContractError, PluginError
+from robustrank.core.types import Document, Query, RankerCard
 
 Scorer = Callable[[str, list[str]], Sequence[float]]
 

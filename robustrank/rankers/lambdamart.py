@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from robustrank import registry
-from robustrank.config import Plugin
-from robustrank.errors import ContractError, DataError, MissingExtra, PluginError
-from robustrank.interfaces import Ranker
+from robustrank.core import plugin_spec
+from robustrank.core.errors import ContractError, DataError, MissingExtra, PluginError
+from robustrank.core.interfaces import Ranker
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.types import Collection, Document, Query, RankerCard
+from robustrank.plugins import registry
 from robustrank.rankers.text_features import FEATURES, Statistics, features
-from robustrank.retrieval import first_stage
-from robustrank.types import Collection, Document, Query, RankerCard
+from robustrank.retrieval.first_stage import first_stage
 
 ROUNDS = 150
 
@@ -112,7 +113,7 @@ def _trained(ranker: LambdaMART) -> tuple[Any, str]:
 @lru_cache(maxsize=4)
 def _examples(train: str, depth: int) -> tuple[Any, Any, list[int], str]:
     """Features, grades and list lengths of a training collection; lists of one grade teach nothing."""
-    collection: Collection = registry.build("collection", registry.parse(train)).load()
+    collection: Collection = registry.build("collection", plugin_spec.parse(train)).load()
     statistics = Statistics.of(collection)
     stage = Plugin(use="candidates" if collection.candidates else "bm25")
     lists = first_stage(stage, collection, collection.queries, depth)

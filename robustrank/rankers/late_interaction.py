@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank import weights
-from robustrank.errors import MissingExtra, PluginError
+from robustrank.core.errors import MissingExtra, PluginError
+from robustrank.core.types import Document, Query, RankerCard
 from robustrank.rankers._options import require_fits, require_sizes
-from robustrank.types import Document, Query, RankerCard
+from robustrank.rankers.models import weights
 
 KEPT = 4_000
 """Texts a model keeps the states of; 128 pieces of 384 numbers each, about 800 MB at the most."""
@@ -154,7 +154,7 @@ def _onnx(folder: Path) -> tuple[Any, Any, bool, str, int]:
 
 
 def _torch(name: str, where: str, device: str) -> tuple[Any, Any, bool, str, int]:
-    from robustrank.rankers import torch_models
+    from robustrank.rankers.models import torch_models
 
     def loader() -> tuple[Any, Any]:
         from transformers import AutoModel, AutoTokenizer

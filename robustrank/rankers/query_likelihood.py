@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from math import log
 
-from robustrank.errors import ContractError, PluginError
-from robustrank.interfaces import Ranker
-from robustrank.retrieval import analyze, analyzed
-from robustrank.types import Collection, Document, Query, RankerCard
+from robustrank.core.errors import ContractError, PluginError
+from robustrank.core.interfaces import Ranker
+from robustrank.core.types import Collection, Document, Query, RankerCard
+from robustrank.retrieval.analysis import analyze, analyzed
 
 
 @dataclass(frozen=True, kw_only=True)

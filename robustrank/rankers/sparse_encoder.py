@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank import weights
-from robustrank.batching import by_length
+from robustrank.core.types import Document, Query, RankerCard
 from robustrank.rankers._options import require_fits, require_sizes
-from robustrank.types import Document, Query, RankerCard
+from robustrank.rankers.models import weights
+from robustrank.rankers.models.batching import by_length
 
 KEPT = 50_000
 """Texts a model keeps the weights of; some 200 words each, about 80 MB."""
@@ -70,7 +70,7 @@ def _load(model: str, max_length: int, device: str, batch: int) -> _Encoder:
 
 class _Encoder:
     def __init__(self, name: str, max_length: int, device: str, batch: int) -> None:
-        from robustrank.rankers import torch_models
+        from robustrank.rankers.models import torch_models
 
         def loader() -> tuple[Any, Any]:
             from transformers import AutoModelForMaskedLM, AutoTokenizer

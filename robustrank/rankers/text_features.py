@@ -14,8 +14,9 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.retrieval import K1, B, analyze, analyzed
-from robustrank.types import Collection
+from robustrank.core.types import Collection
+from robustrank.retrieval.analysis import analyze, analyzed
+from robustrank.retrieval.first_stage import K1, B
 
 FEATURES = (
     "bm25", "query_likelihood", "tf_idf", "matched", "matched_share", "matched_idf_share", "largest_tf", "mean_tf",

@@ -16,9 +16,9 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from robustrank.hostile import for_terminal
+from robustrank.core.escaping import for_terminal
+from robustrank.core.types import Estimate
 from robustrank.report.filters import number
-from robustrank.types import Estimate
 
 WIDTH, MARGIN, SCALE = 400, 10, 34
 """``SCALE`` is the room under the plot for its ticks and the axis's name."""

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from robustrank.protocols.adversarial import lead, strongest
 from robustrank.report.canvas import ATTACK, BAND, LINES, MUTED, RULE, Canvas, settings, style
 from robustrank.report.filters import figure
-from robustrank.summary import AttackResult, CertifiedResult, Effectiveness, Shift, Summary
+from robustrank.results.summary import AttackResult, CertifiedResult, Effectiveness, Shift, Summary
 
 BINS = 20
 """Bars of a chart of per-query values."""

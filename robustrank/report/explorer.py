@@ -2,7 +2,7 @@
 
 A column holds each value once and then numbers, because rankers, texts and moves repeat. The JSON is ASCII and without
 ``<``, ``>`` and ``&``, so that nothing in it can end the element that holds it. Which characters must not be shown as
-they are is decided here, by :mod:`robustrank.hostile`, and sent along.
+they are is decided here, by :mod:`robustrank.core.escaping`, and sent along.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from robustrank.attacked import AttackedCase
-from robustrank.hostile import label, reveal
-from robustrank.store import digest
-from robustrank.summary import Summary
+from robustrank.core.escaping import label, reveal
+from robustrank.results.attack_cases import AttackedCase
+from robustrank.results.summary import Summary
+from robustrank.storage.hashing import digest
 
 _COLUMNS = (
     "key", "ranker", "attack", "collection", "stratum", "status", "error", "query_id", "query", "doc_id", "document",

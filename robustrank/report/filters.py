@@ -9,8 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from robustrank.hostile import reveal, visible
-from robustrank.types import Estimate
+from robustrank.core.escaping import reveal, visible
+from robustrank.core.types import Estimate
 
 MISSING = "not measured"
 

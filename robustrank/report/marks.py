@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from robustrank.errors import DataError
-from robustrank.hostile import visible
+from robustrank.core.errors import DataError
+from robustrank.core.escaping import visible
 
 KINDS = ("accepted risk", "false positive", "to fix")
 LONGEST = 2000

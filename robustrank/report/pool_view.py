@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robustrank.pool_results import LeftOut, Pooling
-from robustrank.summary import Summary
-from robustrank.types import Estimate, Range
+from robustrank.core.types import Estimate, Range
+from robustrank.results.pooling import LeftOut, Pooling
+from robustrank.results.summary import Summary
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The cases as CSV, for spreadsheets and notebooks: one line a case, with its review mark.
 
 Texts may be an attacker's. What cannot be seen is shown by its code point, every text stays on one line, and no cell
-begins like a formula (:func:`robustrank.hostile.for_csv`).
+begins like a formula (:func:`robustrank.core.escaping.for_csv`).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from robustrank.attacked import AttackedCase
-from robustrank.hostile import for_csv, for_terminal
+from robustrank.core.escaping import for_csv, for_terminal
 from robustrank.report.marks import Marks
-from robustrank.store import replace
-from robustrank.summary import Summary
+from robustrank.results.attack_cases import AttackedCase
+from robustrank.results.summary import Summary
+from robustrank.storage.files import replace
 
 _PLAIN = (
     "key", "ranker", "attack", "collection", "stratum", "status", "error", "query_id", "doc_id", "rank_before",

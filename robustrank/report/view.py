@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from robustrank.core.types import Estimate
 from robustrank.protocols.adversarial import lead, strongest
 from robustrank.report.filters import number
-from robustrank.summary import (
+from robustrank.results.summary import (
     AgainstControl,
     AttackResult,
     CertifiedResult,
@@ -20,7 +21,6 @@ from robustrank.summary import (
     Summary,
     WorstCase,
 )
-from robustrank.types import Estimate
 
 KEEP = 14
 """Words of unchanged text shown on each side of a change; longer stretches between are counted, not shown."""

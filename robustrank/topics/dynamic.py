@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from robustrank.oracle import MeteredRanker
-from robustrank.text import words
+from robustrank.core.types import Document
+from robustrank.core.words import words
+from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.topics import edits, victim
 from robustrank.topics.scene import Role, Scene
 from robustrank.topics.types import Edits, TopicAttack
 from robustrank.topics.victim import RankedList
-from robustrank.types import Document
 
 ADDED = 10
 """Documents that join each list."""

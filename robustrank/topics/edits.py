@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import whitespace
 
-from robustrank.substitutes import SubstituteTable
-from robustrank.text import gaps, match_case, words
+from robustrank.core.words import gaps, match_case, words
+from robustrank.perturbations.substitutes import SubstituteTable
 from robustrank.topics.types import Edits, TopicBudget
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from robustrank.errors import ConfigError, DataError, MissingExtra
-from robustrank.interfaces import Variation
-from robustrank.store import digest
+from robustrank.core.errors import ConfigError, DataError, MissingExtra
+from robustrank.core.interfaces import Variation
+from robustrank.core.types import Collection, Query
+from robustrank.storage.hashing import digest
 from robustrank.topics.types import TopicGroup
-from robustrank.types import Collection, Query
 
 
 def given(path: Path | str, collection: Collection) -> list[TopicGroup]:

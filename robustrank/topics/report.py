@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from robustrank import store
-from robustrank.hostile import visible
+from robustrank.core.escaping import visible
+from robustrank.storage import files
 from robustrank.topics import curves
 from robustrank.topics.metrics import SHARES
 from robustrank.topics.results import TOP
@@ -16,11 +16,11 @@ from robustrank.topics.results import TOP
 
 def write(found: dict[str, Any], where: Path) -> None:
     """``summary.json``, ``report.md`` and the figures it shows."""
-    store.replace(where / "summary.json", json.dumps(found, indent=1) + "\n")
+    files.replace(where / "summary.json", json.dumps(found, indent=1) + "\n")
     figures = curves.draw(found)
     for name, svg in figures.items():
-        store.replace(where / name, svg)
-    store.replace(where / "report.md", report(found, sorted(figures)))
+        files.replace(where / name, svg)
+    files.replace(where / "report.md", report(found, sorted(figures)))
 
 
 def report(found: dict[str, Any], figures: Sequence[str] = ()) -> str:

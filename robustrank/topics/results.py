@@ -7,12 +7,12 @@ from dataclasses import asdict
 from math import exp, log
 from typing import Any
 
-from robustrank import stats
-from robustrank.store import Record
+from robustrank.core.types import Estimate
+from robustrank.stats import intervals
+from robustrank.storage.journal import Record
 from robustrank.topics.dynamic import held_out_boosts
 from robustrank.topics.metrics import SHARES, Outcome
 from robustrank.topics.scene import Scene
-from robustrank.types import Estimate
 
 TOP = 10
 EXAMPLES = 3
@@ -72,14 +72,14 @@ def _row(ranker: str, attack: str, group: Sequence[Record]) -> dict[str, Any]:
     figures: dict[str, Estimate | None] = {}
     for side in ("attack", "held_out"):
         found = [outcome(record, side) for record in group]
-        figures[f"{side} boost"] = stats.mean([o.mean_boost for o in found], clusters=units)
-        figures[f"{side} worst boost"] = stats.mean([float(o.worst_boost) for o in found], clusters=units)
+        figures[f"{side} boost"] = intervals.mean([o.mean_boost for o in found], clusters=units)
+        figures[f"{side} worst boost"] = intervals.mean([float(o.worst_boost) for o in found], clusters=units)
         for share in SHARES:
             label = f"{side} QSR@{share:.0%}"
-            figures[label] = stats.share([o.succeeds(share) for o in found], clusters=units)
-            figures[f"{label} in top {TOP}"] = stats.share([o.succeeds(share, TOP) for o in found], clusters=units)
+            figures[label] = intervals.share([o.succeeds(share) for o in found], clusters=units)
+            figures[f"{label} in top {TOP}"] = intervals.share([o.succeeds(share, TOP) for o in found], clusters=units)
     for name in ("lists", "substitutions", "insertions", "texts_scored", "planning_seconds"):
-        figures[name] = stats.mean([float(record[name]) for record in group], clusters=units)
+        figures[name] = intervals.mean([float(record[name]) for record in group], clusters=units)
     for name in ("similarity", "agreement"):
         figures[name] = _known(units, [record[name] for record in group])
     for name in sorted({name for record in group for name in record["quality"]}):
@@ -117,7 +117,7 @@ def _answered(group: Sequence[Record]) -> list[tuple[float, float]]:
 def _known(units: Sequence[str], values: Sequence[float | None]) -> Estimate | None:
     """Mean of the values there are."""
     known = [(value, unit) for value, unit in zip(values, units, strict=True) if value is not None]
-    return stats.mean([value for value, _ in known], clusters=[unit for _, unit in known]) if known else None
+    return intervals.mean([value for value, _ in known], clusters=[unit for _, unit in known]) if known else None
 
 
 def _pairs(by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], attacks: Sequence[str]) -> Iterator[_Pair]:
@@ -181,9 +181,9 @@ def _family(
             )
             name = "boost" if share is None else f"QSR@{share:.0%}" + (f" in top {k}" if k else "")
             bounds = (-1e3, 1e3) if share is None else (-1.0, 1.0)
-            result = stats.paired(a, b, clusters=[record["topic"] for record in ours], bounds=bounds)
+            result = intervals.paired(a, b, clusters=[record["topic"] for record in ours], bounds=bounds)
             found.append(({**head, "n": len(ours), "family": number, "figure": f"held_out {name}"}, result))
-    corrected = stats.holm([p for _, (_, p) in found])
+    corrected = intervals.holm([p for _, (_, p) in found])
     return [
         {**head, "difference": difference._asdict(), "p": p, "p_holm": holm}
         for (head, (difference, p)), holm in zip(found, corrected, strict=True)
@@ -200,7 +200,7 @@ def _costs(
             spent = [(a["topic"], a[what], b[what]) for a, b in zip(ours, theirs, strict=True)]
             if all(min(mine, other) > 0 for _, mine, other in spent):
                 logs = [log(other / mine) for _, mine, other in spent]
-                ratio = stats.mean(logs, clusters=[topic for topic, _, _ in spent])
+                ratio = intervals.mean(logs, clusters=[topic for topic, _, _ in spent])
                 times = ratio._replace(value=exp(ratio.value), low=exp(ratio.low), high=exp(ratio.high))
                 found.append({**head, "what": what, "times": times._asdict()})
     return found
@@ -213,7 +213,7 @@ def _curve(group: Sequence[Record]) -> dict[str, Any]:
     curves: dict[str, Any] = {"events": names, "documents": len(group)}
     for what in ("kept", "reacted"):
         values = [held_out_boosts(record["events"], what) for record in group]
-        curves[what] = [stats.mean([row[i] for row in values], clusters=units)._asdict() for i in range(len(names))]
+        curves[what] = [intervals.mean([row[i] for row in values], clusters=units)._asdict() for i in range(len(names))]
     lists = [[event["lists"] for event in record["events"]] for record in group]
     curves["lists"] = [sum(row[i] for row in lists) / len(lists) for i in range(len(names))]
     return curves

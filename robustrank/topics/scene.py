@@ -8,17 +8,17 @@ from functools import cached_property
 from random import Random
 from statistics import median
 
-from robustrank import registry
-from robustrank.config import Plugin
-from robustrank.errors import DataError
-from robustrank.interfaces import CollectionLoader, CollectionRanker
-from robustrank.oracle import MeteredRanker
-from robustrank.retrieval import first_stage
+from robustrank.core.errors import DataError
+from robustrank.core.interfaces import CollectionLoader, CollectionRanker
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.types import Collection, Document, Query
+from robustrank.perturbations.oracle import MeteredRanker
+from robustrank.plugins import registry
+from robustrank.retrieval.first_stage import first_stage
 from robustrank.topics import groups, victim
 from robustrank.topics.spec import TopicSpec
 from robustrank.topics.types import Practice, TopicCase, TopicGroup
 from robustrank.topics.victim import RankedList
-from robustrank.types import Collection, Document, Query
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from robustrank.config import Plugin, Reader
-from robustrank.errors import ConfigError
-from robustrank.tables import read, toml
+from robustrank.config.audit_file import Reader
+from robustrank.config.tables import read, toml
+from robustrank.core.errors import ConfigError
+from robustrank.core.plugin_spec import Plugin
 from robustrank.topics.types import TopicBudget
 
 

@@ -10,22 +10,24 @@ from random import Random
 from time import perf_counter, process_time
 from typing import Any
 
-from robustrank import registry, store
-from robustrank.config import Plugin
-from robustrank.errors import MissingExtra, OracleError
-from robustrank.oracle import MeteredRanker
-from robustrank.progress import Progress
-from robustrank.quality import quality
-from robustrank.store import Journal, Record, digest
-from robustrank.substitutes import load as load_table
-from robustrank.text import UNIT
+from robustrank.core.errors import MissingExtra, OracleError
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.progress import Progress
+from robustrank.core.types import Document, Query
+from robustrank.core.words import UNIT
+from robustrank.perturbations.oracle import MeteredRanker
+from robustrank.perturbations.quality import quality
+from robustrank.perturbations.substitutes import load as load_table
+from robustrank.plugins import registry
+from robustrank.storage import journal as store
+from robustrank.storage.hashing import digest
+from robustrank.storage.journal import Journal, Record
 from robustrank.topics import dynamic, edits, victim
 from robustrank.topics.report import write
 from robustrank.topics.results import summarise
 from robustrank.topics.scene import Role, Scene, clean_lists, open_scene, roles
 from robustrank.topics.spec import NamedPlugin, TopicSpec
 from robustrank.topics.types import Guesser, Learner, Reckoner, TopicAttack, TopicCase
-from robustrank.types import Document, Query
 
 
 def folder(spec: TopicSpec, root: Path) -> Path:

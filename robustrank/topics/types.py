@@ -8,8 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from robustrank.progress import Progress
-from robustrank.types import Document, Query
+from robustrank.core.progress import Progress
+from robustrank.core.types import Document, Query
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ class TopicAttack(Protocol):
 
     @property
     def substitutes(self) -> str:
-        """The table of words it substitutes from (:func:`robustrank.substitutes.load`)."""
+        """The table of words it substitutes from (:func:`robustrank.perturbations.substitutes.load`)."""
 
     def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
         """The document's new text."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import process_time
 
-from robustrank.errors import BudgetExhausted
-from robustrank.oracle import MeteredRanker
-from robustrank.ranking import order, rank_of
+from robustrank.core.errors import BudgetExhausted
+from robustrank.core.ranking import order, rank_of
+from robustrank.core.types import Document, Query
+from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.topics.types import TopicBudget, TopicCase
-from robustrank.types import Document, Query
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from robustrank.errors import MissingExtra
+from robustrank.core.errors import MissingExtra
 
 
 def adapted(model: Any, rank: int) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from robustrank.rankers.pairs import PairTokenizer
+from robustrank.rankers.models.pairs import PairTokenizer
 
 WINDOW = 64
 """Batches that are sorted by length together: enough to save most padding, few enough to keep the order random."""

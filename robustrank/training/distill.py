@@ -10,13 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from robustrank import registry, smoothing, weights
-from robustrank.config import Plugin
-from robustrank.errors import MissingExtra, PluginError
-from robustrank.progress import Progress
-from robustrank.rankers import onnx_int8, torch_models
-from robustrank.rankers.pairs import PairTokenizer
-from robustrank.store import digest
+from robustrank.certificates import smoothing
+from robustrank.core.errors import MissingExtra, PluginError
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.progress import Progress
+from robustrank.plugins import registry
+from robustrank.rankers.models import onnx_int8, torch_models, weights
+from robustrank.rankers.models.pairs import PairTokenizer
+from robustrank.storage.hashing import digest
 from robustrank.training import adapters, from_labels, groups, losses
 from robustrank.training.batches import Example, encode, tokenizer_of
 from robustrank.training.from_labels import Ready

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from robustrank.progress import Progress
-from robustrank.rankers.pairs import PairTokenizer
-from robustrank.store import digest
+from robustrank.core.progress import Progress
+from robustrank.rankers.models.pairs import PairTokenizer
+from robustrank.storage.hashing import digest
 from robustrank.training import coupled, judged, losses
 from robustrank.training.batches import Example, encode
 from robustrank.training.coupled import CoupledObjective

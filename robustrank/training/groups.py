@@ -9,14 +9,15 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from robustrank.collections import files, trec
+from robustrank.collections import lines, trec
 from robustrank.collections.beir import Beir
-from robustrank.config import Plugin
-from robustrank.retrieval import analyze, first_stage
-from robustrank.store import digest
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.types import Collection, Document, Query
+from robustrank.retrieval.analysis import analyze
+from robustrank.retrieval.first_stage import first_stage
+from robustrank.storage.hashing import digest
 from robustrank.training import invented
 from robustrank.training.spec import STRATA, SourceSpec, StageSpec
-from robustrank.types import Collection, Document, Query
 
 
 class Group(NamedTuple):
@@ -79,8 +80,8 @@ def _documents(folder: Path, *, titles: bool) -> dict[str, Document]:
     plain, zipped = folder / "corpus.jsonl", folder / "corpus.jsonl.gz"
     path = zipped if zipped.is_file() else plain
     found = {}
-    for line, value in files.objects(path):
-        doc_id, text = (files.field(value, name, path, line) for name in ("_id", "text"))
+    for line, value in lines.objects(path):
+        doc_id, text = (lines.field(value, name, path, line) for name in ("_id", "text"))
         title = value.get("title", "") if titles else ""
         found[doc_id] = Document(doc_id, f"{title} {text}".strip())
     return found

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from random import Random
 
-from robustrank.retrieval import analyze
+from robustrank.retrieval.analysis import analyze
 
 _QUESTION = re.compile(
     r"\b(?:what|how|who|when|where|why|which|is|are|does|do|can|did)\b[^.!?:;]{10,100}\?", re.IGNORECASE

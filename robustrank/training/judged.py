@@ -9,13 +9,13 @@ from random import Random
 from typing import NamedTuple
 
 from robustrank.collections.beir import Beir
-from robustrank.interfaces import Ranker
+from robustrank.core.interfaces import Ranker
+from robustrank.core.types import Collection, Document, Query
 from robustrank.rankers.bm25 import BM25
-from robustrank.retrieval import first_stage
+from robustrank.retrieval.first_stage import first_stage
 from robustrank.training.groups import keys
 from robustrank.training.judged_spec import FilterSpec, JudgedSpec, JudgedStageSpec
 from robustrank.training.teacher import CachedTeacher
-from robustrank.types import Collection, Document, Query
 
 DEPTH = 100
 """Ranks of an evidence retriever that are told apart; all beyond are one."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from robustrank.config import Plugin, Reader
-from robustrank.errors import ConfigError
+from robustrank.config.audit_file import Reader
+from robustrank.core.errors import ConfigError
+from robustrank.core.plugin_spec import Plugin
 from robustrank.training.coupled import Coupling
 from robustrank.training.trainer import Schedule
 

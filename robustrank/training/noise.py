@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robustrank.rankers.pairs import PairTokenizer
-from robustrank.smoothing import Smoothing
+from robustrank.certificates.smoothing import Smoothing
+from robustrank.rankers.models.pairs import PairTokenizer
 from robustrank.training.batches import Example, encode
 from robustrank.training.groups import Group
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from robustrank.config import Plugin, Reader
-from robustrank.errors import ConfigError
-from robustrank.smoothing import LAWS
-from robustrank.tables import read, toml
+from robustrank.certificates.smoothing import LAWS
+from robustrank.config.audit_file import Reader
+from robustrank.config.tables import read, toml
+from robustrank.core.errors import ConfigError
+from robustrank.core.plugin_spec import Plugin
 from robustrank.training.judged_spec import JudgedStageSpec, read_stage
 from robustrank.training.trainer import Schedule
 

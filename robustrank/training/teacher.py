@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from robustrank.errors import PluginError
-from robustrank.interfaces import Ranker
-from robustrank.ranking import checked_scores
-from robustrank.types import Document, Query
+from robustrank.core.errors import PluginError
+from robustrank.core.interfaces import Ranker
+from robustrank.core.ranking import checked_scores
+from robustrank.core.types import Document, Query
 
 
 class CachedTeacher:

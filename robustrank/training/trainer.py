@@ -11,9 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from robustrank.errors import PluginError
-from robustrank.progress import Progress
-from robustrank.rankers import first_token
+from robustrank.core.errors import PluginError
+from robustrank.core.progress import Progress
+from robustrank.rankers.models import first_token
 from robustrank.training.batches import Batch, Example, collate, plan
 
 Loss = Callable[[Any, Any], Any]

@@ -9,17 +9,19 @@ from random import Random
 
 import pytest
 
-from robustrank import audit, config, store
-from robustrank.interfaces import Attack
-from robustrank.oracle import MeteredOracle, MeteredRanker
+from robustrank.audit import run as audit
+from robustrank.config import audit_file
+from robustrank.core.interfaces import Attack
+from robustrank.core.types import Budget
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
+from robustrank.perturbations.verify import verify
+from robustrank.storage import journal
 from robustrank.testing import WordWeights, make_case
-from robustrank.types import Budget
-from robustrank.verify import verify
-from robustrank_attacks.greedy_substitution import GreedySubstitution
-from robustrank_attacks.list_transfer import ListTransfer
-from robustrank_attacks.prada import Prada
-from robustrank_attacks.random_edits import RandomEdits
-from robustrank_attacks.word_substitution import WordSubstitution
+from robustrank_attacks.substitution.greedy_substitution import GreedySubstitution
+from robustrank_attacks.substitution.list_transfer import ListTransfer
+from robustrank_attacks.substitution.prada import Prada
+from robustrank_attacks.substitution.random_edits import RandomEdits
+from robustrank_attacks.substitution.word_substitution import WordSubstitution
 
 ODD = {
     "empty": "",
@@ -103,8 +105,8 @@ def test_a_victim_that_fails_on_attacked_texts_is_an_error_with_a_reason_and_the
     importlib.invalidate_caches()
     monkeypatch.delitem(importlib.import_module("sys").modules, "odd_victim", raising=False)
     where = tmp_path / "audit"
-    summary = audit.run(config.parse(AUDIT.replace("FOLDER", str(tmp_path))), where)
-    records = [r for r in store.read(where).values() if r["kind"] == "attack"]
+    summary = audit.run(audit_file.parse(AUDIT.replace("FOLDER", str(tmp_path))), where)
+    records = [r for r in journal.read(where).values() if r["kind"] == "attack"]
     failed = [r for r in records if r["status"] == "error"]
     assert failed
     assert all(reason in r["error"] for r in failed)

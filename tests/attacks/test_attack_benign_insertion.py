@@ -6,14 +6,14 @@ from random import Random
 
 import pytest
 
-from robustrank.oracle import MeteredOracle, MeteredRanker
+from robustrank.core.types import Budget, Perturbation
+from robustrank.core.words import words
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
+from robustrank.perturbations.verify import verify
 from robustrank.testing import WordWeights, check_attack, make_case
-from robustrank.text import words
-from robustrank.types import Budget, Perturbation
-from robustrank.verify import verify
-from robustrank_attacks._insertion import Place
-from robustrank_attacks.benign_insertion import BenignInsertion, neutral_sentences
-from robustrank_attacks.query_injection import QueryInjection
+from robustrank_attacks.insertion._insertion import Place
+from robustrank_attacks.insertion.benign_insertion import BenignInsertion, neutral_sentences
+from robustrank_attacks.insertion.query_injection import QueryInjection
 
 RANKER = MeteredRanker(WordWeights())
 TEXTS = ["fox fox fox red", "A dog, a cat; and (one) more."]

@@ -11,17 +11,18 @@ from typing import Any
 
 import pytest
 
-from robustrank import registry, substitute_sets
-from robustrank.config import Plugin
-from robustrank.errors import DataError, PluginError
-from robustrank.oracle import MeteredOracle, MeteredRanker
-from robustrank.substitutes import load
+from robustrank.core.errors import DataError, PluginError
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.types import Budget, Case, Document
+from robustrank.core.words import substitute
+from robustrank.perturbations import contextual_substitutes
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
+from robustrank.perturbations.substitutes import load
+from robustrank.perturbations.verify import verify
+from robustrank.plugins import registry
 from robustrank.testing import WordWeights, check_attack, make_case
-from robustrank.text import substitute
-from robustrank.types import Budget, Case, Document
-from robustrank.verify import verify
-from robustrank_attacks.greedy_substitution import GreedySubstitution, textfooler
-from robustrank_attacks.word_substitution import hotflip
+from robustrank_attacks.substitution.greedy_substitution import GreedySubstitution, textfooler
+from robustrank_attacks.substitution.word_substitution import hotflip
 
 LETTERS = "abcdef"
 TEXT = "A0 x, b0 c0 (d0) y e0 f0; a0."
@@ -114,23 +115,23 @@ def test_hotflip_puts_the_best_word_of_the_list_everywhere() -> None:
 @needs_model
 def test_a_masked_language_model_names_words_for_their_place_and_can_be_intersected() -> None:
     text = "The doctor said that diabetes can damage the eyes and the kidneys."
-    mlm = substitute_sets.load("mlm:splade-tiny-msmarco@30")
+    mlm = contextual_substitutes.load("mlm:splade-tiny-msmarco@30")
     found = mlm.within(text)
     assert found
     assert found == mlm.within(text)
     assert all(word == word.lower() for others in found.values() for word in others)
-    both = substitute_sets.load("mlm:splade-tiny-msmarco@30 & wordnet")
+    both = contextual_substitutes.load("mlm:splade-tiny-msmarco@30 & wordnet")
     assert all(set(others) <= set(found[at]) for at, others in both.within(text).items())
-    assert len({mlm.digest, both.digest, substitute_sets.load("mlm:splade-tiny-msmarco@10").digest}) == 3
+    assert len({mlm.digest, both.digest, contextual_substitutes.load("mlm:splade-tiny-msmarco@10").digest}) == 3
     with pytest.raises(DataError, match="not a number of candidates"):
-        substitute_sets.load("mlm:splade-tiny-msmarco@many")
+        contextual_substitutes.load("mlm:splade-tiny-msmarco@many")
 
 
 @needs_model
 def test_bert_attack_is_verified_against_the_model_itself() -> None:
     plugin = registry.build("attack", Plugin(use="bert_attack", params={"top": 10}))
     text = "The doctor said that diabetes can damage the eyes and the kidneys."
-    likeliest = substitute_sets.load(plugin.substitutes).within(text)
+    likeliest = contextual_substitutes.load(plugin.substitutes).within(text)
     ranker = WordWeights(weights={others[0]: 1.0 for others in likeliest.values()})
     case = make_case(ranker, "query", [text, "query query query query query"], 0, goal_rank=0)
     oracle = MeteredOracle(MeteredRanker(ranker), case, plugin.threat, Budget(edits=2))

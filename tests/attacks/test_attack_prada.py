@@ -10,14 +10,14 @@ from random import Random
 
 import pytest
 
-from robustrank.errors import AccessDenied, PluginError
-from robustrank.oracle import MeteredOracle, MeteredRanker
-from robustrank.substitutes import load
+from robustrank.core.errors import AccessDenied, PluginError
+from robustrank.core.types import Access, Budget, Case, Document, Query, RankerCard, WordGradients
+from robustrank.core.words import substitute
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
+from robustrank.perturbations.substitutes import load
+from robustrank.perturbations.verify import verify
 from robustrank.testing import WordWeights, check_attack, make_case
-from robustrank.text import substitute
-from robustrank.types import Access, Budget, Case, Document, Query, RankerCard, WordGradients
-from robustrank.verify import verify
-from robustrank_attacks.prada import Prada
+from robustrank_attacks.substitution.prada import Prada
 
 LETTERS = "abcdef"
 TEXT = "A0 x, b0 c0 (d0) y e0 f0; a0."

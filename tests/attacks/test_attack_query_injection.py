@@ -6,12 +6,12 @@ from random import Random
 
 import pytest
 
-from robustrank.errors import PluginError
-from robustrank.oracle import MeteredOracle, MeteredRanker
+from robustrank.core.errors import PluginError
+from robustrank.core.types import Budget, Case
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
 from robustrank.testing import WordWeights, check_attack, make_case
-from robustrank.types import Budget, Case
-from robustrank_attacks._insertion import Place
-from robustrank_attacks.query_injection import QueryInjection
+from robustrank_attacks.insertion._insertion import Place
+from robustrank_attacks.insertion.query_injection import QueryInjection
 
 RANKER = MeteredRanker(WordWeights())
 TEXTS = ["fox fox fox red", "red red fox", "fox", "A dog, a cat; and (one) more."]

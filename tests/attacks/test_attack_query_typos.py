@@ -8,13 +8,13 @@ from random import Random
 
 import pytest
 
-from robustrank.errors import PluginError
-from robustrank.oracle import MeteredOracle, MeteredRanker
+from robustrank.core.errors import PluginError
+from robustrank.core.types import Access, Budget, Case, Document, Perturbation, Query, RankerCard
+from robustrank.core.words import words
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
+from robustrank.perturbations.verify import verify
 from robustrank.testing import WordWeights, check_attack, make_case
-from robustrank.text import words
-from robustrank.types import Access, Budget, Case, Document, Perturbation, Query, RankerCard
-from robustrank.verify import verify
-from robustrank_attacks.query_typos import KINDS, QueryTypos, keyboard_neighbours, misspellings
+from robustrank_attacks.queries.query_typos import KINDS, QueryTypos, keyboard_neighbours, misspellings
 
 RANKER = MeteredRanker(WordWeights())
 QUERY = "What is the Risk of diabetes, IL-2 and CRISPR?"

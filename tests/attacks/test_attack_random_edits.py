@@ -7,13 +7,13 @@ from random import Random
 
 import pytest
 
-from robustrank.errors import PluginError
-from robustrank.oracle import MeteredOracle, MeteredRanker
-from robustrank.substitutes import load
+from robustrank.core.errors import PluginError
+from robustrank.core.types import Budget
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
+from robustrank.perturbations.substitutes import load
+from robustrank.perturbations.verify import verify
 from robustrank.testing import WordWeights, check_attack, make_case
-from robustrank.types import Budget
-from robustrank.verify import verify
-from robustrank_attacks.random_edits import RandomEdits
+from robustrank_attacks.substitution.random_edits import RandomEdits
 
 RANKER = MeteredRanker(WordWeights())
 TEXT = "The doctor studied a large car and the illness of big cats."

@@ -10,15 +10,15 @@ from random import Random
 
 import pytest
 
-from robustrank.errors import MissingExtra, PluginError
-from robustrank.oracle import MeteredOracle, MeteredRanker
-from robustrank.substitutes import load
+from robustrank.core.errors import MissingExtra, PluginError
+from robustrank.core.types import Budget, Case, Document, Query
+from robustrank.core.words import substitute
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
+from robustrank.perturbations.substitutes import load
+from robustrank.perturbations.verify import verify
 from robustrank.testing import WordWeights, make_case
-from robustrank.text import substitute
-from robustrank.types import Budget, Case, Document, Query
-from robustrank.verify import verify
-from robustrank_attacks.textattack_recipe import TextAttackRecipe, as_classifier
-from robustrank_attacks.textattack_search import TextAttackSearch
+from robustrank_attacks.textattack.recipe import TextAttackRecipe, as_classifier
+from robustrank_attacks.textattack.search import TextAttackSearch
 
 needs_textattack = pytest.mark.skipif(
     find_spec("textattack") is None, reason="textattack is not installed (it wants an environment of its own)"

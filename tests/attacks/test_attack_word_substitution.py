@@ -11,18 +11,18 @@ from random import Random
 
 import pytest
 
-from robustrank.errors import AccessDenied, PluginError
-from robustrank.interfaces import Ranker
-from robustrank.oracle import MeteredOracle, MeteredRanker
+from robustrank.core.errors import AccessDenied, PluginError
+from robustrank.core.interfaces import Ranker
+from robustrank.core.types import Access, Budget, Case, Collection, Document, Perturbation, Query
+from robustrank.core.words import substitute
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
+from robustrank.perturbations.substitutes import load
+from robustrank.perturbations.verify import verify
 from robustrank.rankers.bm25 import BM25
 from robustrank.rankers.cross_encoder import CrossEncoder
-from robustrank.substitutes import load
 from robustrank.testing import WordWeights, check_attack, make_case
-from robustrank.text import substitute
-from robustrank.types import Access, Budget, Case, Collection, Document, Perturbation, Query
-from robustrank.verify import verify
-from robustrank_attacks.list_transfer import ListTransfer
-from robustrank_attacks.word_substitution import WordSubstitution
+from robustrank_attacks.substitution.list_transfer import ListTransfer
+from robustrank_attacks.substitution.word_substitution import WordSubstitution
 
 LETTERS = "abcdef"
 TEXT = "A0 x, b0 c0 (d0) y e0 f0; a0."

@@ -7,11 +7,11 @@ from random import Random
 
 import pytest
 
-from robustrank.errors import DataError, PluginError
-from robustrank.hostile import reveal
-from robustrank.types import Query, Variant
-from robustrank_attacks.given_variants import GivenVariants
-from robustrank_attacks.query_operations import OPERATIONS, QueryOperations
+from robustrank.core.errors import DataError, PluginError
+from robustrank.core.escaping import reveal
+from robustrank.core.types import Query, Variant
+from robustrank_attacks.queries.given_variants import GivenVariants
+from robustrank_attacks.queries.query_operations import OPERATIONS, QueryOperations
 
 QUERY = Query("1", "What is the définition of separate theorems?")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from robustrank import report
+from robustrank.report import html as report
 
 pytestmark = pytest.mark.browser
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from robustrank import report
-from robustrank.attacked import Proof
+from robustrank.report import html as report
 from robustrank.report import marks
+from robustrank.results.attack_cases import Proof
 
 pytestmark = pytest.mark.browser
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from robustrank import compare, comparison_page, leaderboard
-from robustrank import summary as summaries_
-from robustrank.summary import Summary
+from robustrank.judging import compare
+from robustrank.report import comparison as comparison_page
+from robustrank.report import leaderboard
+from robustrank.results import summary as summaries_
+from robustrank.results.summary import Summary
 
 pytestmark = pytest.mark.browser
 

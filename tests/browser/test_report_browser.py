@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from robustrank import report
-from robustrank.summary import Summary
+from robustrank.report import html as report
+from robustrank.results.summary import Summary
 
 pytestmark = pytest.mark.browser
 

@@ -9,16 +9,16 @@ from random import Random
 
 import pytest
 
-from robustrank.certificates import additive
-from robustrank.certificates.additive import worst_case
-from robustrank.errors import PluginError
+from robustrank.certificates import bm25_worst_case
+from robustrank.certificates.bm25_worst_case import worst_case
+from robustrank.core.errors import PluginError
+from robustrank.core.types import Document, Query, RankerCard
+from robustrank.core.words import substitute, words
+from robustrank.perturbations.substitutes import load
 from robustrank.rankers.bm25 import FittedBM25
 from robustrank.rankers.controls import Identity
-from robustrank.substitutes import load
 from robustrank.testing import check_defense
-from robustrank.text import substitute, words
-from robustrank.types import Document, Query, RankerCard
-from robustrank_defenses.exact_worst_case import ExactWorstCase
+from robustrank_defenses.certified.exact_worst_case import ExactWorstCase
 
 NAMES = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen", "owl-bat", "yak"]
 
@@ -66,7 +66,7 @@ def test_the_worst_case_is_that_of_enumeration_in_a_large_sweep(table: str) -> N
 
 
 def test_too_many_sums_give_a_bound_above_the_truth(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(additive, "STATES", 3)
+    monkeypatch.setattr(bm25_worst_case, "STATES", 3)
     rng = Random(3)
     for _ in range(60):
         ranker, query = bm25(rng), Query("q", " ".join(rng.choices(NAMES, k=3)))

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from robustrank.certificates import RULES, ScoreLaw, allowed
-from robustrank.errors import DataError, PluginError
-from robustrank.interfaces import Certifier, Ranker
-from robustrank.smoothing import Substitution
+from robustrank.certificates.smoothing import Substitution
+from robustrank.core.errors import DataError, PluginError
+from robustrank.core.interfaces import Certifier, Ranker
+from robustrank.core.types import Certificate, Document, Query, RankerCard
+from robustrank.core.words import substitute, words
 from robustrank.testing import check_defense
-from robustrank.text import substitute, words
-from robustrank.types import Certificate, Document, Query, RankerCard
-from robustrank_defenses.randomized_smoothing import RandomizedSmoothing, SmoothedRanker
+from robustrank_defenses.certified.randomized_smoothing import RandomizedSmoothing, SmoothedRanker
 
 QUERY = Query("q", "which one")
 

@@ -15,7 +15,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from robustrank import registry
+from robustrank.plugins import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

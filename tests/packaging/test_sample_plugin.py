@@ -50,7 +50,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def robustrank(site: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """The command line in a new process that sees the sample package."""
-    command = [sys.executable, "-c", "from robustrank.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from robustrank.cli.main import main; main()", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, check=False)
 

@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.progress import Progress
-from robustrank.text import words
+from robustrank.core.progress import Progress
+from robustrank.core.words import words
 from robustrank.topics import edits
 from robustrank.topics.types import Edits, Practice, TopicBudget, TopicCase, TopicOracle
 from robustrank_attacks._options import require_choice, require_positive
@@ -72,7 +72,7 @@ class TopicRL:
     on some of a topic's queries and is rewarded for the others, so that it learns which edits carry over.
 
     Args:
-        substitutes: The table of words (:func:`robustrank.substitutes.load`).
+        substitutes: The table of words (:func:`robustrank.perturbations.substitutes.load`).
         aggregation: Of the queries' utilities: ``"mean"``, ``"soft_min"`` or ``"share"``.
         naturalness: What a text loses for each unit of the logarithm of its perplexity ratio; a text's utility lies in
             [0, 1]. Needs the extra ``fluency``.
@@ -175,7 +175,7 @@ class TopicSearch:
             ``"beam"`` keeps the best four states, and tries only what promises most; ``"paired"`` is greedy for the one
             query nearest to the group's centre, as an attack on single queries is; ``"prada"`` is that with
             substitutions alone.
-        substitutes: The table of words (:func:`robustrank.substitutes.load`).
+        substitutes: The table of words (:func:`robustrank.perturbations.substitutes.load`).
     """
 
     search: Literal["greedy_sum", "beam", "paired", "prada"] = "greedy_sum"

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.substitutes import function_words, load
-from robustrank.text import match_case, words
+from robustrank.core.words import match_case, words
+from robustrank.perturbations.substitutes import function_words, load
 from robustrank.topics import edits
 from robustrank.topics.types import Edits, TopicBudget, TopicCase
 from robustrank_attacks.topic.surrogate import GroupSurrogate
@@ -114,7 +114,7 @@ class BoardOptions:
     """How large a board is.
 
     Args:
-        substitutes: The table of words (:func:`robustrank.substitutes.load`).
+        substitutes: The table of words (:func:`robustrank.perturbations.substitutes.load`).
         places: Substitutable words considered, those with the largest first-order gain.
         sentences: Places for triggers: the front, and the ends of sentences, at most so many together.
         words: Candidates a place.

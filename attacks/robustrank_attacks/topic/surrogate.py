@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank import weights
-from robustrank.batching import by_length
-from robustrank.errors import MissingExtra
-from robustrank.text import words
+from robustrank.core.errors import MissingExtra
+from robustrank.core.words import words
+from robustrank.rankers.models import weights
+from robustrank.rankers.models.batching import by_length
 from robustrank.topics.types import TopicCase
 
 Floats = NDArray[np.float64]

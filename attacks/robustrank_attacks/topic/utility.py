@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.errors import MissingExtra
-from robustrank.quality import PACKAGE, language_model
+from robustrank.core.errors import MissingExtra
+from robustrank.perturbations.quality import PACKAGE, language_model
 from robustrank.topics.types import TopicCase
 from robustrank_attacks._options import require_choice
 from robustrank_attacks.topic.surrogate import GroupSurrogate
@@ -70,7 +70,8 @@ class Utility:
 
 
 def strangeness(texts: Sequence[str], clean: str) -> Floats:
-    """Log ratio of each text's perplexity to the clean one's, under the trigram model of :mod:`robustrank.quality`.
+    """Log ratio of each text's perplexity to the clean one's, under the trigram model of
+    :mod:`robustrank.perturbations.quality`.
 
     Raises:
         MissingExtra: The model's package is not installed.

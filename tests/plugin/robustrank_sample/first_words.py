@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from robustrank.interfaces import Ranker
-from robustrank.text import words
-from robustrank.types import Document, Query, RankerCard
+from robustrank.core.interfaces import Ranker
+from robustrank.core.types import Document, Query, RankerCard
+from robustrank.core.words import words
 
 
 @dataclass(frozen=True, kw_only=True)

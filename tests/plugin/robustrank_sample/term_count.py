@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robustrank.text import words
-from robustrank.types import Document, Query, RankerCard
+from robustrank.core.types import Document, Query, RankerCard
+from robustrank.core.words import words
 
 
 @dataclass(frozen=True, kw_only=True)

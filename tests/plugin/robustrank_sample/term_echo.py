@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from robustrank.interfaces import Oracle
-from robustrank.text import words
-from robustrank.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
+from robustrank.core.interfaces import Oracle
+from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
+from robustrank.core.words import words
 
 
 @dataclass(frozen=True, kw_only=True)

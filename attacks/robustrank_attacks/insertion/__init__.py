@@ -1,0 +1,1 @@
+"""Attacks that put new words into a document."""

@@ -1,0 +1,60 @@
+"""Benign insertion: a control for injection attacks.
+
+Inserts as many words as the query injection would, but neutral ones: what a ranker does here, it does to any
+insertion of this length, and an injection attack earns only what it gets beyond that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from random import Random
+
+from robustrank.core.interfaces import Oracle
+from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
+from robustrank.core.words import words
+from robustrank.perturbations.substitutes import function_words
+from robustrank_attacks._options import require_choice, require_positive
+from robustrank_attacks.insertion._insertion import PLACES, Place, insert
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenignInsertion:
+    """Insert the first words of neutral sentences, as many as the query has.
+
+    Args:
+        place: As for ``query_injection``.
+        repeats: As for ``query_injection``.
+    """
+
+    place: Place = "start"
+    repeats: int = 1
+
+    def __post_init__(self) -> None:
+        require_choice("benign_insertion", "place", [self.place], PLACES)
+        require_positive("benign_insertion", "repeats", self.repeats)
+
+    @property
+    def threat(self) -> ThreatModel:
+        """Sees nothing of the ranker; inserts words into the document."""
+        return ThreatModel(
+            surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation=Operation.INSERT), control=True
+        )
+
+    def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
+        """The document with neutral words inserted, none of them a content word of the query."""
+        query = [word.text.lower() for word in words(case.query.text)]
+        content = set(query) - function_words()
+        wanted = len(query) * self.repeats
+        added: list[str] = []
+        while len(added) < wanted:
+            added += [word for word in rng.choice(neutral_sentences()) if word.lower() not in content]
+        return Perturbation(target=insert(case.target.text, added[:wanted][: oracle.budget.edits], self.place))
+
+
+@lru_cache(maxsize=1)
+def neutral_sentences() -> tuple[tuple[str, ...], ...]:
+    """The words of the neutral sentences."""
+    text = files("robustrank_attacks").joinpath("neutral_sentences.txt").read_text(encoding="utf-8")
+    return tuple(tuple(word.text for word in words(line)) for line in text.splitlines())

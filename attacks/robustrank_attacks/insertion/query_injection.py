@@ -1,0 +1,45 @@
+"""Query injection: put the query's words into the document.
+
+The oldest web spam, and the floor every ranker should be measured against: pasted in front, the query beats most
+published attacks on neural rankers (README of EMPRA, Bigdeli et al. 2024: success 100 %, top 10 for 87 % of documents
+from ranks 51-100). Term stuffing, prompt and content injection against rankers: Parry et al., ECIR 2024; Tamber and
+Lin, 2025. It needs nothing of the ranker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from robustrank.core.interfaces import Oracle
+from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
+from robustrank.core.words import words
+from robustrank_attacks._options import require_choice, require_positive
+from robustrank_attacks.insertion._insertion import PLACES, Place, insert
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryInjection:
+    """Insert the words of the query, as far as the budget of edits goes.
+
+    Args:
+        place: ``"start"``, ``"end"``, or ``"interleave"``: spread evenly over the document.
+        repeats: How many times the query is inserted.
+    """
+
+    place: Place = "start"
+    repeats: int = 1
+
+    def __post_init__(self) -> None:
+        require_choice("query_injection", "place", [self.place], PLACES)
+        require_positive("query_injection", "repeats", self.repeats)
+
+    @property
+    def threat(self) -> ThreatModel:
+        """Sees nothing of the ranker; inserts words into the document."""
+        return ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation=Operation.INSERT))
+
+    def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
+        """The document with the query inserted."""
+        added = [word.text for word in words(case.query.text)] * self.repeats
+        return Perturbation(target=insert(case.target.text, added[: oracle.budget.edits], self.place))

@@ -1,0 +1,1 @@
+"""Attacks on the query, and query variations."""

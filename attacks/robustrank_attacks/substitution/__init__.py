@@ -1,0 +1,1 @@
+"""Attacks that replace words of a document."""

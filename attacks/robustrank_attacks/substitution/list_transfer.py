@@ -1,0 +1,96 @@
+"""Word substitution without feedback: the victim's ranked list is all that is seen of it, and nothing is asked.
+
+A surrogate stands in for the victim. By default it is a linear model of words fitted on the ranked list itself, as
+pseudo-relevance feedback is in PRADA (Wu et al., ACM TOIS 2023), which knows too little to do much. Any other ranker
+can be named instead, for example one fine-tuned with ``robustrank train`` on lists the victim returned; it is attacked
+through its gradients, and what it gives is handed in untried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+
+from robustrank.core.errors import PluginError
+from robustrank.core.interfaces import Oracle, Ranker, WhiteBox
+from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
+from robustrank.core.words import match_case, substitute, words
+from robustrank.perturbations.contextual_substitutes import load
+from robustrank_attacks._options import require_positive
+from robustrank_attacks.substitution._additive import AdditiveModel
+from robustrank_attacks.substitution._listed import opinions
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListTransfer:
+    """Attack a surrogate and hand in the result.
+
+    Args:
+        substitutes: The set of substitutes (:func:`robustrank.perturbations.substitutes.load`).
+        surrogate: A ranker as a table with ``use``, which must lend its gradients; default the linear model of the
+            ranked list.
+        rounds: Backward passes through the surrogate.
+    """
+
+    substitutes: str = "counterfitted|wordnet"
+    surrogate: Ranker | None = None
+    rounds: int = 4
+
+    def __post_init__(self) -> None:
+        require_positive("list_transfer", "rounds", self.rounds)
+        if self.surrogate is not None and not isinstance(self.surrogate, WhiteBox):
+            raise PluginError(f"list_transfer: the surrogate {self.surrogate.card.name} lends no gradients")
+
+    @property
+    def threat(self) -> ThreatModel:
+        """Sees the ranked list; substitutes words of the document."""
+        edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.substitutes)
+        return ThreatModel(surface=Surface.DOCUMENT, access=Access.RANKS, edits=edits)
+
+    def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
+        """The text the surrogate likes best, unless the target already stands well enough."""
+        text = case.target.text
+        found = words(text)
+        table = load(self.substitutes).within(text)
+        possible = {at: [match_case(other, found[at].text) for other in others] for at, others in table.items()}
+        limit = len(possible) if oracle.budget.edits is None else min(oracle.budget.edits, len(possible))
+        place = 1 + [doc.doc_id for doc in case.candidates].index(case.target.doc_id)
+        if limit == 0 or place <= case.goal_rank:
+            return Perturbation()
+        model = AdditiveModel(possible, opinions(case, possible))
+        chosen: list[int] = []
+        if self.surrogate is None:
+            chosen = model.best(model.draw(np.random.default_rng(0), 0.0), limit)
+        elif isinstance(self.surrogate, WhiteBox):
+            chosen = self._through(self.surrogate, self.surrogate, model, case, possible, limit)
+        replaced = dict(model.edits[edit] for edit in chosen)
+        return Perturbation(target=substitute(text, replaced)) if replaced else Perturbation()
+
+    def _through(
+        self,
+        white: WhiteBox,
+        ranker: Ranker,
+        model: AdditiveModel,
+        case: Case,
+        possible: dict[int, list[str]],
+        limit: int,
+    ) -> list[int]:
+        """The best set of edits by the surrogate's score, each proposed by its gradient at the best before."""
+        found = words(case.target.text)
+        asked = {at: [*others, found[at].text] for at, others in possible.items()}
+        best: list[int] = []
+        (value,) = ranker.score(case.query, [case.target])
+        for _ in range(self.rounds):
+            here = substitute(case.target.text, dict(model.edits[edit] for edit in best))
+            gains = white.gradients(case.query, case.target._replace(text=here), asked).gains
+            amounts = np.array([gain - gains[at][-1] for at in possible for gain in gains[at][:-1]])
+            trials = [model.best(amounts, size) for size in range(1, limit + 1)]
+            texts = [substitute(case.target.text, dict(model.edits[edit] for edit in trial)) for trial in trials]
+            scores = ranker.score(case.query, [case.target._replace(text=text) for text in texts])
+            if max(scores) <= value:
+                break
+            value = max(scores)
+            best = trials[scores.index(value)]
+        return best

@@ -1,0 +1,66 @@
+"""Random edits: the control that every optimised attack must beat.
+
+Spends the whole budget of edits on legal edits drawn at random. Where it does as well as an attack, the attack found
+nothing: the ranker merely moves when its input does.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from robustrank.core.interfaces import Oracle
+from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
+from robustrank.core.words import substitute, words
+from robustrank.perturbations.substitutes import load
+from robustrank_attacks._options import require_choice
+from robustrank_attacks.insertion._insertion import insert, insert_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomEdits:
+    """Substitute or insert random words.
+
+    Args:
+        operation: ``"substitute"`` draws positions, then one substitute each; without a limit on edits it replaces
+            every word it can. ``"insert"`` puts random words of the table at random places; without a limit, as many
+            as the query has.
+        substitutes: The table of words (:func:`robustrank.perturbations.substitutes.load`).
+    """
+
+    operation: Literal["substitute", "insert"] = "substitute"
+    substitutes: str = "counterfitted|wordnet"
+
+    def __post_init__(self) -> None:
+        require_choice("random_edits", "operation", [self.operation], ["substitute", "insert"])
+
+    @property
+    def threat(self) -> ThreatModel:
+        """Sees nothing of the ranker; the edits are those of the operation."""
+        if self.operation == "substitute":
+            edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.substitutes)
+        else:
+            edits = AttackSet(operation=Operation.INSERT)
+        return ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=edits, control=True)
+
+    def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
+        """The document with random edits."""
+        change = self._substituted if self.operation == "substitute" else self._inserted
+        return Perturbation(target=change(case, oracle.budget.edits, rng))
+
+    def _substituted(self, case: Case, limit: int | None, rng: Random) -> str:
+        possible = load(self.substitutes).within(case.target.text)
+        count = len(possible) if limit is None else min(limit, len(possible))
+        positions = rng.sample(sorted(possible), count)
+        return substitute(case.target.text, {position: rng.choice(possible[position]) for position in positions})
+
+    def _inserted(self, case: Case, limit: int | None, rng: Random) -> str:
+        text = case.target.text
+        count = len(words(case.query.text)) if limit is None else limit
+        added = rng.choices(tuple(load(self.substitutes).neighbours), k=count)
+        starts = [match.start() for match in re.finditer(r"\S+", text)]
+        if not starts:
+            return insert(text, added, "start")
+        return insert_at(text, list(zip(sorted(rng.choices(starts, k=count)), added, strict=True)))

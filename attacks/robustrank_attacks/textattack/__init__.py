@@ -1,0 +1,1 @@
+"""The bridge to TextAttack's searches and recipes."""

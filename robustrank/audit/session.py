@@ -1,0 +1,103 @@
+"""One run of an audit: when it began, what it may still spend, and what it has planned."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import perf_counter
+
+from robustrank.audit.inventory import now
+from robustrank.core.errors import StoreError
+from robustrank.results.summary import Sequential
+from robustrank.storage import files, hashing
+from robustrank.storage.journal import Record
+from robustrank.storage.structure import revive
+
+
+class Session:
+    """One run of an audit; its records say when they came, so that even a killed one knows how long it took."""
+
+    def __init__(self) -> None:
+        self._started = perf_counter()
+        self._id = hashing.digest(now(), os.getpid(), self._started)[:8]
+
+    def stamp(self, record: Record) -> Record:
+        """The record with the session it came from and the seconds since its start."""
+        return {**record, "session": self._id, "elapsed": round(perf_counter() - self._started, 3)}
+
+    def end(self) -> Record:
+        """A record of the session having ended by itself."""
+        return {"key": hashing.digest("session", self._id), "kind": "session", "finished": now()}
+
+
+@dataclass(kw_only=True)
+class Allowance:
+    """What may be spent; looked at between tasks, so that the last one may go over.
+
+    Args:
+        tasks: How many; ``None`` is no limit, here and below.
+        pairs: Scored by the rankers.
+        minutes: Of all sessions whose records were counted.
+    """
+
+    tasks: int | None = None
+    pairs: int | None = None
+    minutes: float | None = None
+    _tasks: int = 0
+    _pairs: int = 0
+    _seconds: dict[str, float] = field(default_factory=dict)
+
+    def spend(self, record: Record) -> None:
+        """Count a record."""
+        self._tasks += 1
+        self._pairs += record["pairs"]
+        self._seconds[record["session"]] = max(self._seconds.get(record["session"], 0.0), record["elapsed"])
+
+    @property
+    def tasks_left(self) -> int | None:
+        """How many tasks may still begin; ``None`` is no limit."""
+        return None if self.tasks is None else max(0, self.tasks - self._tasks)
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing is left."""
+        used = (self._tasks, self._pairs, sum(self._seconds.values()) / 60)
+        return any(
+            limit is not None and so_far >= limit
+            for so_far, limit in zip(used, (self.tasks, self.pairs, self.minutes), strict=True)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The keys of an audit's records, phase by phase, as far as they are known: later phases follow from earlier."""
+
+    phases: Mapping[str, Sequence[str]]
+    sequential: Sequential | None = None
+
+    @property
+    def live(self) -> Set[str]:
+        """All keys: a model trained again leaves records of the old one behind, which are in no plan."""
+        return {key for keys in self.phases.values() for key in keys}
+
+    def write(self, folder: Path) -> None:
+        """Write it to the audit folder."""
+        files.replace(folder / "keys.json", json.dumps(asdict(self)))
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of an audit folder.
+
+    Raises:
+        StoreError: None is there, or an unreadable one.
+    """
+    try:
+        plan: Plan = revive(Plan, json.loads((folder / "keys.json").read_text(encoding="utf-8")))
+        return plan
+    except FileNotFoundError:
+        raise StoreError(f"{folder}: nothing is recorded there yet; run the audit's command first") from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StoreError(f"{folder}: keys.json cannot be read: {error}; run the audit's command again") from error

@@ -1,0 +1,1 @@
+"""Looks for attack sets and laws that break a certificate rule."""

@@ -1,0 +1,118 @@
+"""``robustrank gate``: verdicts on an audit that has run, told in the form asked for; and the ratchet file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from robustrank.config.audit_file import AuditSpec, GateSpec
+from robustrank.core.errors import ConfigError, StoreError
+from robustrank.judging import formats, gate
+from robustrank.judging import ratchet as ratchets
+from robustrank.judging.figures import Figure
+from robustrank.results import summary
+from robustrank.results.summary import Summary, Verdict
+
+JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""Environment variable by which GitHub Actions names the file of a step's summary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """An audit folder and the gates it is judged by.
+
+    Args:
+        spec: Whose gates.
+        folder: The audit folder.
+        path: Of the audit file, for messages that point somewhere.
+        ratchet: Instead of the audit file's.
+    """
+
+    spec: AuditSpec
+    folder: Path
+    path: Path
+    ratchet: Path | None = None
+
+    @cached_property
+    def found(self) -> Summary:
+        """What the audit found, with the text of the file whose gates are judged."""
+        return replace(summary.read(self.folder / "summary.json"), source=self.spec.source)
+
+    @property
+    def _ratchet(self) -> Path | None:
+        return self.ratchet or (Path(self.spec.ratchet) if self.spec.ratchet else None)
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """On every gate."""
+        return gate.judge(self.spec.gates, self.found, self._ratchet)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all gates hold, 1 otherwise."""
+        return gate.exit_code(self.verdicts)
+
+    def show(self, format_: str) -> None:
+        """Write the verdicts to standard output; for GitHub also to the job summary.
+
+        Raises:
+            StoreError: The job summary cannot be written.
+        """
+        if format_ == "text":
+            from robustrank.report import terminal
+
+            terminal.open_console().print(terminal.verdicts(self.verdicts))
+            return
+        told = formats.Told(summary=self.found, verdicts=self.verdicts, path=self.path)
+        sys.stdout.write(formats.FORMATS[format_](told))
+        page = os.environ.get(JOB_SUMMARY)
+        if format_ == "github" and page:
+            try:
+                with Path(page).open("a", encoding="utf-8") as file:
+                    file.write(formats.as_markdown(told))
+            except OSError as error:
+                raise StoreError(f"{page} ({JOB_SUMMARY}): cannot be written: {error}") from error
+
+    def update(self, *, force: bool) -> list[str]:
+        """Write the ratchet file with the figures of all ``worse_by`` gates; what was written, in lines.
+
+        Raises:
+            ConfigError: Nothing to hold, an unfinished audit, or gates that do not hold and no ``force``.
+        """
+        path = self._ratchet
+        wanted = [g for g in self.spec.gates if g.worse_by is not None]
+        if path is None or not wanted:
+            raise ConfigError(f"{self.path}: no gate with worse_by, so there is nothing for a ratchet file to hold")
+        if self.found.finished is None:
+            raise ConfigError(f"{self.folder}: the audit is not finished; its command goes on from here")
+        old = ratchets.read(path)
+        if not force:
+            self._check_held(old, path)
+        figures: list[Figure] = []
+        for each in wanted:
+            figures += [f for f in gate.named(each, self.found) if f not in figures]
+        new = ratchets.updated(old, figures, self.found, force=force)
+        ratchets.write(new, path)
+        kept = [held for held in new.figures if old and held in old.figures]
+        count = f"{len(new.figures)} figure{'' if len(new.figures) == 1 else 's'}"
+        return [f"wrote {path}: {count}, {len(kept)} of them as they were"]
+
+    def _check_held(self, old: ratchets.Ratchet | None, path: Path) -> None:
+        """All gates hold, but for those whose figure the file does not have yet."""
+        new = [g.name for g in self.spec.gates if g.worse_by is not None and not _covered(g, old, self.found)]
+        failed = [v.gate for v in gate.judge(self._others(new), self.found, path) if not v.held]
+        if failed:
+            raise ConfigError(
+                f"{'a gate does' if len(failed) == 1 else f'{len(failed)} gates do'} not hold, {failed[0]!r} first; "
+                f"--force writes {path} all the same"
+            )
+
+    def _others(self, names: list[str]) -> list[GateSpec]:
+        return [g for g in self.spec.gates if g.name not in names]
+
+
+def _covered(each: GateSpec, old: ratchets.Ratchet | None, found: Summary) -> bool:
+    return old is not None and all(old.find(figure) for figure in gate.named(each, found))

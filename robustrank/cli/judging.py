@@ -1,0 +1,159 @@
+"""Commands that judge, compare and order audits that have run (:mod:`robustrank.cli.main` adds them)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from robustrank.core.errors import ConfigError
+
+STORE = Path(".robustrank")
+"""Where audits are kept, unless a command says otherwise."""
+
+FORMATS = ("text", "json", "junit", "sarif", "github", "markdown")
+"""Of verdicts (:mod:`robustrank.judging.formats`)."""
+
+
+def audited(path: Path, out: Path) -> Path:
+    """The audit folder that a path means: itself, or where the audit file of that path keeps its records."""
+    if not path.is_file():
+        return path
+    from robustrank.audit import run as auditing
+    from robustrank.config import audit_file
+
+    return auditing.folder(audit_file.load(path), out)
+
+
+@click.command("audit-certificate")
+@click.argument("names", nargs=-1)
+@click.option("--space", type=click.Choice(("substitution", "masking", "deletion")), help="For a function: its spaces.")
+@click.option("--side", type=click.Choice(("upper", "lower")), help="For a function: which bound it is (upper).")
+@click.option("--cases", type=click.IntRange(min=1), default=2000, show_default=True, help="Small spaces to try.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the spaces.")
+def audit_certificate(names: tuple[str, ...], space: str | None, side: str | None, cases: int, seed: int) -> None:
+    """Search small spaces for an attack that passes a claimed bound, and print the smallest.
+
+    NAMES are bounds that are installed, or functions as module:function that take a
+    robustrank.certificates.auditor.spaces.SmallSpace and return the bound. Without NAMES all that are installed are
+    tried. Ends with code 1 when a bound does not hold.
+    """
+    from robustrank.certificates.auditor import run as certificate_audit
+    from robustrank.certificates.auditor.search import told
+
+    broken = False
+    for name in names or certificate_audit.names():
+        claim = certificate_audit.claim(name, space, side)
+        verdict = certificate_audit.verdict(claim, cases=cases, seed=seed)
+        broken |= verdict.found is not None
+        click.echo(told(claim, verdict) + "\n")
+    sys.exit(1 if broken else 0)
+
+
+@click.command("gate")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--file", help="Judge by the gates of this audit file instead of the audit's own.")
+@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="For whom.")
+@click.option("--ratchet", type=click.Path(path_type=Path), help="Compare with this file instead of the audit file's.")
+@click.option("--update-ratchet", is_flag=True, help="Write the ratchet file, if the gates hold.")
+@click.option("--force", is_flag=True, help="Write it though gates do not hold, or figures became worse.")
+def gate_(
+    folder: Path,
+    file: str | None,
+    out: Path,
+    format_: str,
+    ratchet: Path | None,
+    update_ratchet: bool,
+    force: bool,
+) -> None:
+    """Judge the gates of an audit that has run.
+
+    DIR is an audit folder, or the audit file that it was made from, whose gates are then judged. Ends with code 1
+    unless all gates are held. `--format github` also writes a job summary where GitHub asks for one.
+    """
+    from robustrank.audit import run as auditing
+    from robustrank.cli import gate_command
+    from robustrank.config import audit_file
+
+    path = Path(file) if file else folder if folder.is_file() else None
+    folder = audited(folder, out)
+    spec = audit_file.load(path) if path else auditing.load_spec(folder)
+    if not spec.gates:
+        raise ConfigError(f"{path or folder}: no [[gate]] there")
+    judged = gate_command.Judged(spec=spec, folder=folder, path=path or folder / "audit.toml", ratchet=ratchet)
+    if update_ratchet:
+        for line in judged.update(force=force):
+            click.echo(line)
+        return
+    judged.show(format_)
+    sys.exit(judged.exit_code)
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--rankers", nargs=2, metavar="A B", help="Ranker A of OLD with ranker B of NEW; alone: two of one audit."
+)
+@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
+@click.option("--format", "format_", type=click.Choice(("text", "json")), default="text", show_default=True)
+@click.option("--html", type=click.Path(path_type=Path), help="Also write a page with charts of what moved.")
+@click.option("--check", "strict", is_flag=True, help="End with code 1 if something is shown to be worse.")
+def compare(
+    old: Path,
+    new: Path | None,
+    rankers: tuple[str, str] | None,
+    out: Path,
+    format_: str,
+    html: Path | None,
+    strict: bool,
+) -> None:
+    """Show what changed between two audits, or between two rankers of one.
+
+    OLD and NEW are audit folders, or audit files. Everything is paired by query, with a permutation test corrected
+    after Holm. Ends with code 0 whatever changed, unless --check is given.
+    """
+    if new is None and rankers is None:
+        raise click.UsageError("give a second audit, or --rankers A B for two rankers of the one")
+    from robustrank.judging import compare as comparing
+    from robustrank.results import summary
+
+    before, after = (summary.read(audited(path, out) / "summary.json") for path in (old, new or old))
+    if rankers:
+        before, after = comparing.of_rankers(before, after, rankers)
+    changes, notes = comparing.changes(before, after), comparing.caveats(before, after)
+    comparing.check_any(changes)
+    if format_ == "json":
+        import json
+
+        click.echo(json.dumps(comparing.as_data(changes, notes), indent=1))
+    else:
+        from robustrank.report import terminal
+
+        screen = terminal.open_console()
+        for part in (
+            *(terminal.safe(f"note: {n}") for n in notes),
+            terminal.changes(changes),
+            *terminal.moved(changes),
+        ):
+            screen.print(part)
+    if html:
+        from robustrank.report import comparison
+
+        comparison.write(before, after, changes, notes, html)
+    sys.exit(int(strict and any(change.worse for change in changes)))
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("leaderboard.html"), show_default=True, help="The page."
+)
+def leaderboard(folder: Path, out: Path) -> None:
+    """Make one page out of all audits in DIR, the ranker with the best worst case first."""
+    from robustrank.report import leaderboard as boards
+
+    found = boards.write(folder, out)
+    click.echo(f"{out}: {found} rankers")

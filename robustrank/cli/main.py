@@ -1,0 +1,284 @@
+"""The command line: a thin shell. Everything heavy is imported inside the command that needs it.
+
+Exit codes: 0 all gates held, 1 a gate was not held, 2 usage or configuration, 3 could not run, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from robustrank.cli import judging
+from robustrank.cli.judging import STORE, audited
+from robustrank.core import plugin_spec
+from robustrank.core.errors import ConfigError, RobustRankError
+
+KINDS = ("collection", "ranker", "attack", "defense", "variation", "topic_attack", "executor")
+
+
+class _Shell(click.Group):
+    """Turns every way to end into its exit code, in one place."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except RobustRankError as error:
+            from robustrank.core.escaping import for_terminal
+
+            click.echo(f"robustrank: {for_terminal(str(error))}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            again = "the same command goes on from there" if ctx.invoked_subcommand == "audit" else "nothing is lost"
+            click.echo(f"\nrobustrank: stopped; what was finished is kept, and {again}", err=True)
+            ctx.exit(130)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception:
+            import traceback
+
+            traceback.print_exc()
+            click.echo("robustrank: that is a bug in RobustRank or a plug-in; the lines above say where", err=True)
+            ctx.exit(3)
+
+
+@click.group(cls=_Shell, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="robustrank")
+def main() -> None:
+    """Audit how robust a ranker is: i.i.d., out of distribution, under attack, and with certificates."""
+
+
+@main.command()
+@click.argument("file", required=False)
+@click.option("--quick", is_flag=True, help="The bundled audit of about two minutes instead of the default one.")
+@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
+@click.option("--fresh", is_flag=True, help="Put finished work of earlier runs aside and begin anew.")
+@click.option("--limit", type=click.IntRange(min=0), help="Do at most so many tasks, then sum up what there is.")
+@click.option("--pairs", type=click.IntRange(min=1), help="Begin no task once so many pairs are scored; resumable.")
+@click.option("--minutes", type=click.FloatRange(min=0), help="Begin no task after so many minutes; resumable.")
+@click.option("--executor", default="serial", show_default=True, help="For example 'processes(workers=4)'.")
+@click.option("--plan", is_flag=True, help="Only say what it would cost, and what so many queries can show.")
+def audit(
+    file: str | None,
+    quick: bool,
+    out: Path,
+    fresh: bool,
+    limit: int | None,
+    pairs: int | None,
+    minutes: float | None,
+    executor: str,
+    plan: bool,
+) -> None:
+    """Run an audit, or go on with one.
+
+    Without FILE it is the bundled default audit; `robustrank init` writes a FILE to start from. Ends with code 1 when
+    a gate of the audit file is not held.
+    """
+    if file is not None and quick:
+        raise click.UsageError("give an audit file or --quick, not both")
+    from robustrank.config import audit_file
+    from robustrank.judging import gate
+    from robustrank.plugins import registry
+
+    spec = audit_file.load(file or ("quick" if quick else "default"))
+    gate.check(spec)
+    if plan:
+        from robustrank.audit import cost
+        from robustrank.report import terminal
+
+        for part in terminal.plan(cost.plan(spec)):
+            terminal.open_console().print(part)
+        return
+    runner = registry.build("executor", plugin_spec.parse(executor))
+    from robustrank.audit import run as auditing
+    from robustrank.audit.session import Allowance
+    from robustrank.report import terminal
+
+    folder = auditing.folder(spec, out)
+    allowance = Allowance(tasks=limit, pairs=pairs, minutes=minutes)
+    with terminal.watching() as progress:
+        found = auditing.run(spec, folder, executor=runner, fresh=fresh, allowance=allowance, progress=progress)
+    screen = terminal.open_console()
+    for part in terminal.overview(found):
+        screen.print(part)
+        screen.print()
+    click.echo(f"report   {folder / 'report.html'}\nsummary  {folder / 'summary.json'}")
+    sys.exit(gate.exit_code(found.verdicts))
+
+
+@main.command("list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+def list_(kind: str | None) -> None:
+    """List installed plug-ins (of one KIND)."""
+    from robustrank.plugins import catalogue
+
+    found = catalogue.entries(kind)
+    names, targets = (max((len(entry[i]) for entry in found), default=0) for i in (1, 2))
+    for entry in found:
+        click.echo(f"{entry.kind:<12} {entry.name:<{names}}  {entry.target:<{targets}}  {entry.version}")
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("name")
+def show(kind: str, name: str) -> None:
+    """Show what a plug-in is and which parameters it takes."""
+    from robustrank.plugins import catalogue, registry
+
+    click.echo(f"{kind} {name}: {registry.target(kind, name)} ({registry.version(kind, name)})\n")
+    click.echo(catalogue.document(kind, name))
+    found = catalogue.parameters(kind, name)
+    click.echo("\nParameters:" if found else "\nNo parameters.")
+    for parameter in found:
+        default = f" = {parameter.default}" if parameter.default else "  (must be given)"
+        click.echo(f"  {parameter.name}: {parameter.type}{default}")
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(("ranker", "attack", "defense")))
+@click.argument("name")
+def check(kind: str, name: str) -> None:
+    """Check that a plug-in keeps its contract.
+
+    It is tried on six sentences, with edge cases among them.
+
+    NAME may carry parameters: "query_injection(place='end')".
+    """
+    from robustrank.plugins import registry
+    from robustrank.testing import sample_lists
+
+    sample_lists.check(registry.build(kind, plugin_spec.parse(name)))
+    click.echo(f"{kind} {name} keeps its contract")
+
+
+@main.command()
+@click.argument("file")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=STORE / "training", show_default=True, help="Its folder."
+)
+def train(file: str, out: Path) -> None:
+    """Train a small ranker on others' scores or on judgments, as FILE describes; goes on where it was stopped."""
+    from robustrank.report import terminal
+    from robustrank.training import distill
+
+    with terminal.watching() as progress:
+        folder = distill.run(file, out, progress)
+    click.echo(f"model    {folder}")
+
+
+@main.command()
+@click.argument("file")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=STORE / "topics",
+    show_default=True,
+    help="Where studies are kept.",
+)
+def topics(file: str, out: Path) -> None:
+    """Attack documents for groups of queries, as FILE describes; goes on where it was stopped."""
+    from robustrank.report import terminal
+    from robustrank.topics import spec, study
+
+    wanted = spec.load(file)
+    folder = study.folder(wanted, out)
+    with terminal.watching() as progress:
+        study.run(wanted, folder, progress)
+    click.echo(f"report   {folder / 'report.md'}\nsummary  {folder / 'summary.json'}")
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
+@click.option("--marks", type=click.Path(path_type=Path), help="Put these review marks in, as the report exports them.")
+@click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Also write every attacked case into this file.")
+def report(folder: Path, out: Path, marks: Path | None, sheet: Path | None) -> None:
+    """Write summary and report again, from records.
+
+    DIR is an audit folder, or the audit file that it was made from.
+    """
+    from robustrank.audit import run as auditing
+
+    folder = audited(folder, out)
+    from robustrank.report import html as pages
+    from robustrank.report import marks as reviewed
+
+    found = reviewed.read(marks) if marks else {}
+    summary = auditing.summarise(folder)
+    if marks:
+        pages.write(summary, folder / "report.html", found)
+        click.echo(f"marks: {reviewed.told(found)}", err=True)
+    if sheet:
+        from robustrank.report import sheet as sheets
+
+        click.echo(f"{sheet}: {sheets.write(summary, sheet, found)} cases", err=True)
+    click.echo(folder / "report.html")
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--where", multiple=True, metavar="NAME=VALUE", help="Only records with this; may be given several times."
+)
+def trace(folder: Path, where: tuple[str, ...]) -> None:
+    """Print the records that a figure comes from, a line of JSON each.
+
+    Names are those of the records: kind (ranking, variation, edit, attack, certificate, check), ranker, collection,
+    query_id, variation, attack, stratum. `robustrank trace DIR --where kind=variation --where ranker=BM25`
+    """
+    import json
+
+    from robustrank.storage import journal
+
+    if not all("=" in pair for pair in where):
+        raise click.UsageError("--where needs NAME=VALUE")
+    wanted = [pair.partition("=") for pair in where]
+    for record in journal.read(folder).values():
+        if all(str(record.get(name)) == value for name, _, value in wanted):
+            click.echo(json.dumps(record, ensure_ascii=True))
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
+def status(folder: Path, out: Path) -> None:
+    """Show how far an audit is; it may be running.
+
+    DIR is an audit folder, or the audit file that it was made from.
+    """
+    from robustrank.audit import run as auditing
+    from robustrank.results import summary
+
+    folder = audited(folder, out)
+    for phase, done, planned in auditing.status(folder):
+        click.echo(f"{phase:<12} {done} of {planned}" if planned is not None else f"{phase:<12} not planned yet")
+    path = folder / "summary.json"
+    finished = summary.read(path).finished if path.exists() else None
+    click.echo(f"finished {finished}" if finished else "not finished; the audit's command goes on from here")
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path), default=Path("robustness.audit.toml"))
+def init(path: Path) -> None:
+    """Write a commented audit file to start from.
+
+    PATH is robustness.audit.toml unless given.
+    """
+    from importlib.resources import files
+
+    text = files("robustrank").joinpath("audits", "starter.toml").read_text(encoding="utf-8")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError(f"{path}: is there already; give another path") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error}") from error
+    click.echo(f"wrote {path}; run it with: robustrank audit {path}")
+
+
+for command in (judging.audit_certificate, judging.gate_, judging.compare, judging.leaderboard):
+    main.add_command(command)

@@ -1,0 +1,1 @@
+"""The audit file: its schema, reading and checking."""

@@ -1,0 +1,1 @@
+"""Nouns and conventions every room shares; standard library only."""

@@ -1,0 +1,107 @@
+"""Text written by an attacker, made safe to look at: what cannot be seen is named, what would run is defused.
+
+Escaping for HTML is the template engine's work. This module finds what escaping leaves in place: characters that are
+invisible, reorder the line, move a cursor or start a formula.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import groupby
+
+from robustrank.core.words import words
+
+_FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2028\u2029\u2800\u3164\uffa0")
+"""Drawn as nothing or as a line break, yet letters, marks, symbols or separators to Unicode."""
+
+_CONTROLS = {0: "NULL", 7: "BELL", 8: "BACKSPACE", 13: "CARRIAGE RETURN", 27: "ESCAPE, BEGINS AN ANSI SEQUENCE",
+             127: "DELETE", 155: "CONTROL SEQUENCE INTRODUCER"}  # fmt: skip
+
+_KINDS = {"Cc": "CONTROL", "Cf": "FORMAT", "Cs": "LONE SURROGATE", "Cn": "UNASSIGNED"}
+
+_VARIATIONS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
+_STACK = re.compile("(?:(?![\u180b-\u180f])[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]){4,}")
+"""Four or more accents on one letter: no language needs them, and a tower of them covers the lines around."""
+
+_LATIN_TWINS = frozenset("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧον")
+"""Greek letters that pass for Latin ones. Others beside Latin are everyday spelling, as in TNFα or NF-κB."""
+
+_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
+
+
+def reveal(text: str) -> list[tuple[str, str | None]]:
+    """Split a text into runs to print as they are and runs to print only with a label.
+
+    Marked are control, format and zero-width characters (bidi controls among them), variation selectors, tags,
+    fillers, lone surrogates, unassigned code points, towers of accents, and words that mix Latin letters with Cyrillic
+    or with Greek twins of Latin letters. Tab, line feed and CR LF are ordinary.
+
+    Returns:
+        Runs that join to ``text``, each with ``None`` or a label such as ``"U+202E RIGHT-TO-LEFT OVERRIDE"``. The
+        label of a word begins with ``"MIXED SCRIPTS"``; such a run can be seen and may be printed.
+    """
+    if text.isascii() and text.isprintable():
+        return [(text, None)] if text else []
+    labels: list[str | None] = [label(char) for char in text]
+    for pair in re.finditer("\r\n", text):
+        labels[pair.start()] = None
+    for stack in _STACK.finditer(text):
+        labels[stack.start() : stack.end()] = [f"U+{ord(stack[0][0]):04X} AND FURTHER COMBINING MARKS"] * len(stack[0])
+    for word in words(text):
+        mixed = _mixed(word.text)
+        if mixed and not any(labels[word.start : word.end]):
+            labels[word.start : word.end] = [mixed] * len(word.text)
+    runs = []
+    start = 0
+    for found, group in groupby(labels):
+        end = start + len(list(group))
+        runs.append((text[start:end], found))
+        start = end
+    return runs
+
+
+def label(char: str) -> str | None:
+    """The label of one character that cannot be seen or moves others; ``None`` for all others."""
+    kind = unicodedata.category(char)
+    if char in "\t\n" or not (kind in _KINDS or char in _FILLERS or _VARIATIONS.match(char)):
+        return None
+    name = unicodedata.name(char, None) or _CONTROLS.get(ord(char)) or _KINDS.get(kind, "UNNAMED")
+    return f"U+{ord(char):04X} {name}"
+
+
+def visible(text: str) -> str:
+    """The text with everything :func:`reveal` marks as unseen replaced by ``⟨U+XXXX⟩``; line breaks stay."""
+    return "".join(
+        run if found is None or not found.startswith("U+") else "".join(f"⟨U+{ord(char):04X}⟩" for char in run)
+        for run, found in reveal(text)
+    )
+
+
+def for_terminal(text: str) -> str:
+    """One line that cannot move the cursor, change colours, reorder itself or forge a second line."""
+    return re.sub("[\t\n\r]", lambda match: f"⟨U+{ord(match[0]):04X}⟩", visible(text))
+
+
+def for_csv(cell: str) -> str:
+    """A cell that no spreadsheet runs as a formula: a quote goes before one that could; numbers stay numbers."""
+    try:
+        float(cell)
+    except ValueError:
+        starts = cell[:1] in _FORMULA or cell.lstrip()[:1] in _FORMULA
+        return f"'{cell}" if cell and starts else cell
+    return cell
+
+
+def _mixed(word: str) -> str | None:
+    scripts = {unicodedata.name(char, "").partition(" ")[0] for char in word if not char.isascii()}
+    if not scripts & {"CYRILLIC", "GREEK"} or not any(_latin(char) for char in word):
+        return None
+    if "CYRILLIC" in scripts:
+        return "MIXED SCRIPTS: LATIN AND CYRILLIC"
+    return "MIXED SCRIPTS: LATIN AND GREEK" if _LATIN_TWINS & set(word) else None
+
+
+def _latin(char: str) -> bool:
+    return char.isalpha() and (char.isascii() or unicodedata.name(char, "").startswith("LATIN"))

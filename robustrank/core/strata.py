@@ -1,0 +1,22 @@
+"""Strata of a ranked list, such as ``"11-20"`` or ``"last 5"``: the ranks from which targets are drawn."""
+
+from __future__ import annotations
+
+LONGEST = 1_000_000
+"""Ranks are told for a list of this length where no list is at hand."""
+
+
+def ranks(stratum: str, length: int) -> range:
+    """The 1-based ranks a stratum means in a list of some length; empty for what is no stratum."""
+    first, dash, last = stratum.partition("-")
+    if dash and first.isdigit() and last.isdigit():
+        return range(int(first), min(int(last), length) + 1)
+    count = stratum.removeprefix("last ")
+    if stratum.startswith("last ") and count.isdigit():
+        return range(max(1, length - int(count) + 1), length + 1)
+    return range(0)
+
+
+def first_rank(stratum: str) -> int:
+    """The best rank a stratum means in a long list; 0 for what is no stratum."""
+    return next(iter(ranks(stratum, LONGEST)), 0)

@@ -1,0 +1,316 @@
+"""The nouns of ranking and of attacking it. Standard library only, so importing them costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Query(NamedTuple):
+    """A query as the user typed it."""
+
+    query_id: str
+    text: str
+
+
+class Document(NamedTuple):
+    """A document, or a passage: the unit that is ranked. A title is the first words of ``text``."""
+
+    doc_id: str
+    text: str
+
+
+class Qrel(NamedTuple):
+    """One relevance judgment (field names as in ir_measures)."""
+
+    query_id: str
+    doc_id: str
+    relevance: int
+    iteration: str = "0"
+
+
+class ScoredDoc(NamedTuple):
+    """One line of a run (field names as in ir_measures); an iterable of these is a run."""
+
+    query_id: str
+    doc_id: str
+    score: float
+
+
+class Surface(StrEnum):
+    """What the attacker may change."""
+
+    QUERY = "query"
+    DOCUMENT = "document"
+
+
+class Access(StrEnum):
+    """What the attacker sees of the ranker; each level includes the ones before it."""
+
+    NONE = "none"
+    RANKS = "ranks"
+    SCORES = "scores"
+    WEIGHTS = "weights"
+
+    @property
+    def level(self) -> int:
+        """0 for ``NONE`` up to 3 for ``WEIGHTS``."""
+        return list(Access).index(self)
+
+
+class Goal(StrEnum):
+    """What the attacker wants of the target document's rank."""
+
+    PROMOTE = "promote"
+    DEMOTE = "demote"
+
+
+class Operation(StrEnum):
+    """One kind of edit. Words are those of :mod:`robustrank.core.words`."""
+
+    SUBSTITUTE = "substitute"
+    """A word becomes one of its substitutes; the number of words and all text between words stay."""
+    INSERT = "insert"
+    """New words appear; every original word stays, in order."""
+    MISSPELL = "misspell"
+    """A word changes by one character edit: insertion, deletion, replacement, or swap of neighbours."""
+    REPLACE = "replace"
+    """A word becomes any other word; the number of words stays."""
+    EDIT = "edit"
+    """Words are inserted, deleted or replaced: edits are counted as the edit distance over words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackSet:
+    """The perturbations an attack may return, or a certificate speaks of.
+
+    Args:
+        operation: The one kind of edit allowed.
+        substitutes: For ``SUBSTITUTE``, the name of the table every replacement must be in
+            (:func:`robustrank.perturbations.substitutes.load`).
+        costs: Where words differ in what changing them costs, the name of the list of costs; an attack's edits are
+            then counted in costs.
+    """
+
+    operation: Operation
+    substitutes: str | None = None
+    costs: str | None = None
+
+    def covers(self, other: AttackSet) -> bool:
+        """Whether every perturbation of ``other`` is one of this set; a table ``"a|b"`` holds those of ``"a"``."""
+        if self.costs != other.costs:
+            return False
+        if self.operation is Operation.EDIT:
+            return True
+        if self.operation is Operation.REPLACE:
+            return other.operation in (Operation.SUBSTITUTE, Operation.MISSPELL, Operation.REPLACE)
+        if self.operation is not other.operation:
+            return False
+        if self.substitutes is None or other.substitutes is None:
+            return self.substitutes == other.substitutes
+        return set(other.substitutes.split("|")) <= set(self.substitutes.split("|"))
+
+    def __str__(self) -> str:
+        said = [*([self.substitutes] if self.substitutes else []), *([f"costs {self.costs}"] if self.costs else [])]
+        return f"{self.operation.value}({', '.join(said)})" if said else self.operation.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreatModel:
+    """What an attack needs and may do; the harness enforces and re-verifies all of it."""
+
+    surface: Surface
+    access: Access
+    edits: AttackSet
+    goal: Goal = Goal.PROMOTE
+    control: bool = False
+    """A control is no attack: it shows what edits of the same budget do when nobody optimises them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Limits of one attack on one case; ``None`` is unlimited.
+
+    Args:
+        edits: Words that may be changed or inserted.
+        calls: Pairs that may be scored.
+        similarity: Least cosine between the clean and the perturbed text, by the harness's bi-encoder.
+    """
+
+    edits: int | None = None
+    calls: int | None = None
+    similarity: float | None = None
+
+
+class Case(NamedTuple):
+    """One thing to attack: a target document in one query's candidate list.
+
+    ``candidates`` includes ``target`` and is in clean rank order, or for an attack without access to the ranker in
+    first-stage order. An attacker is content when the target stands at
+    ``goal_rank`` or better (worse, when the goal is to demote).
+    """
+
+    query: Query
+    target: Document
+    candidates: tuple[Document, ...]
+    goal_rank: int = 1
+
+
+class Variant(NamedTuple):
+    """Another wording of a query: what was done to it, and the text."""
+
+    operation: str
+    text: str
+
+
+class Edit(NamedTuple):
+    """A document that a person changed to rank higher: the same page before and after.
+
+    ``rivals`` are the documents it competed with before the change, itself among them.
+    """
+
+    query_id: str
+    before: str
+    after: str
+    rivals: tuple[str, ...]
+    grade_before: int | None = None
+    grade_after: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Perturbation:
+    """What an attack returns: a new query text, a new text of the target, or neither (it gave up)."""
+
+    query: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordGradients:
+    """First-order information about one document, from one backward pass.
+
+    Args:
+        importance: Per word of the document, the L2 norm of the score's gradient at the word's input embeddings;
+            0 for a word the ranker truncates away.
+        gains: Per word position asked for, the first-order change of the score for each candidate, in order.
+    """
+
+    importance: Sequence[float]
+    gains: Mapping[int, Sequence[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankerCard:
+    """What a ranker declares of itself.
+
+    Args:
+        name: For people, for example ``"cross_encoder(ms-marco-MiniLM-L-12-v2)"``.
+        fingerprint: Changes whenever the scores may: weights, length limit, parameters.
+        pointwise: A document's score does not depend on the other documents of the call.
+        deterministic: The same call gives the same scores.
+        max_length: Word pieces read of a pair (cross-encoder) or text (bi-encoder); ``None`` is no limit.
+        pairs_per_score: Forward passes behind one score; a smoothed ranker has one per sample.
+        note: What a reader of the audit must know, for example that weights are dequantised.
+        invariant: What of a text it ignores, so that a red flag can hold it to that: ``"order"`` of words, ``"case"``.
+    """
+
+    name: str
+    fingerprint: str
+    pointwise: bool = True
+    deterministic: bool = True
+    max_length: int | None = None
+    pairs_per_score: int = 1
+    note: str = ""
+    invariant: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """The claim that no attack of a stated set lifts any document into the top K of one list.
+
+    Args:
+        query_id: The query.
+        k: K: documents ranked below K in the clean list are the possible targets.
+        radius: Words each of them may have changed; below 1, that share of its words, rounded down.
+        edits: The attack set.
+        certified: Whether the claim is made; ``False`` says nothing about the list.
+        alpha: Probability, over the samples drawn, that any claim made from these samples about this list is false.
+        samples: Samples per document, at most.
+        method: The rule, for example ``"certdr-joint"``.
+        lower: The smallest lower confidence bound on a top-K document's smoothed score.
+        upper: The largest upper bound on an attacked runner-up's smoothed score.
+        assumes: What the claim rests on: the exact smoothed ranker, the word tables (with hash), the tokenisation.
+        ranker: ``"exact"``: the claim is about the ranker that the deployed one estimates; ``"deployed"``: about the
+            deployed one itself.
+        unit: The tokenisation that counts words.
+        table: sha256 of the table of substitutes, where the attack set has one.
+        attacked: Which documents may be attacked.
+        calibration: How the scores behind were mapped, fixed beforehand.
+    """
+
+    query_id: str
+    k: int
+    radius: float
+    edits: AttackSet
+    certified: bool
+    alpha: float
+    samples: int
+    method: str
+    lower: float
+    upper: float
+    assumes: str
+    ranker: str = "exact"
+    unit: str = ""
+    table: str = ""
+    attacked: str = "all documents below the top K, at once"
+    calibration: str = ""
+
+
+class Estimate(NamedTuple):
+    """A mean over ``n`` queries (or cases) with a two-sided interval at ``confidence``."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    confidence: float = 0.95
+
+
+class Range(NamedTuple):
+    """From the least to the greatest value that judging the unjudged documents could give. Nothing is sampled."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collection:
+    """A test collection.
+
+    Args:
+        name: Short name.
+        documents: By document id.
+        queries: Those of the split, in file order.
+        qrels: Query id to document id to graded relevance; only judged pairs.
+        query_types: Query id to a label of the query's type, where known.
+        candidates: A candidate run that comes with the collection: query id to document ids, best first.
+        digest: sha256 over documents, queries and judgments.
+        relevant: Least grade that binary measures count as relevant.
+        terms: Licence and origin, one line.
+        warnings: What the loader saw and tolerated, with counts.
+    """
+
+    name: str
+    documents: Mapping[str, Document]
+    queries: Sequence[Query]
+    qrels: Mapping[str, Mapping[str, int]]
+    query_types: Mapping[str, str]
+    candidates: Mapping[str, Sequence[str]]
+    digest: str
+    relevant: int = 1
+    terms: str = ""
+    warnings: Sequence[str] = ()
+    edits: Sequence[Edit] = ()
+    """Changes people made to documents to rank higher, where the collection records them."""

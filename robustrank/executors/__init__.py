@@ -1,1 +1,0 @@
-"""Ways to spread tasks over processes or machines."""

@@ -1,0 +1,152 @@
+"""The ratchet file: per-query values of an earlier audit, kept under version control, that ``worse_by`` compares with.
+
+It holds what the comparison needs and no more, one query a line, so that a change of it can be reviewed. A query's key
+is a hash of its text, candidates and judgments: where those changed, values are not compared but refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from robustrank.core.errors import ConfigError
+from robustrank.core.types import Estimate
+from robustrank.judging.figures import Figure
+from robustrank.results.summary import Summary
+from robustrank.storage import files
+from robustrank.storage.structure import revive
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """One figure of an earlier audit."""
+
+    measure: str
+    labels: Mapping[str, str]
+    made: str
+    fingerprint: str
+    mean: float
+    per_query: Sequence[tuple[str, str, float]]
+    """Query id, key and value, by query id."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratchet:
+    """A ratchet file."""
+
+    audit: str
+    """Name of the audit it was written from."""
+    figures: Sequence[Held]
+    schema: int = SCHEMA
+
+    def find(self, figure: Figure) -> Held | None:
+        """The figure of the same name."""
+        labels = dict(figure.labels)
+        return next((h for h in self.figures if h.measure == figure.measure and dict(h.labels) == labels), None)
+
+
+def read(path: Path) -> Ratchet | None:
+    """Read a ratchet file; ``None`` where there is none yet.
+
+    Raises:
+        ConfigError: It is not a ratchet file of this version.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["schema"] != SCHEMA:
+            raise ConfigError(f"{path}: schema {data['schema']!r}, this version reads {SCHEMA}")
+        result: Ratchet = revive(Ratchet, data)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: not a ratchet file: {error}") from error
+    return result
+
+
+def losses(held: Held, figure: Figure, summary: Summary, path: Path | str) -> dict[str, float]:
+    """Query id to how much worse the figure's value is than the one held; positive is worse.
+
+    Raises:
+        ConfigError: The two are not comparable.
+    """
+    if held.made != figure.made:
+        raise ConfigError(
+            f"{path}: {figure} was measured in another way there (attack, budget, edits, strata or seed); {_ANEW}"
+        )
+    keys = next(c.query_keys for c in summary.collections if c.name == figure.collection)
+    theirs = {query_id: value for query_id, key, value in held.per_query if keys.get(query_id) == key}
+    changed = [query_id for query_id, key, _ in held.per_query if keys.get(query_id, key) != key]
+    if changed:
+        raise ConfigError(
+            f"{path}: {len(changed)} of {len(held.per_query)} queries of {figure} have another text, other candidates "
+            f"or other judgments now, for example {changed[0]!r}; {_ANEW}"
+        )
+    common = sorted(set(theirs) & set(figure.per_query))
+    if len(common) < 2:
+        raise ConfigError(f"{path}: {figure} has {len(common)} queries in common with it; {_ANEW}")
+    sign = 1 if figure.higher_is_better else -1
+    return {query_id: sign * (theirs[query_id] - figure.per_query[query_id]) for query_id in common}
+
+
+def unchanged(held: Held, figure: Figure, lost: Mapping[str, float]) -> Estimate | None:
+    """A loss of exactly nothing, where it is the same ranker that gave the same values."""
+    same = held.fingerprint == figure.fingerprint and not any(lost.values())
+    return Estimate(0.0, 0.0, 0.0, len(lost)) if same else None
+
+
+def updated(old: Ratchet | None, figures: Sequence[Figure], summary: Summary, *, force: bool = False) -> Ratchet:
+    """A ratchet that holds these figures.
+
+    It only ever tightens: a figure that became worse, if only a little, stays as it was, or many small losses would
+    add up to a large one. ``force`` takes the new figures as they are.
+
+    Raises:
+        ConfigError: A figure has no per-query values.
+    """
+    found = []
+    for figure in figures:
+        new = _hold(figure, summary)
+        held = old.find(figure) if old else None
+        sign = 1 if figure.higher_is_better else -1
+        keeps = held is not None and held.made == new.made and sign * (held.mean - new.mean) > 0 and not force
+        found.append(held if held is not None and keeps else new)
+    return Ratchet(audit=summary.name, figures=sorted(found, key=lambda h: (h.measure, sorted(h.labels.items()))))
+
+
+def write(ratchet: Ratchet, path: Path) -> None:
+    """Write a ratchet file, whole or not at all.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    figures = ",\n".join(_dump(held) for held in ratchet.figures)
+    head = f'"schema": {ratchet.schema},\n"audit": {json.dumps(ratchet.audit)}'
+    files.replace(path, f'{{\n{head},\n"figures": [\n{figures}\n]\n}}\n')
+
+
+_ANEW = "write it anew with `robustrank gate DIR --update-ratchet --force`"
+
+
+def _hold(figure: Figure, summary: Summary) -> Held:
+    keys = next((c.query_keys for c in summary.collections if c.name == figure.collection), {})
+    if not figure.per_query or not set(figure.per_query) <= set(keys):
+        raise ConfigError(f"{figure} has no per-query values in this summary; run the audit's command again")
+    rows = [(query_id, keys[query_id], figure.per_query[query_id]) for query_id in sorted(figure.per_query)]
+    return Held(
+        measure=figure.measure,
+        labels=dict(figure.labels),
+        made=figure.made,
+        fingerprint=figure.fingerprint,
+        mean=sum(value for *_, value in rows) / len(rows),
+        per_query=rows,
+    )
+
+
+def _dump(held: Held) -> str:
+    rows = ",\n".join(f"  {json.dumps(list(row))}" for row in held.per_query)
+    head = {"measure": held.measure, "labels": dict(held.labels), "made": held.made, "fingerprint": held.fingerprint}
+    return f'{json.dumps(head)[:-1]},\n "mean": {held.mean!r}, "per_query": [\n{rows}\n]}}'

@@ -1,0 +1,1 @@
+"""The effectiveness of a list, and what missing judgments leave open."""

@@ -1,0 +1,1 @@
+"""What an attacker may do to a text, how it is metered and how it is checked."""

@@ -1,0 +1,210 @@
+"""The metered, cut-down ranker that is all an attack ever sees, and the cache that scores a pair once per audit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+
+from robustrank.core.errors import AccessDenied, BudgetExhausted, ContractError
+from robustrank.core.interfaces import Ranker, WhiteBox
+from robustrank.core.ranking import checked_scores, rank_of
+from robustrank.core.types import (
+    Access,
+    Budget,
+    Case,
+    Document,
+    Goal,
+    Perturbation,
+    Query,
+    RankerCard,
+    ThreatModel,
+    WordGradients,
+)
+
+
+class MeteredRanker:
+    """Scores a pair once, and knows how many pairs and seconds the ranker behind it took.
+
+    The cache is keyed by text, not id, so a perturbed document is a new pair. Rankers that are not pointwise are not
+    cached: their scores depend on the whole list. ``cache=False`` only counts and times.
+    """
+
+    def __init__(self, ranker: Ranker, *, cache: bool = True) -> None:
+        self.ranker = ranker
+        self._caches = cache and ranker.card.pointwise
+        self.pairs = 0
+        self.seconds = 0.0
+        self._scores: dict[tuple[str, str], float] = {}
+
+    @property
+    def card(self) -> RankerCard:
+        """The card of the ranker behind."""
+        return self.ranker.card
+
+    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        """Scores, from the cache where the pair was seen."""
+        if not self._caches:
+            return self._timed(query, docs)
+        fresh = {doc.text: doc for doc in docs if (query.text, doc.text) not in self._scores}
+        if fresh:
+            for text, score in zip(fresh, self._timed(query, list(fresh.values())), strict=True):
+                self._scores[query.text, text] = score
+        return [self._scores[query.text, doc.text] for doc in docs]
+
+    def remember(self, query: Query, docs: Sequence[Document], scores: Sequence[float]) -> None:
+        """Take scores from a journal, so that a resumed audit does not compute them again."""
+        if self._caches:
+            self._scores.update({(query.text, doc.text): score for doc, score in zip(docs, scores, strict=True)})
+
+    def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
+        """The ranker's gradients, timed and counted as one pair."""
+        if not isinstance(self.ranker, WhiteBox):
+            raise ContractError(f"ranker {self.card.name} lends no gradients; attack it with at most score access")
+        started = perf_counter()
+        try:
+            return self.ranker.gradients(query, document, candidates)
+        finally:
+            self.seconds += perf_counter() - started
+            self.pairs += 1
+
+    def _timed(self, query: Query, docs: Sequence[Document]) -> list[float]:
+        started = perf_counter()
+        try:
+            return checked_scores(self.ranker, query, docs)
+        finally:
+            self.seconds += perf_counter() - started
+            self.pairs += len(docs) * self.card.pairs_per_score
+
+
+class MeteredOracle:
+    """One attack's view of one case (:class:`robustrank.core.interfaces.Oracle`).
+
+    Args:
+        ranker: The victim.
+        case: The case; its candidates' clean scores are asked once, at no cost to the attack.
+        threat: Sets the access level.
+        budget: Sets the limit on calls.
+        counts: Whether a perturbation is one the attack could end with; probes that break its rules are not.
+    """
+
+    def __init__(
+        self,
+        ranker: MeteredRanker,
+        case: Case,
+        threat: ThreatModel,
+        budget: Budget,
+        counts: Callable[[Perturbation], bool] = lambda perturbation: True,
+    ) -> None:
+        self._ranker = ranker
+        self._counts = counts
+        self._trajectory: list[tuple[int, int]] = []
+        self._case = case
+        self._threat = threat
+        self._budget = budget
+        self._spent = 0
+        clean = ranker.score(case.query, case.candidates)
+        self._clean = [(doc.doc_id, score) for doc, score in zip(case.candidates, clean, strict=True)]
+
+    @property
+    def budget(self) -> Budget:
+        """The limits of this attack."""
+        return self._budget
+
+    @property
+    def spent(self) -> int:
+        """Pairs asked so far, answered from the cache or not: cost is a property of the attack."""
+        return self._spent
+
+    def affordable(self, *, queries: bool = False) -> int | None:
+        """How many more perturbations of the target (or of the query) the budget pays for."""
+        if self._budget.calls is None:
+            return None
+        return max(0, self._budget.calls - self._spent) // self._cost(Perturbation(query="") if queries else _TARGET)
+
+    def rank(self, perturbations: Sequence[Perturbation], /) -> list[int]:
+        """The target's 1-based rank under each perturbation, in the list without its old copy."""
+        self._need(Access.RANKS)
+        return [rank for rank, _ in self._ask(perturbations)]
+
+    def score(self, perturbations: Sequence[Perturbation], /) -> list[float]:
+        """The target's score under each perturbation."""
+        self._need(Access.SCORES)
+        return [score for _, score in self._ask(perturbations)]
+
+    def outcomes(self, perturbations: Sequence[Perturbation], /) -> list[tuple[int, float]]:
+        """Rank and score under each perturbation: who sees scores sees the list in their order."""
+        self._need(Access.SCORES)
+        return self._ask(perturbations)
+
+    @property
+    def trajectory(self) -> Sequence[tuple[int, int]]:
+        """(pairs spent, best rank so far), wherever the rank improved by a text the attack could end with."""
+        return self._trajectory
+
+    def gradients(self, perturbation: Perturbation, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
+        """One backward pass at the (perturbed) target."""
+        self._need(Access.WEIGHTS)
+        self._charge(1)
+        query, document = apply(perturbation, self._case)
+        return self._ranker.gradients(query, document, candidates)
+
+    def _need(self, access: Access) -> None:
+        if self._threat.access.level < access.level:
+            raise AccessDenied(f"needs access {access.value!r}, declared {self._threat.access.value!r}")
+
+    def _cost(self, perturbation: Perturbation) -> int:
+        if perturbation.query is not None or (perturbation.target is not None and not self._ranker.card.pointwise):
+            return len(self._case.candidates)
+        return 0 if perturbation.target is None else 1
+
+    def _charge(self, pairs: int) -> None:
+        if self._budget.calls is not None and self._spent + pairs > self._budget.calls:
+            raise BudgetExhausted(f"{self._spent} of {self._budget.calls} pairs spent, {pairs} more asked")
+        self._spent += pairs
+
+    def _ask(self, perturbations: Sequence[Perturbation]) -> list[tuple[int, float]]:
+        self._charge(sum(map(self._cost, perturbations)))
+        targets = [p.target for p in perturbations if p.query is None and p.target is not None]
+        if targets and self._ranker.card.pointwise:  # one batch for the ranker; the cache answers below
+            self._ranker.score(self._case.query, [self._case.target._replace(text=text) for text in targets])
+        found = [outcome(self._ranker, self._case, p, self._clean) for p in perturbations]
+        for perturbation, (rank, _) in zip(perturbations, found, strict=True):
+            if (not self._trajectory or self._better(rank, self._trajectory[-1][1])) and self._counts(perturbation):
+                self._trajectory.append((self._spent, rank))
+        return found
+
+    def _better(self, rank: int, other: int) -> bool:
+        return rank > other if self._threat.goal is Goal.DEMOTE else rank < other
+
+
+_TARGET = Perturbation(target="")
+
+
+def apply(perturbation: Perturbation, case: Case) -> tuple[Query, Document]:
+    """The case's query and target with the perturbation applied."""
+    query = case.query if perturbation.query is None else case.query._replace(text=perturbation.query)
+    target = case.target if perturbation.target is None else case.target._replace(text=perturbation.target)
+    return query, target
+
+
+def perturbed_scores(
+    ranker: Ranker, case: Case, perturbation: Perturbation, clean: Sequence[tuple[str, float]]
+) -> list[tuple[str, float]]:
+    """(document id, score) of the whole list after the perturbation; asks only what may have changed."""
+    query, target = apply(perturbation, case)
+    if perturbation.query is None and perturbation.target is None:
+        return list(clean)
+    if perturbation.query is None and ranker.card.pointwise:
+        (score,) = ranker.score(query, [target])
+        return [(doc_id, score if doc_id == target.doc_id else old) for doc_id, old in clean]
+    docs = [target if doc.doc_id == target.doc_id else doc for doc in case.candidates]
+    return [(doc.doc_id, score) for doc, score in zip(docs, ranker.score(query, docs), strict=True)]
+
+
+def outcome(
+    ranker: Ranker, case: Case, perturbation: Perturbation, clean: Sequence[tuple[str, float]]
+) -> tuple[int, float]:
+    """The target's rank and score after the perturbation."""
+    scored = perturbed_scores(ranker, case, perturbation, clean)
+    score = dict(scored)[case.target.doc_id]
+    return rank_of(case.target.doc_id, score, scored), score

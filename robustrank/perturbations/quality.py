@@ -1,0 +1,125 @@
+"""What a changed document looks like to a reader or a filter: measured by the harness, from texts alone.
+
+Fluency is the perplexity under the English word trigram model that comes inside the package pocketsphinx (extra
+``fluency``); without it the figures that need it are absent. A document is called detected at a false positive rate
+when its perplexity is as high as that of at most this share of clean documents of the same list (a conformal p value,
+so the rate holds on clean documents whatever their distribution). Grammar and parts of speech want the extra
+``grammar`` (:mod:`robustrank.perturbations.grammar`). Antonyms are not looked for: the bundled tables of substitutes
+leave them out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from math import exp
+from pathlib import Path
+from typing import Any
+
+from robustrank.core.types import Case, Perturbation
+from robustrank.core.words import gaps, words
+from robustrank.perturbations import grammar
+from robustrank.perturbations.substitutes import function_words
+
+PACKAGE = "pocketsphinx"
+MODEL = "model/en-us/en-us.lm.bin"
+RATES = (0.01, 0.05)
+UNKNOWN = -14.0
+"""Natural log probability given to a word the model gives less, or does not know."""
+
+
+def of_case(case: Case, done: Perturbation) -> dict[str, float]:
+    """:func:`quality` of a perturbed case; nothing where the document was not changed."""
+    if done.target is None or done.target == case.target.text:
+        return {}
+    others = [doc.text for doc in case.candidates if doc.doc_id != case.target.doc_id]
+    return quality(case.query.text, case.target.text, done.target, others)
+
+
+def quality(query: str, before: str, after: str, clean: Sequence[str]) -> dict[str, float]:
+    """Figures of one changed document, by name.
+
+    Args:
+        query: The query's text.
+        before: The clean document.
+        after: The changed one.
+        clean: The other documents of the list, all clean.
+
+    Returns:
+        ``words changed`` (share; 0 where their number differs), ``query words added`` (change of the share of words
+        that are in the query), ``repetition added`` (change of the share of the commonest content word, a sign of
+        spam), ``names and numbers changed``; with the extra ``grammar`` ``part of speech kept`` (share of the
+        changed words that are the same part of speech in their sentence as before) and ``grammar findings added``;
+        and with the trigram model ``perplexity ratio`` and ``detected at 1 %`` and ``detected at 5 %`` (0 or 1).
+    """
+    old, new = [w.text for w in words(before)], [w.text for w in words(after)]
+    aligned = list(zip(old, new, strict=False)) if len(old) == len(new) else []
+    changed = [at for at, (a, b) in enumerate(aligned) if a != b]
+    asked = {w.text.lower() for w in words(query)}
+    named = _named(before) if changed else set()
+    found = {
+        "words changed": len(changed) / max(1, len(old)),
+        "query words added": _share(new, asked) - _share(old, asked),
+        "repetition added": _repetition(new) - _repetition(old),
+        "names and numbers changed": float(len(named.intersection(changed))),
+    }
+    check, tag = grammar.checker(), grammar.tagger()
+    if check is not None:
+        found["grammar findings added"] = float(check(after) - check(before))
+    if tag is not None and changed:
+        was, now = tag(before), tag(after)
+        found["part of speech kept"] = sum(was[at] == now[at] for at in changed) / len(changed)
+    perplexity = language_model()
+    if perplexity is not None and old and new:
+        value = perplexity(after)
+        found["perplexity ratio"] = value / perplexity(before)
+        others = [perplexity(text) for text in clean if words(text)]
+        p = (1 + sum(other >= value for other in others)) / (1 + len(others))
+        found |= {f"detected at {rate:.0%}".replace("%", " %"): float(p <= rate) for rate in RATES}
+    return found
+
+
+def _share(found: Sequence[str], wanted: set[str]) -> float:
+    return sum(word.lower() in wanted for word in found) / max(1, len(found))
+
+
+def _repetition(found: Sequence[str]) -> float:
+    counts = Counter(word.lower() for word in found if word.lower() not in function_words())
+    return max(counts.values(), default=0) / max(1, len(found))
+
+
+def _named(text: str) -> set[int]:
+    """Positions of words with a digit, or with a capital that no sentence begins with: names, as a rule."""
+    before = gaps(text)
+    return {
+        at
+        for at, word in enumerate(words(text))
+        if any(c.isdigit() for c in word.text)
+        or (word.text[0].isupper() and at > 0 and not set(".!?:\n") & set(before[at]))
+    }
+
+
+@lru_cache(maxsize=1)
+def language_model() -> Callable[[str], float] | None:
+    """Perplexity of a text under the trigram model; ``None`` where its package is not installed."""
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    from pocketsphinx import Config, LogMath, NGramModel
+
+    log = LogMath()
+    path = Path(next(iter(spec.submodule_search_locations))) / MODEL
+    model: Any = NGramModel(Config(lm=None), log, str(path))
+
+    @lru_cache(maxsize=4096)
+    def perplexity(text: str) -> float:
+        found = [word.text.lower().replace("’", "'") for word in words(text)]
+        total = 0.0
+        for at in range(len(found)):
+            newest_first = found[max(0, at - 2) : at + 1][::-1]
+            total += max(UNKNOWN, log.log_to_ln(model.prob(newest_first)))
+        return exp(-total / len(found))
+
+    return perplexity

@@ -1,0 +1,1 @@
+"""Names to plug-ins, and what is installed."""

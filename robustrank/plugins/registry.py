@@ -1,0 +1,106 @@
+"""Names to plug-ins, through entry points, loading only what is asked for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from robustrank.core.errors import PluginError, RobustRankError
+from robustrank.core.plugin_spec import Plugin
+
+KINDS = {
+    "collection": "robustrank.collections",
+    "ranker": "robustrank.rankers",
+    "attack": "robustrank.attacks",
+    "defense": "robustrank.defenses",
+    "variation": "robustrank.variations",
+    "topic_attack": "robustrank.topic_attacks",
+    "executor": "robustrank.executors",
+}
+"""Kind of plug-in to entry-point group."""
+
+
+@cache
+def _entries(kind: str) -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for entry in sorted(entry_points(group=KINDS[kind]), key=lambda e: (e.name, e.value)):
+        if entry.name in found and found[entry.name].value != entry.value:
+            raise PluginError(
+                f"two packages offer a {kind} named {entry.name!r}: {found[entry.name].value} and {entry.value}; "
+                "uninstall one of them"
+            )
+        found[entry.name] = entry
+    return found
+
+
+def names(kind: str) -> list[str]:
+    """Names of all installed plug-ins of a kind; imports none of them."""
+    return sorted(_entries(kind))
+
+
+def target(kind: str, name: str) -> str:
+    """Where a plug-in lives, as ``"module:Class"``; imports nothing."""
+    return _find(kind, name).value
+
+
+def version(kind: str, name: str) -> str:
+    """Name and version of the distribution a plug-in comes from."""
+    distribution = _find(kind, name).dist
+    return "unknown" if distribution is None else f"{distribution.name} {distribution.version}"
+
+
+def load(kind: str, name: str) -> Any:
+    """The plug-in's class.
+
+    Raises:
+        PluginError: No such name (with the nearest one), or its module does not import.
+    """
+    entry = _find(kind, name)
+    try:
+        return entry.load()
+    except RobustRankError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise PluginError(f"{kind} {name!r} ({entry.value}) does not import: {reason}") from error
+
+
+def build(kind: str, plugin: Plugin) -> Any:
+    """The plug-in built with its parameters; a nested table with ``use`` is a nested plug-in of kind ranker.
+
+    Raises:
+        PluginError: An unknown or missing parameter, or one the plug-in refuses.
+    """
+    factory = load(kind, plugin.use)
+    params = {key: _nested(value) for key, value in plugin.params.items()}
+    try:
+        inspect.signature(factory).bind(**params)
+    except TypeError as error:
+        known = [p.name for p in inspect.signature(factory).parameters.values()]
+        near = [n for key in params if key not in known for n in get_close_matches(key, known, n=1)]
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise PluginError(f"{kind} {plugin}: {error}{hint} (parameters: {', '.join(known) or 'none'})") from error
+    try:
+        return factory(**params)
+    except RobustRankError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"{kind} {plugin}: {error}") from error
+
+
+def _nested(value: Any) -> Any:
+    if isinstance(value, dict) and "use" in value:
+        return build("ranker", Plugin(use=value["use"], params={k: v for k, v in value.items() if k != "use"}))
+    return value
+
+
+def _find(kind: str, name: str) -> EntryPoint:
+    if name not in _entries(kind):
+        near: Iterable[str] = get_close_matches(name, names(kind), n=1)
+        hint = "".join(f"; did you mean {n!r}?" for n in near)
+        raise PluginError(f"no {kind} named {name!r}{hint} (have: {', '.join(names(kind)) or 'none'})")
+    return _entries(kind)[name]

@@ -1,0 +1,1 @@
+"""The five robustness tasks."""

@@ -1,0 +1,306 @@
+"""One table: every ranker on each of the five tasks, next to the baseline, with a test, its correction and its power.
+
+The tasks are those of Wu, Zhang, Guo, Fan, Cheng, "Are Neural Ranking Models Robust?" (TOIS 2022); the figures are
+RobustRank's own, because the paper's formulas could not be read. Each is a loss, a spread or a success of attackers,
+so that more is worse, and each is told minus the baseline's, paired over queries. Collections of edited documents are
+no unforeseen corpus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import sqrt
+from types import MappingProxyType
+
+import numpy as np
+
+from robustrank.core.interfaces import Attack
+from robustrank.core.types import Surface
+from robustrank.protocols.adversarial import leading, successes
+from robustrank.protocols.effectiveness import Values, values
+from robustrank.protocols.five_tasks import manipulation, query_types, variance, wording, worst_slices
+from robustrank.protocols.five_tasks.query_types import Described
+from robustrank.results.five_tasks import Cell, FiveTasks
+from robustrank.stats import intervals
+from robustrank.stats.ratios import Contrast, Floats, contrast, detectable
+from robustrank.storage.journal import Record
+
+SURE = 0.05
+
+Rows = Sequence[Sequence[Sequence[float]]]
+Statistic = Callable[..., Floats]
+
+
+def five_tasks(
+    records: Sequence[Record],
+    described: Described,
+    *,
+    home: str,
+    measure: str,
+    baseline: str | None,
+    families: Mapping[str, str],
+    attacks: Mapping[str, Attack],
+    groups: Mapping[str, str] = MappingProxyType({}),
+) -> FiveTasks:
+    """All five tasks.
+
+    Args:
+        records: Of plain rankers: rankings, variations, edits and attacks that went well.
+        described: Types and features of queries, out of the setup record.
+        home: The home collection.
+        measure: The lead measure.
+        baseline: Who is compared with.
+        families: Ranker to family of seeds.
+        attacks: By name.
+        groups: Ranker to the group it is told with, such as all neural ones.
+    """
+    by_kind: dict[str, list[Record]] = {}
+    for record in records:
+        by_kind.setdefault(record["kind"], []).append(record)
+    rankings, edits = by_kind.get("ranking", []), by_kind.get("edit", [])
+    found, looked = worst_slices.search(rankings, described, measure, baseline)
+    return FiveTasks(
+        table=_table(_tasks(by_kind, described, home, measure, attacks), rankings, baseline, groups),
+        variance=variance.variances(rankings, measure, baseline),
+        seeds=variance.seeds(rankings, families, home, measure),
+        types=query_types.losses(rankings, described, measure, baseline),
+        wordings=wording.losses(by_kind.get("variation", []), baseline),
+        manipulations=manipulation.manipulations(edits, baseline),
+        slices=found,
+        searched=looked,
+        families=FAMILIES,
+    )
+
+
+FAMILIES = (
+    "the five-task table: all its cells, Holm",
+    "query types: all types, axes, collections and rankers, Holm",
+    "wordings: all operations, variations, settings, collections and rankers, Holm",
+    "slices: everything that was looked at in one half, Benjamini-Hochberg; those found, in the other half, Holm",
+)
+
+
+def _tasks(
+    by_kind: Mapping[str, Sequence[Record]],
+    described: Described,
+    home: str,
+    measure: str,
+    attacks: Mapping[str, Attack],
+) -> list[_Task]:
+    every = values(by_kind.get("ranking", []))
+    away = [c for c in dict.fromkeys(c for _, c, _ in every) if c != home]
+    away = [c for c in away if c not in {r["collection"] for r in by_kind.get("edit", [])}]
+    return [
+        _evenness(every, home, measure),
+        *_types(every, described, home, measure),
+        *_corpora(every, home, away, measure),
+        *_wordings(by_kind.get("variation", [])),
+        *_attacks(by_kind.get("attack", []), attacks),
+        *_edits(by_kind.get("edit", [])),
+    ]
+
+
+def _table(
+    tasks: Sequence[_Task], rankings: Sequence[Record], baseline: str | None, groups: Mapping[str, str]
+) -> list[Cell]:
+    """A row per ranker and per group of several, on every task; Holm over all of them."""
+    rankers = list(dict.fromkeys(r["ranker"] for r in rankings))
+    rows = [(ranker, [ranker]) for ranker in rankers]
+    for group in dict.fromkeys(groups.values()):
+        rows.append((group, [r for r in rankers if groups.get(r) == group and r != baseline]))
+    cells = []
+    for name, members in rows:
+        for task in tasks:
+            cell = task.cell(name, members, None if name == baseline else baseline)
+            if cell is not None:
+                cells.append(cell)
+    told = [i for i, cell in enumerate(cells) if cell.p is not None]
+    for i, p in zip(told, intervals.holm([cells[i].p or 0.0 for i in told]), strict=True):
+        cells[i] = replace(cells[i], p_holm=p, verdict=_verdict(cells[i], p))
+    return cells
+
+
+def _verdict(cell: Cell, p: float) -> str:
+    if p >= SURE or cell.versus_baseline is None:
+        return "inconclusive"
+    return "less robust" if cell.versus_baseline.value > 0 else "more robust"
+
+
+class _Task:
+    """One column of the table.
+
+    Args:
+        task: Its name.
+        figure: What is measured.
+        rows: Ranker to groups of queries, query id to columns; a figure is a statistic of the columns' means.
+        statistic: Of one ranker's means, one array per group.
+        kind: Of the records that the rows come from.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        figure: str,
+        rows: Mapping[str, Sequence[Mapping[str, Sequence[float]]]],
+        statistic: Statistic,
+        kind: str = "ranking",
+    ) -> None:
+        self.task, self.figure, self.rows, self.statistic, self.kind = task, figure, rows, statistic, kind
+
+    def cell(self, name: str, members: Sequence[str], baseline: str | None) -> Cell | None:
+        """The mean figure of one or more rankers, and its difference to the baseline's over the queries of all.
+
+        Args:
+            name: Of the ranker, or of the group.
+            members: The rankers; of a group those count that have the task's records, at least two.
+            baseline: Who is compared with.
+        """
+        found = [ranker for ranker in members if ranker in self.rows]
+        if not found or (len(found) < 2 and found != [name]):
+            return None
+        own = self._contrast(found, None)
+        if own is None:
+            return None
+        against = self._contrast(found, baseline) if baseline in self.rows else None
+        difference = against.estimate if against else None
+        return Cell(
+            task=self.task, ranker=name, members=found if found != [name] else (), figure=self.figure,
+            kind=self.kind, value=own.estimate, versus_baseline=difference, effect=_effect(against),
+            p=against.p if against else None, p_holm=None,
+            # Of a difference that no resampling changes, as where both always fail, the spread is not known.
+            detectable=detectable(difference) if difference and difference.high > difference.low else None, verdict="",
+        )  # fmt: skip
+
+    def _contrast(self, members: Sequence[str], baseline: str | None) -> Contrast | None:
+        """The mean of the members' figures, minus the baseline's where there is one, with its interval."""
+        told = [self.rows[ranker] for ranker in (*members, *([] if baseline is None else [baseline]))]
+        if len({len(groups) for groups in told}) > 1:
+            return None
+        rows = [
+            [[x for ranker in group for x in ranker[q]] for q in sorted(set.intersection(*map(set, group)))]
+            for group in zip(*told, strict=True)
+        ]
+        if baseline is not None and min(map(len, rows)) < 2:
+            return None
+
+        def figure(*means: Floats) -> Floats:
+            parts = [np.split(m, len(told), axis=1) for m in means]
+            each = [self.statistic(*(part[i] for part in parts)) for i in range(len(told))]
+            mean: Floats = np.mean(each[: len(members)], axis=0)
+            return mean if baseline is None else mean - each[-1]
+
+        return contrast(rows, figure)
+
+
+def _effect(against: Contrast | None) -> float | None:
+    if against is None or against.estimate.high == against.estimate.low:
+        return None
+    from scipy.special import stdtrit
+
+    found = against.estimate
+    error = (found.high - found.low) / (2 * float(stdtrit(found.n - 1, 0.5 + found.confidence / 2)))
+    return found.value / (error * sqrt(found.n))
+
+
+def _evenness(every: Values, home: str, measure: str) -> _Task:
+    rows = {r: [{q: [x, x * x] for q, x in v.items()}] for (r, c, m), v in every.items() if (c, m) == (home, measure)}
+    return _Task("1 i.i.d. variance", f"coefficient of variation of {measure} over queries", rows, variance.variation)
+
+
+def _types(every: Values, described: Described, home: str, measure: str) -> Iterator[_Task]:
+    axes = query_types.types(described, home)
+    groups = [(set(ids), {q for each in by_type.values() for q in each}) for by_type in axes.values()
+              for ids in by_type.values()]  # fmt: skip
+    if not groups:
+        return
+
+    def row(query_id: str, x: float) -> list[float]:
+        inside = [float(query_id in ids) for ids, _ in groups]
+        known = [float(query_id in everyone) for _, everyone in groups]
+        return [*(x * i for i in inside), *inside, *(x * k for k in known), *known]
+
+    def spread(means: Floats) -> Floats:
+        """Weighted mean over types of the distance of a type's mean to its axis's, as a share of that."""
+        sums, counts, all_sums, all_counts = np.split(means, 4, axis=1)
+        level = all_sums / all_counts
+        distance = np.abs(np.divide(sums, counts, out=np.array(level), where=counts > 0) / level - 1)
+        total: Floats = (distance * counts).sum(axis=1) / counts.sum(axis=1)
+        return total
+
+    rows = {r: [{q: row(q, x) for q, x in v.items()}] for (r, c, m), v in every.items() if (c, m) == (home, measure)}
+    figure = f"mean distance of a query type's {measure} from all types', as a share ({', '.join(axes)})"
+    yield _Task("2 unforeseen query type", figure, rows, spread)
+
+
+def _corpora(every: Values, home: str, away: Sequence[str], measure: str) -> Iterator[_Task]:
+    if not away:
+        return
+    rows = {
+        r: [{q: [x] for q, x in every[r, c, measure].items()} for c in (home, *away)]
+        for r, c, m in every
+        if (c, m) == (home, measure) and all((r, other, measure) in every for other in away)
+    }
+
+    def loss(at_home: Floats, *others: Floats) -> Floats:
+        kept: Floats = sum(other[:, 0] for other in others) / len(others) / at_home[:, 0]
+        return 1 - kept
+
+    yield _Task(
+        "3 unforeseen corpus", f"share of {measure} lost from {home}, mean over {len(away)} corpora", rows, loss
+    )
+
+
+def _wordings(records: Sequence[Record]) -> Iterator[_Task]:
+    for setting in wording.SETTINGS:
+        groups: dict[tuple[str, str], dict[str, dict[str, list[float]]]] = {}
+        for record in records:
+            found = wording.changed(record, "all", setting)
+            if found:
+                place = groups.setdefault((record["collection"], record["variation"]), {})
+                row = [record["clean"], sum(found) / len(found)]
+                place.setdefault(record["ranker"], {})[record["query_id"]] = row
+        rankers = set.intersection(*(set(g) for g in groups.values())) if groups else set()
+        rows = {r: [g[r] for g in groups.values()] for r in sorted(rankers)}
+
+        def loss(*means: Floats) -> Floats:
+            kept: Floats = sum(m[:, 1] / m[:, 0] for m in means) / len(means)  # type: ignore[assignment]
+            return 1 - kept
+
+        if rows:
+            figure = f"share lost by a changed query, {setting}, mean over {len(groups)} sets of variants"
+            yield _Task("4 query operations", figure, rows, loss, "variation")
+
+
+def _attacks(records: Sequence[Record], attacks: Mapping[str, Attack]) -> Iterator[_Task]:
+    real = [r for r in records if _counts(attacks[r["attack"]])]
+    names = sorted({r["attack"] for r in real})
+    cases: dict[str, dict[str, list[Record]]] = {}
+    for record in real:
+        cases.setdefault(record["ranker"], {}).setdefault(record["query_id"], []).append(record)
+    complete = {r: g for r, g in cases.items() if {x["attack"] for each in g.values() for x in each} == set(names)}
+    if not complete:
+        return
+    ways = successes([record for group in complete.values() for each in group.values() for record in each])
+    told = leading(ways)
+    test = ways[told]
+    rows = {
+        r: [{q: [sum(map(float, map(test, each))), float(len(each))] for q, each in group.items()}]
+        for r, group in complete.items()
+    }
+    figure = f"{told} of document attacks, mean over {len(names)}"
+    yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1], "attack")
+
+
+def _counts(attack: Attack) -> bool:
+    return attack.threat.surface is Surface.DOCUMENT and not attack.threat.control
+
+
+def _edits(records: Sequence[Record]) -> Iterator[_Task]:
+    rows: dict[str, list[dict[str, list[float]]]] = {}
+    for record in records:
+        group = rows.setdefault(record["ranker"], [{}])
+        group[0][record["query_id"]] = manipulation.fooled(record["edits"])
+    if rows:
+        figure = "share of people's edits that rank higher though no more relevant"
+        yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1], "edit")

@@ -1,0 +1,81 @@
+"""Task 2, unforeseen query types: each type of an axis against all other types of the same axis and collection.
+
+A ranker that was trained without a type would be told from one that was trained with it; that needs training, so here
+the question is which types a ranker serves worse than the others, and worse than the baseline does: types differ in
+difficulty for everyone, hence the last column is the one to act on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from robustrank.protocols.effectiveness import MIN_SLICE, values
+from robustrank.results.five_tasks import TypeLoss
+from robustrank.stats import intervals
+from robustrank.stats.ratios import Contrast, Floats, contrast
+from robustrank.storage.journal import Record
+
+Described = Mapping[str, Mapping[str, Mapping[str, Mapping[str, str]]]]
+"""Collection to query id to ``types`` (axis to type) and ``features``, as a setup record holds them."""
+
+
+def types(described: Described, collection: str) -> dict[str, dict[str, list[str]]]:
+    """Axis to type to query ids; only types with enough queries, and axes with at least two of those."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for query_id, query in sorted(described.get(collection, {}).items()):
+        for axis, name in query["types"].items():
+            found.setdefault(axis, {}).setdefault(name, []).append(query_id)
+    enough = {
+        axis: {name: ids for name, ids in sorted(by_type.items()) if len(ids) >= MIN_SLICE}
+        for axis, by_type in found.items()
+    }
+    return {axis: by_type for axis, by_type in enough.items() if len(by_type) > 1}
+
+
+def losses(records: Sequence[Record], described: Described, measure: str, baseline: str | None) -> list[TypeLoss]:
+    """One row per ranker, collection, axis and type; Holm over all of them."""
+    every = values(records)
+    found: list[TypeLoss] = []
+    for ranker, collection, told in every:
+        if told != measure:
+            continue
+        mine = every[ranker, collection, measure]
+        base = every.get((baseline or "", collection, measure), {}) if ranker != baseline else {}
+        for axis, by_type in types(described, collection).items():
+            everyone = {q for ids in by_type.values() for q in ids} & set(mine)
+            for name, ids in by_type.items():
+                inside, outside = sorted(set(ids) & everyone), sorted(everyone - set(ids))
+                if len(inside) >= MIN_SLICE and len(outside) >= MIN_SLICE:
+                    row = _loss(mine, base, inside, outside)
+                    found.append(replace(row, ranker=ranker, collection=collection, axis=axis, type=name))
+    told_ = [i for i, row in enumerate(found) if row.p is not None]
+    for i, p in zip(told_, intervals.holm([found[i].p or 0.0 for i in told_]), strict=True):
+        found[i] = replace(found[i], p_holm=p)
+    return found
+
+
+def _loss(mine: Mapping[str, float], base: Mapping[str, float], inside: list[str], outside: list[str]) -> TypeLoss:
+    paired = set(inside + outside) <= set(base)
+    sides = [[[mine[q], base[q] if paired else 0.0] for q in ids] for ids in (outside, inside)]
+    change = _sure(contrast(sides, lambda out, in_: in_[:, 0] - out[:, 0]))
+    relative = contrast(sides, lambda out, in_: in_[:, 0] / out[:, 0] - 1)
+    against = contrast(sides, versus) if paired else None
+    p = against.p if against else change.p
+    return TypeLoss(
+        ranker="", collection="", axis="", type="", queries=len(inside), others=len(outside),
+        change=change.estimate, relative=relative.estimate if relative else None,
+        versus_baseline=against.estimate if against else None, p=p, p_holm=None,
+    )  # fmt: skip
+
+
+def versus(outside: Floats, inside: Floats) -> Floats:
+    """Relative change of the first column minus that of the second."""
+    ratio = inside / outside
+    difference: Floats = ratio[:, 0] - ratio[:, 1]
+    return difference
+
+
+def _sure(found: Contrast | None) -> Contrast:
+    assert found is not None, "a difference of means is always defined"
+    return found

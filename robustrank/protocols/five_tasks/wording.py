@@ -1,0 +1,93 @@
+"""Task 4, operations on queries: what other wordings of a query cost, when nobody optimises them.
+
+Two settings. *Re-rank fixed* keeps the clean query's candidates, so that only the ranker is measured. *End to end*
+searches again with the variant, so that the first stage is measured too. MTEB's robustness measure is the ``worst``
+column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from robustrank.results.five_tasks import WordingLoss
+from robustrank.stats import intervals
+from robustrank.stats.ratios import contrast
+from robustrank.storage.journal import Record
+
+SETTINGS = {"re-rank fixed": "fixed", "end to end": "end"}
+BY = 0.1
+"""A variant hurts when it loses more than this."""
+
+Key = tuple[str, str, str]
+"""Ranker, collection, variation."""
+
+
+def losses(records: Sequence[Record], baseline: str | None) -> list[WordingLoss]:
+    """One row per ranker, collection, variation, operation (and all of them) and setting; Holm over all rows."""
+    groups: dict[Key, dict[str, Record]] = {}
+    for record in records:
+        groups.setdefault((record["ranker"], record["collection"], record["variation"]), {})[record["query_id"]] = (
+            record
+        )
+    found = []
+    for (ranker, collection, variation), mine in groups.items():
+        base = groups.get((baseline or "", collection, variation), {}) if ranker != baseline else {}
+        names = dict.fromkeys(v["operation"] for r in mine.values() for v in r["variants"])
+        for setting in SETTINGS:
+            for operation in ("all", *names):
+                row = _row(mine, base, operation, setting)
+                if row is not None:
+                    found.append(replace(row, ranker=ranker, collection=collection, variation=variation))
+    told = [i for i, row in enumerate(found) if row.p is not None]
+    for i, p in zip(told, intervals.holm([found[i].p or 0.0 for i in told]), strict=True):
+        found[i] = replace(found[i], p_holm=p)
+    return found
+
+
+def changed(record: Record, operation: str, setting: str) -> list[float]:
+    """The values of a record's variants by one operation, or by all but the identity."""
+    return [
+        float(v[SETTINGS[setting]])
+        for v in record["variants"]
+        if v[SETTINGS[setting]] is not None
+        and (v["operation"] == operation or (operation == "all" and v["operation"] != "identity"))
+    ]
+
+
+def _row(mine: dict[str, Record], base: dict[str, Record], operation: str, setting: str) -> WordingLoss | None:
+    queries = [q for q in sorted(mine) if changed(mine[q], operation, setting)]
+    if len(queries) < 2:
+        return None
+    variants = {q: changed(mine[q], operation, setting) for q in queries}
+    ours = [[mine[q]["clean"], sum(variants[q]) / len(variants[q])] for q in queries]
+    paired = set(queries) <= set(base)
+    theirs = [_pair(base[q], operation, setting) if paired else [0.0, 0.0] for q in queries]
+    rows = [[[*a, *b] for a, b in zip(ours, theirs, strict=True)]]
+    loss = contrast(rows, lambda m: 1 - m[:, 1] / m[:, 0])
+    against = contrast(rows, lambda m: m[:, 3] / m[:, 2] - m[:, 1] / m[:, 0]) if paired else None
+    lost = [(mine[q]["clean"] - value, q) for q in queries for value in variants[q]]
+    tested = against or loss
+    return WordingLoss(
+        ranker="",
+        collection="",
+        variation="",
+        operation=operation,
+        setting=setting,
+        variants=len(lost),
+        clean=intervals.mean([a for a, _ in ours], bounds=(0, 1)),
+        changed=intervals.mean([b for _, b in ours], bounds=(0, 1)),
+        loss=loss.estimate if loss else None,
+        versus_baseline=against.estimate if against else None,
+        worst=intervals.mean([min(variants[q]) for q in queries], bounds=(0, 1)),
+        hurt=intervals.share([by > BY for by, _ in lost], clusters=[q for _, q in lost]),
+        queries_hurt=intervals.share([mine[q]["clean"] - min(variants[q]) > BY for q in queries]),
+        by=BY,
+        p=tested.p if tested else None,
+        p_holm=None,
+    )
+
+
+def _pair(record: Record, operation: str, setting: str) -> list[float]:
+    values = changed(record, operation, setting)
+    return [record["clean"], sum(values) / max(1, len(values))]

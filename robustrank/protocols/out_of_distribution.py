@@ -1,0 +1,106 @@
+"""Out of distribution: what is lost on an unforeseen corpus, and on an unforeseen query type.
+
+RobustRank's own definition (the five-task paper's formula could not be read): the change of the mean, absolute and as
+a share of the mean at the source, and that share minus the baseline ranker's on the same queries. The last one matters
+most: query types and corpora differ in difficulty for everyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from robustrank.core.types import Range
+from robustrank.protocols import unjudged
+from robustrank.protocols.effectiveness import query_types, values
+from robustrank.results.summary import Shift
+from robustrank.stats import intervals
+from robustrank.storage.journal import Record
+
+
+def shifts(records: Sequence[Record], *, home: str, measure: str, baseline: str | None) -> list[Shift]:
+    """Home to every other collection, and within a collection every query type against all the others."""
+    every, lists = values(records), _Lists(records, measure)
+    types = query_types(records)
+    rankers = list(dict.fromkeys(r["ranker"] for r in records))
+    collections = list(dict.fromkeys(r["collection"] for r in records))
+    found = []
+    for ranker in rankers:
+        for collection in collections:
+            known = {(ranker, home, measure), (ranker, collection, measure)} <= set(every)
+            if known and collection != home:
+                source = (home, sorted(every[ranker, home, measure]), home)
+                target = (collection, sorted(every[ranker, collection, measure]), collection)
+                found.append(_shift(lists, ranker, "corpus", source, target, baseline))
+    for collection, by_type in types.items():
+        everyone = {query_id for ids in by_type.values() for query_id in ids}
+        for name, ids in by_type.items() if len(by_type) > 1 else ():
+            source = (f"{collection}: other types", sorted(everyone - set(ids)), collection)
+            target = (f"{collection}: {name}", ids, collection)
+            for ranker in rankers:
+                if everyone <= set(every.get((ranker, collection, measure), {})):
+                    found.append(_shift(lists, ranker, "query type", source, target, baseline))
+    return found
+
+
+Side = tuple[str, Sequence[str], str]
+"""Name to be told, query ids, and the collection they are of."""
+
+
+class _Lists:
+    """Ranking records by ranker and place."""
+
+    def __init__(self, records: Sequence[Record], measure: str) -> None:
+        self.measure = measure
+        self._records = {(r["ranker"], r["collection"], r["query_id"]): r for r in records if measure in r["measures"]}
+        self._reaches = unjudged.reaches(records)
+
+    def of(self, ranker: str, side: Side) -> list[Record] | None:
+        """A ranker's records for some queries; ``None`` where one is missing."""
+        keys = [(ranker, side[2], query_id) for query_id in side[1]]
+        return [self._records[key] for key in keys] if all(key in self._records for key in keys) else None
+
+    def values(self, ranker: str, side: Side) -> list[float] | None:
+        """Its values."""
+        records = self.of(ranker, side)
+        return None if records is None else [r["measures"][self.measure] for r in records]
+
+    def reach(self, ranker: str, side: Side) -> Range | None:
+        """What judging its holes could make of their mean."""
+        return unjudged.reach_of(self._reaches.get((ranker, side[2], self.measure), {}), side[1])
+
+
+def _shift(lists: _Lists, ranker: str, kind: str, source: Side, target: Side, baseline: str | None) -> Shift:
+    base_home = base_away = None
+    if baseline is not None and baseline != ranker:
+        base_home, base_away = lists.values(baseline, source), lists.values(baseline, target)
+    if base_home is None or base_away is None:
+        base_home = base_away = None
+    home, away = lists.values(ranker, source) or [], lists.values(ranker, target) or []
+    change, relative, against = intervals.shift(home, away, base_home, base_away)
+    reach = unjudged.change(lists.reach(ranker, source), lists.reach(ranker, target))
+    return Shift(
+        ranker=ranker,
+        kind=kind,
+        source=source[0],
+        target=target[0],
+        measure=lists.measure,
+        change=change,
+        relative=relative,
+        relative_to_baseline=against,
+        judged_source=unjudged.judged(lists.of(ranker, source) or ()),
+        judged_target=unjudged.judged(lists.of(ranker, target) or ()),
+        holes=reach,
+        holes_could_flip=unjudged.could_flip(change.value, reach),
+        holes_could_flip_vs_baseline=None
+        if against is None or baseline is None
+        else _vs_baseline(lists, ranker, baseline, source, target, against.value),
+    )
+
+
+def _vs_baseline(lists: _Lists, ranker: str, baseline: str, source: Side, target: Side, value: float) -> bool | None:
+    reaches = [lists.reach(who, side) for who in (ranker, baseline) for side in (source, target)]
+    known = [reach for reach in reaches if reach is not None]
+    if len(known) < len(reaches):
+        return None
+    ours, theirs = unjudged.ratio(known[0], known[1]), unjudged.ratio(known[2], known[3])
+    return unjudged.could_flip(value, Range(ours.low - theirs.high, ours.high - theirs.low))

@@ -1,0 +1,216 @@
+"""Reasons not to believe the evaluation itself, read from records: AutoAttack's habit, for rankings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from robustrank.core.types import AttackSet
+from robustrank.protocols import certified
+from robustrank.protocols.adversarial import lead
+from robustrank.results.summary import AttackResult, Effectiveness, RedFlag
+from robustrank.storage.journal import Record
+
+SAME = 1e-6
+"""Relative to the spread of a list's scores: differences below this are float noise."""
+
+
+_INVARIANCES = {"order": "the order of words", "case": "upper and lower case"}
+
+
+def red_flags(
+    records: Sequence[Record],
+    effectiveness: Sequence[Effectiveness],
+    attacks: Sequence[AttackResult],
+    sets: Mapping[str, AttackSet],
+) -> list[RedFlag]:
+    """All flags that hold, serious ones first."""
+    by_kind: dict[str, list[Record]] = {"ranking": [], "check": [], "attack": [], "certificate": []}
+    for record in records:
+        by_kind.setdefault(record["kind"], []).append(record)
+    flags = [
+        *_broken_certificates(by_kind["certificate"], by_kind["attack"], sets),
+        *_failures(records),
+        *(flag for record in by_kind["check"] if record["status"] == "ok" for flag in _unstable(record)),
+        *_ties([r for r in by_kind["ranking"] if r["status"] == "ok"]),
+        *_no_better_than_control(attacks),
+        *_illegal(attacks),
+        *_unjudged(effectiveness),
+        *_identity([r for r in by_kind.get("variation", ()) if r["status"] == "ok"]),
+        *_ceiling([r for r in by_kind["ranking"] if r["status"] == "ok"]),
+    ]
+    return sorted(flags, key=lambda flag: flag.severity != "serious")
+
+
+def _broken_certificates(
+    certificates: Sequence[Record], attacks: Sequence[Record], sets: Mapping[str, AttackSet]
+) -> list[RedFlag]:
+    broken = certified.broken(certificates, attacks, sets)
+    if not broken:
+        return []
+    record, claim = broken[0]
+    lists = {(r["ranker"], r["collection"], r["query_id"], r["doc_id"]) for r, _ in broken}
+    tried = certified.falsification(certificates, attacks, sets)
+    detail = (
+        f"{len(lists)} target(s) in certified lists, of {max(len(found) for found in tried.values())} attacks at the "
+        f"most tested K and radius; for example top {claim.k} of {record['ranker']}: {record['attack']} lifted "
+        f"{record['doc_id']} to rank {record['rank_after']} for query {record['query_id']}. "
+    )
+    if claim.ranker == "deployed":
+        detail += "The claim is about this very ranker and certain: it is wrong, or the ranker does not repeat itself"
+    else:
+        detail += (
+            "The claim is about the exact smoothed ranker, the attack was on its samples: repeat with more before "
+            "blaming the certificate"
+        )
+    title = "An attack succeeded where a certificate says none can"
+    return [RedFlag(check="certificate", severity="serious", title=title, detail=detail)]
+
+
+def _failures(records: Sequence[Record]) -> list[RedFlag]:
+    flags = []
+    tasks = [r for r in records if "status" in r]
+    for ranker in sorted({r["ranker"] for r in tasks}):
+        mine = [r for r in tasks if r["ranker"] == ranker]
+        failed = [r for r in mine if r["status"] == "error"]
+        if failed:
+            lost = sum(r["kind"] == "ranking" for r in failed)
+            detail = (
+                f"{len(failed)} of {len(mine)} tasks ended in an error, {lost} of them queries that count as "
+                f"0; the first: {failed[0]['error']}"
+            )
+            severity = "serious" if lost or len(failed) > len(mine) / 10 else "warning"
+            title = f"{ranker}: some tasks failed"
+            flags.append(RedFlag(check="errors", severity=severity, title=title, detail=detail))
+    return flags
+
+
+def _unstable(record: Record) -> list[RedFlag]:
+    spread, ranker, collection = record["spread"], record["ranker"], record["collection"]
+    if spread == 0:
+        detail = f"every document of query {record['query_id']} has the same score; ranks come from the tie rule alone"
+        title = f"{ranker}: constant scores"
+        return [RedFlag(check="constant", severity="serious", title=title, detail=detail)]
+    flags = []
+    asked = {
+        "repeat": "the same call twice gives other scores",
+        "order": "the order of the documents in the call changes their scores",
+        "batch": "a document alone gets another score than in company",
+    }
+    for check, what in asked.items():
+        share = record[check] / spread
+        if share > SAME:
+            severity = "serious" if share > 0.01 else "warning"
+            detail = (
+                f"largest difference {share:.2%} of the spread of the list ({collection}, query {record['query_id']})"
+            )
+            flags.append(RedFlag(check=check, severity=severity, title=f"{ranker}: {what}", detail=detail))
+    for what, distance in record.get("invariant", {}).items():
+        if distance / spread > SAME:
+            detail = f"its card says it ignores {_INVARIANCES[what]}, and a score moved by {distance / spread:.2%} of "
+            detail += f"the spread of the list ({collection}, query {record['query_id']}): a fault of the ranker"
+            title = f"{ranker}: {_INVARIANCES[what]} changes its scores"
+            flags.append(RedFlag(check="invariant", severity="serious", title=title, detail=detail))
+    if record["query"] == 0:
+        detail = "an unrelated query gives every document the score it had; query attacks cannot hurt such a ranker"
+        title = f"{ranker}: ignores the query"
+        flags.append(RedFlag(check="query-blind", severity="serious", title=title, detail=detail))
+    return flags
+
+
+def _ties(records: Sequence[Record]) -> list[RedFlag]:
+    flags = []
+    for ranker in sorted({r["ranker"] for r in records}):
+        lists = [r["scores"] for r in records if r["ranker"] == ranker]
+        total = sum(map(len, lists))
+        tied = sum(len(scores) - len(set(scores)) for scores in lists)
+        if total and tied / total > 0.2:
+            detail = f"{tied} of {total} scores equal another score of their list; ranks among them follow the tie rule"
+            title = f"{ranker}: many tied scores"
+            flags.append(RedFlag(check="ties", severity="warning", title=title, detail=detail))
+    return flags
+
+
+def _no_better_than_control(attacks: Sequence[AttackResult]) -> list[RedFlag]:
+    """One flag per attack and control, with the rankers on which nothing sets them apart."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for result in attacks:
+        for against in result.against_controls if result.stratum == "all" else ():
+            success, difference = result.success[lead(result)], against.difference
+            if difference.low <= 0:
+                found.setdefault((result.attack, against.control), []).append(
+                    f"{result.ranker} ({lead(result)} {success.value:.2f}, minus the control {difference.value:+.2f} "
+                    f"[{difference.low:+.2f}, {difference.high:+.2f}], n={difference.n})"
+                )
+    return [
+        RedFlag(
+            check="control",
+            severity="warning",
+            title=f"{attack}: not shown to beat “{control}”",
+            detail=f"on {'; '.join(rankers)}",
+        )
+        for (attack, control), rankers in found.items()
+    ]
+
+
+def _illegal(attacks: Sequence[AttackResult]) -> list[RedFlag]:
+    flags = []
+    for result in attacks:
+        bad = sum(count for status, count in result.statuses.items() if status != "ok")
+        total = sum(result.statuses.values())
+        if result.stratum == "all" and bad > total / 2:
+            detail = f"{bad} of {total} cases ended {result.statuses}; its success rate says little"
+            title = f"{result.attack} on {result.ranker}: most cases failed"
+            flags.append(RedFlag(check="invalid", severity="warning", title=title, detail=detail))
+    return flags
+
+
+def _unjudged(effectiveness: Sequence[Effectiveness]) -> list[RedFlag]:
+    """One flag a collection, for the ranker whose top 10 was judged least."""
+    least: dict[str, tuple[float, Effectiveness]] = {}
+    for figure in effectiveness:
+        if figure.slice is None and figure.judged is not None:
+            share = figure.judged.value
+            least.setdefault(figure.collection, (share, figure))
+            least[figure.collection] = min(least[figure.collection], (share, figure), key=lambda pair: pair[0])
+    return [
+        RedFlag(
+            check="judged",
+            severity="warning",
+            title=f"{collection}: few judgments",
+            detail=f"of the top 10 of {figure.ranker} only {share:.0%} is judged; measures count the rest as not "
+            "relevant, which favours rankers close to the ones that were pooled",
+        )
+        for collection, (share, figure) in least.items()
+        if share < 0.2
+    ]
+
+
+def _identity(records: Sequence[Record]) -> list[RedFlag]:
+    """The query as it is, taken for another wording, must give exactly the figure it gave before."""
+    flags = []
+    for ranker in dict.fromkeys(r["ranker"] for r in records):
+        moved = [
+            (record, variant)
+            for record in records
+            for variant in record["variants"]
+            if record["ranker"] == ranker and variant["text"] == record["query"]
+            if variant["fixed"] != record["clean"]
+        ]
+        if moved:
+            detail = f"{len(moved)} queries; for example {moved[0][0]['query_id']} ({moved[0][0]['collection']})"
+            title = f"{ranker}: an unchanged query has another effectiveness"
+            flags.append(RedFlag(check="identity", severity="serious", title=title, detail=detail))
+    return flags
+
+
+def _ceiling(records: Sequence[Record]) -> list[RedFlag]:
+    flags = []
+    for collection in dict.fromkeys(r["collection"] for r in records):
+        full = (r for r in records if r["collection"] == collection and "base" not in r)
+        queries = {r["query_id"]: r["relevant"] for r in full}
+        empty = sum(count == 0 for count in queries.values())
+        if empty > len(queries) / 4:
+            detail = f"{empty} of {len(queries)} candidate lists hold no relevant document; no re-ranker can do better"
+            title = f"{collection}: the first stage misses a lot"
+            flags.append(RedFlag(check="ceiling", severity="warning", title=title, detail=detail))
+    return flags

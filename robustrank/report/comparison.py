@@ -1,0 +1,71 @@
+"""The page of a comparison: its table, and charts of what moved, query by query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from robustrank.judging.compare import Change
+from robustrank.report import pages
+from robustrank.report.canvas import ATTACK, MUTED, SERIES, Canvas, settings
+from robustrank.report.filters import figure
+from robustrank.results.summary import Summary
+from robustrank.storage import files
+
+MOST = 12
+"""Charts on a page; the figures with the smallest p values are drawn, but for those of yes or no, which are counts."""
+TALL = 150.0
+
+
+class Drawing(NamedTuple):
+    """A chart and the heading above it."""
+
+    title: str
+    svg: Markup
+
+
+def write(old: Summary, new: Summary, found: Sequence[Change], notes: Sequence[str], path: Path) -> None:
+    """Write the page.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    with settings():
+        moved = [change for change in found if not set(_values(change)) <= {0.0, 1.0}]
+        drawn = sorted(moved, key=lambda change: change.p)[:MOST]
+        charts = [_chart(f"change-{n}", change) for n, change in enumerate(drawn)]
+    files.replace(
+        path, pages.render("comparison", old=old.name, new=new.name, changes=found, notes=notes, charts=charts)
+    )
+
+
+def _values(change: Change) -> list[float]:
+    return [value for query in (*change.broke, *change.mended) for value in (query.old, query.new)]
+
+
+def _chart(key: str, change: Change) -> Drawing:
+    """Every query's move from old to new as a line, those that lost most at the top; queries that stayed are left out.
+
+    For ranks gained under attack this is the plot of rank changes: where each target went, then and now.
+    """
+    queries = [*change.broke, *reversed(change.mended)]
+    low, high = min(_values(change)), max(_values(change))
+    pad = (high - low or 1.0) * 0.04
+    axis = "ranks gained by the target" if change.measure == "boost" else f"{change.measure} of a query"
+    canvas = Canvas(TALL, (low - pad, high + pad), axis)
+    step = (TALL - 10) / len(queries)
+    for place, query in enumerate(queries):
+        y = 5 + step * (place + 0.5)
+        colour = ATTACK if place < len(change.broke) else SERIES[2]
+        canvas.line([query.old, query.new], [y, y], colour, width=max(0.6, min(3.0, step * 0.6)))
+        canvas.axes.plot(query.new, y, marker="o", markersize=max(1.5, min(6.0, step * 0.8)), color=colour, zorder=3)
+        canvas.axes.plot(query.old, y, marker="|", markersize=max(2.0, min(7.0, step)), color=MUTED, zorder=2)
+    title = f"{change.labels['ranker']}, {change.what}, {change.measure}"
+    said = (
+        f"{title}: old (bar) to new (dot) of the {len(queries)} queries that moved, {len(change.broke)} of them worse; "
+        f"mean difference {figure(change.difference, 3, sign=True)}."
+    )
+    return Drawing(title=title, svg=canvas.svg(key, said))

@@ -1,0 +1,204 @@
+"""``robustrank leaderboard``: one page out of many audits, the ranker with the best worst case first.
+
+RobustBench's habit: what the makers claim, what was measured here, and the strongest attack known from any audit are
+three columns, and the last one orders the table. Only audits of the same home collection (by the digest of its content,
+whatever an audit file calls it) and the same kind of success share a table, because success rates of others are not
+comparable.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from robustrank.core.errors import ConfigError, RobustRankError
+from robustrank.core.types import Estimate
+from robustrank.protocols.adversarial import lead, strongest
+from robustrank.report import pages
+from robustrank.report.filters import budget
+from robustrank.results import summary
+from robustrank.results.summary import AttackResult, RankerSummary, Summary
+from robustrank.storage import files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """The strongest attack of one audit against one ranker."""
+
+    attack: str
+    access: str
+    budget: str
+    audit: str
+    success: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One ranker of one audit."""
+
+    home: str
+    ranker: str
+    fingerprint: str
+    audit: str
+    finished: str | None
+    report: str | None
+    """Address relative to the page."""
+    gates: str
+    effectiveness: Estimate | None
+    claimed_effectiveness: float | None
+    own: Known | None
+    known: Known | None
+    claimed_success: float | None
+    certified: Estimate | None
+    certificate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """Rankers that can be compared."""
+
+    home: str
+    digest: str
+    measure: str
+    success: str
+    rows: Sequence[Row]
+
+
+class _Key(NamedTuple):
+    """What audits must share to share a table."""
+
+    digest: str
+    measure: str
+    success: str
+
+
+def write(folder: Path, path: Path) -> int:
+    """Write the page; the number of rankers on it.
+
+    Args:
+        folder: Searched for audit folders at any depth.
+        path: The page.
+
+    Raises:
+        ConfigError: There is no ``summary.json`` in the folder.
+        StoreError: The page cannot be written.
+    """
+    found = sorted(folder.rglob("summary.json"))
+    if not found:
+        raise ConfigError(f"{folder}: no summary.json in it or below; `robustrank audit` writes them")
+    rows: list[tuple[_Key, Row]] = []
+    left_out = []
+    for each in found:
+        try:
+            rows += _rows(summary.read(each), each, path)
+        except (RobustRankError, TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+            left_out.append((str(each.relative_to(folder)), f"{type(error).__name__}: {error}"))
+    boards = _boards(rows)
+    files.replace(path, pages.render("leaderboard", boards=boards, left_out=left_out))
+    return sum(len(board.rows) for board in boards)
+
+
+def _rows(audit: Summary, path: Path, page: Path) -> list[tuple[_Key, Row]]:
+    home = next(c for c in audit.collections if c.name == audit.home)
+    report = path.with_name("report.html")
+    address = quote(os.path.relpath(report, page.parent)) if report.exists() else None
+    counts = {o: sum(v.outcome == o for v in audit.verdicts) for o in ("fail", "inconclusive", "pass")}
+    gates = ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n)
+    found = []
+    for ranker in audit.rankers:
+        worst = strongest(audit.attacks, ranker=ranker.name)
+        success = lead(worst) if worst else _success(audit.attacks)
+        key = _Key(digest=str(home.digest)[:10], measure=str(audit.measure), success=success)
+        found.append((key, _row(ranker, audit, worst, success, address, gates)))
+    return found
+
+
+def _row(
+    ranker: RankerSummary, audit: Summary, worst: AttackResult | None, success: str, report: str | None, gates: str
+) -> Row:
+    own = None
+    if worst is not None:
+        own = Known(
+            attack=str(worst.attack), access=str(worst.access), budget=budget(worst.budget), audit=str(audit.name),
+            success=_sound(worst.success[success]),
+        )  # fmt: skip
+    home = [
+        e.mean
+        for e in audit.effectiveness
+        if (e.ranker, e.collection, e.measure, e.slice) == (ranker.name, audit.home, audit.measure, None)
+    ]
+    proven = max(
+        (c for c in audit.certificates if c.ranker == ranker.name),
+        key=lambda c: (_sound(c.crq).value, c.radius, -c.k),
+        default=None,
+    )
+    return Row(
+        home=str(audit.home),
+        ranker=str(ranker.name),
+        fingerprint=str(ranker.fingerprint),
+        audit=str(audit.name),
+        finished=None if audit.finished is None else str(audit.finished),
+        report=report,
+        gates=gates,
+        effectiveness=_sound(home[0]) if home else None,
+        claimed_effectiveness=_claim(ranker.claimed, audit.measure),
+        own=own,
+        known=own,
+        claimed_success=_claim(ranker.claimed, success),
+        certified=None if proven is None else _sound(proven.crq),
+        certificate="" if proven is None else f"CRQ@{proven.k}, {proven.radius} words",
+    )
+
+
+def _success(attacks: Sequence[AttackResult]) -> str:
+    """For a ranker nobody attacked: the way of success of the audit's other rankers."""
+    worst = strongest(attacks)
+    return lead(worst) if worst else "no attack"
+
+
+def _claim(claimed: Mapping[str, float], measure: str) -> float | None:
+    value = claimed.get(measure)
+    return None if value is None else float(value)
+
+
+def _sound(estimate: Estimate) -> Estimate:
+    """The estimate, if it is one.
+
+    Raises:
+        ValueError: A bound or the value is no number.
+    """
+    value, low, high = (float(number) for number in estimate[:3])
+    if not all(map(math.isfinite, (value, low, high))):
+        raise ValueError(f"an estimate that is no number: {estimate}")
+    return Estimate(value, low, high, int(estimate.n), float(estimate.confidence))
+
+
+def _boards(rows: Sequence[tuple[_Key, Row]]) -> list[Board]:
+    boards = []
+    for key in sorted({key for key, _ in rows}):
+        mine = [row for each, row in rows if each == key]
+        latest: dict[tuple[str, str], Row] = {}
+        for row in sorted(mine, key=lambda r: (r.finished or "", r.audit)):
+            latest[row.ranker, row.fingerprint] = row
+        full = [replace(row, known=_best_known(row, mine)) for row in latest.values()]
+        home = ", ".join(sorted({row.home for row in full}))
+        boards.append(Board(home=home, **key._asdict(), rows=sorted(full, key=_place)))
+    return sorted(boards, key=lambda board: (board.home, board.success))
+
+
+def _best_known(row: Row, rows: Sequence[Row]) -> Known | None:
+    """By the lower bound, as everywhere: what was shown, not what a few lucky cases suggest."""
+    known = [r.own for r in rows if r.own is not None and r.fingerprint == row.fingerprint]
+    return max(known, key=lambda k: (k.success.low, k.success.value, k.audit), default=None)
+
+
+def _place(row: Row) -> tuple[bool, float, float, str]:
+    """Resistant first; who was not attacked comes last, because nothing is known."""
+    if row.known is None:
+        return (True, 0.0, 0.0, row.ranker)
+    return (False, row.known.success.value, row.known.success.high, row.ranker)

@@ -1,0 +1,287 @@
+"""What the command line shows: progress, and tables of findings. Data may be hostile, so every text passes one gate."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from robustrank.core.escaping import for_terminal
+from robustrank.core.types import Estimate
+
+if TYPE_CHECKING:
+    from robustrank.audit.cost import Plan
+    from robustrank.core.progress import Progress as Listener
+    from robustrank.judging.compare import Change
+    from robustrank.results.summary import AttackResult, CertifiedResult, Shift, Summary, Verdict
+
+WIDTH = 120
+"""Columns where the output is no terminal."""
+
+_OUTCOMES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """A console that takes every text literally."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr, width=None if stream.isatty() else WIDTH, markup=False, emoji=False, highlight=False
+    )  # fmt: skip
+
+
+def safe(text: str, style: str = "") -> Text:
+    """Text from data, made visible and taken literally."""
+    return Text(for_terminal(text), style)
+
+
+class Bars:
+    """A progress bar per phase, with the time left; tasks done by earlier runs do not count as fast ones."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+        self._fresh = True
+
+    def start(self, phase: str, total: int) -> None:
+        """A new bar."""
+        self._task = self._progress.add_task(phase, total=total)
+        self._fresh = True
+
+    def advance(self, n: int = 1) -> None:
+        """Move the bar; the first move of a phase is what earlier runs did."""
+        if self._task is not None and self._fresh:
+            self._progress.reset(self._task, completed=n)
+        elif self._task is not None:
+            self._progress.advance(self._task, n)
+        self._fresh = False
+
+    def message(self, text: str) -> None:
+        """A line above the bars."""
+        self._progress.console.print(safe(text))
+
+
+class Lines:
+    """Progress for logs: a line when a phase begins and ends, and now and then between, with the time left."""
+
+    EVERY = 15.0
+    """Seconds between two lines."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._phase = ""
+        self._total = self._done = self._before = 0
+        self._began = self._said = 0.0
+        self._fresh = True
+
+    def start(self, phase: str, total: int) -> None:
+        """A phase begins."""
+        self._phase, self._total, self._done, self._fresh = phase, total, 0, True
+        self._began = self._said = monotonic()
+
+    def advance(self, n: int = 1) -> None:
+        """Say so, but not too often."""
+        self._done += n
+        if self._fresh:
+            self._before = n
+        now = monotonic()
+        if self._fresh or self._done == self._total or now - self._said > self.EVERY:
+            self._said = now
+            self._console.print(f"{self._phase}: {self._done} of {self._total}{self._left(now)}")
+        self._fresh = False
+
+    def message(self, text: str) -> None:
+        """A line."""
+        self._console.print(safe(text))
+
+    def _left(self, now: float) -> str:
+        just_done = self._done - self._before
+        if not just_done or self._done == self._total:
+            return ""
+        seconds = (now - self._began) / just_done * (self._total - self._done)
+        return f", about {seconds:.0f} s left" if seconds < 120 else f", about {seconds / 60:.0f} min left"
+
+
+@contextmanager
+def watching() -> Iterator[Listener]:
+    """Progress on stderr: bars on a terminal, lines elsewhere."""
+    console = open_console(stderr=True)
+    if not console.is_terminal:
+        yield Lines(console)
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console) as progress:
+        yield Bars(progress)
+
+
+def overview(summary: Summary) -> list[Table | Text]:
+    """The whole audit on one screen: headline, a line per ranker, gates, red flags."""
+    parts: list[Table | Text] = [safe(summary.headline, "bold")]
+    if summary.finished is None:
+        parts.append(Text("Not finished: the same command goes on from here.", "yellow"))
+    if summary.sequential is not None:
+        why = summary.sequential.stopped or "not stopped yet"
+        parts.append(safe(f"Asked {summary.sequential.queries} queries of each collection; {why}."))
+    parts.append(_rankers(summary))
+    parts += _holes(summary)
+    if summary.verdicts:
+        parts.append(verdicts(summary.verdicts))
+    if summary.red_flags:
+        lines = [Text(f"{len(summary.red_flags)} red flags: reasons to doubt some of these figures", "yellow")]
+        lines += [safe(f"  {flag.severity}: {flag.title}") for flag in summary.red_flags[:5]]
+        parts.append(Text("\n").join(lines))
+    return parts
+
+
+def _rankers(summary: Summary) -> Table:
+    table = _table(
+        "ranker", f"{summary.measure} on {summary.home}", "judged@10", "worst tenth", "largest corpus shift",
+        "strongest attack", "certified",
+    )  # fmt: skip
+    table.columns[1].no_wrap = True
+    for ranker in summary.rankers:
+        home = [
+            e
+            for e in summary.effectiveness
+            if (e.ranker, e.collection, e.measure, e.slice) == (ranker.name, summary.home, summary.measure, None)
+        ]
+        shifts = [s for s in summary.shifts if s.ranker == ranker.name and s.kind == "corpus" and s.relative]
+        attacks = [a for a in summary.attacks if a.ranker == ranker.name]
+        certified = [c for c in summary.certificates if c.ranker == ranker.name]
+        worst, judged = (home[0].worst_decile, home[0].judged) if home else (None, None)
+        table.add_row(
+            safe(ranker.name),
+            interval(home[0].mean) if home else "–",
+            f"{judged.value:.2f}" if judged else "–",
+            f"{worst.value:.3f}" if worst else "–",
+            safe(_shift(min(shifts, key=lambda s: s.relative.value if s.relative else 0.0))) if shifts else "–",
+            safe(_strongest(attacks)),
+            safe(_certified(certified, summary.home)),
+        )
+    return table
+
+
+def _holes(summary: Summary) -> list[Table | Text]:
+    """Which conclusions rest on documents nobody judged, and what taking the pool apart showed."""
+    from robustrank.report import pool_view
+
+    view = pool_view.build(summary)
+    parts: list[Table | Text] = []
+    if view.flips:
+        first = (
+            f"{len(view.flips)} of {view.known} comparisons and shifts could change sign if the unjudged were judged"
+        )
+        lines = [Text(first, "yellow")]
+        for flip in view.flips[:3]:
+            could = f"{flip.estimate.value:+.3f}, could be {flip.holes.low:+.3f} to {flip.holes.high:+.3f}"
+            lines.append(safe(f"  {flip.subject}, {flip.against}, {flip.where}: {could}"))
+        parts.append(Text("\n").join(lines))
+    if summary.pooling is not None:
+        found = summary.pooling
+        table = _table("left out of the pool", found.measure, "without its own judgments", "rank", "tau", "changes")
+        for each in found.left_out:
+            for system in each.systems:
+                name = each.name if each.kind == "system" else f"{each.name}: {system.system}"
+                table.add_row(
+                    safe(name), interval(system.pooled), signed(system.change),
+                    f"{system.rank} → {system.rank_left_out}", interval(each.tau, 2), str(len(system.conclusions)),
+                )  # fmt: skip
+        parts.append(table)
+    return parts
+
+
+def _shift(shift: Shift) -> str:
+    return f"{shift.target} {shift.relative.value:+.0%}" if shift.relative else shift.target
+
+
+def _strongest(attacks: Sequence[AttackResult]) -> str:
+    from robustrank.protocols.adversarial import lead, strongest
+
+    worst = strongest(attacks)
+    return "–" if worst is None else f"{worst.attack}: {lead(worst)} {interval(worst.success[lead(worst)], 2)}"
+
+
+def _certified(results: Sequence[CertifiedResult], home: str) -> str:
+    """CRQ at every K, at the smallest radius, on the first collection there is."""
+    if not results:
+        return "–"
+    smallest, where = min(c.radius for c in results), results[0].collection
+    shares = [f"CRQ@{c.k} {c.crq.value:.2f}" for c in results if (c.radius, c.collection) == (smallest, where)]
+    return f"{', '.join(shares)} (R={smallest}{'' if where == home else f', {where}'})"
+
+
+def verdicts(found: Iterable[Verdict]) -> Table:
+    """Gates, one a line."""
+    table = _table("gate", "outcome", "why")
+    for verdict in found:
+        allowed = " (allowed)" if verdict.held and verdict.outcome == "inconclusive" else ""
+        table.add_row(
+            safe(verdict.gate),
+            Text(verdict.outcome + allowed, _OUTCOMES[verdict.outcome]),
+            safe(verdict.reason),
+        )
+    return table
+
+
+def plan(found: Plan) -> list[Table | Text]:
+    """What an audit will cost, a line per ranker, and what its queries can show, a line per collection."""
+    costs = _table("ranker", "tasks", "pairs", "of them", "minutes")
+    for ranker, mine in found.by_ranker.items():
+        share = ", ".join(f"{c.phase} {'at least ' if c.at_least else ''}{c.pairs:,}" for c in mine if c.pairs)
+        pairs, minutes = sum(c.pairs for c in mine), sum(c.minutes for c in mine)
+        costs.add_row(safe(ranker), str(sum(c.tasks for c in mine)), f"{pairs:,}", share, f"{minutes:.1f}")
+    costs.add_row("all", str(sum(c.tasks for c in found.costs)), f"{found.pairs:,}", "", f"{found.minutes:.1f}")
+    power = _table("collection", "queries", "difference of two means seen in 4 of 5 audits")
+    for each in found.power:
+        power.add_row(safe(each.collection), str(each.queries), f"{each.detectable:.3f}")
+    return [costs, Text(), power]
+
+
+def changes(found: Iterable[Change]) -> Table:
+    """Paired differences between two audits or rankers."""
+    table = _table("ranker", "of", "measure", "old", "new", "new - old", "p (Holm)", "broke", "mended")
+    for each in found:
+        difference = f"{each.difference.value:+.3f} [{each.difference.low:+.3f}, {each.difference.high:+.3f}]"
+        table.add_row(
+            safe(each.labels["ranker"]), safe(each.what), safe(each.measure), f"{each.old:.3f}", f"{each.new:.3f}",
+            Text(f"{difference} n={each.difference.n}", "red" if each.worse else "green" if each.better else ""),
+            f"{each.p_holm:.3g}", str(len(each.broke)), str(len(each.mended)),
+        )  # fmt: skip
+    return table
+
+
+def moved(found: Iterable[Change], most: int = 5) -> list[Text]:
+    """Which queries broke and which were mended, the furthest first, for every figure that moved."""
+    lines = []
+    for each in found:
+        for word, queries in (("broke", each.broke), ("mended", each.mended)):
+            if queries and each.measure != "boost":
+                some = ", ".join(f"{q.query_id} {q.old:.2f} → {q.new:.2f}" for q in queries[:most])
+                rest = f" and {len(queries) - most} more" if len(queries) > most else ""
+                lines.append(safe(f"{each.labels['ranker']}, {each.what}, {each.measure}: {word} {some}{rest}"))
+    return lines
+
+
+def interval(estimate: Estimate, digits: int = 3) -> str:
+    """``0.718 [0.690, 0.745]``."""
+    value, low, high = (f"{number:.{digits}f}" for number in estimate[:3])
+    return f"{value} [{low}, {high}]"
+
+
+def signed(estimate: Estimate, digits: int = 3) -> str:
+    """``+0.031 [-0.009, +0.071]``."""
+    value, low, high = (f"{number:+.{digits}f}" for number in estimate[:3])
+    return f"{value} [{low}, {high}]"
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(safe(heading), overflow="fold")
+    return table

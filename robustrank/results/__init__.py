@@ -1,0 +1,1 @@
+"""The schema of summary.json, and the questions asked of it."""

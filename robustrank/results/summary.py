@@ -1,0 +1,348 @@
+"""What an audit found, as plain data: everything the report shows, the gates judge and programs read.
+
+Built from records alone (:mod:`robustrank.protocols`); written as ``summary.json``. All lists are in display order.
+A probability or share is in [0, 1]. ``None`` means not measured, never zero.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from robustrank.core.errors import StoreError
+from robustrank.core.types import Estimate, Range
+from robustrank.results.attack_cases import Cases
+from robustrank.results.five_tasks import FiveTasks
+from robustrank.results.pooling import Pooling
+from robustrank.storage.files import replace
+from robustrank.storage.structure import revive
+
+SCHEMA = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionSummary:
+    """One collection as audited."""
+
+    name: str
+    role: str
+    """``"home"`` or ``"shift"``."""
+    documents: int
+    queries: int
+    queries_available: int
+    judgments: int
+    first_stage: str
+    depth: int
+    digest: str
+    terms: str
+    query_types: Mapping[str, int]
+    """Label to number of audited queries."""
+    warnings: Sequence[str] = ()
+    query_keys: Mapping[str, str] = field(default_factory=dict)
+    """Query id to a hash of its text, candidates and judgments, in the order in which queries were drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankerSummary:
+    """One ranker, plain or defended."""
+
+    name: str
+    plugin: str
+    """Canonical one-line form."""
+    fingerprint: str
+    note: str
+    base: str | None = None
+    """The ranker behind a defended one."""
+    defense: str | None = None
+    pairs: int = 0
+    seconds: float = 0.0
+    """Time inside the ranker's own ``score``, and gradients."""
+    claimed: Mapping[str, float] = field(default_factory=dict)
+    """What its makers claim, by measure; shown beside what was measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effectiveness:
+    """A measure's mean over the queries of one collection, or of one query type of it."""
+
+    ranker: str
+    collection: str
+    measure: str
+    mean: Estimate
+    slice: str | None = None
+    judged: Estimate | None = None
+    """judged@10: mean share of the top 10 that is judged for the query."""
+    holes: Range | None = None
+    """From the least to the greatest mean that judging the unjudged of the top k could give; ``None``: not known."""
+    deviation: float | None = None
+    """Standard deviation over queries."""
+    worst_decile: Estimate | None = None
+    """Mean of the lowest tenth of the queries."""
+    per_query: Mapping[str, float] = field(default_factory=dict)
+    """Query id to value; only where ``slice`` is ``None``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Ranker ``a`` minus ranker ``b``, paired over the queries both ranked."""
+
+    a: str
+    b: str
+    collection: str
+    measure: str
+    difference: Estimate
+    p: float
+    p_holm: float
+    """Holm-corrected over all comparisons of the audit."""
+    test: str
+    judged_a: Estimate | None = None
+    """judged@10 of ``a`` on these queries."""
+    judged_b: Estimate | None = None
+    holes: Range | None = None
+    """From the least to the greatest difference that judging the unjudged of both top k could give."""
+    holes_could_flip: bool | None = None
+    """Whether that could change the difference's sign."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """The change of effectiveness from home to somewhere unforeseen; negative is a drop."""
+
+    ranker: str
+    kind: str
+    """``"corpus"`` or ``"query type"``."""
+    source: str
+    target: str
+    measure: str
+    change: Estimate
+    """Absolute: mean there minus mean at home."""
+    relative: Estimate | None
+    """``change`` as a share of the mean at home."""
+    relative_to_baseline: Estimate | None
+    """``relative`` minus the baseline ranker's, because queries and corpora differ in difficulty for everyone."""
+    judged_source: Estimate | None = None
+    """judged@10 at home."""
+    judged_target: Estimate | None = None
+    holes: Range | None = None
+    """From the least to the greatest ``change`` that judging the unjudged of the top k could give."""
+    holes_could_flip: bool | None = None
+    """Whether that could change its sign."""
+    holes_could_flip_vs_baseline: bool | None = None
+    """The same for ``relative_to_baseline``; cautious: the two rankers' holes are filled one without the other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgainstControl:
+    """An attack's success minus a control's on the same cases, paired."""
+
+    control: str
+    difference: Estimate
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackResult:
+    """One attack under one budget against one ranker, over the cases of one rank stratum (or all)."""
+
+    ranker: str
+    attack: str
+    """Name in the audit file."""
+    plugin: str
+    control: bool
+    surface: str
+    access: str
+    goal: str
+    edits_allowed: str
+    budget: Mapping[str, float | int | None]
+    stratum: str
+    """A rank range, or ``"all"``."""
+    statuses: Mapping[str, int]
+    """``ok``, ``budget_exhausted``, ``invalid`` (broke its threat model: counted as no attack), ``error``."""
+    success: Mapping[str, Estimate]
+    """Measure name, such as ``"promoted"``, ``"ASR@10"``, ``"goal"``, to the share of cases."""
+    boost: Estimate
+    """Clean rank minus attacked rank; positive is better for a promoter."""
+    harm: Estimate
+    """Clean minus attacked nDCG@10 of the list: what users lose."""
+    calls: Estimate
+    """Pairs asked per case."""
+    edits: Estimate
+    """Words changed or inserted, as counted by the harness."""
+    similarity: Estimate | None
+    seconds: Estimate
+    against_controls: Sequence[AgainstControl] = ()
+    judged: Estimate | None = None
+    """judged@10 of the attacked lists; a changed document counts as judged if the original was."""
+    collection: str = ""
+    per_query: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Success, ``boost`` and ``harm`` to query id to the mean over the query's cases."""
+    quality: Mapping[str, Estimate] = field(default_factory=dict)
+    """What changed documents look like (:mod:`robustrank.perturbations.quality`), over those that were changed."""
+    curve: Sequence[tuple[int, float]] = ()
+    """Pairs asked, rising, and the share of cases in which the attack had succeeded by then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertifiedResult:
+    """Share of queries whose list is certified top-K robust."""
+
+    ranker: str
+    collection: str
+    k: int
+    radius: float
+    edits: str
+    crq: Estimate
+    alpha: float
+    expected_false: float
+    """Expected number of falsely certified queries, at most: alpha times queries."""
+    samples: int
+    method: str
+    assumes: str
+    per_query: Mapping[str, float] = field(default_factory=dict)
+    """Query id to 1 where its list is certified, else 0."""
+    speaks_of: str = "exact"
+    """``"exact"``: the ranker that the deployed one estimates; ``"deployed"``: the deployed one itself."""
+    attacks_on_certified: int = 0
+    """Attacks of this audit that the certificates cover, on targets below a certified top K."""
+    certificates_broken: int = 0
+    """How many of them entered the top K."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorstCase:
+    """One attacked case, for people to read."""
+
+    key: str
+    ranker: str
+    attack: str
+    collection: str
+    query_id: str
+    query: str
+    query_after: str | None
+    doc_id: str
+    rank_before: int
+    rank_after: int
+    score_before: float
+    score_after: float
+    list_length: int
+    edits: int
+    similarity: float | None
+    calls: int
+    before: str
+    after: str
+    diff: Sequence[tuple[str, str, str]]
+    """Runs of (``"equal"`` | ``"replace"`` | ``"insert"`` | ``"delete"``, text before, text after)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedFlag:
+    """A reason not to believe the evaluation itself."""
+
+    check: str
+    severity: str
+    """``"warning"`` or ``"serious"``."""
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """A gate, judged."""
+
+    gate: str
+    outcome: str
+    """``"pass"``, ``"fail"`` or ``"inconclusive"``."""
+    reason: str
+    estimate: Estimate | None
+    limit: str
+    """For example ``"at most 0.10"``."""
+    queries_needed: int | None = None
+    held: bool = False
+    """Pass, or inconclusive where the audit file allows that in writing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequential:
+    """How an audit went that asks queries until its gates are decided."""
+
+    queries: int
+    """Asked so far, of each collection and for cases, where there are as many."""
+    stopped: str
+    """``"decided"``, ``"budget"``, ``"all queries asked"``, or empty while it goes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A whole audit."""
+
+    name: str
+    started: str
+    finished: str | None
+    """``None`` while the audit is still running."""
+    seed: int
+    headline: str
+    """One or two sentences: the worst thing found, with its figure."""
+    home: str
+    measure: str
+    """The first measure of the audit file, which the tables lead with."""
+    baseline: str | None
+    collections: Sequence[CollectionSummary]
+    rankers: Sequence[RankerSummary]
+    effectiveness: Sequence[Effectiveness]
+    comparisons: Sequence[Comparison]
+    shifts: Sequence[Shift]
+    attacks: Sequence[AttackResult]
+    certificates: Sequence[CertifiedResult]
+    worst_cases: Sequence[WorstCase]
+    red_flags: Sequence[RedFlag]
+    tested: Sequence[str]
+    not_tested: Sequence[str]
+    environment: Mapping[str, Any]
+    """Versions, hardware, wall seconds, pairs scored, seconds in rankers, tie rule, tokenisation, spec hash."""
+    source: str
+    """The audit file."""
+    verdicts: Sequence[Verdict] = ()
+    pooling: Pooling | None = None
+    cases: Cases = field(default_factory=Cases)
+    """Every attacked case; :attr:`worst_cases` are the largest moves among them, with whole texts."""
+    five: FiveTasks = field(default_factory=FiveTasks)
+    """The five robustness tasks."""
+    sequential: Sequential | None = None
+    """``None`` where the number of queries was settled beforehand."""
+    schema: int = SCHEMA
+
+
+def write(summary: Summary, path: Path) -> None:
+    """Write ``summary.json``, whole or not at all; in ASCII, so that unseen characters are seen and surrogates pass."""
+    data = asdict(summary)
+    cases = data.pop("cases")
+    rows = ",\n".join(map(json.dumps, cases["rows"]))  # a line a case: with a line a field it is thrice as long
+    texts = ",\n".join(map(json.dumps, cases["texts"]))
+    whole = json.dumps(data, indent=1).removesuffix("\n}")
+    replace(path, f'{whole},\n "cases": {{"texts": [\n{texts}\n], "rows": [\n{rows}\n]}}\n}}\n')
+
+
+def read(path: Path) -> Summary:
+    """Read ``summary.json``.
+
+    Raises:
+        StoreError: It is missing, torn, or of another schema.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{path}: no summary there; `robustrank audit` writes it") from None
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from error
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != SCHEMA:
+        raise StoreError(f"{path}: schema {schema!r}, this version reads {SCHEMA}; run the audit again")
+    try:
+        result: Summary = revive(Summary, data)
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{path}: not a summary of this version: {error}; run the audit again") from error
+    return result

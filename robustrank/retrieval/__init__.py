@@ -1,0 +1,1 @@
+"""Which documents a ranker gets to see."""

@@ -1,0 +1,72 @@
+"""The terms of texts, as BM25 sees them: lower-cased, without English stop words, stemmed with Snowball."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+from robustrank.core.types import Collection, Document
+
+_WORD = re.compile(r"(?u)\b\w\w+\b")
+
+
+def analyze(texts: Sequence[str]) -> list[list[str]]:
+    """The terms of each text as ``bm25s.tokenize`` makes them, several times faster on single texts.
+
+    Lower-cased runs of two or more word characters, without English stop words, stemmed with Snowball.
+    """
+    stop_words, stem = _english()
+    return [[stem(word) for word in _WORD.findall(text.lower()) if word not in stop_words] for text in texts]
+
+
+def analyzed(collection: Collection) -> list[list[str]]:
+    """The terms of a collection's documents, in the order of ids; not to be changed, because all share them."""
+    return _analyzed(_Same(collection.documents))
+
+
+class _Same:
+    """Documents that hash by being the very same ones, to key a cache."""
+
+    def __init__(self, documents: Mapping[str, Document]) -> None:
+        self.documents = documents
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.documents is other.documents
+
+    def __hash__(self) -> int:
+        return id(self.documents)
+
+
+@lru_cache(maxsize=64)  # an audit goes through its collections once per ranker: one too few, and none is ever kept
+def _analyzed(keyed: _Same) -> list[list[str]]:
+    return analyze([keyed.documents[doc_id].text for doc_id in sorted(keyed.documents)])
+
+
+@cache
+def bm25_library() -> Any:
+    """The module bm25s, imported without its side effects."""
+    # Where JAX is installed, bm25s warms it up when imported: that takes most of a GPU, and fails where it is taken.
+    jax = sys.modules.get("jax")
+    sys.modules["jax"] = None  # type: ignore[assignment]  # makes its import fail, which bm25s expects
+    try:
+        import bm25s
+    finally:
+        del sys.modules["jax"]
+        if jax is not None:
+            sys.modules["jax"] = jax
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets DEBUG at import
+    return bm25s
+
+
+@cache
+def _english() -> tuple[frozenset[str], Callable[[str], str]]:
+    from Stemmer import Stemmer
+
+    bm25_library()
+    from bm25s.stopwords import STOPWORDS_EN
+
+    return frozenset(STOPWORDS_EN), lru_cache(maxsize=1 << 16)(Stemmer("english").stemWord)

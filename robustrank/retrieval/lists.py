@@ -1,0 +1,31 @@
+"""A collection as audited: sampled queries with their first-stage candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from robustrank.config.audit_file import CollectionSpec
+from robustrank.core.types import Collection, Document, Query
+
+
+@dataclass(frozen=True)
+class Lists:
+    """One collection as audited: the sampled queries and their first-stage candidates."""
+
+    spec: CollectionSpec
+    collection: Collection
+    queries: Mapping[str, Query]
+    """In sampled order, so that the first few are themselves a random sample."""
+    candidates: Mapping[str, tuple[Document, ...]]
+
+    @property
+    def name(self) -> str:
+        """The collection's name in the audit file."""
+        return self.spec.name
+
+    @cached_property
+    def top_grade(self) -> int:
+        """The greatest grade anybody gave in the collection; 1 where nothing is relevant."""
+        return max(1, *(max(grades.values()) for grades in self.collection.qrels.values()))

@@ -1,0 +1,1 @@
+"""Every interval, bound, p value and resample, each written once."""

@@ -1,0 +1,13 @@
+"""Content hashes of plain data."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any
+
+
+def digest(*parts: Any) -> str:
+    """A short content hash of plain data, the same in every process."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]

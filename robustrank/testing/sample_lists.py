@@ -1,0 +1,48 @@
+"""Six sentences and a query, on which ``robustrank check`` tries a plug-in."""
+
+from __future__ import annotations
+
+from robustrank.core.errors import ConfigError
+from robustrank.core.interfaces import Attack, CollectionRanker, Defense, Ranker
+from robustrank.core.types import Collection, Document, Query
+from robustrank.testing import WordWeights, check_attack, check_defense, check_ranker, make_case
+
+QUERY = Query("q1", "do vaccines prevent severe infection")
+TEXTS = (
+    "Vaccines prevent severe infection in most adults who receive two doses.",
+    "A severe infection may follow surgery; antibiotics help to prevent it.",
+    "The trial found that vaccines reduce hospital visits, although protection fades with time.",
+    "Children often recover from a mild infection without any treatment at all.",
+    "Rainfall in the valley was higher than usual, and the harvest came late.",
+    "The old bridge was built of stone and still carries heavy traffic today.",
+)
+COLLECTION = Collection(
+    name="specimen",
+    documents={str(i): Document(str(i), text) for i, text in enumerate(TEXTS)},
+    queries=(QUERY,),
+    qrels={QUERY.query_id: {"0": 1}},
+    query_types={},
+    candidates={},
+    digest="specimen/1",
+)
+
+
+def check(plugin: Attack | Defense | Ranker | CollectionRanker) -> None:
+    """Check the contract of an attack, a defense or a ranker.
+
+    Raises:
+        ContractError: It does not keep it.
+        ConfigError: It is none of them.
+    """
+    documents = tuple(COLLECTION.documents.values())
+    ranker = WordWeights(weights={"vaccines": 0.5, "infection": 0.25, "stone": 0.125})
+    if isinstance(plugin, Attack):
+        check_attack(plugin, ranker, [make_case(ranker, QUERY.text, TEXTS, target) for target in (3, 5)])
+    elif isinstance(plugin, Defense):
+        check_defense(plugin, ranker, QUERY, documents)
+    elif isinstance(plugin, CollectionRanker):
+        check_ranker(plugin.fit(COLLECTION), QUERY, documents)
+    elif isinstance(plugin, Ranker):
+        check_ranker(plugin, QUERY, documents)
+    else:
+        raise ConfigError(f"{type(plugin).__name__} is no attack, no defense and no ranker")

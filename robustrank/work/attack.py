@@ -1,0 +1,178 @@
+"""The task in which somebody optimises: one attack on one case, measured again by the harness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from random import Random
+from typing import Any, NamedTuple
+
+from robustrank.config.audit_file import AttackSpec
+from robustrank.core.errors import ContractError
+from robustrank.core.interfaces import Attack
+from robustrank.core.ranking import fallen, order, rank_of
+from robustrank.core.types import Access, Budget, Case, Document, Goal, Perturbation, Query
+from robustrank.core.words import UNIT
+from robustrank.measures import effectiveness
+from robustrank.perturbations.contextual_substitutes import load
+from robustrank.perturbations.oracle import MeteredOracle, apply, perturbed_scores
+from robustrank.perturbations.quality import of_case
+from robustrank.perturbations.verify import Finding, verify
+from robustrank.plugins import registry
+from robustrank.storage.hashing import digest
+from robustrank.storage.journal import Record
+from robustrank.work.base import EXHAUSTED, Place, tried
+from robustrank.work.workbench import Workbench
+
+HARM_MEASURE = "nDCG@10"
+"""What users lose by an attack is told in this measure of the whole list."""
+
+Scored = list[tuple[str, float]]
+
+
+class _Outcome(NamedTuple):
+    """What an attack offered, and what of it counts."""
+
+    offered: Perturbation
+    done: Perturbation
+    """Nothing where the offer is illegal or the attack failed."""
+    finding: Finding
+    status: str
+    error: str
+    calls: int
+    trajectory: list[list[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackTask:
+    """Run one attack on one case, re-verify what it returns, and re-rank.
+
+    Args:
+        place: The list.
+        attack: Name of the attack in the audit file.
+        stratum: The rank range the target was drawn from.
+        target: Document id of the target.
+        goal_rank: Rank at which the attacker is content.
+        known: The victim's clean scores of the list, so that they are not computed again.
+    """
+
+    place: Place
+    attack: str
+    stratum: str
+    target: str
+    goal_rank: int
+    known: tuple[float, ...]
+    kind = "attack"
+
+    def key(self, bench: Workbench) -> str:
+        """Hash of what the record depends on."""
+        return digest(self.kind, self.place.identity(bench), self._identity(bench), self.target, self.goal_rank)
+
+    def _identity(self, bench: Workbench) -> list[Any]:
+        spec = self._spec(bench)
+        version = registry.version("attack", spec.plugin.use)
+        table = bench.attack(self.attack).threat.edits.substitutes
+        words = None if table is None else load(table).digest
+        measured = None if bench.similarity is None else bench.similarity.card.fingerprint
+        return [self.attack, str(spec.plugin), version, words, asdict(spec.budget), measured, bench.spec.seed, UNIT]
+
+    def _spec(self, bench: Workbench) -> AttackSpec:
+        return next(a for a in bench.spec.attacks if a.name == self.attack)
+
+    def perform(self, bench: Workbench) -> Record:
+        """The outcome as the harness measured it; an illegal perturbation counts as none, and is kept to be seen."""
+        place, attack = self.place, bench.attack(self.attack)
+        query, docs = place.query(bench), place.docs(bench)
+        ranker = place.victim(bench).ranker
+        ranker.remember(query, docs, self.known)
+        clean = [(doc.doc_id, score) for doc, score in zip(docs, self.known, strict=True)]
+        by_id = {doc.doc_id: doc for doc in docs}
+        case = Case(query, by_id[self.target], tuple(by_id[i] for i in order(clean)), self.goal_rank)
+        outcome = self._attacked(bench, attack, case, docs)
+        after, unranked = tried(lambda: perturbed_scores(ranker, case, outcome.done, clean), clean)
+        status, error = ("error", unranked) if unranked else (outcome.status, outcome.error)
+        new_query, new_target = apply(outcome.offered, case)
+        return {
+            "attack": self.attack,
+            "stratum": self.stratum,
+            "doc_id": self.target,
+            "status": status,
+            "error": error,
+            **self._moved(bench, clean, after),
+            "list_length": len(docs),
+            "goal_rank": self.goal_rank,
+            "demote": attack.threat.goal is Goal.DEMOTE,
+            "edits": outcome.finding.edits,
+            "similarity": outcome.finding.similarity,
+            "calls": outcome.calls,
+            "quality": of_case(case, outcome.done),
+            "trajectory": outcome.trajectory,
+            "query": query.text,
+            "query_after": new_query.text if outcome.offered.query is not None else None,
+            "before": case.target.text,
+            "after": new_target.text,
+        }
+
+    def _attacked(self, bench: Workbench, attack: Attack, case: Case, docs: tuple[Document, ...]) -> _Outcome:
+        """Let the attack act, and judge what it returns from the two texts alone."""
+        spec, place = self._spec(bench), self.place
+        # Who sees nothing of the ranker does not see its ranking either.
+        shown = case._replace(candidates=docs) if attack.threat.access is Access.NONE else case
+
+        def legal(trial: Perturbation) -> bool:
+            return not verify(case, trial, attack.threat, Budget(edits=spec.budget.edits)).violations
+
+        oracle = MeteredOracle(place.victim(bench).ranker, case, attack.threat, spec.budget, legal)
+        # The victim is left out on purpose: a control then makes the same edits to the same target.
+        rng = Random(digest(self._identity(bench), place.collection, place.query_id, self.target))
+        offered, failed = tried(lambda: _checked(attack.perturb(shown, oracle, rng)), Perturbation())
+        finding, unmeasured = tried(
+            lambda: verify(case, offered, attack.threat, spec.budget, similarity=_similarity(bench)),
+            Finding(edits=0, similarity=None, violations=()),
+        )
+        status, error = ("error", failed or unmeasured) if failed or unmeasured else ("ok", "")
+        if failed == EXHAUSTED:
+            status, error = "budget_exhausted", ""
+        elif finding.violations:
+            status, error = "invalid", "; ".join(finding.violations)
+        done = offered if status == "ok" else Perturbation()
+        trajectory = [list(point) for point in oracle.trajectory]
+        return _Outcome(offered, done, finding, status, error, oracle.spent, trajectory)
+
+    def _moved(self, bench: Workbench, clean: Scored, after: Scored) -> Record:
+        """What the change did to the target, and to the list that users see."""
+        place, lists = self.place, bench.lists(self.place.collection).collection
+        qrels = lists.qrels[place.query_id]
+        harm = place.judged(bench, [HARM_MEASURE], clean), place.judged(bench, [HARM_MEASURE], after)
+        return {
+            "rank_before": rank_of(self.target, dict(clean)[self.target], clean),
+            "rank_after": rank_of(self.target, dict(after)[self.target], after),
+            "score_before": dict(clean)[self.target],
+            "score_after": dict(after)[self.target],
+            "harm_before": harm[0][HARM_MEASURE],
+            "harm_after": harm[1][HARM_MEASURE],
+            "judged_after": effectiveness.judged_at(order(after), qrels),
+            "fell": [(*fall, qrels.get(fall[0], 0) >= lists.relevant) for fall in fallen(order(clean), order(after))],
+        }
+
+
+def _checked(offered: Any) -> Perturbation:
+    """What an attack returned, if it is what attacks return."""
+    if not isinstance(offered, Perturbation):
+        raise ContractError(f"the attack returned {type(offered).__name__}, not a Perturbation")
+    for name, text in (("query", offered.query), ("target", offered.target)):
+        if not isinstance(text, str | None):
+            raise ContractError(f"the attack returned a {name} of type {type(text).__name__}, not text")
+    return offered
+
+
+def _similarity(bench: Workbench) -> Callable[[str, str], float] | None:
+    encoder = bench.similarity
+    if encoder is None:
+        return None
+
+    def cosine(before: str, after: str) -> float:
+        # Rounded, because the last digits of an embedding depend on the batch it was computed in.
+        return round(encoder.score(Query("", before), [Document("", after)])[0], 6)
+
+    return cosine

@@ -1,0 +1,281 @@
+"""The units of work of an audit: small, picklable, each giving one record. Order and executor do not matter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
+from time import perf_counter
+from typing import Any, Protocol, TypeVar
+
+from robustrank.config.audit_file import AuditSpec
+from robustrank.core.errors import BudgetExhausted, ContractError, OracleError, RobustRankError
+from robustrank.core.interfaces import Certifier
+from robustrank.core.ranking import checked_scores, order
+from robustrank.core.types import Document, Query
+from robustrank.core.words import words
+from robustrank.measures import effectiveness
+from robustrank.storage.hashing import digest
+from robustrank.storage.journal import Record
+from robustrank.work.workbench import Victim, Workbench
+
+Result = TypeVar("Result")
+Text = TypeVar("Text", Query, Document)
+
+EXHAUSTED = "budget exhausted"
+"""What a step that asked for more pairs than its budget allows has for a reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One list of one ranker: where a task happens.
+
+    Args:
+        ranker: Name of the victim, plain or defended.
+        collection: Name of the collection.
+        query_id: The query.
+        depth: Candidates taken from the first-stage list; ``None`` takes all.
+    """
+
+    ranker: str
+    collection: str
+    query_id: str
+    depth: int | None = None
+
+    def query(self, bench: Workbench) -> Query:
+        """The query."""
+        return bench.lists(self.collection).queries[self.query_id]
+
+    def docs(self, bench: Workbench) -> tuple[Document, ...]:
+        """The candidates in first-stage order."""
+        return bench.lists(self.collection).candidates[self.query_id][: self.depth]
+
+    def victim(self, bench: Workbench) -> Victim:
+        """The ranker."""
+        return bench.victim(self.ranker, self.collection)
+
+    def judged(self, bench: Workbench, measure_names: Sequence[str], scored: Sequence[tuple[str, float]]) -> Any:
+        """Measure name to value for one scored list."""
+        collection = bench.lists(self.collection).collection
+        qrels = {self.query_id: collection.qrels[self.query_id]}
+        found = effectiveness.per_query(measure_names, {self.query_id: order(scored)}, qrels, collection.relevant)
+        return {name: values[self.query_id] for name, values in found.items()}
+
+    def identity(self, bench: Workbench) -> list[Any]:
+        """Everything the clean list's scores depend on."""
+        fingerprint = self.victim(bench).ranker.card.fingerprint
+        digest_ = bench.lists(self.collection).collection.digest
+        return [self.ranker, fingerprint, self.collection, digest_, self.query_id, [d.doc_id for d in self.docs(bench)]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankTask:
+    """Score one list; the clean effectiveness of one query."""
+
+    place: Place
+    kind = "ranking"
+
+    def key(self, bench: Workbench) -> str:
+        """Hash of what the record depends on."""
+        collection = bench.lists(self.place.collection).collection
+        labels = collection.relevant, collection.query_types.get(self.place.query_id), "with judgments"
+        return digest(self.kind, self.place.identity(bench), bench.spec.measures, labels)
+
+    def perform(self, bench: Workbench) -> Record:
+        """Scores in candidate order, measures, judgments, and for a defended ranker its base's on the same list."""
+        place = self.place
+        query, docs = place.query(bench), place.docs(bench)
+        nothing: list[float] = []
+        scores, failed = tried(lambda: checked_scores(place.victim(bench).ranker, query, docs), nothing)
+        if failed:  # counts as a list without documents, so that nobody gains by failing
+            docs = ()
+        ids = [doc.doc_id for doc in docs]
+        scored = list(zip(ids, scores, strict=True))
+        collection = bench.lists(place.collection).collection
+        record: Record = {
+            "doc_ids": ids,
+            "scores": scores,
+            "measures": place.judged(bench, bench.spec.measures, scored),
+            "judged": effectiveness.judged_at(order(scored), collection.qrels[place.query_id]),
+            "relevant": sum(collection.qrels[place.query_id].get(i, 0) >= collection.relevant for i in ids),
+            "type": collection.query_types.get(place.query_id),
+            "qrels": dict(collection.qrels[place.query_id]),
+            "relevant_from": collection.relevant,
+            "top_grade": bench.lists(place.collection).top_grade,
+        }
+        if bench.split(place.ranker)[0] is not None:
+            base = replace(place, ranker=bench.split(place.ranker)[1])
+            record["base"] = base.ranker
+            base_scores = checked_scores(base.victim(bench).ranker, query, docs)
+            base_scored = list(zip(ids, base_scores, strict=True))
+            record["base_scores"] = base_scores
+            record["base_measures"] = place.judged(bench, bench.spec.measures, base_scored)
+            record["base_judged"] = effectiveness.judged_at(order(base_scored), collection.qrels[place.query_id])
+        return {**record, "status": "error", "error": failed} if failed else record
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckTask:
+    """Ask a ranker questions whose answers must not differ; the red flags read the record."""
+
+    place: Place
+    kind = "check"
+
+    def key(self, bench: Workbench) -> str:
+        """Hash of what the record depends on."""
+        return digest(self.kind, self.place.identity(bench))
+
+    def perform(self, bench: Workbench) -> Record:
+        """Largest score differences: asked twice, in reverse order, alone, and for another query."""
+        query, docs = self.place.query(bench), self.place.docs(bench)
+        victim = self.place.victim(bench)
+        bare = victim.uncached
+        first = checked_scores(bare, query, docs)
+        again = checked_scores(bare, query, docs)
+        reverse = checked_scores(bare, query, docs[::-1])[::-1]
+        alone = checked_scores(bare, query, docs[:1])
+        other = checked_scores(bare, Query("", "an unrelated question about nothing in particular"), docs)
+        broken = {}
+        for what in bare.card.invariant:
+            sides = [(_changed(query, what, on), [_changed(doc, what, on) for doc in docs]) for on in (False, True)]
+            broken[what] = _distance(*(checked_scores(bare, *side) for side in sides))
+        return {
+            "spread": max(first) - min(first),
+            "repeat": _distance(first, again),
+            "order": _distance(first, reverse),
+            "batch": _distance(first[:1], alone),
+            "query": _distance(first, other),
+            "invariant": broken,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertifyTask:
+    """Ask a certifying ranker for certificates of one list."""
+
+    place: Place
+    kind = "certificate"
+
+    def key(self, bench: Workbench) -> str:
+        """Hash of what the record depends on."""
+        return digest(self.kind, self.place.identity(bench), asdict(bench.spec.certify))
+
+    def perform(self, bench: Workbench) -> Record:
+        """All certificates of the list; they hold together."""
+        certifier = self.place.victim(bench).ranker.ranker
+        if not isinstance(certifier, Certifier):
+            raise ContractError(f"{self.place.ranker} certifies nothing")
+        wanted = bench.spec.certify
+        if not self.place.docs(bench):
+            return {"certificates": []}
+        found = certifier.certify(self.place.query(bench), self.place.docs(bench), wanted.k, wanted.radius)
+        return {"certificates": [asdict(c) for c in found]}
+
+
+class Task(Protocol):
+    """A small value that a process can be sent; it knows its own key, and does itself."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the record it makes."""
+
+    @property
+    def place(self) -> Place:
+        """The list it is about."""
+
+    def key(self, bench: Workbench) -> str:
+        """Hash of what the record depends on."""
+
+    def perform(self, bench: Workbench) -> Record:
+        """The record's own part."""
+
+
+def perform(spec: AuditSpec, task: Task) -> Record:
+    """Do one task in whichever process this is; the record says what it cost.
+
+    A ranker or plug-in that breaks its contract, or raises, is a record with the reason: the audit goes on.
+
+    Raises:
+        RobustRankError: What no other task could survive either: a missing package, a wrong file.
+    """
+    bench = workbench(spec)
+    place = task.place
+    meters = [bench.victim(name, place.collection) for name in {place.ranker, bench.split(place.ranker)[1]}]
+    pairs, seconds = sum(m.pairs for m in meters), sum(m.seconds for m in meters)
+    measuring, started = _measuring_seconds(bench, task), perf_counter()
+    head = {"key": task.key(bench), "kind": task.kind, **asdict(place)}
+    body, failed = tried(lambda: {"status": "ok", **task.perform(bench)}, {"status": "error"})
+    if failed:
+        body["error"] = failed
+    cost = {
+        "pairs": sum(m.pairs for m in meters) - pairs,
+        "scoring_seconds": sum(m.seconds for m in meters) - seconds,
+        "measuring_seconds": _measuring_seconds(bench, task) - measuring,
+        "seconds": perf_counter() - started,
+    }
+    return {**head, **body, **cost}
+
+
+def workbench(spec: AuditSpec) -> Workbench:
+    """The process's workbench for an audit file."""
+    return _workbench(_Keyed(spec))
+
+
+class _Keyed:
+    """An audit file that hashes by its content, to key a cache."""
+
+    def __init__(self, spec: AuditSpec) -> None:
+        self.spec = spec
+        self._text = json.dumps(spec.to_json(), sort_keys=True, default=str)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Keyed) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@lru_cache(maxsize=1)
+def _workbench(keyed: _Keyed) -> Workbench:
+    return Workbench(keyed.spec)
+
+
+def tried(step: Callable[[], Result], fallback: Result) -> tuple[Result, str]:
+    """A step's result, or the fallback and what went wrong: one broken plug-in must not end the audit.
+
+    Raises:
+        RobustRankError: What no other task could survive either.
+    """
+    try:
+        return step(), ""
+    except BudgetExhausted:
+        return fallback, EXHAUSTED
+    except (ContractError, OracleError) as problem:
+        return fallback, f"{type(problem).__name__}: {problem}"
+    except RobustRankError:
+        raise
+    except Exception as problem:
+        return fallback, f"{type(problem).__name__}: {problem}"
+
+
+def _measuring_seconds(bench: Workbench, task: Task) -> float:
+    """Seconds inside the encoder that measures similarity, which only attacks need."""
+    encoder = bench.similarity if task.kind == "attack" else None
+    return 0.0 if encoder is None else encoder.seconds
+
+
+def _changed(text: Text, what: str, on: bool) -> Text:
+    """A query or document with its words in one order or the other, or its ASCII letters as they are or in capitals."""
+    if what == "order":
+        found = [word.text for word in words(text.text)]
+        return text._replace(text=" ".join(found[::-1] if on else found))
+    return text._replace(text=text.text.translate(_CAPITALS) if on else text.text)
+
+
+_CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
+
+
+def _distance(a: Sequence[float], b: Sequence[float]) -> float:
+    return max((abs(x - y) for x, y in zip(a, b, strict=True)), default=0.0)

@@ -1,0 +1,130 @@
+"""The tasks in which nobody optimises: other wordings of a query, and documents that people edited to rank higher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from robustrank.config.audit_file import VariationSpec
+from robustrank.core.ranking import checked_scores, rank_of
+from robustrank.core.types import Document, Edit
+from robustrank.core.words import UNIT
+from robustrank.plugins import registry
+from robustrank.storage.hashing import digest
+from robustrank.storage.journal import Record
+from robustrank.work.base import Place
+from robustrank.work.workbench import Workbench
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaryTask:
+    """Score one query's list, and the list found anew, for every other wording of the query.
+
+    Args:
+        place: The list.
+        variation: Name of the variation in the audit file.
+        known: The ranker's clean scores of the list.
+    """
+
+    place: Place
+    variation: str
+    known: tuple[float, ...]
+    kind = "variation"
+
+    def key(self, bench: Workbench) -> str:
+        """Hash of what the record depends on."""
+        spec = self._spec(bench)
+        wordings = bench.wordings(self.variation, self.place.collection)[self.place.query_id]
+        made = [[*w.variant, None if w.found is None else [d.doc_id for d in w.found]] for w in wordings]
+        version = registry.version("variation", spec.plugin.use)
+        return digest(self.kind, self.place.identity(bench), self.variation, version, bench.spec.measures[0], made)
+
+    def perform(self, bench: Workbench) -> Record:
+        """Per wording the lead measure of the fixed list and of the list found with it; ``None``: not searched."""
+        place, measure = self.place, bench.spec.measures[0]
+        query, docs = place.query(bench), place.docs(bench)
+        ranker = place.victim(bench).ranker
+        ranker.remember(query, docs, self.known)
+
+        def value(text: str, among: Sequence[Document]) -> float:
+            scores = checked_scores(ranker, query._replace(text=text), among)
+            judged = place.judged(bench, [measure], [(d.doc_id, s) for d, s in zip(among, scores, strict=True)])
+            return float(judged[measure])
+
+        variants = [
+            {
+                "operation": wording.variant.operation,
+                "text": wording.variant.text,
+                "fixed": value(wording.variant.text, docs),
+                "end": None if wording.found is None else value(wording.variant.text, wording.found),
+            }
+            for wording in bench.wordings(self.variation, place.collection)[place.query_id]
+        ]
+        clean = value(query.text, docs)
+        return {"variation": self.variation, "measure": measure, "query": query.text, "clean": clean,
+                "variants": variants, "unit": UNIT}  # fmt: skip
+
+    def _spec(self, bench: Workbench) -> VariationSpec:
+        return next(v for v in bench.spec.variations if v.name == self.variation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditTask:
+    """Ask whether a ranker falls for what people did to their documents, one query at a time.
+
+    Each edited document is ranked among the documents it competed with, before and after the edit, all else unchanged.
+
+    Args:
+        place: Names ranker, collection and query; its list of candidates is not used.
+    """
+
+    place: Place
+    kind = "edit"
+
+    def key(self, bench: Workbench) -> str:
+        """Hash of what the record depends on."""
+        lists = bench.lists(self.place.collection)
+        edits = [[*edit] for edit in edits_of(bench, self.place)]
+        fingerprint = self.place.victim(bench).ranker.card.fingerprint
+        return digest(self.kind, self.place.ranker, fingerprint, lists.collection.digest, self.place.query_id, edits)
+
+    def perform(self, bench: Workbench) -> Record:
+        """Rank, score and grade before and after each edit."""
+        collection = bench.lists(self.place.collection).collection
+        query, ranker = self.place.query(bench), self.place.victim(bench).ranker
+        edits = edits_of(bench, self.place)
+        ids = sorted({doc_id for edit in edits for doc_id in (edit.before, edit.after, *edit.rivals)})
+        scores = dict(zip(ids, checked_scores(ranker, query, [collection.documents[i] for i in ids]), strict=True))
+
+        def rank(edit: Edit, doc_id: str) -> int:
+            rivals = [(i, scores[i]) for i in edit.rivals if i != edit.before]
+            return rank_of(doc_id, scores[doc_id], rivals)
+
+        found = [
+            {
+                **_told(edit),
+                "rank_before": rank(edit, edit.before),
+                "rank_after": rank(edit, edit.after),
+                "score_before": scores[edit.before],
+                "score_after": scores[edit.after],
+                "grade_before": edit.grade_before,
+                "grade_after": edit.grade_after,
+            }
+            for edit in edits
+        ]
+        return {"edits": found, "query": query.text}
+
+
+def _told(edit: Edit) -> Record:
+    return {"before": edit.before, "after": edit.after, "rivals": len(edit.rivals)}
+
+
+def edits_of(bench: Workbench, place: Place) -> list[Edit]:
+    """The edits of one query that changed the text."""
+    collection = bench.lists(place.collection).collection
+    return [
+        edit
+        for edit in collection.edits
+        if edit.query_id == place.query_id
+        and collection.documents[edit.before].text != collection.documents[edit.after].text
+    ]

@@ -1,0 +1,170 @@
+"""Builds what tasks need, once per process: collections, first-stage lists, rankers and their defended twins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+from typing import Any
+
+from robustrank.config.audit_file import AuditSpec, DefenseSpec
+from robustrank.core.errors import ConfigError, DataError, MissingExtra, PluginError
+from robustrank.core.interfaces import Attack, CollectionLoader, CollectionRanker, Defense, Ranker, Variation
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.types import Document, Query, Variant
+from robustrank.perturbations.oracle import MeteredRanker
+from robustrank.plugins import registry
+from robustrank.retrieval.first_stage import first_stage
+from robustrank.retrieval.lists import Lists
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Another wording of a query, and what the first stage finds with it; ``None`` where it cannot search again."""
+
+    variant: Variant
+    found: tuple[Document, ...] | None
+
+
+class Victim:
+    """A ranker under test on one collection, with the meter around the innermost ranker."""
+
+    def __init__(self, ranker: Ranker, defense: Defense | None = None) -> None:
+        if defense is None:
+            self.ranker = MeteredRanker(ranker)
+            self.uncached = MeteredRanker(ranker, cache=False)
+            self._meters = [self.ranker, self.uncached]
+        else:
+            inner = MeteredRanker(ranker, cache=False)
+            defended = defense.wrap(inner)
+            self.ranker = MeteredRanker(defended)
+            self.uncached = MeteredRanker(defended, cache=False)
+            self._meters = [inner]
+
+    @property
+    def pairs(self) -> int:
+        """Pairs the innermost ranker has scored so far."""
+        return sum(meter.pairs for meter in self._meters)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds inside the innermost ranker so far."""
+        return sum(meter.seconds for meter in self._meters)
+
+
+class Workbench:
+    """Everything an audit file names, built on first use and kept."""
+
+    def __init__(self, spec: AuditSpec) -> None:
+        self.spec = spec
+        self._lists: dict[str, Lists] = {}
+        self._plugins: dict[tuple[str, str], Any] = {}
+        self._victims: dict[tuple[str, str], Victim] = {}
+        self._wordings: dict[tuple[str, str], dict[str, list[Wording]]] = {}
+
+    def lists(self, name: str) -> Lists:
+        """A collection by name, its queries drawn with the audit's seed."""
+        if name not in self._lists:
+            spec = next(c for c in self.spec.collections if c.name == name)
+            loader: CollectionLoader = registry.build("collection", spec.plugin)
+            collection = loader.load()
+            queries = list(collection.queries)
+            Random(f"{self.spec.seed}|queries|{collection.digest}").shuffle(queries)
+            queries = queries[: spec.queries]
+            found = first_stage(spec.first_stage, collection, queries, spec.depth)
+            candidates = {
+                q.query_id: tuple(collection.documents[doc_id] for doc_id in found.get(q.query_id, ())) for q in queries
+            }
+            if not any(candidates.values()):
+                found_nothing = f"the first stage found no document for any of {len(queries)} queries"
+                raise DataError(f"collection {name!r}: {found_nothing}")
+            # A query that finds nothing stays, and counts as 0 for every ranker.
+            self._lists[name] = Lists(spec, collection, {q.query_id: q for q in queries}, candidates)
+        return self._lists[name]
+
+    def victim(self, ranker: str, collection: str) -> Victim:
+        """A ranker, or ``"<defense> + <ranker>"``, fitted to a collection where it has statistics of one."""
+        if (ranker, collection) not in self._victims:
+            defense, base = self.split(ranker)
+            spec = next(r for r in self.spec.rankers if r.name == base)
+            built = self.plugin("ranker", spec.plugin)
+            fitted = built.fit(self.lists(collection).collection) if isinstance(built, CollectionRanker) else built
+            wrapper = None if defense is None else self.plugin("defense", defense.plugin)
+            self._victims[ranker, collection] = Victim(fitted, wrapper)
+        return self._victims[ranker, collection]
+
+    def wordings(self, variation: str, collection: str) -> Mapping[str, Sequence[Wording]]:
+        """A variation's wordings of the queries it is asked for, by query id."""
+        if (variation, collection) not in self._wordings:
+            spec = next(v for v in self.spec.variations if v.name == variation)
+            lists, plugin = self.lists(collection), self.plugin("variation", spec.plugin)
+            made = {}
+            for query in list(lists.queries.values())[: spec.queries]:
+                # Not the parameters: some are paths, and the same file elsewhere must give the same wordings.
+                rng = Random(f"{self.spec.seed}|{spec.plugin.use}|{lists.collection.digest}|{query.query_id}")
+                made[query.query_id] = list(plugin.variants(query, rng))
+            texts = sorted({v.text for variants in made.values() for v in variants})
+            found: dict[str, list[str]] = {}
+            if spec.end_to_end and lists.spec.first_stage.use == "bm25" and texts:
+                asked = [Query(text, text) for text in texts]
+                found = first_stage(lists.spec.first_stage, lists.collection, asked, lists.spec.depth)
+            documents = lists.collection.documents
+            self._wordings[variation, collection] = {
+                query_id: [
+                    Wording(v, tuple(documents[i] for i in found[v.text]) if found else None) for v in variants
+                ]
+                for query_id, variants in made.items()
+            }  # fmt: skip
+        return self._wordings[variation, collection]
+
+    def split(self, ranker: str) -> tuple[DefenseSpec | None, str]:
+        """A victim's name as its defense (or ``None``) and its base ranker."""
+        for defense in self.spec.defenses:
+            for base in defense.rankers:
+                if ranker == f"{defense.name} + {base}":
+                    return defense, base
+        return None, ranker
+
+    def attack(self, name: str) -> Attack:
+        """An attack by its name in the audit file."""
+        attack: Attack = self.plugin("attack", next(a for a in self.spec.attacks if a.name == name).plugin)
+        return attack
+
+    def plugin(self, kind: str, plugin: Plugin) -> Any:
+        """A plug-in built once; equal tables share one object, and so one set of weights."""
+        key = (kind, str(plugin))
+        if key not in self._plugins:
+            self._plugins[key] = registry.build(kind, plugin)
+        return self._plugins[key]
+
+    @cached_property
+    def similarity(self) -> MeteredRanker | None:
+        """The bi-encoder whose cosine measures how much an edit changed a text; ``None`` without its extra."""
+        try:
+            ranker = MeteredRanker(registry.build("ranker", Plugin(use="bi_encoder")), cache=False)
+            ranker.score(Query("", "a"), [Document("", "a")])
+        except MissingExtra as error:
+            if any(a.budget.similarity is not None for a in self.spec.attacks):
+                raise ConfigError(f"a budget sets `similarity`, which cannot be measured here: {error}") from error
+            return None
+        return ranker
+
+    def check(self) -> None:
+        """Build every plug-in once, so that a wrong name or parameter fails before anything is scored."""
+        for ranker in self.spec.rankers:
+            self.plugin("ranker", ranker.plugin)
+        for defense in self.spec.defenses:
+            self.plugin("defense", defense.plugin)
+        for variation in self.spec.variations:
+            if not isinstance(self.plugin("variation", variation.plugin), Variation):
+                raise PluginError(f"variation {variation.plugin}: has no `variants`")
+        for attack in self.spec.attacks:
+            if not isinstance(self.plugin("attack", attack.plugin), Attack):
+                raise PluginError(f"attack {attack.plugin}: has no `threat` or no `perturb`")
+
+
+def victims(spec: AuditSpec) -> Sequence[tuple[str, DefenseSpec | None]]:
+    """Names of all rankers, plain then defended, with the defense."""
+    plain: list[tuple[str, DefenseSpec | None]] = [(r.name, None) for r in spec.rankers]
+    return [*plain, *((f"{d.name} + {base}", d) for d in spec.defenses for base in d.rankers)]

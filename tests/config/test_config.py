@@ -1,0 +1,161 @@
+"""The audit file: what is read, and what is refused with which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from robustrank.audit import run as audit
+from robustrank.config import audit_file
+from robustrank.config.audit_file import AuditSpec
+from robustrank.core.errors import ConfigError
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.types import Budget
+
+SMALLEST = """
+name = "small"
+[[collection]]
+use = "scifact"
+[[ranker]]
+use = "bm25"
+"""
+
+
+def test_the_smallest_file_is_a_name_a_collection_and_a_ranker() -> None:
+    spec = audit_file.parse(SMALLEST)
+    assert (spec.home.name, spec.rankers[0].name) == ("scifact", "bm25")
+    assert spec.home.first_stage == Plugin(use="bm25")
+    assert spec.source == SMALLEST
+
+
+def test_keys_that_are_not_the_audits_own_are_the_plugins_parameters() -> None:
+    spec = audit_file.parse(
+        SMALLEST
+        + """
+[[attack]]
+name = "mine"
+use = "prada"
+words = 7
+budget = { edits = 3, similarity = 0.9 }
+rankers = ["bm25"]
+"""
+    )
+    [attack] = spec.attacks
+    assert attack.plugin == Plugin(use="prada", params={"words": 7})
+    assert attack.budget == Budget(edits=3, similarity=0.9)
+    assert (attack.name, attack.rankers) == ("mine", ("bm25",))
+    assert str(attack.plugin) == "prada(words=7)"
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("sede = 1", r"the top level: unknown key 'sede'; did you mean 'seed'"),
+        ("seed = 'x'", r"seed must be int, not 'x'"),
+        ("seed = true", r"seed must be int, not True"),
+        ("[cases]\nquerys = 3", r"\[cases\]: unknown key 'querys'; did you mean 'queries'"),
+        ("[cases]\nstrata = ['20-11']", r"'20-11' is not a rank range"),
+        ("[[attack]]\nbudget = {}", r"\[\[attack\]\] needs 'use'"),
+        (
+            "[[attack]]\nuse = 'prada'\nbudget = { edit = 1 }",
+            r"\[attack.budget\]: unknown key 'edit'; did you mean 'edits'",
+        ),
+        ("[[attack]]\nuse = 'prada'\nrankers = ['bm52']", r"ranker 'bm52' is not defined; did you mean 'bm25'"),
+        ("[[defense]]\nuse = 'x'\nrankers = ['y']", r"ranker 'y' is not defined"),
+        ("[[defense]]\nuse = 'x'\ncollections = ['y']", r"collection 'y' is not defined"),
+        ("[[ranker]]\nuse = 'bm25'", r"two \[\[ranker\]\] tables are named 'bm25'"),
+        ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'", r"gate 'g' needs either `max`, `min` or `worse_by`"),
+        (
+            "[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmax = 1\nmin = 0",
+            r"gate 'g' needs either `max`, `min` or `worse_by`",
+        ),
+        ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmax = 1\nbound = 'low'", r"bound must be 'interval' or 'value'"),
+        ("[[gate]]\nmeasure = 'nDCG@10'\nmax = 1", r"\[\[gate\]\] needs 'name'"),
+        ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nworse_by = 0.1", r"worse_by needs a file at the top: ratchet"),
+        ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nworse_by = -0.1", r"worse_by must not be negative"),
+        ("[sequential]\nbatch = 5", r"there is no \[\[gate\]\]"),
+        ("[sequential]\nbatch = 0\n[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmax = 1", r"at least 1, not 0"),
+        ("[[ranker]]\nname = 'x'\nuse = 'bm25'\nclaimed = { 'nDCG@10' = 'high' }", r"nDCG@10 must be a number"),
+        ("= 3", r"not valid TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_mend(extra: str, message: str) -> None:
+    text = SMALLEST + extra if extra.startswith("[") else extra + SMALLEST
+    with pytest.raises(ConfigError, match=message):
+        audit_file.parse(text, where="my.toml")
+    with pytest.raises(ConfigError, match=r"^my\.toml: "):
+        audit_file.parse(text, where="my.toml")
+
+
+def test_a_baseline_must_be_a_ranker() -> None:
+    with pytest.raises(ConfigError, match="baseline 'x' is not defined"):
+        audit_file.parse("baseline = 'x'\n" + SMALLEST)
+
+
+@pytest.mark.parametrize("missing", ["collection", "ranker"])
+def test_collections_and_rankers_cannot_be_left_out(missing: str) -> None:
+    with pytest.raises(ConfigError, match=r"at least one \[\[collection\]\] and one \[\[ranker\]\]"):
+        audit_file.parse("name = 'x'\n" + SMALLEST.partition("\n[[ranker]]")[0].replace("name = \"small\"", "")
+                     if missing == "ranker" else "name = 'x'\n[[ranker]]\nuse = 'bm25'")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "found"),
+    [
+        (
+            "path = 'folder'\nrun = 'bm25'\nqrels = 'all.tsv'",
+            {"path": "HERE/folder", "run": "bm25", "qrels": "all.tsv"},
+        ),
+        ("topics = 't.tsv'\nrun = 'r.trec'", {"topics": "HERE/t.tsv", "run": "HERE/r.trec"}),
+        ("model = './m'\nother = 'm'", {"model": "HERE/m", "other": "m"}),
+        ("path = '/else/where'", {"path": "/else/where"}),
+    ],
+)
+def test_relative_paths_start_at_the_audit_file(tmp_path: Path, table: str, found: dict[str, str]) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(f"name = 'x'\n[[collection]]\nuse = 'any'\n{table}\n[[ranker]]\nuse = 'bm25'\n")
+    params = audit_file.load(path).home.plugin.params
+    assert params == {key: value.replace("HERE", str(tmp_path)) for key, value in found.items()}
+
+
+def test_a_missing_file_is_an_error_that_says_what_writes_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="`robustrank init` writes one"):
+        audit_file.load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("name", audit_file.BUNDLED)
+def test_bundled_files_are_read_by_name(name: str) -> None:
+    assert audit_file.load(name).name == name
+
+
+def test_other_gates_leave_the_records_where_they_are_and_other_attacks_do_not() -> None:
+    gate = "[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmin = 0.1\n"
+
+    def where(text: str) -> Path:
+        return audit.folder(audit_file.parse(text), Path("root"))
+
+    assert where(SMALLEST + gate) == where(SMALLEST)
+    assert where(SMALLEST + "[[attack]]\nuse = 'prada'\n") != where(SMALLEST)
+    assert where(SMALLEST).name.startswith("small-")
+
+
+def test_a_spec_is_immutable() -> None:
+    spec: AuditSpec = audit_file.parse(SMALLEST)
+    with pytest.raises(AttributeError):
+        spec.seed = 3  # type: ignore[misc]
+
+
+def test_what_judges_shows_or_stops_does_not_make_another_audit() -> None:
+    more = """
+ratchet = "x.json"
+[sequential]
+batch = 5
+[[gate]]
+name = "g"
+measure = "nDCG@10"
+worse_by = 0.02
+"""
+    claims = SMALLEST.replace('use = "bm25"', 'use = "bm25"\nclaimed = { "nDCG@10" = 0.7 }')
+    same = [SMALLEST, more.partition("[seq")[0] + SMALLEST + "[seq" + more.partition("[seq")[2], claims]
+    assert len({audit.folder(audit_file.parse(text), Path("x")) for text in same}) == 1

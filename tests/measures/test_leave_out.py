@@ -1,0 +1,225 @@
+"""Leaving systems out of a pool: small pools by hand, and properties of pools made at random."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from robustrank.core.types import Range
+from robustrank.measures import effectiveness, leave_out, relevance_model
+from robustrank.measures.pool import Pool, Qrels, Runs, build
+from robustrank.measures.unjudged import Cut, bounds, value
+from robustrank.protocols.pooling import Question, analyse, hole_range
+from robustrank.protocols.unjudged import could_flip
+
+NDCG = Cut("nDCG", 3)
+MEASURES = (NDCG, Cut("P", 3, 2), Cut("RR", 3), Cut("Success", 2))
+
+documents = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=6)
+queries = st.fixed_dictionaries(dict.fromkeys(("q1", "q2", "q3"), documents))
+runs_ = st.fixed_dictionaries(dict.fromkeys(("one", "two", "three"), queries))
+grades_ = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(-1, 3), min_size=1)
+qrels_ = st.fixed_dictionaries(dict.fromkeys(("q1", "q2", "q3"), grades_))
+
+
+def random_pool(seed: int, *, systems: int = 4, queries: int = 12) -> tuple[Runs, Qrels]:
+    """Systems that see the same relevance through noise; every document judged."""
+    rng = np.random.default_rng(seed)
+    grades = rng.choice([0, 0, 0, 1, 2], size=(queries, 30))
+    runs = {}
+    for s in range(systems):
+        noisy = grades + rng.normal(0, 1, grades.shape)
+        runs[f"s{s}"] = {f"q{q}": [f"d{i}" for i in np.argsort(-noisy[q])[:15]] for q in range(queries)}
+    return runs, {f"q{q}": {f"d{i}": int(g) for i, g in enumerate(grades[q])} for q in range(queries)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(runs_, qrels_)
+def test_arrays_give_what_one_list_at_a_time_gives(runs: Runs, qrels: Qrels) -> None:
+    pool = build(runs, qrels)
+    judged = pool.pooled(2)
+    for measure in MEASURES:
+        values = pool.values(measure, judged)
+        for s, system in enumerate(pool.systems):
+            for q, query_id in enumerate(pool.queries):
+                assert pool.ranking(s, q) == list(runs[system][query_id])
+                plain = value(measure, runs[system][query_id], pool.grades(q, judged))
+                assert values[s, q] == pytest.approx(plain)
+                share = effectiveness.judged_at(runs[system][query_id], pool.grades(q, judged), 3)
+                assert pool.judged_at(3, judged)[s, q] == pytest.approx(share)
+
+
+@settings(max_examples=60, deadline=None)
+@given(runs_, qrels_, st.sampled_from(["one", "two", "three"]), st.integers(1, 6))
+def test_the_hole_interval_holds_the_value_of_the_whole_pool(
+    runs: Runs, qrels: Qrels, left_out: str, depth: int
+) -> None:
+    pool = build(runs, qrels)
+    s, whole = pool.systems.index(left_out), pool.pooled(depth)
+    judged = leave_out.without(pool, depth, [left_out])
+    for measure in MEASURES:
+        reach = hole_range(pool, measure, judged, s, elsewhere=whole & ~judged)
+        put_back = float(pool.values(measure, whole)[s].mean())
+        assert reach.low - 1e-9 <= put_back <= reach.high + 1e-9
+
+
+def test_a_system_with_nothing_of_its_own_loses_nothing_when_left_out() -> None:
+    runs, qrels = random_pool(1)
+    runs = {**runs, "twin": runs["s0"]}
+    found = {each.name: each for each in analyse(runs, qrels, Question(collection="c", groups={})).left_out}
+    for name in ("twin", "s0"):
+        assert found[name].unique == 0
+        assert found[name].tau.value == 1
+        (system,) = found[name].systems
+        assert (system.change.value, system.rank) == (0, system.rank_left_out)
+        assert not system.conclusions
+
+
+def test_leaving_a_system_out_takes_away_what_it_alone_contributed() -> None:
+    runs = {"one": {"q": ["a", "b"]}, "two": {"q": ["a", "c"]}}
+    pool = build(runs, {"q": {"a": 0, "b": 1, "c": 1, "z": 1}})
+    assert pool.grades(0, pool.pooled(2)) == {"a": 0, "b": 1, "c": 1}  # z was pooled by neither
+    assert pool.grades(0, leave_out.without(pool, 2, ["two"])) == {"a": 0, "b": 1}
+    assert leave_out.unique(pool, 2, ["two"]) == 1
+    assert leave_out.unique(pool, 1, ["two"]) == 0
+    values = pool.values(Cut("P", 2), leave_out.without(pool, 2, ["two"]))
+    assert values[:, 0].tolist() == [0.5, 0.0]
+
+
+def test_groups_lose_more_than_their_members_one_by_one() -> None:
+    runs, qrels = random_pool(2)
+    found = analyse(runs, qrels, Question(collection="c", groups={"both": ["s0", "s1"]})).left_out
+    alone = {s.system: s.judged.value for each in found if each.kind == "system" for s in each.systems}
+    (group,) = (each for each in found if each.kind == "group")
+    assert [s.system for s in group.systems] == ["s0", "s1"]
+    assert all(s.judged.value <= alone[s.system] for s in group.systems)
+    assert group.unique >= sum(each.unique for each in found if each.name in ("s0", "s1"))
+
+
+def test_complete_judgments_leave_intervals_without_width_and_judged_1() -> None:
+    runs, qrels = random_pool(3)
+    found = analyse(runs, qrels, Question(collection="c", groups={}))
+    for system in found.systems:
+        assert system.judged.value == 1
+        assert system.holes.low == pytest.approx(system.holes.high) == pytest.approx(system.value.value)
+        assert system.condensed.value == pytest.approx(system.value.value)
+        assert system.fill is not None
+        assert system.fill.low == pytest.approx(system.fill.high)
+    assert not any(pair.holes_could_flip for pair in found.pairs)
+    assert all(pair.flip_share in (0.0, None) for pair in found.pairs)
+
+
+def test_kendall_is_that_of_scipy_and_tells_equal_orders_from_reversed_ones() -> None:
+    from scipy.stats import kendalltau
+
+    rng = np.random.default_rng(0)
+    before, after = rng.random((6, 20)), rng.random((6, 20))
+    after[1] = after[0]
+    expected = kendalltau(before.mean(axis=1), after.mean(axis=1)).statistic
+    found = leave_out.kendall(before, after)
+    assert found.value == pytest.approx(expected)
+    assert found.low <= found.value <= found.high
+    assert leave_out.kendall(before, before).low == 1
+    assert leave_out.kendall(before, -before).high == -1
+
+
+def test_the_bootstrap_of_tau_covers_the_tau_of_many_queries() -> None:
+    truth = np.linspace(0.3, 0.5, 5)
+    covered = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        noise = rng.normal(0, 0.2, (2, 5, 60))
+        found = leave_out.kendall(truth[:, None] + noise[0], truth[:, None] + noise[1], seed=seed)
+        covered += found.low <= 1 <= found.high
+    assert covered >= 34  # with all queries in the world both orders are the true one
+
+
+def test_conclusions_are_told_from_the_systems_point_of_view() -> None:
+    before = {("a", "b"): "above", ("a", "c"): "undecided", ("b", "c"): "below"}
+    after = {("a", "b"): "undecided", ("a", "c"): "undecided", ("b", "c"): "above"}
+    assert leave_out.changed(before, after, "b") == ["a: below → undecided", "c: below → above"]
+    assert leave_out.changed(before, after, "a") == ["b: above → undecided"]
+
+
+def test_adding_back_the_others_loss_is_exact_where_all_lose_the_same() -> None:
+    runs, qrels = random_pool(4, systems=5, queries=30)
+    pool = build(runs, qrels)
+    whole, left, owed = leave_out.adjustments(pool, NDCG, 5)
+    loss = (whole - left).mean(axis=1)
+    for s in range(5):
+        assert owed[s, 0] == pytest.approx(np.delete(loss, s).mean())
+    adjusted = np.abs(left + owed - whole).mean(axis=1).mean()
+    assert adjusted < np.abs((left - whole).mean(axis=1)).mean() + 0.05
+
+
+def test_a_difference_flips_only_if_some_filling_reverses_it() -> None:
+    assert could_flip(0.1, Range(-0.01, 0.2))
+    assert not could_flip(0.1, Range(0.0, 0.2))
+    assert could_flip(-0.1, Range(-0.2, 0.05))
+    assert could_flip(0.0, Range(0.0, 0.1))
+    assert not could_flip(0.0, Range(0.0, 0.0))
+
+
+def test_drawn_fillings_stay_within_the_bounds() -> None:
+    runs, qrels = random_pool(5)
+    pool = build(runs, qrels)
+    judged = leave_out.without(pool, 5, ["s0"])
+    model = relevance_model.fit(pool, judged)
+    assert model is not None
+    drawn = relevance_model.means(pool, NDCG, judged, model, [0])[:, 0]
+    reach = hole_range(pool, NDCG, judged, 0)
+    assert reach.low - 1e-9 <= drawn.min() < drawn.max() <= reach.high + 1e-9
+
+
+def test_filling_recovers_what_was_judged_at_random() -> None:
+    runs, qrels = random_pool(6, queries=60)
+    pool = build(runs, qrels)
+    judged = pool.judged & (np.random.default_rng(1).random(pool.judged.shape) < 0.5)
+    model = relevance_model.fit(pool, judged)
+    assert model is not None
+    drawn = relevance_model.means(pool, NDCG, judged, model, range(len(pool.systems)))
+    whole = pool.values(NDCG, pool.judged).mean(axis=1)
+    for s in range(len(pool.systems)):
+        low, high = relevance_model.interval(drawn[:, s])
+        assert low - 0.03 <= whole[s] <= high + 0.03
+        assert abs(drawn[:, s].mean() - whole[s]) < abs(pool.values(NDCG, judged)[s].mean() - whole[s])
+
+
+def test_a_calibrated_model_is_told_from_one_that_knows_nothing() -> None:
+    pool = build(*random_pool(7, queries=40))
+    found = relevance_model.calibration(pool, pool.judged, 1)
+    assert found is not None
+    bias, brier, constant, count = found
+    assert bias.low <= 0 <= bias.high
+    assert brier < constant
+    assert count == int(relevance_model.usable(pool, pool.judged).sum())
+
+
+def test_judgments_without_a_document_that_is_not_relevant_teach_nothing() -> None:
+    runs: Runs = {"one": {"q": ["a", "b"]}, "two": {"q": ["b", "c"]}}
+    found = analyse(runs, {"q": {"a": 1, "b": 1}}, Question(collection="c", groups={}))
+    assert found.calibration is None
+    assert all(system.fill is None for system in found.systems)
+
+
+def test_bounds_of_a_mean_are_the_means_of_the_bounds() -> None:
+    runs, qrels = random_pool(8, queries=3)
+    pool: Pool = build(runs, qrels)
+    judged = pool.pooled(1)
+    ends = [bounds(NDCG, runs["s0"][q], pool.grades(i, judged), pool.top) for i, q in enumerate(pool.queries)]
+    reach = hole_range(pool, NDCG, judged, 0)
+    assert reach == pytest.approx(tuple(np.mean(ends, axis=0)))
+
+
+def test_draws_of_every_system_lie_within_its_bounds_and_flips_only_where_they_allow_it() -> None:
+    runs, qrels = random_pool(9)
+    rng = np.random.default_rng(2)
+    partly = {q: {d: g for d, g in grades.items() if rng.random() < 0.7} for q, grades in qrels.items()}
+    found = analyse(runs, partly, Question(collection="c", groups={}))
+    for system in found.systems:
+        assert system.fill is not None
+        assert system.holes.low - 1e-9 <= system.fill.low <= system.fill.high <= system.holes.high + 1e-9
+    assert any(pair.holes_could_flip for pair in found.pairs)
+    assert all(pair.holes_could_flip or not pair.flip_share for pair in found.pairs)

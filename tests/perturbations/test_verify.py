@@ -1,0 +1,185 @@
+"""Verification: what an attack did is measured from the two texts, and judged."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robustrank.core.errors import ConfigError
+from robustrank.core.types import (
+    Access,
+    AttackSet,
+    Budget,
+    Case,
+    Document,
+    Goal,
+    Operation,
+    Perturbation,
+    Query,
+    Surface,
+    ThreatModel,
+)
+from robustrank.perturbations.verify import Finding, _one_character_edit, diff, verify
+
+
+@pytest.fixture
+def synonyms(tmp_path: Path) -> ThreatModel:
+    path = tmp_path / "synonyms.json"
+    path.write_text(json.dumps({"big": ["large", "huge"], "car": ["auto"]}))
+    edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=str(path))
+    return ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=edits)
+
+
+INSERTION = ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation=Operation.INSERT))
+TYPOS = ThreatModel(
+    surface=Surface.QUERY, access=Access.NONE, edits=AttackSet(operation=Operation.MISSPELL), goal=Goal.DEMOTE
+)
+
+
+def judge(before: str, after: str, threat: ThreatModel, budget: Budget | None = None) -> Finding:
+    """The finding for one changed text on the threat's surface."""
+    if threat.surface is Surface.QUERY:
+        target = Document("d", "text")
+        case, done = Case(Query("q", before), target, (target,)), Perturbation(query=after)
+    else:
+        target = Document("d", before)
+        case, done = Case(Query("q", "query"), target, (target,)), Perturbation(target=after)
+    return verify(case, done, threat, budget or Budget())
+
+
+def test_listed_substitutes_are_legal_and_counted(synonyms: ThreatModel) -> None:
+    found = judge("A big car, a BIG Car.", "A large car, a HUGE Auto.", synonyms)
+    assert found == Finding(edits=3, similarity=None, violations=())
+
+
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [
+        ("A tiny car.", "not in the substitutes"),
+        ("A LARGE car.", "not in the substitutes"),  # the case is not the original's
+        ("A auto car.", "not in the substitutes"),
+        ("A big blue car.", "3 words became 4"),
+        ("A car.", "3 words became 2"),
+        ("", "3 words became 0"),
+        ("A big  car.", "between words"),
+        ("A big\u200b car.", "between words"),
+        ("A b\u0069\u0307g car.", "not in the substitutes"),
+    ],
+)
+def test_anything_else_is_no_legal_substitution(synonyms: ThreatModel, after: str, reason: str) -> None:
+    (violation,) = judge("A big car.", after, synonyms).violations
+    assert reason in violation
+
+
+def test_the_surface_that_is_not_declared_must_stay_untouched(synonyms: ThreatModel) -> None:
+    target = Document("d", "A big car.")
+    case = Case(Query("q", "query"), target, (target,))
+    both = Perturbation(query="other", target="A large car.")
+    assert verify(case, both, synonyms, Budget()).violations == ("changes the query, declared surface is the document",)
+    typo = Perturbation(query="quary", target="A large car.")
+    assert verify(case, typo, TYPOS, Budget()).violations == ("changes the document, declared surface is the query",)
+
+
+def test_giving_up_is_legal_and_costs_nothing(synonyms: ThreatModel) -> None:
+    target = Document("d", "A big car.")
+    case = Case(Query("q", "query"), target, (target,))
+    for threat in (synonyms, INSERTION, TYPOS):
+        found = verify(case, Perturbation(), threat, Budget(edits=0, similarity=1.0), similarity=lambda a, b: 0.0)
+        assert found == Finding(edits=0, similarity=1.0, violations=())
+
+
+def test_the_budget_of_edits_is_judged_by_our_own_count(synonyms: ThreatModel) -> None:
+    assert judge("big car", "large auto", synonyms, Budget(edits=2)).violations == ()
+    assert judge("big car", "large auto", synonyms, Budget(edits=1)).violations == ("2 words edited, the budget is 1",)
+
+
+def test_similarity_is_measured_by_the_given_function_and_judged(synonyms: ThreatModel) -> None:
+    target = Document("d", "big car")
+    case, done = Case(Query("q", "query"), target, (target,)), Perturbation(target="large car")
+    seen = []
+
+    def similarity(before: str, after: str) -> float:
+        seen.append((before, after))
+        return 0.7
+
+    found = verify(case, done, synonyms, Budget(similarity=0.8), similarity=similarity)
+    assert found.similarity == 0.7
+    assert found.violations == ("similarity 0.700, the budget asks for at least 0.8",)
+    assert seen == [("big car", "large car")]
+    with pytest.raises(ConfigError, match="no encoder"):
+        verify(case, done, synonyms, Budget(similarity=0.8))
+
+
+def test_insertions_are_counted_wherever_they_stand() -> None:
+    found = judge("One two. Three", "New one! One two. new Three new", INSERTION)
+    assert found == Finding(edits=4, similarity=None, violations=())
+    assert judge("", "a b", INSERTION).edits == 2
+
+
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [
+        ("One new Three", "missing, changed or out of order"),
+        ("Three two. One", "missing, changed or out of order"),
+        ("One two new Three", "missing, changed or out of order"),  # the full stop is gone
+        ("Onenew two. Three", "missing, changed or out of order"),
+        ("One two. new\u200b Three", "neither words nor punctuation"),
+        ("One two. new\u00a0Three", "neither words nor punctuation"),
+        ("One two. !!! new Three", "inserts 3 marks with 1 words"),
+        ("One two. (Three", "inserts 1 marks with 0 words"),
+    ],
+)
+def test_an_insertion_may_not_touch_what_was_there_or_smuggle_marks(after: str, reason: str) -> None:
+    (violation,) = judge("One two. Three", after, INSERTION).violations
+    assert reason in violation
+
+
+def test_typos_are_one_character_edit_a_word() -> None:
+    assert judge("cancer cells", "cnacer celsl", TYPOS) == Finding(edits=2, similarity=None, violations=())
+    assert judge("cancer cells", "cnacre cells", TYPOS).violations == ("not one character edit: 'cancer' → 'cnacre'",)
+    assert judge("cancer cells", "cancer, cells", TYPOS).violations == ("changes what stands between words",)
+    assert judge("cancer cells", "can cer cells", TYPOS).violations != ()
+
+
+def distance(a: str, b: str) -> int:
+    """Optimal string alignment, by the textbook recurrence."""
+    table = {(i, j): max(i, j) for i in range(len(a) + 1) for j in range(len(b) + 1) if not (i and j)}
+    for i, j in product(range(1, len(a) + 1), range(1, len(b) + 1)):
+        cost = a[i - 1] != b[j - 1]
+        table[i, j] = min(table[i - 1, j] + 1, table[i, j - 1] + 1, table[i - 1, j - 1] + cost)
+        if i > 1 and j > 1 and a[i - 2 : i] == b[j - 1] + b[j - 2]:
+            table[i, j] = min(table[i, j], table[i - 2, j - 2] + 1)
+    return table[len(a), len(b)]
+
+
+def test_one_character_edit_agrees_with_the_recurrence_on_all_short_words() -> None:
+    short = ["".join(letters) for length in range(5) for letters in product("abc", repeat=length)]
+    for a, b in product(short, short):
+        if a != b:
+            assert _one_character_edit(a, b) == (distance(a, b) == 1), (a, b)
+
+
+@given(st.text(), st.text())
+def test_a_difference_rebuilds_both_texts(before: str, after: str) -> None:
+    runs = diff(before, after)
+    assert "".join(old for _, old, _ in runs) == before
+    assert "".join(new for _, _, new in runs) == after
+    assert all((old == new) == (op == "equal") for op, old, new in runs)
+
+
+def test_a_difference_reads_word_by_word() -> None:
+    assert diff("A big red car.", "A large red auto.") == [
+        ("equal", "A ", "A "),
+        ("replace", "big", "large"),
+        ("equal", " red ", " red "),
+        ("replace", "car", "auto"),
+        ("equal", ".", "."),
+    ]
+    assert diff("a b", "new words a b")[0] == ("insert", "", "new words ")
+    assert diff("a b.", "a b. new words")[-1] == ("insert", "", " new words")
+    assert diff("", "") == []

@@ -1,0 +1,86 @@
+"""Every case of an audit can be read again: its text, what changed, who fell, what was proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robustrank.core.interfaces import Attack
+from robustrank.core.ranking import fallen
+from robustrank.core.types import AttackSet, Operation
+from robustrank.protocols.cases import cases, changes
+from robustrank.results.attack_cases import Change
+from robustrank_attacks.insertion.query_injection import QueryInjection
+from robustrank_attacks.queries.query_typos import QueryTypos
+
+BUILT: Mapping[str, Attack] = {"injection": QueryInjection(), "typos": QueryTypos()}
+
+
+def record(**changed: Any) -> dict[str, Any]:
+    return {
+        "key": "0123456789abcdef01234567", "ranker": "r", "attack": "injection", "collection": "c", "stratum": "11-20",
+        "status": "ok", "error": "", "query_id": "q", "doc_id": "d", "rank_before": 12, "rank_after": 2,
+        "list_length": 20, "score_before": 1.0, "score_after": 3.0, "harm_before": 0.5, "harm_after": 0.25,
+        "edits": 1, "similarity": 0.9, "calls": 0, "goal_rank": 1, "demote": False, "query": "cats",
+        "query_after": None, "before": "All about dogs.", "after": "cats All about dogs.",
+        "fell": [["e", 2, 3, True]], **changed,
+    }  # fmt: skip
+
+
+def certificate(operation: Operation, *, certified: bool) -> dict[str, Any]:
+    claim = {"k": 1, "radius": 2, "edits": asdict(AttackSet(operation=operation)), "certified": certified}
+    return {"ranker": "r", "collection": "c", "query_id": "q", "status": "ok", "certificates": [claim]}
+
+
+def test_a_case_tells_what_was_changed_and_the_text_stands_once() -> None:
+    found = cases([record(), record(key="f" * 24, attack="injection")], [], BUILT)
+    assert found.texts == ["cats", "All about dogs."]
+    assert [(c.query, c.document) for c in found.rows] == [(0, 1), (0, 1)]
+    assert found.rows[0].changes == (Change(0, 0, "cats "),)
+    assert found.rows[0].harm == 0.25
+
+
+def test_a_case_succeeds_by_the_measure_its_attack_is_judged_by() -> None:
+    both = cases([record(), record(rank_after=11)], [], BUILT).rows
+    assert [(c.success, "promoted" in c.reached) for c in both] == [(True, True), (False, True)]
+
+
+def test_a_changed_query_is_told_as_such() -> None:
+    typo = record(attack="typos", query_after="cast", after="All about dogs.", demote=True, rank_before=1, rank_after=4)
+    (case,) = cases([typo], [], BUILT).rows
+    assert case.query_changed
+    assert case.changes == (Change(0, 4, "cast"),)
+
+
+def test_only_certificates_of_the_same_kind_of_edit_are_about_a_case() -> None:
+    claims = [certificate(Operation.INSERT, certified=True)]
+    assert cases([record()], claims, BUILT).rows[0].proofs == [(1, 2, True)]
+    assert cases([record()], [certificate(Operation.SUBSTITUTE, certified=True)], BUILT).rows[0].proofs == []
+
+
+def test_who_fell_is_unknown_where_a_record_does_not_say() -> None:
+    old = record()
+    del old["fell"]
+    assert cases([record(), old], [], BUILT).rows[0].fell == (("e", 2, 3, True),)
+    assert cases([old], [], BUILT).rows[0].fell is None
+
+
+def test_those_of_the_top_that_stand_lower_have_fallen() -> None:
+    assert fallen(["a", "b", "c", "d"], ["d", "a", "b", "c"], top=3) == [("a", 1, 2), ("b", 2, 3), ("c", 3, 4)]
+    assert fallen(["a", "b", "c"], ["b", "a", "c"]) == [("a", 1, 2)]
+
+
+words = st.lists(st.sampled_from(["a", "bc", "d\u202e", "é", ",", " ", "\n", "😀"]), max_size=12).map("".join)
+
+
+@given(words, words)
+def test_the_changes_turn_one_text_into_the_other(before: str, after: str) -> None:
+    built, at = "", 0
+    for change in changes(before, after):
+        built += before[at : change.start] + change.text
+        at = change.end
+    assert built + before[at:] == after

@@ -1,0 +1,208 @@
+"""The five tasks on records made by hand, where every figure can be told in advance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robustrank.protocols.five_tasks import assemble, manipulation, query_types, variance, wording, worst_slices
+from robustrank.storage.journal import Record
+
+
+def ranking(query: str, value: float, ranker: str = "r", collection: str = "home") -> Record:
+    return {
+        "kind": "ranking", "status": "ok", "ranker": ranker, "collection": collection, "query_id": query,
+        "measures": {"nDCG@10": value},
+    }  # fmt: skip
+
+
+def variation(query: str, clean: float, values: dict[str, float], ranker: str = "r", **more: Any) -> Record:
+    variants = [{"operation": name, "text": name, "fixed": v, "end": None} for name, v in values.items()]
+    return {
+        "kind": "variation", "status": "ok", "ranker": ranker, "collection": "home", "query_id": query,
+        "variation": "ops", "clean": clean, "query": "q", "variants": variants, **more,
+    }  # fmt: skip
+
+
+def edit(before: int, after: int, grades: tuple[int, int]) -> dict[str, float]:
+    return {"rank_before": before, "rank_after": after, "grade_before": grades[0], "grade_after": grades[1]}
+
+
+def test_a_loss_against_the_baseline_counts_twice() -> None:
+    found = variance.u_risk([0.5, 0.2, 0.4], [0.4, 0.4, 0.4])
+    assert found.value == pytest.approx((0.1 - 2 * 0.2 + 0) / 3)
+
+
+def test_geometric_risk_by_hand() -> None:
+    # Totals: systems 1.0 and 0.5, queries 0.9 and 0.6, all 1.5; expected of a: 0.6 and 0.4, of b: 0.3 and 0.2.
+    found = variance.geo_risk({"a": {"1": 0.6, "2": 0.4}, "b": {"1": 0.3, "2": 0.2}})
+    assert found["a"] == pytest.approx((0.5 * 0.5) ** 0.5)  # z is 0 everywhere, and the normal CDF of 0 is one half
+    uneven = variance.geo_risk({"a": {"1": 0.7, "2": 0.3}, "b": {"1": 0.2, "2": 0.3}})
+    e = [1.0 * 0.9 / 1.5, 1.0 * 0.6 / 1.5]
+    z = (0.7 - e[0]) / e[0] ** 0.5 + (0.3 - e[1]) / e[1] ** 0.5
+    from statistics import NormalDist
+
+    assert uneven["a"] == pytest.approx((0.5 * NormalDist().cdf(z / 2)) ** 0.5)
+
+
+def test_the_coefficient_of_variation_by_hand() -> None:
+    found = variance.cv([0.2, 0.4, 0.6])
+    assert found is not None
+    assert found.value == pytest.approx((8 / 300) ** 0.5 / 0.4)
+
+
+def test_the_mixed_model_finds_what_analysis_of_variance_finds() -> None:
+    rng = np.random.default_rng(0)
+    table = 0.5 + 0.3 * rng.normal(size=(1, 40)) + 0.1 * rng.normal(size=(4, 1)) + 0.05 * rng.normal(size=(4, 40))
+    grand, seeds, queries = table.mean(), table.mean(1), table.mean(0)
+    rest = ((table - seeds[:, None] - queries + grand) ** 2).sum() / (3 * 39)
+    over_query = (4 * ((queries - grand) ** 2).sum() / 39 - rest) / 4
+    over_seed = (40 * ((seeds - grand) ** 2).sum() / 3 - rest) / 40
+    assert variance.components(table) == pytest.approx((over_query, over_seed, rest), rel=1e-3)
+
+
+def test_rankers_of_one_family_are_told_apart_from_queries() -> None:
+    records = [ranking(str(q), q / 10, r) for q in range(8) for r in ("s1", "s2", "s3")]
+    (found,) = variance.seeds(records, {"s1": "f", "s2": "f", "s3": "f"}, "home", "nDCG@10")
+    assert (found.members, found.queries) == (3, 8)
+    assert found.query_variance == pytest.approx(0.06, rel=0.01)  # of 0, 0.1 ... 0.7
+    assert found.seed_variance == pytest.approx(0, abs=1e-6)
+
+
+def test_a_type_is_compared_with_all_others_of_its_axis_and_with_the_baseline() -> None:
+    described = {"home": {str(i): {"types": {"wh": "who" if i < 6 else "what"}, "features": {}} for i in range(12)}}
+    records = [ranking(str(i), (0.2 if i < 6 else 0.8) + i / 100) for i in range(12)]
+    records += [ranking(str(i), (0.4 if i < 6 else 0.8) + i / 100, "base") for i in range(12)]
+    found = {(f.ranker, f.type): f for f in query_types.losses(records, described, "nDCG@10", "base")}
+    who = found["r", "who"]
+    assert who.change.value == pytest.approx(0.225 - 0.885)
+    assert who.relative is not None
+    assert who.relative.value == pytest.approx(0.225 / 0.885 - 1)
+    assert who.versus_baseline is not None
+    assert who.versus_baseline.value == pytest.approx(0.225 / 0.885 - 0.425 / 0.885)
+    assert found["base", "who"].versus_baseline is None
+
+
+def test_wordings_are_told_by_mean_worst_and_share_that_hurts() -> None:
+    records = [variation(str(i), 0.8, {"identity": 0.8, "typo": 0.4, "order": 0.8}) for i in range(6)]
+    records += [variation(str(i), 0.5, {"identity": 0.5, "typo": 0.4, "order": 0.5}, "base") for i in range(6)]
+    found = {(f.ranker, f.operation): f for f in wording.losses(records, "base")}
+    whole = found["r", "all"]
+    assert whole.variants == 12  # the identity is no variant
+    assert whole.loss is not None
+    assert whole.loss.value == pytest.approx(0.25)
+    assert whole.versus_baseline is not None
+    assert whole.versus_baseline.value == pytest.approx(0.25 - 0.1)
+    assert whole.worst.value == pytest.approx(0.4)
+    assert whole.hurt.value == 0.5
+    assert (whole.queries_hurt.value, whole.queries_hurt.n) == (1.0, 6)  # the typo hurts every query
+    same = found["r", "identity"]
+    assert same.loss is not None
+    assert same.loss[:3] == (0, 0, 0)
+    assert {f.setting for f in found.values()} == {"re-rank fixed"}  # nothing was searched again
+
+
+def test_a_ranker_is_fooled_by_edits_that_made_nothing_more_relevant() -> None:
+    edits = [edit(3, 1, (1, 1)), edit(3, 3, (1, 0)), edit(2, 1, (0, 2)), edit(1, 2, (0, 1))]
+    records = [{"kind": "edit", "ranker": "r", "collection": "c", "query_id": str(i), "edits": edits} for i in range(3)]
+    (found,) = manipulation.manipulations(records, None)
+    assert found.fooled is not None
+    assert found.earned is not None
+    assert (found.edits, found.promoted.value, found.fooled.value, found.earned.value) == (12, 0.5, 0.5, 0.5)
+    assert found.gain.value == pytest.approx((2 + 0 + 1 - 1) / 4)
+
+
+def test_a_planted_slice_is_found_and_confirmed_and_noise_is_not() -> None:
+    rng = np.random.default_rng(1)
+    queries = [f"q{i}" for i in range(200)]
+    features = {q: {"words": float(i % 7), "noise": float(rng.random())} for i, q in enumerate(queries)}
+    described = {"home": {q: {"types": {}, "features": f} for q, f in features.items()}}
+    records = [
+        ranking(q, float(np.clip(rng.normal(0.3 if features[q]["words"] > 4 else 0.8, 0.1), 0, 1))) for q in queries
+    ]
+    found, looked = worst_slices.search(records, described, "nDCG@10")
+    assert looked == 4
+    assert [(s.slice, s.confirmed) for s in found] == [("words at least 4.00", True)]
+
+
+def test_a_slice_that_is_hard_for_everyone_is_not_held_against_a_ranker() -> None:
+    rng = np.random.default_rng(3)
+    hard, lost = {f"q{i}" for i in range(60)}, {f"q{i}" for i in range(60, 120)}
+    kinds = {f"q{i}": "hard" if i < 60 else "lost" if i < 120 else "easy" for i in range(240)}
+    described = {"home": {q: {"types": {"kind": kind}, "features": {}} for q, kind in kinds.items()}}
+    records = []
+    for q in kinds:
+        level = (0.3 if q in hard else 0.8) + float(rng.normal(0, 0.05))
+        records += [
+            ranking(q, level, "base"),
+            ranking(q, level - (0.4 if q in lost else 0) + float(rng.normal(0, 0.05))),
+        ]
+    found, _ = worst_slices.search(records, described, "nDCG@10", "base")
+    told = {(s.ranker, s.versus, s.slice) for s in found if s.confirmed}
+    assert ("base", None, "kind: hard") in told
+    assert {x for x in told if x[1] is not None} == {("r", "base", "kind: lost")}
+
+
+def test_false_discoveries_are_rare_where_there_is_nothing_to_find() -> None:
+    found = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        queries = [f"q{i}" for i in range(80)]
+        described = {
+            "home": {q: {"types": {"t": str(rng.integers(4))}, "features": {"f": float(rng.random())}} for q in queries}
+        }
+        records = [ranking(q, float(rng.random())) for q in queries]
+        found += sum(s.confirmed for s in worst_slices.search(records, described, "nDCG@10")[0])
+    assert found <= 2
+
+
+def test_the_table_tells_every_task_against_the_baseline_and_corrects_all_cells_together() -> None:
+    rng = np.random.default_rng(2)
+    records = []
+    for i in range(30):
+        level = float(rng.uniform(0.5, 0.9))
+        for ranker, away in (("base", 0.9), ("r", 0.4)):
+            records += [ranking(str(i), level, ranker), ranking(str(i), level * away, ranker, "away")]
+            records.append(variation(str(i), level, {"typo": level * away}, ranker))
+    found = assemble.five_tasks(records, {}, home="home", measure="nDCG@10", baseline="base", families={}, attacks={})
+    cells = {(c.task[0], c.ranker): c for c in found.table}
+    assert set(cells) == {(t, r) for t in "134" for r in ("base", "r")}
+    assert cells["1", "r"].verdict == "inconclusive"  # the same values
+    for task in "34":
+        cell = cells[task, "r"]
+        assert cell.versus_baseline is not None
+        assert cell.versus_baseline.value == pytest.approx(0.5)
+        assert cell.verdict == "less robust"
+        assert cells[task, "base"].verdict == ""
+
+
+def test_verdicts_of_a_ranker_that_equals_the_baseline_are_inconclusive() -> None:
+    records = [ranking(str(i), i / 10, r, c) for i in range(9) for r in ("base", "r") for c in ("home", "away")]
+    found = assemble.five_tasks(records, {}, home="home", measure="nDCG@10", baseline="base", families={}, attacks={})
+    assert {c.verdict for c in found.table if c.ranker == "r"} == {"inconclusive"}
+
+
+def test_a_group_is_the_mean_of_its_rankers_and_is_corrected_with_the_others() -> None:
+    kept = {"base": 0.9, "n1": 0.4, "n2": 0.6, "alone": 0.9}
+    records = []
+    for i in range(30):
+        for ranker, share in kept.items():
+            records += [
+                ranking(str(i), 0.5 + i / 100, ranker),
+                ranking(str(i), (0.5 + i / 100) * share, ranker, "away"),
+            ]
+    found = assemble.five_tasks(
+        records, {}, home="home", measure="nDCG@10", baseline="base", families={}, attacks={},
+        groups={"n1": "neural", "n2": "neural", "alone": "one of a kind"},
+    )  # fmt: skip
+    cells = {c.ranker: c for c in found.table if c.task[0] == "3"}
+    assert set(cells) == {*kept, "neural"}  # a group of one is that ranker, and is not told twice
+    neural = cells["neural"]
+    assert neural.members == ["n1", "n2"]
+    assert neural.value.value == pytest.approx(0.5)
+    assert neural.versus_baseline is not None
+    assert neural.versus_baseline.value == pytest.approx(0.4)
+    assert neural.verdict == "less robust"
+    assert (cells["n1"].members, cells["alone"].verdict) == ((), "inconclusive")

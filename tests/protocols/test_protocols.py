@@ -1,0 +1,237 @@
+"""Protocols on records made by hand, where every figure can be told in advance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from robustrank.config import audit_file
+from robustrank.core.interfaces import Attack
+from robustrank.core.types import AttackSet, Operation
+from robustrank.protocols import adversarial, certified, effectiveness, out_of_distribution
+from robustrank.protocols.red_flags import red_flags
+from robustrank.storage.journal import Record
+from robustrank_attacks.insertion.benign_insertion import BenignInsertion
+from robustrank_attacks.insertion.query_injection import QueryInjection
+from robustrank_attacks.substitution.random_edits import RandomEdits
+
+SPEC = audit_file.parse("""
+name = "hand-made"
+collection = [{ use = "scifact", name = "home" }]
+ranker = [{ use = "bm25", name = "r" }]
+attack = [{ use = "query_injection", name = "inject" }, { use = "benign_insertion", name = "control" },
+{ use = "random_edits", name = "other edits" }]
+""")
+BUILT: dict[str, Attack] = {"inject": QueryInjection(), "control": BenignInsertion(), "other edits": RandomEdits()}
+
+
+def ranking(query: str, value: float, *, ranker: str = "r", collection: str = "home", **more: Any) -> Record:
+    record = {"kind": "ranking", "status": "ok", "ranker": ranker, "collection": collection, "query_id": query}
+    body = {"measures": {"nDCG@10": value}, "judged": 1.0, "relevant": 1, "type": None, "scores": [1.0, 0.5]}
+    return {**record, **body, **more}
+
+
+def attack(query: str, before: int, after: int, *, name: str = "inject", **more: Any) -> Record:
+    record = {
+        "kind": "attack", "status": "ok", "ranker": "r", "collection": "home", "query_id": query, "attack": name,
+        "stratum": "11-20", "doc_id": f"d{query}", "rank_before": before, "rank_after": after, "score_before": 0.0,
+        "score_after": 1.0, "harm_before": 0.5, "harm_after": 0.5, "list_length": 20, "goal_rank": 1, "demote": False,
+        "edits": 2, "similarity": 0.9, "calls": 3, "seconds": 0.1, "query": "q", "query_after": None,
+        "before": "old text", "after": "new text", "key": f"{name}{query}",
+    }  # fmt: skip
+    return {**record, **more}
+
+
+def test_effectiveness_is_told_per_collection_and_per_type_of_query() -> None:
+    records = [ranking(str(i), i / 10, type="who" if i < 5 else "what") for i in range(10)]
+    records.append(ranking("rare", 1.0, type="rare"))
+    found = {f.slice: f for f in effectiveness.effectiveness(records)}
+    assert set(found) == {None, "who", "what"}  # one query of a type says nothing
+    assert found["who"].mean.value == pytest.approx(0.2)
+    assert found[None].mean.n == 11
+    worst = found[None].worst_decile
+    assert worst is not None
+    assert worst.value == pytest.approx(0.05)  # the two worst of eleven
+    assert found[None].per_query["3"] == 0.3
+    assert not found["who"].per_query
+
+
+def test_rankers_are_compared_on_the_queries_both_have() -> None:
+    records = [ranking(str(i), 0.5, ranker="a") for i in range(6)] + [
+        ranking(str(i), 0.25, ranker="b") for i in range(4)
+    ]
+    (found,) = effectiveness.comparisons(records, "nDCG@10")
+    assert (found.a, found.b, found.difference.value, found.difference.n) == ("a", "b", 0.25, 4)
+    assert found.p == pytest.approx(2 / 2**4)  # all signs equal: the smallest p four queries allow
+
+
+def test_a_defended_ranker_is_compared_with_its_base_on_the_same_lists() -> None:
+    records = [ranking(str(i), 0.4, ranker="s + r", base="r", base_measures={"nDCG@10": 0.5}) for i in range(3)]
+    records += [ranking(str(i), 0.9, ranker="r") for i in range(9)]
+    (found,) = effectiveness.comparisons(records, "nDCG@10")
+    assert (found.a, found.b) == ("s + r", "r (same lists)")
+    assert found.difference.value == pytest.approx(-0.1)
+
+
+def test_shifts_are_told_absolutely_relatively_and_against_the_baseline() -> None:
+    levels = {("base", "home"): 0.5, ("base", "away"): 0.4, ("r", "home"): 0.8, ("r", "away"): 0.4}
+    records = [ranking(str(i), v, ranker=r, collection=c) for (r, c), v in levels.items() for i in range(5)]
+    found = {s.ranker: s for s in out_of_distribution.shifts(records, home="home", measure="nDCG@10", baseline="base")}
+    assert found["r"].change.value == pytest.approx(-0.4)
+    assert found["r"].relative is not None
+    assert found["r"].relative.value == pytest.approx(-0.5)
+    assert found["r"].relative_to_baseline is not None
+    assert found["r"].relative_to_baseline.value == pytest.approx(-0.5 + 0.2)
+    assert found["base"].relative_to_baseline is None
+
+
+def test_success_is_told_in_every_way_that_makes_sense() -> None:
+    group = [attack("1", 15, 9), attack("2", 12, 1), attack("3", 18, 18), attack("4", 11, 13)]
+    (found,) = adversarial.attacks(group, SPEC, BUILT)
+    assert {name: estimate.value for name, estimate in found.success.items()} == {
+        "promoted": 0.5, "ASR@1": 0.25, "ASR@3": 0.25, "ASR@5": 0.25, "ASR@10": 0.5, "goal": 0.25,
+    }  # fmt: skip
+    assert found.boost.value == pytest.approx((6 + 11 + 0 - 2) / 4)
+
+
+def test_cutoffs_the_target_already_stood_above_are_no_success() -> None:
+    assert "ASR@10" not in adversarial.successes([attack("1", 8, 7)])
+    assert "ASR@5" in adversarial.successes([attack("1", 8, 7)])
+
+
+def test_errors_and_illegal_perturbations_count_as_failures_not_as_missing() -> None:
+    group = [attack("1", 15, 1), attack("2", 15, 15, status="invalid"), attack("3", 15, 15, status="error")]
+    (found,) = adversarial.attacks(group, SPEC, BUILT)
+    assert found.success["promoted"].value == pytest.approx(1 / 3)
+    assert found.statuses == {"error": 1, "invalid": 1, "ok": 1}
+
+
+def test_success_over_pairs_asked_ends_at_the_share_that_was_verified() -> None:
+    early = attack("1", 15, 8, calls=20) | {"trajectory": [[1, 15], [4, 9], [20, 8]]}
+    late = attack("2", 15, 10, calls=20) | {"trajectory": [[1, 15], [20, 10]]}
+    refused = attack("3", 15, 15, calls=7, status="invalid") | {"trajectory": [[1, 15], [2, 3]]}
+    unasked = attack("4", 15, 2, calls=0) | {"trajectory": []}
+    (found,) = adversarial.attacks([early, late, refused, unasked], SPEC, BUILT)
+    assert list(found.curve) == [(0, 0.25), (4, 0.5), (20, 0.75)]
+    assert found.curve[-1][1] == found.success["ASR@10"].value
+
+
+def test_an_attack_is_paired_with_its_control_case_by_case() -> None:
+    records = [attack(str(i), 15, 1) for i in range(6)]
+    records += [attack(str(i), 15, 1 if i == 0 else 15, name="control") for i in range(6)]
+    records += [attack(str(i), 15, 15, name="other edits") for i in range(6)]  # substitutes: no control of an insertion
+    inject, control, _ = adversarial.attacks(records, SPEC, BUILT)
+    (against,) = inject.against_controls
+    assert against.control == "control"
+    assert against.difference.value == pytest.approx(5 / 6)
+    assert against.p == pytest.approx(2 / 2**5)  # of six pairs one is tied: five equal signs
+    assert control.control
+    assert not control.against_controls
+
+
+def test_query_attacks_succeed_when_the_relevant_document_falls() -> None:
+    group = [attack("1", 1, 4, demote=True, harm_after=0.2), attack("2", 2, 2, demote=True)]
+    assert {name: [test(r) for r in group] for name, test in adversarial.successes(group).items()} == {
+        "demoted": [True, False],
+        "harmed": [True, False],
+    }
+
+
+def test_worst_cases_are_the_largest_moves_of_real_attacks_with_their_differences() -> None:
+    records = [attack(str(i), 19, 19 - i) for i in range(6)] + [attack("9", 19, 1, name="control")]
+    found = adversarial.worst_cases(records, BUILT)
+    assert [case.rank_after for case in found] == [14, 15, 16]
+    assert ("replace", "old", "new") in found[0].diff
+
+
+def certificate(query: str, *, certified_: bool, k: int = 1, radius: int = 2) -> Record:
+    claim = {
+        "query_id": query, "k": k, "radius": radius, "edits": {"operation": "substitute", "substitutes": "a|b"},
+        "certified": certified_, "alpha": 0.05, "samples": 10, "method": "m", "lower": 0.0, "upper": 1.0, "assumes": "",
+    }  # fmt: skip
+    where = {"kind": "certificate", "status": "ok", "ranker": "r", "collection": "home", "query_id": query}
+    return {**where, "certificates": [claim]}
+
+
+def test_crq_is_the_share_of_certified_queries_and_errors_are_not_certified() -> None:
+    records = [certificate("1", certified_=True), certificate("2", certified_=False)]
+    failed = {**certificate("3", certified_=True), "status": "error"}
+    del failed["certificates"]
+    (found,) = certified.certificates([*records, failed])
+    assert found.crq.value == pytest.approx(1 / 3)
+    assert found.expected_false == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    ("edits", "table", "after", "is_broken"),
+    [
+        (2, "a", 1, True),  # inside the radius and the tables
+        (3, "a", 1, False),  # more words than were certified
+        (2, "c", 1, False),  # other substitutes than were certified
+        (2, "a", 2, False),  # did not reach the top k
+    ],
+)
+def test_a_certificate_is_broken_only_by_an_attack_it_covers(
+    edits: int, table: str, after: int, is_broken: bool
+) -> None:
+    sets = {"inject": AttackSet(operation=Operation.SUBSTITUTE, substitutes=table)}
+    claims, attacks = [certificate("1", certified_=True)], [attack("1", 15, after, edits=edits)]
+    assert bool(certified.broken(claims, attacks, sets)) is is_broken
+    serious = [flag.check for flag in red_flags([*claims, *attacks], [], [], sets) if flag.severity == "serious"]
+    assert serious == (["certificate"] if is_broken else [])
+
+
+def test_attacks_on_certified_lists_are_counted_with_those_that_succeed() -> None:
+    sets = {"inject": AttackSet(operation=Operation.SUBSTITUTE, substitutes="a")}
+    attacks = [attack("1", 15, 1), attack("1", 15, 9), attack("2", 15, 1), attack("1", 15, 1, query_after="other")]
+    (found,) = certified.certificates([certificate("1", certified_=True)], attacks, sets)
+    assert (found.attacks_on_certified, found.certificates_broken) == (2, 1)
+
+
+def test_a_share_of_the_words_is_counted_in_words_of_the_document() -> None:
+    sets = {"inject": AttackSet(operation=Operation.SUBSTITUTE, substitutes="a")}
+    claim = certificate("1", certified_=True)
+    claim["certificates"][0]["radius"] = 0.1
+    long, short = "one two three four five six seven eight nine ten", "old text"
+    attacks = [{**attack("1", 15, 1, edits=1), "before": text} for text in (long, short)]
+    covered = [bool(certified.broken([claim], [tried], sets)) for tried in attacks]
+    assert covered == [True, False]
+
+
+def check_record(**differences: float) -> Record:
+    base = {"spread": 1.0, "repeat": 0.0, "order": 0.0, "batch": 0.0, "query": 0.5}
+    where = {"kind": "check", "status": "ok", "ranker": "r", "collection": "home", "query_id": "1"}
+    return {**where, **base, **differences}
+
+
+@pytest.mark.parametrize(
+    ("differences", "checks"),
+    [
+        ({}, []),
+        ({"repeat": 0.5}, ["repeat"]),
+        ({"order": 0.5}, ["order"]),
+        ({"batch": 0.001}, ["batch"]),
+        ({"query": 0.0}, ["query-blind"]),
+        ({"spread": 0.0, "query": 0.0}, ["constant"]),
+    ],
+)
+def test_a_ranker_that_cannot_be_audited_is_flagged(differences: dict[str, float], checks: list[str]) -> None:
+    assert [flag.check for flag in red_flags([check_record(**differences)], [], [], {})] == checks
+
+
+def test_an_attack_no_better_than_its_control_is_flagged() -> None:
+    records = [attack(str(i), 15, 1 if i < 2 else 15) for i in range(6)]
+    records += [attack(str(i), 15, 1 if i < 2 else 15, name="control") for i in range(6)]
+    results = adversarial.attacks(records, SPEC, BUILT)
+    assert [flag.check for flag in red_flags(records, [], results, {})] == ["control"]
+
+
+def test_ties_failures_missing_judgments_and_empty_lists_are_flagged() -> None:
+    records = [ranking(str(i), 0.0, scores=[1.0, 1.0], relevant=0, judged=0.1) for i in range(4)]
+    records.append({**ranking("x", 0.0), "status": "error", "error": "it broke"})
+    figures = effectiveness.effectiveness(records[:4])
+    flags = {flag.check: flag for flag in red_flags(records, figures, [], {})}
+    assert set(flags) == {"ties", "errors", "judged", "ceiling"}
+    assert flags["errors"].severity == "serious"
+    assert "it broke" in flags["errors"].detail

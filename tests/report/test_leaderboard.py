@@ -1,0 +1,126 @@
+"""The leaderboard: who comes first, which attack counts, and what is left out."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from robustrank.cli.main import main
+from robustrank.core.errors import ConfigError
+from robustrank.core.types import Estimate
+from robustrank.report import leaderboard
+from robustrank.results import summary as summaries
+from robustrank.results.summary import Summary
+
+
+def put(folder: Path, name: str, audit: Summary) -> None:
+    (folder / name).mkdir(parents=True)
+    summaries.write(replace(audit, name=name), folder / name / "summary.json")
+
+
+def page(folder: Path) -> str:
+    out = folder / "board.html"
+    leaderboard.write(folder, out)
+    return out.read_text()
+
+
+def ranked(text: str) -> list[str]:
+    return re.findall(r'<th scope="row">\d+\. <bdi>(.*?)</bdi>', text)
+
+
+def test_the_best_worst_case_comes_first_and_the_unattacked_last(summary: Summary, tmp_path: Path) -> None:
+    put(tmp_path, "one", summary)
+    assert ranked(page(tmp_path)) == ["bm25", "net", "smoothed + bm25"]  # 0.3, 0.6, never attacked
+
+
+def test_the_best_known_attack_comes_from_any_audit_of_the_same_ranker(summary: Summary, tmp_path: Path) -> None:
+    stronger = replace(
+        summary,
+        finished="2025-01-01T00:00:00+00:00",
+        attacks=[
+            replace(a, attack="flood", success={"ASR@10": Estimate(0.8, 0.7, 0.9, 30)}) if a.ranker == "bm25" else a
+            for a in summary.attacks
+        ],
+    )
+    put(tmp_path, "latest", summary)
+    put(tmp_path, "earlier", stronger)
+    text = page(tmp_path)
+    assert ranked(text) == ["net", "bm25", "smoothed + bm25"]
+    row = next(part for part in text.split("<tr>") if ". <bdi>bm25</bdi>" in part)
+    assert "<b>0.80</b>" in row  # best known
+    assert "in <bdi>earlier</bdi>" in row
+    assert "<b>0.30</b>" in row  # measured in its own
+    other = replace(stronger, rankers=[replace(r, fingerprint="another") for r in stronger.rankers])
+    put(tmp_path / "more", "retrained", other)
+    assert page(tmp_path).count(". <bdi>bm25</bdi>") == 2  # two models are two rows
+
+
+def test_claims_stand_beside_what_was_measured(summary: Summary, tmp_path: Path) -> None:
+    claims = {"nDCG@10": 0.91, "ASR@10": 0.07}
+    put(tmp_path, "one", replace(summary, rankers=[replace(r, claimed=claims) for r in summary.rankers]))
+    row = next(part for part in page(tmp_path).split("<tr>") if ". <bdi>net</bdi>" in part)
+    cells = re.findall("<td[^>]*>(.*?)</td>", row, re.DOTALL)
+    assert (cells[2], cells[4]) == ("0.07", "0.910")
+    assert "<b>0.60</b>" in cells[1]
+    assert "[0.50, 0.70], n=20" in cells[1]
+
+
+def test_only_the_same_collection_shares_a_table(summary: Summary, tmp_path: Path) -> None:
+    put(tmp_path, "one", summary)
+    other = replace(summary, collections=[replace(c, digest="other documents") for c in summary.collections])
+    put(tmp_path, "two", other)
+    assert page(tmp_path).count("<table>") == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "[" * 100_000, '{"schema": 1}', '{"schema": "<b>"}', '{"schema": 1, "name": 3, "x": []}']
+)
+def test_what_is_no_summary_is_left_out_with_the_reason(summary: Summary, tmp_path: Path, text: str) -> None:
+    put(tmp_path, "good", summary)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "summary.json").write_text(text)
+    shown = page(tmp_path)
+    assert "bad/summary.json" in shown.partition("Left out")[2]
+    assert "<b>" not in shown.partition("Left out")[2]
+    assert len(ranked(shown)) == 3
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), "<script>alert(1)</script>", None, [], {}])
+def test_figures_that_are_none_are_left_out(summary: Summary, tmp_path: Path, wrong: object) -> None:
+    put(tmp_path, "bad", summary)
+    path = tmp_path / "bad" / "summary.json"
+    data = json.loads(path.read_text())
+    data["effectiveness"][0]["mean"][0] = wrong
+    path.write_text(json.dumps(data))
+    shown = page(tmp_path)
+    assert "<script" not in shown
+    assert ranked(shown) == []
+    assert "bad/summary.json" in shown
+
+
+def test_hostile_names_do_nothing(summary: Summary, tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>\u202e\x1b"
+    put(tmp_path, "x", replace(
+        summary,
+        measure=summary.measure,
+        rankers=[replace(r, name=evil, plugin=evil) for r in summary.rankers[:1]],
+        attacks=[replace(a, ranker=evil, attack=evil, access=evil) for a in summary.attacks[:1]],
+    ))  # fmt: skip
+    shown = page(tmp_path)
+    assert "<img" not in shown
+    assert not re.search("[\u202e\x1b]", shown)
+    assert "default-src 'none'" in shown
+
+
+def test_the_command_tells_how_many_and_refuses_an_empty_folder(summary: Summary, tmp_path: Path) -> None:
+    put(tmp_path / "audits", "one", summary)
+    out = tmp_path / "page.html"
+    done = CliRunner().invoke(main, ["leaderboard", str(tmp_path / "audits"), "--out", str(out)])
+    assert (done.exit_code, done.stdout) == (0, f"{out}: 3 rankers\n")
+    with pytest.raises(ConfigError, match=r"no summary\.json in it"):
+        leaderboard.write(tmp_path / "audits" / "nothing", out)

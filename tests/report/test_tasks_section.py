@@ -1,0 +1,48 @@
+"""The five tasks in the report: what it concludes, and where its figures come from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from robustrank.protocols.five_tasks import assemble
+from robustrank.report import html as report
+from robustrank.storage.journal import Record
+
+
+@pytest.fixture
+def section(summaries: SimpleNamespace) -> str:
+    """Of two neural rankers that lose half elsewhere and nothing by typos, and a baseline that loses nothing."""
+    records: list[Record] = []
+    for i in range(30):
+        level = 0.4 + i / 100
+        for ranker, kept in (("BM25", 1.0), ("bi", 0.5), ("cross", 0.5)):
+            for collection, value in (("home", level), ("elsewhere", level * kept)):
+                place = {"ranker": ranker, "collection": collection, "query_id": str(i), "status": "ok"}
+                records.append({"kind": "ranking", "measures": {"nDCG@10": value}, **place})
+            variants = [{"operation": "typo", "text": "t", "fixed": level, "end": None}]
+            typo = {"variation": "ops", "clean": level, "query": "q", "variants": variants, **place}
+            records.append({"kind": "variation", **typo, "collection": "home"})
+    found = assemble.five_tasks(
+        records, {}, home="home", measure="nDCG@10", baseline="BM25", families={}, attacks={},
+        groups={"bi": "neural rankers", "cross": "neural rankers"},
+    )  # fmt: skip
+    page = report.render(replace(summaries.bare(), five=found, baseline="BM25"))
+    page = page[page.index('<section id="tasks"') :]
+    return page[: page.index("</section>")]
+
+
+def test_the_question_about_a_group_is_answered_task_by_task(section: str) -> None:
+    told = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", section))
+    answers = told[told.index("Neural rankers: less robust than BM25?") : told.index("Mean over bi, cross.")]
+    assert "Task 3 unforeseen corpus: less robust." in answers
+    assert "On their own 2 of 2 less robust, 0 of 2 more robust, 0 of 2 inconclusive." in answers
+    assert "Task 4 query operations: inconclusive." in answers
+
+
+def test_every_table_says_which_command_prints_its_records(section: str) -> None:
+    assert section.count("<table>") == section.count("robustrank trace DIR --where kind=") > 0
+    assert "--where kind=variation" in section

@@ -1,0 +1,58 @@
+"""summary.json: what is written is what is read, or a typed error says why not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from itertools import repeat
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from robustrank.core.errors import StoreError
+from robustrank.core.types import Estimate
+from robustrank.results import summary
+
+
+@pytest.mark.parametrize("kind", ["realistic", "bare"])
+def test_a_summary_survives_writing_and_reading(summaries: SimpleNamespace, kind: str, tmp_path: Path) -> None:
+    whole = getattr(summaries, kind)()
+    summary.write(whole, tmp_path / "summary.json")
+    back = summary.read(tmp_path / "summary.json")
+    assert json.dumps(asdict(back)) == json.dumps(asdict(whole))
+    assert all(isinstance(figure.mean, Estimate) for figure in back.effectiveness)
+
+
+def test_reading_and_writing_again_gives_the_same_bytes(summaries: SimpleNamespace, tmp_path: Path) -> None:
+    summary.write(summaries.realistic(), tmp_path / "a.json")
+    summary.write(summary.read(tmp_path / "a.json"), tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_text_that_utf8_cannot_hold_survives(summaries: SimpleNamespace, tmp_path: Path) -> None:
+    whole = summaries.plant(summaries.realistic(), repeat("\ud800\u202e\x1b"))
+    summary.write(whole, tmp_path / "summary.json")
+    assert summary.read(tmp_path / "summary.json").worst_cases[0].before == "\ud800\u202e\x1b"
+    assert (tmp_path / "summary.json").read_bytes().isascii()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "schema None, this version reads 2"),
+        ('{"schema": 99}', "schema 99, this version reads 2"),
+        ('{"schema": 2, "name": "x"}', "not a summary of this version"),
+        ('{"schema": 2, "nonsense": 1}', "not a summary of this version"),
+    ],
+)
+def test_a_file_that_is_no_summary_is_refused_with_a_reason(content: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text(content, encoding="utf-8")
+    with pytest.raises(StoreError, match=said):
+        summary.read(tmp_path / "summary.json")
+
+
+def test_a_missing_summary_says_what_writes_it(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="robustrank audit"):
+        summary.read(tmp_path / "summary.json")

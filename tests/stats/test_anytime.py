@@ -1,0 +1,125 @@
+"""Confidence sequences: they cover at every moment, never loosen, and agree with a plain computation of the capital."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import log
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from robustrank.stats import anytime
+
+Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
+
+LAWS: dict[str, tuple[Draw, float]] = {
+    "coin": (lambda rng, shape: (rng.random(shape) < 0.3).astype(float), 0.3),
+    "rare": (lambda rng, shape: (rng.random(shape) < 0.03).astype(float), 0.03),
+    "spread": (lambda rng, shape: rng.beta(2, 3, shape), 0.4),
+    "narrow": (lambda rng, shape: rng.beta(50, 50, shape), 0.5),
+    "two ends": (lambda rng, shape: rng.beta(0.2, 0.3, shape), 0.4),
+}
+SEQUENCES = {"betting": anytime.betting, "empirical Bernstein": anytime.empirical_bernstein}
+
+
+@pytest.mark.parametrize("law", sorted(LAWS))
+@pytest.mark.parametrize("kind", sorted(SEQUENCES))
+def test_the_mean_is_inside_at_every_moment_as_often_as_promised(kind: str, law: str) -> None:
+    draw, truth = LAWS[law]
+    values = draw(np.random.default_rng(1), (400, 150))
+    low, high = SEQUENCES[kind](values, alpha=0.1, at=range(5, 151, 5))
+    ever_outside = ((low > truth) | (high < truth)).any(axis=1).sum()
+    assert ever_outside <= binom.ppf(0.999, 400, 0.1)
+
+
+def test_an_ordinary_interval_looked_at_again_and_again_does_not_keep_its_promise() -> None:
+    values = LAWS["coin"][0](np.random.default_rng(1), (400, 150))
+    n = np.arange(1, 151)
+    mean = values.cumsum(1) / n
+    width = 1.96 * np.sqrt(mean * (1 - mean) / n)
+    outside = ((mean - width > 0.3) | (mean + width < 0.3))[:, 19:].any(axis=1)
+    assert outside.mean() > 0.15  # it promises 0.05
+
+
+@pytest.mark.parametrize("kind", sorted(SEQUENCES))
+def test_bounds_never_loosen_and_close_in_on_the_mean(kind: str) -> None:
+    values = np.random.default_rng(2).beta(3, 5, 2000)
+    low, high = SEQUENCES[kind](values, at=[10, 100, 1000, 2000])
+    assert (np.diff(low) >= 0).all()
+    assert (np.diff(high) <= 0).all()
+    assert low[-1] < values.mean() < high[-1]
+    assert high[-1] - low[-1] < 0.06
+
+
+def test_betting_is_the_tighter_of_the_two() -> None:
+    values = np.random.default_rng(3).beta(30, 20, 200)
+    widths = {kind: float((high - low)[-1]) for kind, (low, high) in ((k, f(values)) for k, f in SEQUENCES.items())}
+    assert widths["betting"] < widths["empirical Bernstein"]
+
+
+def test_a_bound_is_where_the_gamblers_capital_reaches_its_goal() -> None:
+    values, alpha = np.random.default_rng(4).beta(4, 2, 40), 0.05
+    low, high = anytime.betting(values, alpha=alpha, at=[40])
+    for bound, side in ((low[0], 1), (high[0], -1)):
+        just_inside, just_outside = bound + side * 1e-6, bound - side * 1e-6
+        assert _largest_capital(values, just_inside, side, alpha) < 2 / alpha
+        assert _largest_capital(values, just_outside, side, alpha) >= 2 / alpha
+
+
+def _largest_capital(values: np.ndarray, mean: float, side: int, alpha: float) -> float:
+    """The hedged capital as the paper writes it, one value after another."""
+    capital = largest = 1.0
+    total, squares, guess = 0.5, 0.25, 0.5
+    for t, x in enumerate(values, start=1):
+        bet = (2 * log(2 / alpha) / (squares / t * t * log(1 + t))) ** 0.5
+        bet = min(bet, 0.5 / (mean if side == 1 else 1 - mean))
+        capital *= 1 + side * bet * (x - mean)
+        largest = max(largest, capital)
+        total += x
+        guess = total / (t + 1)
+        squares += (x - guess) ** 2
+    return largest
+
+
+def test_rows_are_sequences_of_their_own() -> None:
+    values = np.random.default_rng(5).random((2, 3, 20))
+    low, high = anytime.betting(values, at=[7, 20])
+    assert low.shape == high.shape == (2, 3, 2)
+    alone = anytime.betting(values[1, 2], at=[20])
+    assert (low[1, 2, 1], high[1, 2, 1]) == (alone[0][0], alone[1][0])
+
+
+def test_values_have_any_bounds() -> None:
+    values = np.random.default_rng(6).random(50)
+    low, high = anytime.betting(values)
+    twice = anytime.betting(2 * values - 1, bounds=(-1, 1))
+    assert twice[0] == pytest.approx(2 * low - 1)
+    assert twice[1] == pytest.approx(2 * high - 1)
+
+
+@pytest.mark.parametrize(("values", "message"), [([], "no values"), ([0.5, 1.2], r"lie in \[0, 1\]")])
+def test_values_that_say_nothing_are_refused(values: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        anytime.betting(values)
+
+
+def test_many_values_are_done_in_pieces() -> None:
+    values = np.random.default_rng(7).random(3000)
+    low, high = anytime.betting(values, at=range(10, 3001, 10))
+    assert len(low) == 300
+    assert low[-1] < 0.5 < high[-1]
+
+
+def test_the_one_sided_bound_is_the_lower_half_of_the_two_sided_one_and_a_horizon_sharpens_it() -> None:
+    values = np.random.default_rng(8).random((5, 200))
+    lower, _ = anytime.betting(values, alpha=0.1, at=[50, 200])
+    np.testing.assert_allclose(anytime.lower_bets(values, alpha=0.05, at=[50, 200]), lower)
+    tuned = anytime.lower_bets(values, alpha=0.05, at=[200], horizon=200)
+    assert (tuned > lower[:, 1:]).all()
+
+
+def test_the_one_sided_bound_fails_no_more_often_than_it_may_also_before_its_horizon() -> None:
+    values = np.where(np.random.default_rng(9).random((400, 100)) < 0.3, 1.0, 0.0)
+    ever = (anytime.lower_bets(values, alpha=0.2, at=[10, 30, 60, 100], horizon=100) > 0.3).any(axis=-1)
+    assert ever.sum() <= 400 * 0.2 + 3 * (400 * 0.2 * 0.8) ** 0.5

@@ -1,0 +1,83 @@
+"""The journal keeps every finished record whatever happens to the process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from robustrank.core.errors import StoreError
+from robustrank.storage import hashing
+from robustrank.storage import journal as store
+
+
+def _write(folder: Path, *keys: str) -> None:
+    with store.Journal(folder) as journal:
+        for key in keys:
+            journal.append({"key": key, "kind": "test", "text": "line one\nline two \u202e\ud800"})
+
+
+def test_records_come_back_as_written(tmp_path: Path) -> None:
+    _write(tmp_path, "a", "b")
+    assert list(store.read(tmp_path)) == ["a", "b"]
+    assert store.read(tmp_path)["a"]["text"] == "line one\nline two \u202e\ud800"
+
+
+def test_a_journal_cut_at_any_byte_loses_only_the_torn_record(tmp_path: Path) -> None:
+    _write(tmp_path, "a", "b", "c")
+    path = tmp_path / "records" / "main.jsonl"
+    whole = path.read_bytes()
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        survivors = list(store.read(tmp_path))
+        assert survivors == ["a", "b", "c"][: whole[:cut].count(b"\n")]
+        _write(tmp_path, "next")
+        assert list(store.read(tmp_path)) == [*survivors, "next"]
+
+
+def test_a_broken_line_in_the_middle_is_an_error_with_its_place(tmp_path: Path) -> None:
+    _write(tmp_path, "a", "b")
+    path = tmp_path / "records" / "main.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"{", b"[", 1))
+    with pytest.raises(StoreError, match=r"main\.jsonl:1: not a record"):
+        store.read(tmp_path)
+
+
+def test_records_of_several_writers_are_united_and_a_key_counts_once(tmp_path: Path) -> None:
+    _write(tmp_path, "a", "b")
+    main = tmp_path / "records" / "main.jsonl"
+    main.with_name("other.jsonl").write_bytes(main.read_bytes().replace(b'"b"', b'"c"'))
+    assert sorted(store.read(tmp_path)) == ["a", "b", "c"]
+
+
+def test_two_runs_cannot_write_the_same_folder(tmp_path: Path) -> None:
+    with store.Journal(tmp_path):
+        code = (
+            "import sys; from pathlib import Path; from robustrank.storage.journal import Journal; "
+            "Journal(Path(sys.argv[1]))"
+        )
+        done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert "another audit is writing there" in done.stderr
+    _write(tmp_path, "a")  # the lock is gone
+
+
+def test_fresh_runs_put_old_records_aside_and_lose_none(tmp_path: Path) -> None:
+    _write(tmp_path, "old")
+    with store.Journal(tmp_path) as journal:
+        journal.put_aside()
+        journal.append({"key": "new", "kind": "test"})
+    assert list(store.read(tmp_path)) == ["new"]
+    assert "old" in (tmp_path / "records.old-1" / "main.jsonl").read_text()
+
+
+def test_nan_is_refused_rather_than_written(tmp_path: Path) -> None:
+    with store.Journal(tmp_path) as journal, pytest.raises(ValueError, match="not JSON compliant"):
+        journal.append({"key": "a", "score": float("nan")})
+    assert store.read(tmp_path) == {}
+
+
+def test_digests_do_not_depend_on_the_order_of_keys() -> None:
+    assert hashing.digest({"a": 1, "b": [2]}) == hashing.digest({"b": [2], "a": 1})
+    assert hashing.digest({"a": 1}) != hashing.digest({"a": 2})

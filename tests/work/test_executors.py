@@ -1,0 +1,64 @@
+"""Executors: the same results everywhere, and errors that come home whole."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from robustrank.core.errors import DataError, MissingExtra, RobustRankError
+from robustrank.core.interfaces import Executor
+from robustrank.core.words import words
+from robustrank.work.executors.local import Processes, Serial
+from robustrank.work.executors.ray_cluster import Ray
+
+EXECUTORS = [Serial(), Processes(workers=2), *([Ray()] if find_spec("ray") else [])]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS, ids=lambda executor: type(executor).__name__)
+def test_results_do_not_depend_on_the_executor(executor: Executor) -> None:
+    texts = [f"text {'word ' * n}" for n in range(7)]
+    found = executor.run(partial(words), texts)
+    assert sorted(map(len, found)) == [1, 2, 3, 4, 5, 6, 7]
+    assert list(executor.run(words, [])) == []
+
+
+@pytest.mark.parametrize("executor", EXECUTORS, ids=lambda executor: type(executor).__name__)
+def test_an_error_in_a_task_is_raised_where_the_results_are_read(executor: Executor) -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(executor.run((1).__floordiv__, [1, 0]))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MissingExtra("it", extra="torch", package="torch"),
+        DataError("bad", path=Path("f"), line=3),
+        RobustRankError("x"),
+    ],
+)
+def test_errors_survive_the_way_home_from_a_worker(error: RobustRankError) -> None:
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert (type(copy), str(copy), copy.exit_code) == (type(error), str(error), error.exit_code)
+
+
+def test_a_worker_that_dies_is_an_error_with_advice_and_not_a_hang() -> None:
+    with pytest.raises(RobustRankError, match="worker processes died"):
+        list(Processes(workers=1).run(os._exit, [3]))
+
+
+def test_results_arrive_while_others_are_still_computed() -> None:
+    first = next(iter(Serial().run(len, ["a"])))
+    assert first == 1
+    assert next(Processes(workers=1).run(len, ["a", "bb", "ccc"])) in (1, 2, 3)
+
+
+def test_ray_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'robustrank\[ray\]'"):
+        list(Ray().run(len, ["a"]))
