@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from robustrank.core.errors import PluginError
+from robustrank.plugin import PluginError
 
 
 def require_choice(attack: str, option: str, values: Iterable[str], choices: Sequence[str]) -> None:

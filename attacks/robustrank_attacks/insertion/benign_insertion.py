@@ -11,10 +11,18 @@ from functools import lru_cache
 from importlib.resources import files
 from random import Random
 
-from robustrank.core.interfaces import Oracle
-from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
-from robustrank.core.words import words
-from robustrank.perturbations.substitutes import function_words
+from robustrank.plugin import (
+    Access,
+    AttackSet,
+    Case,
+    Operation,
+    Oracle,
+    Perturbation,
+    Surface,
+    ThreatModel,
+    function_words,
+    words,
+)
 from robustrank_attacks._options import require_choice, require_positive
 from robustrank_attacks.insertion._insertion import PLACES, Place, insert
 

@@ -11,9 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from robustrank.core.interfaces import Oracle
-from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
-from robustrank.core.words import words
+from robustrank.plugin import Access, AttackSet, Case, Operation, Oracle, Perturbation, Surface, ThreatModel, words
 from robustrank_attacks._options import require_choice, require_positive
 from robustrank_attacks.insertion._insertion import PLACES, Place, insert
 

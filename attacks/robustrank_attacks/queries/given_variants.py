@@ -10,8 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from random import Random
 
-from robustrank.core.errors import DataError, PluginError
-from robustrank.core.types import Query, Variant
+from robustrank.plugin import DataError, PluginError, Query, Variant
 
 Row = Mapping[str, object]
 

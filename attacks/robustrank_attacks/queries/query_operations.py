@@ -15,10 +15,18 @@ from functools import lru_cache
 from pathlib import Path
 from random import Random
 
-from robustrank.core.errors import DataError, PluginError
-from robustrank.core.types import Query, Variant
-from robustrank.core.words import Word, match_case, substitute, words
-from robustrank.perturbations.substitutes import function_words, load
+from robustrank.plugin import (
+    DataError,
+    PluginError,
+    Query,
+    Variant,
+    Word,
+    function_words,
+    load_table,
+    match_case,
+    substitute,
+    words,
+)
 from robustrank_attacks._options import require_choice, require_positive
 from robustrank_attacks.queries.query_typos import KINDS, SHORTEST, misspellings
 
@@ -100,7 +108,7 @@ class QueryOperations:
         if operation == "misspelling":
             return [match_case(other, word) for other in _real(self.misspellings or "").get(word.lower(), ())]
         if operation == "synonym":
-            return [match_case(other, word) for other in load(self.substitutes).of(word)]
+            return [match_case(other, word) for other in load_table(self.substitutes).of(word)]
         if operation == "homoglyphs":
             changed = word.translate(HOMOGLYPHS)
             return [changed] if changed != word else []

@@ -15,10 +15,19 @@ from random import Random
 from string import ascii_lowercase
 from typing import Literal
 
-from robustrank.core.interfaces import Oracle
-from robustrank.core.types import Access, AttackSet, Case, Goal, Operation, Perturbation, Surface, ThreatModel
-from robustrank.core.words import words
-from robustrank.perturbations.substitutes import function_words
+from robustrank.plugin import (
+    Access,
+    AttackSet,
+    Case,
+    Goal,
+    Operation,
+    Oracle,
+    Perturbation,
+    Surface,
+    ThreatModel,
+    function_words,
+    words,
+)
 from robustrank_attacks._options import require_choice, require_positive
 
 KINDS = ("insert", "delete", "replace", "swap", "keyboard")

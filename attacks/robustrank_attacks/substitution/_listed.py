@@ -8,9 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.core.types import Case
-from robustrank.core.words import words
-from robustrank.retrieval.analysis import analyze
+from robustrank.plugin import Case, analyze, words
 
 RIDGE = 10.0
 """Weight of the penalty, for rows of word counts of unit length."""

@@ -20,10 +20,19 @@ from math import exp
 from random import Random
 from typing import Literal
 
-from robustrank.core.interfaces import Oracle
-from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
-from robustrank.core.words import substitute, words
-from robustrank.perturbations.contextual_substitutes import load
+from robustrank.plugin import (
+    Access,
+    AttackSet,
+    Case,
+    Operation,
+    Oracle,
+    Perturbation,
+    Surface,
+    ThreatModel,
+    load_substitutes,
+    substitute,
+    words,
+)
 from robustrank_attacks._options import require_choice, require_positive
 
 UNKNOWN = "unk"
@@ -58,7 +67,7 @@ class GreedySubstitution:
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The first text that reaches the goal, else the best one."""
-        possible = load(self.substitutes).within(case.target.text)
+        possible = load_substitutes(self.substitutes).within(case.target.text)
         limit = len(possible) if oracle.budget.edits is None else min(oracle.budget.edits, len(possible))
         if limit == 0 or oracle.rank([Perturbation()])[0] <= case.goal_rank:
             return Perturbation()

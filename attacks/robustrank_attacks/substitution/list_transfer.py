@@ -13,11 +13,23 @@ from random import Random
 
 import numpy as np
 
-from robustrank.core.errors import PluginError
-from robustrank.core.interfaces import Oracle, Ranker, WhiteBox
-from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
-from robustrank.core.words import match_case, substitute, words
-from robustrank.perturbations.contextual_substitutes import load
+from robustrank.plugin import (
+    Access,
+    AttackSet,
+    Case,
+    Operation,
+    Oracle,
+    Perturbation,
+    PluginError,
+    Ranker,
+    Surface,
+    ThreatModel,
+    WhiteBox,
+    load_substitutes,
+    match_case,
+    substitute,
+    words,
+)
 from robustrank_attacks._options import require_positive
 from robustrank_attacks.substitution._additive import AdditiveModel
 from robustrank_attacks.substitution._listed import opinions
@@ -53,7 +65,7 @@ class ListTransfer:
         """The text the surrogate likes best, unless the target already stands well enough."""
         text = case.target.text
         found = words(text)
-        table = load(self.substitutes).within(text)
+        table = load_substitutes(self.substitutes).within(text)
         possible = {at: [match_case(other, found[at].text) for other in others] for at, others in table.items()}
         limit = len(possible) if oracle.budget.edits is None else min(oracle.budget.edits, len(possible))
         place = 1 + [doc.doc_id for doc in case.candidates].index(case.target.doc_id)

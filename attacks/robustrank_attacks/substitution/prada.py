@@ -26,10 +26,20 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from robustrank.core.interfaces import Oracle
-from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
-from robustrank.core.words import match_case, substitute, words
-from robustrank.perturbations.contextual_substitutes import load
+from robustrank.plugin import (
+    Access,
+    AttackSet,
+    Case,
+    Operation,
+    Oracle,
+    Perturbation,
+    Surface,
+    ThreatModel,
+    load_substitutes,
+    match_case,
+    substitute,
+    words,
+)
 from robustrank_attacks._options import require_choice, require_positive
 
 
@@ -102,7 +112,7 @@ class Prada:
 
     def _plan(self, text: str, oracle: Oracle, rng: Random) -> list[tuple[int, Sequence[str]]]:
         """The words to try, best first, and the synonyms to try for each."""
-        possible = load(self.substitutes).within(text)
+        possible = load_substitutes(self.substitutes).within(text)
         if not possible or oracle.affordable() == 0:
             return []
         if self.importance == "gradient":

@@ -11,10 +11,19 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from robustrank.core.interfaces import Oracle
-from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
-from robustrank.core.words import substitute, words
-from robustrank.perturbations.substitutes import load
+from robustrank.plugin import (
+    Access,
+    AttackSet,
+    Case,
+    Operation,
+    Oracle,
+    Perturbation,
+    Surface,
+    ThreatModel,
+    load_table,
+    substitute,
+    words,
+)
 from robustrank_attacks._options import require_choice
 from robustrank_attacks.insertion._insertion import insert, insert_at
 
@@ -51,7 +60,7 @@ class RandomEdits:
         return Perturbation(target=change(case, oracle.budget.edits, rng))
 
     def _substituted(self, case: Case, limit: int | None, rng: Random) -> str:
-        possible = load(self.substitutes).within(case.target.text)
+        possible = load_table(self.substitutes).within(case.target.text)
         count = len(possible) if limit is None else min(limit, len(possible))
         positions = rng.sample(sorted(possible), count)
         return substitute(case.target.text, {position: rng.choice(possible[position]) for position in positions})
@@ -59,7 +68,7 @@ class RandomEdits:
     def _inserted(self, case: Case, limit: int | None, rng: Random) -> str:
         text = case.target.text
         count = len(words(case.query.text)) if limit is None else limit
-        added = rng.choices(tuple(load(self.substitutes).neighbours), k=count)
+        added = rng.choices(tuple(load_table(self.substitutes).neighbours), k=count)
         starts = [match.start() for match in re.finditer(r"\S+", text)]
         if not starts:
             return insert(text, added, "start")

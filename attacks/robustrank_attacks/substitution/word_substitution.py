@@ -23,11 +23,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.core.errors import PluginError
-from robustrank.core.interfaces import Oracle, Ranker
-from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel, WordGradients
-from robustrank.core.words import match_case, substitute, words
-from robustrank.perturbations.contextual_substitutes import load
+from robustrank.plugin import (
+    Access,
+    AttackSet,
+    Case,
+    Operation,
+    Oracle,
+    Perturbation,
+    PluginError,
+    Ranker,
+    Surface,
+    ThreatModel,
+    WordGradients,
+    load_substitutes,
+    match_case,
+    substitute,
+    words,
+)
 from robustrank_attacks._options import require_choice, require_positive
 from robustrank_attacks.substitution._additive import AdditiveModel
 from robustrank_attacks.substitution._listed import opinions
@@ -106,7 +118,7 @@ class WordSubstitution:
             known = sorted({word.text.lower() for text in texts for word in words(text)})
             table: Mapping[int, Sequence[str]] = dict.fromkeys(range(len(found)), known)
         else:
-            table = load(self.substitutes).within(case.target.text)
+            table = load_substitutes(self.substitutes).within(case.target.text)
         cased = {at: [match_case(other, found[at].text) for other in others] for at, others in table.items()}
         changing = {at: [other for other in others if other != found[at].text] for at, others in cased.items()}
         return {at: others for at, others in changing.items() if others}

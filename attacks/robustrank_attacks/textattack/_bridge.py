@@ -11,10 +11,7 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
-from robustrank.core.errors import BudgetExhausted, MissingExtra
-from robustrank.core.interfaces import Oracle
-from robustrank.core.types import Perturbation
-from robustrank.perturbations.substitutes import function_words
+from robustrank.plugin import BudgetExhausted, MissingExtra, Oracle, Perturbation, function_words
 
 
 def goal(textattack: Any, score: Callable[[Sequence[Any]], Sequence[float]], done: Callable[[], bool]) -> Any:

@@ -21,20 +21,23 @@ from typing import Any
 
 import numpy as np
 
-from robustrank.core.errors import BudgetExhausted, PluginError
-from robustrank.core.interfaces import Oracle, Ranker
-from robustrank.core.types import (
+from robustrank.plugin import (
     Access,
     AttackSet,
+    BudgetExhausted,
     Case,
     Document,
     Operation,
+    Oracle,
     Perturbation,
+    PluginError,
     Query,
+    Ranker,
     Surface,
     ThreatModel,
+    gaps,
+    words,
 )
-from robustrank.core.words import gaps, words
 from robustrank_attacks.textattack._bridge import answered, goal, package, paid
 
 

@@ -16,11 +16,20 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
 
-from robustrank.core.errors import BudgetExhausted
-from robustrank.core.interfaces import Oracle
-from robustrank.core.types import Access, AttackSet, Case, Operation, Perturbation, Surface, ThreatModel
-from robustrank.core.words import substitute, words
-from robustrank.perturbations.contextual_substitutes import load
+from robustrank.plugin import (
+    Access,
+    AttackSet,
+    BudgetExhausted,
+    Case,
+    Operation,
+    Oracle,
+    Perturbation,
+    Surface,
+    ThreatModel,
+    load_substitutes,
+    substitute,
+    words,
+)
 from robustrank_attacks._options import require_choice, require_positive
 from robustrank_attacks.textattack._bridge import answered, goal, package, paid
 
@@ -55,7 +64,7 @@ class TextAttackSearch:
         if limit == 0 or oracle.affordable() == 0 or oracle.rank([Perturbation()])[0] <= case.goal_rank:
             return Perturbation()
         with package() as textattack:
-            possible = load(self.substitutes).within(case.target.text)
+            possible = load_substitutes(self.substitutes).within(case.target.text)
             shown = _shown(case.target.text, possible, textattack)
             if not shown:
                 return Perturbation()

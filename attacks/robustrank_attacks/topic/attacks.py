@@ -14,8 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.core.progress import Progress
-from robustrank.core.words import words
+from robustrank.plugin import Progress, words
 from robustrank.topics import edits
 from robustrank.topics.types import Edits, Practice, TopicBudget, TopicCase, TopicOracle
 from robustrank_attacks._options import require_choice, require_positive

@@ -17,8 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.core.words import match_case, words
-from robustrank.perturbations.substitutes import function_words, load
+from robustrank.plugin import function_words, load_table, match_case, words
 from robustrank.topics import edits
 from robustrank.topics.types import Edits, TopicBudget, TopicCase
 from robustrank_attacks.topic.surrogate import GroupSurrogate
@@ -131,7 +130,7 @@ def build(case: TopicCase, surrogate: GroupSurrogate, budget: TopicBudget, optio
     text = case.target.text
     scale = surrogate.scale
     found = words(text)
-    possible = load(options.substitutes).within(text)
+    possible = load_table(options.substitutes).within(text)
     cased = {p: tuple(match_case(w, found[p].text) for w in possible[p]) for p in possible}
     gains = {p: g / scale for p, g in surrogate.gains(text, cased).items()} if cased else {}
     best = sorted(gains, key=lambda p: (-_promise(gains[p]).max(), p))[: options.places]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from robustrank.core.progress import Progress
+from robustrank.plugin import Progress
 from robustrank_attacks.topic.board import Board
 from robustrank_attacks.topic.policy import Episodes, Policy, sample
 

@@ -19,10 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.core.errors import MissingExtra
-from robustrank.core.words import words
+from robustrank.plugin import MissingExtra, by_length, words
 from robustrank.rankers.models import weights
-from robustrank.rankers.models.batching import by_length
 from robustrank.topics.types import TopicCase
 
 Floats = NDArray[np.float64]

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.core.errors import MissingExtra
-from robustrank.perturbations.quality import PACKAGE, language_model
+from robustrank.perturbations.quality import PACKAGE
+from robustrank.plugin import MissingExtra, language_model
 from robustrank.topics.types import TopicCase
 from robustrank_attacks._options import require_choice
 from robustrank_attacks.topic.surrogate import GroupSurrogate

@@ -13,12 +13,22 @@ from hashlib import sha256
 from robustrank.certificates import allowed
 from robustrank.certificates.bm25_worst_case import CountsTerms, worst_case
 from robustrank.certificates.rules import Bounds
-from robustrank.core.errors import PluginError
-from robustrank.core.interfaces import Ranker
-from robustrank.core.ranking import checked_scores, order
-from robustrank.core.types import AttackSet, Certificate, Document, Operation, Query, RankerCard
-from robustrank.core.words import UNIT, words
-from robustrank.perturbations.substitutes import SubstituteTable, load
+from robustrank.plugin import (
+    UNIT,
+    AttackSet,
+    Certificate,
+    Document,
+    Operation,
+    PluginError,
+    Query,
+    Ranker,
+    RankerCard,
+    SubstituteTable,
+    checked_scores,
+    load_table,
+    order,
+    words,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +49,7 @@ class ExactWorstCase:
         """
         if not isinstance(ranker, CountsTerms):
             raise PluginError(f"exact_worst_case: {ranker.card.name} does not count terms; it takes bm25 only")
-        return ExactlyCertified(ranker, ranker, load(self.substitutes))
+        return ExactlyCertified(ranker, ranker, load_table(self.substitutes))
 
 
 @dataclass(frozen=True)

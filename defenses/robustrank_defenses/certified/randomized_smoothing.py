@@ -18,11 +18,19 @@ import numpy as np
 
 from robustrank.certificates import RULES, Bounds, Evidence, Floats, ScoreLaw, decide, sequential, smoothing
 from robustrank.certificates.smoothing import LAWS, Smoothing, Substitution
-from robustrank.core.errors import DataError, PluginError
-from robustrank.core.interfaces import Ranker
-from robustrank.core.ranking import checked_scores, order
-from robustrank.core.types import AttackSet, Certificate, Document, Query, RankerCard
-from robustrank.core.words import UNIT
+from robustrank.plugin import (
+    UNIT,
+    AttackSet,
+    Certificate,
+    DataError,
+    Document,
+    PluginError,
+    Query,
+    Ranker,
+    RankerCard,
+    checked_scores,
+    order,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from robustrank.core.interfaces import Ranker
-from robustrank.core.types import Document, Query, RankerCard
-from robustrank.core.words import words
+from robustrank.plugin import Document, Query, Ranker, RankerCard, words
 
 
 @dataclass(frozen=True, kw_only=True)

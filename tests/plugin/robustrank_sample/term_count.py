@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robustrank.core.types import Document, Query, RankerCard
-from robustrank.core.words import words
+from robustrank.plugin import Document, Query, RankerCard, words
 
 
 @dataclass(frozen=True, kw_only=True)

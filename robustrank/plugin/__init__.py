@@ -1,0 +1,129 @@
+"""What plug-ins are written with: types, protocols, errors, words, ranking and tables of substitutes.
+
+Everything a ranker, attack, variation, defense, collection or executor needs is here, and stays here: names of this
+module and of :mod:`robustrank.testing` are kept from version to version; those of other modules may move.
+"""
+
+from robustrank.core.errors import (
+    AccessDenied,
+    BudgetExhausted,
+    ConfigError,
+    ContractError,
+    DataError,
+    MissingExtra,
+    OracleError,
+    PluginError,
+    RobustRankError,
+    StoreError,
+)
+from robustrank.core.interfaces import (
+    Attack,
+    Certifier,
+    CollectionLoader,
+    CollectionRanker,
+    Defense,
+    Executor,
+    Oracle,
+    Ranker,
+    Variation,
+    WhiteBox,
+)
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.progress import Progress, Silent
+from robustrank.core.ranking import TIE_RULE, checked_scores, order, rank_of
+from robustrank.core.types import (
+    Access,
+    AttackSet,
+    Budget,
+    Case,
+    Certificate,
+    Collection,
+    Document,
+    Edit,
+    Estimate,
+    Goal,
+    Operation,
+    Perturbation,
+    Qrel,
+    Query,
+    Range,
+    RankerCard,
+    ScoredDoc,
+    Surface,
+    ThreatModel,
+    Variant,
+    WordGradients,
+)
+from robustrank.core.words import UNIT, Word, gaps, match_case, substitute, words
+from robustrank.perturbations.contextual_substitutes import load as load_substitutes
+from robustrank.perturbations.quality import language_model
+from robustrank.perturbations.substitutes import SubstituteTable, function_words
+from robustrank.perturbations.substitutes import load as load_table
+from robustrank.rankers.models.batching import by_length
+from robustrank.rankers.models.weights import resolve as model_folder
+from robustrank.retrieval.analysis import analyze
+
+__all__ = [
+    "TIE_RULE",
+    "UNIT",
+    "Access",
+    "AccessDenied",
+    "Attack",
+    "AttackSet",
+    "Budget",
+    "BudgetExhausted",
+    "Case",
+    "Certificate",
+    "Certifier",
+    "Collection",
+    "CollectionLoader",
+    "CollectionRanker",
+    "ConfigError",
+    "ContractError",
+    "DataError",
+    "Defense",
+    "Document",
+    "Edit",
+    "Estimate",
+    "Executor",
+    "Goal",
+    "MissingExtra",
+    "Operation",
+    "Oracle",
+    "OracleError",
+    "Perturbation",
+    "Plugin",
+    "PluginError",
+    "Progress",
+    "Qrel",
+    "Query",
+    "Range",
+    "Ranker",
+    "RankerCard",
+    "RobustRankError",
+    "ScoredDoc",
+    "Silent",
+    "StoreError",
+    "SubstituteTable",
+    "Surface",
+    "ThreatModel",
+    "Variant",
+    "Variation",
+    "WhiteBox",
+    "Word",
+    "WordGradients",
+    "analyze",
+    "by_length",
+    "checked_scores",
+    "function_words",
+    "gaps",
+    "language_model",
+    "load_substitutes",
+    "load_table",
+    "match_case",
+    "model_folder",
+    "order",
+    "rank_of",
+    "substitute",
+    "words",
+]
