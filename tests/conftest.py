@@ -62,7 +62,7 @@ def collection(name: str, role: str) -> CollectionSummary:
 def effectiveness(ranker: str, where: str, value: float, slice_: str | None = None) -> Effectiveness:
     return Effectiveness(
         ranker=ranker, collection=where, measure="nDCG@10", mean=estimate(value), slice=slice_,
-        worst_decile=estimate(value / 2) if slice_ is None else None,
+        lowest_decile=estimate(value / 2) if slice_ is None else None,
         per_query={f"q{i}": value + i / 100 for i in range(20)} if slice_ is None else {},
     )  # fmt: skip
 

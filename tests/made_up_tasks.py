@@ -33,7 +33,7 @@ def made_up_tasks() -> FiveTasks:
         variance=[
             Variance(
                 ranker=ranker, collection="SciFact", measure="nDCG@10", mean=about(0.7), deviation=0.3, cv=about(0.43),
-                quantiles=[0.0, 0.4, 0.8, 1.0, 1.0], lower_decile=about(0.05), floor=0.3, under_floor=about(0.2),
+                quantiles=[0.0, 0.4, 0.8, 1.0, 1.0], lowest_decile=about(0.05), floor=0.3, under_floor=about(0.2),
                 u_risk=None if ranker == "BM25" else about(0.01), geo_risk=0.5, judgments=0.02,
             )
             for ranker in RANKERS

@@ -197,7 +197,7 @@ def _effect(ranker: str, collection: str, measure: str, mean: float) -> Effectiv
     return Effectiveness(
         ranker=ranker, collection=collection, measure=measure, mean=_about(mean, 1.96 * deviation / sqrt(n), n),
         judged=_about(0.11, 0.04, n) if collection == HOME else Estimate(1.0, 0.96, 1.0, n), deviation=deviation,
-        worst_decile=Estimate(sum(worst) / len(worst), worst[0], worst[-1], n),
+        lowest_decile=Estimate(sum(worst) / len(worst), worst[0], worst[-1], n),
         per_query={str(q): value for q, value in enumerate(values)},
     )  # fmt: skip
 
@@ -205,7 +205,7 @@ def _effect(ranker: str, collection: str, measure: str, mean: float) -> Effectiv
 def _slice(ranker: str, label: str, mean: float, n: int) -> Effectiveness:
     return Effectiveness(
         ranker=ranker, collection=AWAY, measure="nDCG@10", mean=_about(mean, 1.0 / sqrt(n) * 0.6, n), slice=label,
-        judged=Estimate(1.0, 0.9, 1.0, n), deviation=0.31, worst_decile=Estimate(0.04, 0.0, 0.12, n),
+        judged=Estimate(1.0, 0.9, 1.0, n), deviation=0.31, lowest_decile=Estimate(0.04, 0.0, 0.12, n),
     )  # fmt: skip
 
 

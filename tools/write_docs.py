@@ -1,4 +1,8 @@
-"""Writes docs/plugins.md from the registry: ``python tools/write_docs.py``; with ``--check`` it only compares."""
+"""Writes what the docs say of plug-ins and figures from their declarations: ``python tools/write_docs.py``.
+
+``docs/plugins.md`` is written whole; in other pages the table between ``<!-- figures -->`` and ``<!-- end -->``. With
+``--check`` it only compares.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,14 @@ import re
 import sys
 from pathlib import Path
 
+from robustrank.judging import figures
 from robustrank.plugins import catalogue, registry
+from robustrank.results.figures import FigureKind
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "plugins.md"
+ROOT = Path(__file__).resolve().parents[1]
+PLUGINS = ROOT / "docs" / "plugins.md"
+WITH_FIGURES = (ROOT / "docs" / "gates.md",)
+BEGIN, END = "<!-- figures: written by tools/write_docs.py -->\n", "<!-- end -->\n"
 
 HEAD = """# Plug-ins
 
@@ -18,19 +27,36 @@ from what is installed; do not edit.
 
 
 def main() -> int:
-    """Write or compare the page."""
-    text = page()
+    """Write or compare the pages."""
+    pages = {PLUGINS: plugins(), **{path: with_figures(path) for path in WITH_FIGURES}}
     if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text, encoding="utf-8")
+        for path, text in pages.items():
+            path.write_text(text, encoding="utf-8")
         return 0
-    same = PAGE.exists() and PAGE.read_text(encoding="utf-8") == text
-    if not same:
-        sys.stderr.write("docs/plugins.md is not what the registry says: run `python tools/write_docs.py`\n")
-    return 0 if same else 1
+    other = [path for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in other:
+        sys.stderr.write(f"{path.name} is not what is declared: run `python tools/write_docs.py`\n")
+    return 1 if other else 0
 
 
-def page() -> str:
-    """The whole page; plug-ins of other packages are left out."""
+def with_figures(path: Path) -> str:
+    """A page with its table of figures as they are declared."""
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"{path.name}: no place for the table of figures ({BEGIN.strip()} ... {END.strip()})")
+    rows = "".join(figure_row(kind) for kind in figures.kinds())
+    return f"{before}{BEGIN}\n| `measure` | figure | `where` |\n|---|---|---|\n{rows}\n{END}{after}"
+
+
+def figure_row(kind: FigureKind) -> str:
+    """One kind of figure: its name, what it is, and the keys of ``where`` with what is taken for each by default."""
+    keys = ", ".join(f"{key} ({kind.defaults[key]})" if key in kind.defaults else key for key in kind.where)
+    return f"| `{kind.name}` | {kind.about} | {keys} |\n"
+
+
+def plugins() -> str:
+    """The page of plug-ins; those of other packages are left out."""
     parts = [HEAD]
     for kind in registry.KINDS:
         parts.append(f"\n## {kind.capitalize().replace('_', ' ')}s\n")

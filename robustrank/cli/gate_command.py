@@ -12,8 +12,8 @@ from robustrank.config.audit_file import AuditSpec, GateSpec
 from robustrank.core.errors import ConfigError, StoreError
 from robustrank.judging import formats, gate
 from robustrank.judging import ratchet as ratchets
-from robustrank.judging.figures import Figure
 from robustrank.results import summary
+from robustrank.results.figures import Figure
 from robustrank.results.summary import Summary, Verdict
 
 JOB_SUMMARY = "GITHUB_STEP_SUMMARY"

@@ -164,7 +164,7 @@ class GateSpec:
 
     Args:
         name: A sentence that is true when the gate holds.
-        measure: For example ``"nDCG@10"``, ``"ASR@10"``, ``"CRQ@5"``, ``"drop"``, ``"worst decile"``.
+        measure: For example ``"nDCG@10"``, ``"ASR@10"``, ``"CRQ@5"``, ``"drop"``, ``"lowest decile"``.
         where: Which figure: ``ranker``, ``collection``, ``attack``, ``slice``, ``radius``.
         max: Upper limit; holds when the interval's upper bound is at most this.
         min: Lower limit; holds when the interval's lower bound is at least this.

@@ -13,9 +13,9 @@ from robustrank.config.tables import known
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate
 from robustrank.judging import figures
-from robustrank.judging.figures import Figure
 from robustrank.protocols import unjudged
 from robustrank.protocols.adversarial import lead
+from robustrank.results.figures import Figure
 from robustrank.results.summary import Summary
 from robustrank.stats import intervals
 

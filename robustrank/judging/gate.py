@@ -1,22 +1,7 @@
 """Gates: limits on single figures of a summary, judged on a bound of the figure's interval.
 
-A gate names its figure by ``measure`` and ``where``:
-
-==================  =======================================================  =================================
-measure             figure                                                   ``where``
-==================  =======================================================  =================================
-``nDCG@10`` …       mean of a measure of the audit file                      ranker, collection (home), slice
-``worst decile``    mean of its lowest tenth of queries                      ranker, collection (home), of
-``drop``            share of the mean that is lost somewhere unforeseen      ranker, collection or slice
-``drop vs baseline``  that share minus the baseline ranker's                 ranker, collection or slice
-``ASR@10`` …        share of attacks that succeed                            ranker, attack, stratum (all)
-``boost`` ``harm``  mean ranks gained; mean nDCG@10 lost by the list         ranker, attack, stratum (all)
-``CRQ@5`` …         share of certified queries                               ranker, radius, collection (home)
-``judged@10``       share of the top 10 that somebody judged                 ranker, collection (home), slice
-``tau``             Kendall's tau of all systems when one is not pooled      left_out (a system or group)
-==================  =======================================================  =================================
-
-A drop is positive when effectiveness falls. Without ``attack`` the worst of all attacks that are no controls counts.
+A gate names its figure by ``measure`` and ``where``; which there are is declared in :mod:`robustrank.protocols.figures`
+and listed in docs/gates.md. Without ``attack`` the worst of all attacks that are no controls counts.
 
 ``worse_by`` limits how much worse than in the ratchet file a figure is, by the interval of the paired loss over
 queries (:mod:`robustrank.judging.ratchet`): a test of non-inferiority. In an audit with ``[sequential]`` every
@@ -31,37 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustrank.config.audit_file import AuditSpec, GateSpec
-from robustrank.config.tables import known, suggest
+from robustrank.config.tables import known
 from robustrank.core.errors import ConfigError
-from robustrank.core.strata import first_rank
 from robustrank.core.types import Estimate
-from robustrank.judging import figures as figuring
+from robustrank.judging import figures
 from robustrank.judging import ratchet as ratchets
-from robustrank.judging.figures import Figure
 from robustrank.judging.ratchet import Ratchet
+from robustrank.judging.selection import NoFigureError, pick
+from robustrank.results.figures import Figure, FigureKind
 from robustrank.results.summary import Summary, Verdict
 
 if TYPE_CHECKING:
     from robustrank.work.workbench import Workbench
 
-_WHERE = {
-    "worst decile": ("ranker", "collection", "of"),
-    "drop": ("ranker", "collection", "slice"),
-    "drop vs baseline": ("ranker", "collection", "slice"),
-    "attack": ("ranker", "attack", "stratum"),
-    "CRQ": ("ranker", "radius", "collection"),
-    "tau": ("left_out",),
-    "effectiveness": ("ranker", "collection", "slice"),
-}
-_ATTACK_MEASURES = ("promoted", "goal", "demoted", "harmed", "boost", "harm")
 _SEVERITY = ("pass", "inconclusive", "fail")
-_NO_MEAN = {
-    "worst decile": "the worst tenth is not a mean over all queries",
-    "judged@10": "its values by query are not kept",
-    "tau": "a rank correlation is not a mean over queries",
-    "drop": "a drop is a ratio of means over different queries",
-    "drop vs baseline": "a drop is a ratio of means over different queries",
-}
 
 
 def judge(gates: Sequence[GateSpec], summary: Summary, ratchet: Path | str | None = None) -> list[Verdict]:
@@ -78,9 +46,9 @@ def judge(gates: Sequence[GateSpec], summary: Summary, ratchet: Path | str | Non
         ConfigError: A gate names no figure of a finished audit, or several; the message lists the candidates. Or its
             figure is not comparable with that of the ratchet file.
     """
-    found = figuring.measured(summary)
+    every = figures.measured(summary)
     held = ratchets.read(Path(ratchet)) if ratchet and any(g.worse_by is not None for g in gates) else None
-    return [_Judge(gate, summary, held, str(ratchet)).judge(found) for gate in gates]
+    return [_Judge(gate, summary, held, str(ratchet)).judge(every) for gate in gates]
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
@@ -94,7 +62,7 @@ def named(gate: GateSpec, summary: Summary) -> list[Figure]:
     Raises:
         ConfigError: None, or several that differ in more than the attack.
     """
-    return _pick(gate, figuring.measured(summary), summary.home, summary.measure)
+    return pick(gate, figures.measured(summary), summary.home, summary.measure)
 
 
 def check(spec: AuditSpec) -> None:
@@ -102,36 +70,28 @@ def check(spec: AuditSpec) -> None:
 
     Raises:
         ConfigError: An unknown measure, key or name, with the nearest known one; or a figure that cannot be judged in
-            the way asked for.
+            the way the gate says.
     """
-    plain = [ranker.name for ranker in spec.rankers]
+    victims = [*(r.name for r in spec.rankers), *(f"{d.name} + {base}" for d in spec.defenses for base in d.rankers)]
     names = {
-        "ranker": [*plain, *(f"{d.name} + {base}" for d in spec.defenses for base in d.rankers)],
+        "ranker": victims,
         "collection": [collection.name for collection in spec.collections],
         "attack": [attack.name for attack in spec.attacks],
         "stratum": ["all", *(spec.cases.strata if len(spec.cases.strata) > 1 else ())],
         "radius": [str(radius) for radius in spec.certify.radius],
         "of": list(spec.measures),
     }
-    highest = min((first_rank(stratum) for stratum in spec.cases.strata), default=1)
-    measures = [
-        *spec.measures,
-        *("worst decile", "drop", "drop vs baseline", "judged@10"),
-        *(("tau",) if spec.pooling else ()),
-        *(_ATTACK_MEASURES if spec.attacks else ()),
-        *(f"ASR@{k}" for k in (1, 3, 5, 10) if spec.attacks and k < highest),
-        *(f"CRQ@{k}" for k in spec.certify.k if spec.defenses),
-    ]
+    measures = figures.named(spec) if spec.gates else {}
     for gate in spec.gates:
-        known(gate.measure, measures, f"gate {gate.name!r}: measure")
-        keys = _WHERE[_family(gate.measure)]
+        known(gate.measure, list(measures), f"gate {gate.name!r}: measure")
+        kind = measures[gate.measure]
         for key, value in gate.where.items():
-            known(key, keys, f"gate {gate.name!r}: `where` key")
+            known(key, kind.where, f"gate {gate.name!r}: `where` key")
             if key in names:
                 known(str(value), names[key], f"gate {gate.name!r}: {key}")
-        if gate.measure == "drop vs baseline" and spec.baseline is None:
+        if kind.needs_baseline and spec.baseline is None:
             raise ConfigError(f"gate {gate.name!r}: the audit file sets no `baseline`")
-        _check_means(gate, spec)
+        _check_means(gate, kind, spec)
 
 
 def check_planned(gates: Sequence[GateSpec], bench: Workbench) -> None:
@@ -141,24 +101,21 @@ def check_planned(gates: Sequence[GateSpec], bench: Workbench) -> None:
         ConfigError: As :func:`judge` would raise it after the audit.
     """
     if gates:
-        from robustrank.judging.planned import planned  # what builds rankers: not before an audit runs
-
-        found = planned(bench)
+        every = figures.expected(bench)
         for gate in gates:
-            _pick(gate, found, bench.spec.home.name, bench.spec.measures[0])
+            pick(gate, every, bench.spec.home.name, bench.spec.measures[0])
 
 
-def _check_means(gate: GateSpec, spec: AuditSpec) -> None:
-    """What needs a value per query is asked only of figures that are means of such values."""
-    why = _NO_MEAN.get(gate.measure) or ("a slice keeps no values of its queries" if "slice" in gate.where else None)
-    asked = "worse_by" if gate.worse_by is not None else "[sequential]" if spec.sequential else None
-    if asked == "[sequential]" or (asked and spec.sequential):
-        if gate.measure == "boost":
-            why = "ranks gained have no bounds that are known beforehand"
+def _check_means(gate: GateSpec, kind: FigureKind, spec: AuditSpec) -> None:
+    """Only figures that are means of one value per query can be compared by query or judged at any time."""
+    why = kind.not_a_mean or ("a slice keeps no values of its queries" if "slice" in gate.where else "")
+    way = "worse_by" if gate.worse_by is not None else "[sequential]" if spec.sequential else None
+    if way and spec.sequential:
+        why = kind.unbounded or why
         if gate.bound == "value":
             why = "bound = 'value' looks at no interval, and would be decided by the first batch"
-    if asked and why:
-        raise ConfigError(f"gate {gate.name!r}: {gate.measure} does not go with {asked}: {why}")
+    if way and why:
+        raise ConfigError(f"gate {gate.name!r}: {gate.measure} does not go with {way}: {why}")
 
 
 class _Judge:
@@ -174,8 +131,8 @@ class _Judge:
         """The verdict on the worst of the figures that the gate names."""
         gate = self.gate
         try:
-            found = _pick(gate, every, self.summary.home, self.summary.measure)
-        except _NoFigure:
+            found = pick(gate, every, self.summary.home, self.summary.measure)
+        except NoFigureError:
             if self.summary.finished is not None:
                 raise
             return self._verdict(
@@ -250,7 +207,7 @@ def _anytime(
     from robustrank.stats import anytime as sequences
     from robustrank.stats import intervals
 
-    places = figuring.order(summary, figure.collection)
+    places = figures.drawing_order(summary, figure.collection)
     ordered = [values[query_id] for query_id in sorted(values, key=lambda q: (places.get(q, len(places)), q))]
     if not ordered:
         raise ConfigError(f"{figure} has no per-query values in this summary; run the audit's command again")
@@ -278,61 +235,3 @@ def _needed(estimate: Estimate, limit: float) -> int | None:
     from robustrank.stats import intervals
 
     return intervals.needed(estimate, limit, "high" if estimate.value < limit else "low")
-
-
-class _NoFigure(ConfigError):
-    """A gate names no figure."""
-
-
-def _pick(gate: GateSpec, every: Sequence[Figure], home: str, lead: str) -> list[Figure]:
-    """The figures a gate names: one, or one for every attack."""
-    where = {key: str(value) for key, value in gate.where.items()}
-    of_measure = [figure for figure in every if figure.measure == gate.measure]
-    found = [figure for figure in of_measure if _matches(figure, where, home, lead)]
-    if not found:
-        raise _NoFigure(f"gate {gate.name!r}: no figure {_asked(gate)}{_near(gate, of_measure, every, where)}")
-    if len({_apart_from_attack(figure) for figure in found}) > 1:
-        listed = "; ".join(map(str, found[:6]))
-        raise ConfigError(f"gate {gate.name!r}: {len(found)} figures match {_asked(gate)}; say which: {listed}")
-    return found
-
-
-def _matches(figure: Figure, where: Mapping[str, str], home: str, lead: str) -> bool:
-    """Whether a figure is the one asked for; keys left out take the defaults of the table above."""
-    drop = figure.measure.startswith("drop")
-    defaults: dict[str, str] = {"stratum": "all", "of": lead}
-    if not drop or "slice" in where:
-        defaults["collection"] = home
-    asked = {**{key: value for key, value in defaults.items() if key in figure.labels}, **where}
-    if "attack" not in where and figure.control:
-        return False
-    if "slice" in figure.labels and "slice" not in where:
-        return False
-    return all(figure.labels.get(key) == value for key, value in asked.items())
-
-
-def _apart_from_attack(figure: Figure) -> tuple[tuple[str, str], ...]:
-    return tuple((key, value) for key, value in figure.labels.items() if key != "attack")
-
-
-def _asked(gate: GateSpec) -> str:
-    where = ", ".join(f"{key} {value!r}" for key, value in gate.where.items())
-    return f"{gate.measure}{f' ({where})' if where else ''}"
-
-
-def _near(gate: GateSpec, alike: Sequence[Figure], figures: Sequence[Figure], where: Mapping[str, str]) -> str:
-    if not alike:
-        measures = list(dict.fromkeys(figure.measure for figure in figures))
-        return f"{suggest(gate.measure, measures)} (have: {', '.join(measures) or 'none'})"
-    far = {
-        str(f): sum((key not in f.labels) + (f.labels.get(key) != value) for key, value in where.items()) for f in alike
-    }
-    return f"; near: {'; '.join(sorted(far, key=lambda text: (far[text], text))[:5])}"
-
-
-def _family(measure: str) -> str:
-    if measure in _WHERE:
-        return measure
-    if measure in _ATTACK_MEASURES or measure.startswith("ASR@"):
-        return "attack"
-    return "CRQ" if measure.startswith("CRQ@") else "effectiveness"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate
-from robustrank.judging.figures import Figure
+from robustrank.results.figures import Figure
 from robustrank.results.summary import Summary
 from robustrank.storage import files
 from robustrank.storage.structure import revive

@@ -17,11 +17,11 @@ from robustrank.config.audit_file import AuditSpec
 from robustrank.core.interfaces import Attack
 from robustrank.core.types import Estimate, Operation
 from robustrank.perturbations.verify import diff
+from robustrank.results.figures import CUTOFFS
 from robustrank.results.summary import AgainstControl, AttackResult, WorstCase
 from robustrank.stats import intervals
 from robustrank.storage.journal import Record
 
-CUTOFFS = (1, 3, 5, 10)
 WORST_PER_ATTACK = 3
 
 Success = Callable[[Record], bool]

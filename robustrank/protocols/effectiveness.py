@@ -1,4 +1,4 @@
-"""i.i.d. effectiveness: the mean with its interval, the spread over queries, the worst tenth, and who beats whom."""
+"""i.i.d. effectiveness: the mean with its interval, the spread over queries, the lowest decile, and who beats whom."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from itertools import combinations
 import numpy as np
 
 from robustrank.protocols import unjudged
+from robustrank.results.figures import MIN_SLICE
 from robustrank.results.summary import Comparison, Effectiveness
 from robustrank.stats import intervals
 from robustrank.storage.journal import Record
 
 Values = Mapping[tuple[str, str, str], Mapping[str, float]]
 """(ranker, collection, measure) to query id to value."""
-
-MIN_SLICE = 5
-"""Query types with fewer queries than this are left out: no interval could say anything about them."""
 
 
 def values(records: Sequence[Record], field: str = "measures") -> dict[tuple[str, str, str], dict[str, float]]:
@@ -66,7 +64,7 @@ def effectiveness(records: Sequence[Record]) -> list[Effectiveness]:
                     judged=unjudged.judged(lists[ranker, collection, query_id] for query_id in present),
                     holes=unjudged.reach_of(reaches.get((ranker, collection, measure), {}), present),
                     deviation=float(np.std(data, ddof=1)) if len(data) > 1 else None,
-                    worst_decile=intervals.worst_decile(data),
+                    lowest_decile=intervals.worst_decile(data),
                     per_query={query_id: by_query[query_id] for query_id in present} if name is None else {},
                 )
             )

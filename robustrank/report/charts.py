@@ -76,7 +76,7 @@ def draw(summary: Summary) -> Charts:
 
 
 def _spread(key: str, figures: Sequence[Effectiveness], series: Mapping[str, int]) -> Chart:
-    """Mean with interval, mean of the worst tenth, and below them how the single queries are spread."""
+    """Mean with interval, mean of the lowest decile, and below them how the single queries are spread."""
     row, tall = 74, 24
     canvas = Canvas(row * len(figures), (0, 1), f"{figures[0].measure} of a query")
     for index, e in enumerate(figures):
@@ -86,10 +86,10 @@ def _spread(key: str, figures: Sequence[Effectiveness], series: Mapping[str, int
         counts = _binned(e)
         canvas.columns(y + 50, [tall * count / max(counts) for count in counts], colour)
         canvas.interval(y + 14, e.mean, colour, marker)
-        if e.worst_decile:
-            canvas.line([e.worst_decile.value] * 2, [y + 8, y + 20], colour, width=2)
+        if e.lowest_decile:
+            canvas.line([e.lowest_decile.value] * 2, [y + 8, y + 20], colour, width=2)
     said = "; ".join(
-        f"{e.ranker} {figure(e.mean, 3)}, worst tenth {figure(e.worst_decile, 3)}, {len(e.per_query)} queries"
+        f"{e.ranker} {figure(e.mean, 3)}, lowest decile {figure(e.lowest_decile, 3)}, {len(e.per_query)} queries"
         for e in figures
     )
     title = f"{figures[0].measure} on {figures[0].collection}"
@@ -100,7 +100,7 @@ def _spread(key: str, figures: Sequence[Effectiveness], series: Mapping[str, int
         head=[figures[0].measure, *(e.ranker for e in figures)],
         rows=[
             ["mean", *(figure(e.mean, 3) for e in figures)],
-            ["worst tenth", *(figure(e.worst_decile, 3) for e in figures)],
+            ["lowest decile", *(figure(e.lowest_decile, 3) for e in figures)],
             *(
                 [f"queries at {b / BINS:.2f} to {(b + 1) / BINS:.2f}", *(str(column[b]) for column in columns)]
                 for b in range(BINS)

@@ -141,7 +141,7 @@ def overview(summary: Summary) -> list[Table | Text]:
 
 def _rankers(summary: Summary) -> Table:
     table = _table(
-        "ranker", f"{summary.measure} on {summary.home}", "judged@10", "worst tenth", "largest corpus shift",
+        "ranker", f"{summary.measure} on {summary.home}", "judged@10", "lowest decile", "largest corpus shift",
         "strongest attack", "certified",
     )  # fmt: skip
     table.columns[1].no_wrap = True
@@ -154,7 +154,7 @@ def _rankers(summary: Summary) -> Table:
         shifts = [s for s in summary.shifts if s.ranker == ranker.name and s.kind == "corpus" and s.relative]
         attacks = [a for a in summary.attacks if a.ranker == ranker.name]
         certified = [c for c in summary.certificates if c.ranker == ranker.name]
-        worst, judged = (home[0].worst_decile, home[0].judged) if home else (None, None)
+        worst, judged = (home[0].lowest_decile, home[0].judged) if home else (None, None)
         table.add_row(
             safe(ranker.name),
             interval(home[0].mean) if home else "–",

@@ -21,7 +21,7 @@ class Variance:
     """Standard deviation over queries as a share of the mean."""
     quantiles: Sequence[float]
     """Least, lower quartile, median, upper quartile, greatest."""
-    lower_decile: Estimate
+    lowest_decile: Estimate
     floor: float
     under_floor: Estimate
     """Share of queries below ``floor``."""

@@ -79,7 +79,7 @@ class Effectiveness:
     """From the least to the greatest mean that judging the unjudged of the top k could give; ``None``: not known."""
     deviation: float | None = None
     """Standard deviation over queries."""
-    worst_decile: Estimate | None = None
+    lowest_decile: Estimate | None = None
     """Mean of the lowest tenth of the queries."""
     per_query: Mapping[str, float] = field(default_factory=dict)
     """Query id to value; only where ``slice`` is ``None``."""

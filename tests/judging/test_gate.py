@@ -25,7 +25,7 @@ def judge(summary: Summary, measure: str, where: dict[str, Any] | None = None, *
         ("nDCG@10", {"ranker": "net"}, 0.7),
         ("nDCG@10", {"ranker": "net", "collection": "away"}, 0.4),
         ("nDCG@10", {"ranker": "net", "slice": "how"}, 0.6),
-        ("worst decile", {"ranker": "net"}, 0.35),
+        ("lowest decile", {"ranker": "net"}, 0.35),
         ("drop", {"ranker": "net", "collection": "away"}, 0.4),
         ("drop", {"ranker": "net", "slice": "how"}, 0.1),
         ("drop vs baseline", {"ranker": "net", "collection": "away"}, 0.35),

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_the_page_of_plugins_is_what_the_registry_says() -> None:
+def test_plugins_and_figures_in_the_docs_are_those_declared() -> None:
     check = [sys.executable, str(ROOT / "tools" / "write_docs.py"), "--check"]
     run = subprocess.run(check, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr

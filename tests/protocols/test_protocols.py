@@ -50,7 +50,7 @@ def test_effectiveness_is_told_per_collection_and_per_type_of_query() -> None:
     assert set(found) == {None, "who", "what"}  # one query of a type says nothing
     assert found["who"].mean.value == pytest.approx(0.2)
     assert found[None].mean.n == 11
-    worst = found[None].worst_decile
+    worst = found[None].lowest_decile
     assert worst is not None
     assert worst.value == pytest.approx(0.05)  # the two worst of eleven
     assert found[None].per_query["3"] == 0.3

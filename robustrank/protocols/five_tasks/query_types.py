@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from robustrank.protocols.effectiveness import MIN_SLICE, values
+from robustrank.protocols.effectiveness import values
+from robustrank.results.figures import MIN_SLICE
 from robustrank.results.five_tasks import TypeLoss
 from robustrank.stats import intervals
 from robustrank.stats.ratios import Contrast, Floats, contrast

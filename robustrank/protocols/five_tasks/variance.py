@@ -55,7 +55,7 @@ def variances(records: Sequence[Record], measure: str, baseline: str | None) -> 
                 deviation=float(np.std(data, ddof=1)),
                 cv=cv(data),
                 quantiles=[float(q) for q in quantiles],
-                lower_decile=intervals.worst_decile(data),
+                lowest_decile=intervals.worst_decile(data),
                 floor=FLOOR,
                 under_floor=intervals.share([value < FLOOR for value in data]),
                 u_risk=u_risk([mine[q] for q in common], [base[q] for q in common]) if common else None,

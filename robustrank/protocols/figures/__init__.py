@@ -1,0 +1,1 @@
+"""The figures of each protocol that a gate can name, declared in one file a protocol."""

@@ -1,0 +1,37 @@
+"""Figures of pooling: how much the order of systems depends on who contributed to the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from robustrank.measures import runs
+from robustrank.results.figures import Figure, FigureKind
+from robustrank.results.summary import Summary
+from robustrank.work.workbench import Workbench, victims
+
+TAU = "tau"
+
+
+def _expected(bench: Workbench) -> Iterator[Figure]:
+    pooling = bench.spec.pooling
+    if pooling is not None:
+        for system in [*runs.read(pooling.runs), *(name for name, _ in victims(bench.spec)), *pooling.groups]:
+            yield Figure(measure=TAU, labels={"left_out": system})
+
+
+def _measured(summary: Summary) -> Iterator[Figure]:
+    for each in summary.pooling.left_out if summary.pooling else ():
+        yield Figure(measure=TAU, labels={"left_out": each.name}, estimate=each.tau, bounds=(-1, 1))
+
+
+KINDS = (
+    FigureKind(
+        name=TAU,
+        about="Kendall's tau of all systems when one is left out of the pool",
+        where=("left_out",),
+        names=lambda spec: (TAU,) if spec.pooling else (),
+        expected=_expected,
+        measured=_measured,
+        not_a_mean="a rank correlation is not a mean over queries",
+    ),
+)
