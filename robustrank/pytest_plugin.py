@@ -237,7 +237,7 @@ def _one_line(before: str = "") -> Iterator[None]:
 @contextmanager
 def _turn(folder: Path) -> Iterator[None]:
     """Wait for other workers of this test run that audit into the same folder."""
-    import fcntl
+    from filelock import FileLock
 
     from robustrank.core.errors import StoreError
 
@@ -247,6 +247,5 @@ def _turn(folder: Path) -> Iterator[None]:
         raise StoreError(
             f"{folder.parent}: cannot be written: {error}; give --robustrank-store another folder"
         ) from error
-    with folder.with_name(f"{folder.name}.turn").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder.with_name(f"{folder.name}.turn")):
         yield

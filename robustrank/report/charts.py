@@ -9,7 +9,7 @@ from math import log1p
 from markupsafe import Markup
 
 from robustrank.protocols.adversarial import lead, strongest
-from robustrank.report.canvas import ATTACK, BAND, LINES, MUTED, RULE, Canvas, settings, style
+from robustrank.report.canvas import ATTACK, LINES, MUTED, RULE, Canvas, style
 from robustrank.report.filters import figure
 from robustrank.results.summary import AttackResult, CertifiedResult, Effectiveness, Shift, Summary
 
@@ -48,34 +48,30 @@ def draw(summary: Summary) -> Charts:
     """Draw everything there is to draw."""
     series = {ranker.name: n for n, ranker in enumerate(summary.rankers)}
     led = [e for e in summary.effectiveness if e.measure == summary.measure and e.slice is None and e.per_query]
-    with settings():
-        return Charts(
-            spread=[
-                _spread(f"spread-{n}", [e for e in led if e.collection == name], series)
-                for n, name in enumerate(dict.fromkeys(e.collection for e in led))
-            ],
-            shifts=[
-                _shifts(f"shift-{n}", [s for s in summary.shifts if s.kind == kind], series)
-                for n, kind in enumerate(dict.fromkeys(s.kind for s in summary.shifts))
-            ],
-            attacks={
-                name: _attacks(f"attacks-{n}", [r for r in summary.attacks if r.ranker == name and r.stratum == "all"])
-                for n, name in enumerate(dict.fromkeys(r.ranker for r in summary.attacks if r.stratum == "all"))
-            },
-            costs=[
-                _costs(f"costs-{n}", asking, [r.attack for r in summary.attacks if not r.control])
-                for n, asking in enumerate(_asking(summary.attacks))
-            ],
-            certificates={
-                place: _certificates(
-                    f"certificates-{n}", [c for c in summary.certificates if (c.ranker, c.collection) == place]
-                )
-                for n, place in enumerate(dict.fromkeys((c.ranker, c.collection) for c in summary.certificates))
-            },
-        )
+    return Charts(
+        spread=[
+            _spread([e for e in led if e.collection == name], series)
+            for name in dict.fromkeys(e.collection for e in led)
+        ],
+        shifts=[
+            _shifts([s for s in summary.shifts if s.kind == kind], series)
+            for kind in dict.fromkeys(s.kind for s in summary.shifts)
+        ],
+        attacks={
+            name: _attacks([r for r in summary.attacks if r.ranker == name and r.stratum == "all"])
+            for name in dict.fromkeys(r.ranker for r in summary.attacks if r.stratum == "all")
+        },
+        costs=[
+            _costs(asking, [r.attack for r in summary.attacks if not r.control]) for asking in _asking(summary.attacks)
+        ],
+        certificates={
+            place: _certificates([c for c in summary.certificates if (c.ranker, c.collection) == place])
+            for place in dict.fromkeys((c.ranker, c.collection) for c in summary.certificates)
+        },
+    )
 
 
-def _spread(key: str, figures: Sequence[Effectiveness], series: Mapping[str, int]) -> Chart:
+def _spread(figures: Sequence[Effectiveness], series: Mapping[str, int]) -> Chart:
     """Mean with interval, mean of the lowest decile, and below them how the single queries are spread."""
     row, tall = 74, 24
     canvas = Canvas(row * len(figures), (0, 1), f"{figures[0].measure} of a query")
@@ -96,7 +92,7 @@ def _spread(key: str, figures: Sequence[Effectiveness], series: Mapping[str, int
     columns = [_binned(e) for e in figures]
     return Chart(
         title=title,
-        svg=canvas.svg(key, f"{title}: mean and spread over queries. {said}."),
+        svg=canvas.svg(f"{title}: mean and spread over queries. {said}."),
         head=[figures[0].measure, *(e.ranker for e in figures)],
         rows=[
             ["mean", *(figure(e.mean, 3) for e in figures)],
@@ -115,7 +111,7 @@ def _binned(e: Effectiveness) -> list[int]:
     return [bins.count(b) for b in range(BINS)]
 
 
-def _shifts(key: str, shifts: Sequence[Shift], series: Mapping[str, int]) -> Chart:
+def _shifts(shifts: Sequence[Shift], series: Mapping[str, int]) -> Chart:
     """Change with zero marked: one block a target, one line a ranker; relative where every change can be."""
     line, head = 15.0, 28.0
     blocks: dict[str, list[Shift]] = {}
@@ -145,13 +141,13 @@ def _shifts(key: str, shifts: Sequence[Shift], series: Mapping[str, int]) -> Cha
     title = f"Change of {shifts[0].kind}"
     return Chart(
         title=title,
-        svg=canvas.svg(key, f"{title}, {axis}. {said}."),
+        svg=canvas.svg(f"{title}, {axis}. {said}."),
         head=["Ranker", "To", axis],
         rows=[[s.ranker, s.target, figure(told[id(s)], sign=True)] for s in shifts],
     )
 
 
-def _attacks(key: str, results: Sequence[AttackResult]) -> Chart:
+def _attacks(results: Sequence[AttackResult]) -> Chart:
     """Success over all strata; controls hollow and grey, the strongest of them a band behind the rest."""
     row, head = 34.0, 24.0
     groups: dict[str, list[AttackResult]] = {}
@@ -167,7 +163,7 @@ def _attacks(key: str, results: Sequence[AttackResult]) -> Chart:
             share = r.success[lead(r)]
             if control:
                 ends = [y + 16, y + 30]
-                canvas.axes.fill_betweenx(ends, control.low, control.high, color=BAND, linewidth=0, zorder=0.5)
+                canvas.band((control.low, control.high), (ends[0], ends[1]))
                 canvas.line([control.value] * 2, ends, MUTED, dash=":")
             canvas.label(y + 9, r.attack, figure(share))
             canvas.interval(y + 23, share, MUTED if r.control else ATTACK, "o", hollow=r.control)
@@ -180,7 +176,7 @@ def _attacks(key: str, results: Sequence[AttackResult]) -> Chart:
     ranker = results[0].ranker
     return Chart(
         title=ranker,
-        svg=canvas.svg(key, f"Success of attacks against {ranker}. {first}{said}."),
+        svg=canvas.svg(f"Success of attacks against {ranker}. {first}{said}."),
         head=["Attack", "Kind", "Success is", "Share of cases"],
         rows=[[r.attack, "control" if r.control else "attack", lead(r), figure(r.success[lead(r)])] for r in results],
     )
@@ -195,7 +191,7 @@ def _asking(results: Sequence[AttackResult]) -> list[list[AttackResult]]:
     return [group for group in groups.values() if any(pairs > 1 for r in group for pairs, _ in r.curve)]
 
 
-def _costs(key: str, results: Sequence[AttackResult], attacks: Sequence[str]) -> Chart:
+def _costs(results: Sequence[AttackResult], attacks: Sequence[str]) -> Chart:
     """Success by pairs asked, on a logarithmic scale; an attack looks alike in every chart, controls are grey."""
     height, line = 190.0, 15.0
     series = {name: n for n, name in enumerate(dict.fromkeys(attacks))}
@@ -219,13 +215,14 @@ def _costs(key: str, results: Sequence[AttackResult], attacks: Sequence[str]) ->
         steps = [(0, 0.0), *r.curve]
         xs, ys = [log1p(pairs) for pairs, _ in steps] + [right], [at(share) for _, share in [*steps, steps[-1]]]
         dash = ":" if r.control else LINES[series[r.attack] % 3]
-        canvas.axes.step(xs, ys, where="post", color=colour, linestyle=dash, linewidth=1.6)
-        canvas.axes.plot(xs[1:-1], ys[1:-1], color=colour, marker=marker, markersize=4, linestyle="none")
+        canvas.steps(xs, ys, colour, dash=dash)
+        for x, y in list(zip(xs, ys, strict=True))[1:-1]:
+            canvas.mark(x, y, colour, marker, size=4)
     said = "; ".join(f"{r.attack}, {_reached(r)}" for r in results)
     title = f"{results[0].ranker}: success by pairs asked"
     return Chart(
         title=title,
-        svg=canvas.svg(key, f"{title}. {said}."),
+        svg=canvas.svg(f"{title}. {said}."),
         head=["Attack", "Success is", "Share of cases won, after so many pairs", "Pairs asked of a case"],
         rows=[
             [
@@ -243,7 +240,7 @@ def _reached(result: AttackResult) -> str:
     return f"{result.curve[-1][1]:.2f} after {result.curve[-1][0]} pairs" if result.curve else "none"
 
 
-def _certificates(key: str, results: Sequence[CertifiedResult]) -> Chart:
+def _certificates(results: Sequence[CertifiedResult]) -> Chart:
     """Certified share of queries over the radius, one line a K."""
     height, top, bottom = 200.0, 18, 8
     radii, ks = sorted({c.radius for c in results}), sorted({c.k for c in results}, reverse=True)
@@ -263,19 +260,20 @@ def _certificates(key: str, results: Sequence[CertifiedResult]) -> Chart:
         curve = sorted((c for c in results if c.k == k), key=lambda c: c.radius)
         xs = [radii.index(c.radius) + 0.05 * (n - (len(ks) - 1) / 2) for c in curve]
         ys = [at(c.crq.value) for c in curve]
-        canvas.axes.plot(xs, ys, color=colour, linestyle=LINES[n % len(LINES)], marker=marker, markersize=6.5)
+        canvas.line(xs, ys, colour, width=1.5, dash=LINES[n % len(LINES)])
         for x, c in zip(xs, curve, strict=True):
             canvas.line([x, x], [at(c.crq.low), at(c.crq.high)], colour, width=1.2)
+            canvas.mark(x, at(c.crq.value), colour, marker, size=6.5)
         end = ys[-1]
         while near := [other for other in ends if abs(other - end) < 13]:  # names of curves never overlap
             end = min(near) - 13
         ends.append(end)
-        canvas.axes.text(xs[-1] + 0.12, end, f"K={k}", va="center", color=colour, fontweight="bold")
+        canvas.name(xs[-1] + 0.12, end, f"K={k}", colour)
     said = "; ".join(f"K={c.k}, {c.radius} words {figure(c.crq)}" for c in results)
     title = f"Certified share of queries, {results[0].ranker} on {results[0].collection}"
     return Chart(
         title=title,
-        svg=canvas.svg(key, f"{title}, over changed words. {said}."),
+        svg=canvas.svg(f"{title}, over changed words. {said}."),
         head=["K", "Changed words", "Certified share of queries"],
         rows=[[str(c.k), str(c.radius), figure(c.crq)] for c in results],
     )

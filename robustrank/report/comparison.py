@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from robustrank.judging.compare import Change
 from robustrank.report import pages
-from robustrank.report.canvas import ATTACK, MUTED, SERIES, Canvas, settings
+from robustrank.report.canvas import ATTACK, MUTED, SERIES, Canvas
 from robustrank.report.filters import figure
 from robustrank.results.summary import Summary
 from robustrank.storage import files
@@ -33,10 +33,8 @@ def write(old: Summary, new: Summary, found: Sequence[Change], notes: Sequence[s
     Raises:
         StoreError: It cannot be written.
     """
-    with settings():
-        moved = [change for change in found if not set(_values(change)) <= {0.0, 1.0}]
-        drawn = sorted(moved, key=lambda change: change.p)[:MOST]
-        charts = [_chart(f"change-{n}", change) for n, change in enumerate(drawn)]
+    moved = [change for change in found if not set(_values(change)) <= {0.0, 1.0}]
+    charts = [_chart(change) for change in sorted(moved, key=lambda change: change.p)[:MOST]]
     files.replace(
         path, pages.render("comparison", old=old.name, new=new.name, changes=found, notes=notes, charts=charts)
     )
@@ -46,7 +44,7 @@ def _values(change: Change) -> list[float]:
     return [value for query in (*change.broke, *change.mended) for value in (query.old, query.new)]
 
 
-def _chart(key: str, change: Change) -> Drawing:
+def _chart(change: Change) -> Drawing:
     """Every query's move from old to new as a line, those that lost most at the top; queries that stayed are left out.
 
     For ranks gained under attack this is the plot of rank changes: where each target went, then and now.
@@ -61,11 +59,11 @@ def _chart(key: str, change: Change) -> Drawing:
         y = 5 + step * (place + 0.5)
         colour = ATTACK if place < len(change.broke) else SERIES[2]
         canvas.line([query.old, query.new], [y, y], colour, width=max(0.6, min(3.0, step * 0.6)))
-        canvas.axes.plot(query.new, y, marker="o", markersize=max(1.5, min(6.0, step * 0.8)), color=colour, zorder=3)
-        canvas.axes.plot(query.old, y, marker="|", markersize=max(2.0, min(7.0, step)), color=MUTED, zorder=2)
+        canvas.mark(query.old, y, MUTED, "|", size=max(2.0, min(7.0, step)))
+        canvas.mark(query.new, y, colour, "o", size=max(1.5, min(6.0, step * 0.8)))
     title = f"{change.labels['ranker']}, {change.what}, {change.measure}"
     said = (
         f"{title}: old (bar) to new (dot) of the {len(queries)} queries that moved, {len(change.broke)} of them worse; "
         f"mean difference {figure(change.difference, 3, sign=True)}."
     )
-    return Drawing(title=title, svg=canvas.svg(key, said))
+    return Drawing(title=title, svg=canvas.svg(said))
