@@ -28,7 +28,8 @@ from robustrank.core.interfaces import Attack, CollectionRanker, Ranker
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.ranking import order
 from robustrank.core.types import Budget, Case, Collection, Document, Perturbation, Query
-from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker, apply, outcome
+from robustrank.perturbations.apply import apply, outcome
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
 from robustrank.perturbations.quality import of_case
 from robustrank.perturbations.verify import verify
 from robustrank.plugins.registry import build

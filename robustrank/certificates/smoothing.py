@@ -28,7 +28,7 @@ from robustrank.certificates import (
     shift,
 )
 from robustrank.certificates.synonym_sets import PerturbationSets
-from robustrank.core.types import AttackSet, Operation
+from robustrank.core.types import AttackSet
 from robustrank.core.words import Word, match_case, words
 from robustrank.perturbations.substitutes import load
 
@@ -78,7 +78,7 @@ class Substitution:
     @property
     def edits(self) -> AttackSet:
         """Substitution by the table's direct synonyms."""
-        return AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.sets.table.name, costs=self.named)
+        return AttackSet(operation="substitute", substitutes=self.sets.table.name, costs=self.named)
 
     def every(self, text: str, limit: int) -> list[str] | None:
         """All combinations."""
@@ -159,7 +159,7 @@ class Masking:
     @property
     def edits(self) -> AttackSet:
         """Any word becomes any other word."""
-        return AttackSet(operation=Operation.REPLACE)
+        return AttackSet(operation="replace")
 
     def every(self, text: str, limit: int) -> list[str] | None:
         """The text itself, if all of it is read."""
@@ -204,7 +204,7 @@ class Deletion:
     @property
     def edits(self) -> AttackSet:
         """Words are inserted, deleted or replaced: the edit distance over words."""
-        return AttackSet(operation=Operation.EDIT)
+        return AttackSet(operation="edit")
 
     def every(self, text: str, limit: int) -> list[str] | None:
         """None: they are not equally likely."""

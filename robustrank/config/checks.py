@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from robustrank.config.tables import known
@@ -102,7 +103,6 @@ def _check_numbers(spec: AuditSpec, where: str) -> None:
         *([("[pooling] depth and shallow", 1, [p.depth, *p.shallow])] if (p := spec.pooling) else ()),
         *([("[sequential] batch and pairs", 1, [s.batch, s.pairs])] if (s := spec.sequential) else ()),
         ("[certify] k", 1, spec.certify.k),
-        ("[certify] radius", 0, spec.certify.radius),
         *((f"[[collection]] {c.name!r}: queries", 1, [c.queries]) for c in spec.collections),
         *((f"[[collection]] {c.name!r}: depth", 1, [c.depth]) for c in spec.collections),
         *((f"[[defense]] {d.name!r}: queries and depth", 1, [d.queries, d.depth]) for d in spec.defenses),
@@ -112,6 +112,13 @@ def _check_numbers(spec: AuditSpec, where: str) -> None:
         for value in values:
             if value is not None and (not isinstance(value, int) or value < least):
                 raise ConfigError(f"{where}: {what} must be whole numbers of at least {least}, not {value!r}")
+    for radius in spec.certify.radius:
+        number = isinstance(radius, int | float) and not isinstance(radius, bool)
+        if not number or not 0 <= radius < inf or (radius >= 1 and radius != int(radius)):
+            raise ConfigError(
+                f"{where}: [certify] radius must be whole numbers of words, or below 1 shares of a document's words, "
+                f"not {radius!r}"
+            )
     for what, names in [
         ("[cases] strata", spec.cases.strata),
         *((f"[[attack]] {a.name!r}: rankers", a.rankers) for a in spec.attacks),

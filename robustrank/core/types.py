@@ -67,54 +67,26 @@ class Goal(StrEnum):
     DEMOTE = "demote"
 
 
-class Operation(StrEnum):
-    """One kind of edit. Words are those of :mod:`robustrank.core.words`."""
-
-    SUBSTITUTE = "substitute"
-    """A word becomes one of its substitutes; the number of words and all text between words stay."""
-    INSERT = "insert"
-    """New words appear; every original word stays, in order."""
-    MISSPELL = "misspell"
-    """A word changes by one character edit: insertion, deletion, replacement, or swap of neighbours."""
-    REPLACE = "replace"
-    """A word becomes any other word; the number of words stays."""
-    EDIT = "edit"
-    """Words are inserted, deleted or replaced: edits are counted as the edit distance over words."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class AttackSet:
     """The perturbations an attack may return, or a certificate speaks of.
 
     Args:
-        operation: The one kind of edit allowed.
-        substitutes: For ``SUBSTITUTE``, the name of the table every replacement must be in
+        operation: Name of the one kind of edit allowed: ``"insert"``, ``"substitute"``, ``"misspell"``, ``"replace"``,
+            ``"edit"``, or one that a plug-in declares (:mod:`robustrank.perturbations.operations`).
+        substitutes: For ``"substitute"``, the name of the table every replacement must be in
             (:func:`robustrank.perturbations.substitutes.load`).
         costs: Where words differ in what changing them costs, the name of the list of costs; an attack's edits are
             then counted in costs.
     """
 
-    operation: Operation
+    operation: str
     substitutes: str | None = None
     costs: str | None = None
 
-    def covers(self, other: AttackSet) -> bool:
-        """Whether every perturbation of ``other`` is one of this set; a table ``"a|b"`` holds those of ``"a"``."""
-        if self.costs != other.costs:
-            return False
-        if self.operation is Operation.EDIT:
-            return True
-        if self.operation is Operation.REPLACE:
-            return other.operation in (Operation.SUBSTITUTE, Operation.MISSPELL, Operation.REPLACE)
-        if self.operation is not other.operation:
-            return False
-        if self.substitutes is None or other.substitutes is None:
-            return self.substitutes == other.substitutes
-        return set(other.substitutes.split("|")) <= set(self.substitutes.split("|"))
-
     def __str__(self) -> str:
-        said = [*([self.substitutes] if self.substitutes else []), *([f"costs {self.costs}"] if self.costs else [])]
-        return f"{self.operation.value}({', '.join(said)})" if said else self.operation.value
+        limits = [*([self.substitutes] if self.substitutes else []), *([f"costs {self.costs}"] if self.costs else [])]
+        return f"{self.operation}({', '.join(limits)})" if limits else self.operation
 
 
 @dataclass(frozen=True, kw_only=True)

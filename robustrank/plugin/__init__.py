@@ -42,7 +42,6 @@ from robustrank.core.types import (
     Edit,
     Estimate,
     Goal,
-    Operation,
     Perturbation,
     Qrel,
     Query,
@@ -56,6 +55,7 @@ from robustrank.core.types import (
 )
 from robustrank.core.words import UNIT, Word, gaps, match_case, substitute, words
 from robustrank.perturbations.contextual_substitutes import load as load_substitutes
+from robustrank.perturbations.operations import Edited, Operation, declare
 from robustrank.perturbations.quality import language_model
 from robustrank.perturbations.substitutes import SubstituteTable, function_words
 from robustrank.perturbations.substitutes import load as load_table
@@ -84,6 +84,7 @@ __all__ = [
     "Defense",
     "Document",
     "Edit",
+    "Edited",
     "Estimate",
     "Executor",
     "Goal",
@@ -115,6 +116,7 @@ __all__ = [
     "analyze",
     "by_length",
     "checked_scores",
+    "declare",
     "function_words",
     "gaps",
     "language_model",

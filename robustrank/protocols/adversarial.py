@@ -15,7 +15,7 @@ from itertools import accumulate
 
 from robustrank.config.audit_file import AuditSpec
 from robustrank.core.interfaces import Attack
-from robustrank.core.types import Estimate, Operation
+from robustrank.core.types import Estimate
 from robustrank.perturbations.verify import diff
 from robustrank.results.figures import CUTOFFS
 from robustrank.results.summary import AgainstControl, AttackResult, WorstCase
@@ -180,7 +180,7 @@ def _span(group: Sequence[Record]) -> tuple[float, float]:
 def _against_controls(
     results: Sequence[AttackResult],
     groups: Mapping[tuple[str, str, str], Sequence[Record]],
-    operations: Mapping[str, Operation],
+    operations: Mapping[str, str],
 ) -> list[AttackResult]:
     """Fill in the paired differences to every control that makes the same kind of edit; Holm over all of them."""
     found: list[tuple[int, str, tuple[Estimate, float]]] = []

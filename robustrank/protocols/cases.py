@@ -8,6 +8,7 @@ from typing import Any
 
 from robustrank.core.interfaces import Attack
 from robustrank.core.types import AttackSet
+from robustrank.perturbations.operations import covers
 from robustrank.perturbations.verify import diff
 from robustrank.protocols.adversarial import leading, successes
 from robustrank.results.attack_cases import AttackedCase, Cases, Change, Fall, Proof
@@ -78,5 +79,5 @@ def _done(record: Record) -> bool:
 
 def _proofs(certificates: Sequence[Mapping[str, Any]], edits: AttackSet) -> list[Proof]:
     return sorted(
-        Proof(c["k"], c["radius"], c["certified"]) for c in certificates if revive(AttackSet, c["edits"]).covers(edits)
+        Proof(c["k"], c["radius"], c["certified"]) for c in certificates if covers(revive(AttackSet, c["edits"]), edits)
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from robustrank.certificates import allowed
 from robustrank.core.types import AttackSet, Certificate
 from robustrank.core.words import words
+from robustrank.perturbations.operations import covers
 from robustrank.results.summary import CertifiedResult
 from robustrank.stats import intervals
 from robustrank.storage.journal import Record
@@ -100,6 +101,6 @@ def tests(
             continue
         length = len(words(record["before"]))
         for claim in claims.get((record["ranker"], record["collection"], record["query_id"]), ()):
-            covered = claim.edits.covers(sets[record["attack"]]) and record["edits"] <= allowed(claim.radius, length)
+            covered = covers(claim.edits, sets[record["attack"]]) and record["edits"] <= allowed(claim.radius, length)
             if claim.certified and covered and record["rank_before"] > claim.k:
                 yield record, claim

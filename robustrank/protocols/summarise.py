@@ -8,6 +8,7 @@ from typing import Any
 
 from robustrank.config.audit_file import AuditSpec
 from robustrank.core.interfaces import Attack
+from robustrank.perturbations import operations
 from robustrank.plugins import registry
 from robustrank.protocols import adversarial, cases, certified, effectiveness, out_of_distribution, pooling
 from robustrank.protocols.five_tasks import assemble
@@ -119,10 +120,7 @@ def not_tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
             lines.append(what)
     if "query" not in {r.surface for r in real}:
         lines.append("changed queries (typos, paraphrases)")
-    if not any("insert" in r.edits_allowed for r in real):
-        lines.append("inserted text")
-    if not any("substitute" in r.edits_allowed for r in real):
-        lines.append("word substitution")
+    lines += operations.not_made([r.edits_allowed for r in real])
     lines += [
         "the first stage: every ranker re-ranks the same candidates, and an attack changes no candidate list",
         "documents injected into the corpus (poisoning), and attacks on training data",

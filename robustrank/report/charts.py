@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from robustrank.protocols.adversarial import lead, strongest
 from robustrank.report.canvas import ATTACK, LINES, MUTED, RULE, Canvas, style
-from robustrank.report.filters import figure
+from robustrank.report.filters import extent, figure
+from robustrank.report.filters import radius as in_words
 from robustrank.results.summary import AttackResult, CertifiedResult, Effectiveness, Shift, Summary
 
 BINS = 20
@@ -253,7 +254,7 @@ def _certificates(results: Sequence[CertifiedResult]) -> Chart:
         canvas.line([-0.5, len(radii) - 0.2], [at(share)] * 2, RULE, width=0.8)
         canvas.text(0, at(share) - 6, f"{share:g}", MUTED, size=9)
     for place, radius in enumerate(radii):
-        canvas.tick(place, str(radius))
+        canvas.tick(place, extent(radius))
     ends: list[float] = []
     for n, k in enumerate(ks):
         colour, marker = style(n)
@@ -269,11 +270,11 @@ def _certificates(results: Sequence[CertifiedResult]) -> Chart:
             end = min(near) - 13
         ends.append(end)
         canvas.name(xs[-1] + 0.12, end, f"K={k}", colour)
-    said = "; ".join(f"K={c.k}, {c.radius} words {figure(c.crq)}" for c in results)
+    said = "; ".join(f"K={c.k}, {in_words(c.radius)} {figure(c.crq)}" for c in results)
     title = f"Certified share of queries, {results[0].ranker} on {results[0].collection}"
     return Chart(
         title=title,
         svg=canvas.svg(f"{title}, over changed words. {said}."),
         head=["K", "Changed words", "Certified share of queries"],
-        rows=[[str(c.k), str(c.radius), figure(c.crq)] for c in results],
+        rows=[[str(c.k), extent(c.radius), figure(c.crq)] for c in results],
     )

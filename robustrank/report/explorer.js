@@ -47,6 +47,8 @@
   const plain = text => text.replace(strange, run => odd.get(run)?.startsWith("MIXED") ? run : Array.from(run, c => `⟨${code(c)}⟩`).join(""));
   const number = (value, digits) => value === null ? "not measured" : value.toFixed(digits).replace("-", "−");
   const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+  const extent = radius => 0 < radius && radius < 1
+    ? `${+(100 * radius).toPrecision(6)} % of its words` : plural(radius, "changed word");
 
   // Review marks: this browser's over those that came with the report
   const place = `robustrank marks ${data.audit}`;
@@ -252,11 +254,11 @@
     const all = get("proofs", row);
     if (!all.length) return "No certificate was asked for that speaks of this list and this kind of edit.";
     const held = all.filter(([, , holds]) => holds);
-    if (!held.length) return `Not certified: tried for ${all.map(([k, radius]) => `top ${k} within ${radius}`).join(", ")} words, nothing was proven.`;
+    if (!held.length) return `Not certified: tried for ${all.map(([k, radius]) => `top ${k} within ${extent(radius)}`).join(", ")}, nothing was proven.`;
     const edits = get("edits", row);
     // What holds within more words holds within fewer.
     const most = held.filter(([k, radius]) => !held.some(([other, more]) => other === k && more > radius));
-    return most.map(([k, radius]) => `Proven: no document enters the top ${k} by ${radius < 1 ? `${100 * radius} % of its words` : `${radius > 1 ? "up to " : ""}${plural(radius, "changed word")}`}`
+    return most.map(([k, radius]) => `Proven: no document enters the top ${k} by ${radius > 1 ? "up to " : ""}${extent(radius)}`
       + (radius < 1 ? "." : edits > radius ? `; this case changed ${edits}, outside of the proof.` : get("rank_before", row) > k && get("rank_after", row) <= k
         ? `; this case did it with ${edits}: the certificate is broken.` : `; this case changed ${edits} and did not.`)).join(" ");
   };

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from markupsafe import Markup
 
 from robustrank.core.escaping import reveal, visible
 from robustrank.core.types import Estimate
+from robustrank.perturbations import operations
 
 MISSING = "not measured"
 
@@ -78,21 +79,15 @@ def budget(limits: Mapping[str, float | int | None]) -> str:
     return ", ".join(said) or "no limit"
 
 
-_OPERATIONS = {
-    "insert": "words inserted",
-    "substitute": "words replaced by substitutes",
-    "misspell": "words misspelt",
-    "replace": "words replaced by any others",
-    "edit": "any edit",
-}
+def extent(radius: float) -> str:
+    """A certificate's radius alone: ``5``, or below 1 ``5 %``."""
+    return f"{100 * radius:g} %" if 0 < radius < 1 else f"{radius:g}"
 
 
-def operation(edits: str) -> str:
-    """``substitute(wordnet|counterfitted)`` in words; what is no such edit stays as it is."""
-    found = re.fullmatch(r"(\w+)(?:\((.+)\))?", edits)
-    if not found or found[1] not in _OPERATIONS:
-        return edits
-    return _OPERATIONS[found[1]] + (f" ({found[2].replace('|', ' or ')})" if found[2] else "")
+def radius(value: float) -> str:
+    """A certificate's radius in words: ``1 word``, ``5 words`` or, below 1, ``5 % of the words``."""
+    unit = " of the words" if 0 < value < 1 else " word" if value == 1 else " words"
+    return extent(value) + unit
 
 
 def plain(value: Any) -> Any:
@@ -125,7 +120,7 @@ def statuses(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {status}" for status, n in counts.items()) or "none"
 
 
-FILTERS = {
+FILTERS: Mapping[str, Callable[..., str]] = {
     "number": number,
     "interval": interval,
     "figure": figure,
@@ -134,7 +129,9 @@ FILTERS = {
     "moment": moment,
     "count": count,
     "budget": budget,
-    "operation": operation,
+    "operation": operations.phrase,
+    "extent": extent,
+    "radius": radius,
     "statuses": statuses,
     "show": show,
 }

@@ -20,7 +20,7 @@ from robustrank.core.errors import ConfigError, RobustRankError
 from robustrank.core.types import Estimate
 from robustrank.protocols.adversarial import lead, strongest
 from robustrank.report import pages
-from robustrank.report.filters import budget
+from robustrank.report.filters import budget, radius
 from robustrank.results import summary
 from robustrank.results.summary import AttackResult, RankerSummary, Summary
 from robustrank.storage import files
@@ -151,7 +151,7 @@ def _row(
         known=own,
         claimed_success=_claim(ranker.claimed, success),
         certified=None if proven is None else _sound(proven.crq),
-        certificate="" if proven is None else f"CRQ@{proven.k}, {proven.radius} words",
+        certificate="" if proven is None else f"CRQ@{proven.k}, {radius(proven.radius)}",
     )
 
 

@@ -209,11 +209,13 @@ def _strongest(attacks: Sequence[AttackResult]) -> str:
 
 def _certified(results: Sequence[CertifiedResult], home: str) -> str:
     """CRQ at every K, at the smallest radius, on the first collection there is."""
+    from robustrank.report.filters import extent
+
     if not results:
         return "–"
     smallest, where = min(c.radius for c in results), results[0].collection
     shares = [f"CRQ@{c.k} {c.crq.value:.2f}" for c in results if (c.radius, c.collection) == (smallest, where)]
-    return f"{', '.join(shares)} (R={smallest}{'' if where == home else f', {where}'})"
+    return f"{', '.join(shares)} (R={extent(smallest)}{'' if where == home else f', {where}'})"
 
 
 def verdicts(found: Iterable[Verdict]) -> Table:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from robustrank.core.types import Estimate
 from robustrank.protocols.adversarial import lead, strongest
-from robustrank.report.filters import number
+from robustrank.report.filters import number, radius
 from robustrank.results.summary import (
     AgainstControl,
     AttackResult,
@@ -298,8 +298,7 @@ def _key_figures(summary: Summary) -> list[KeyFigure]:
 
 def _proven(held: CertifiedResult, home: str) -> str:
     where = "" if held.collection == home else f" of {held.collection}"
-    words = f"{held.radius} changed word{'' if held.radius == 1 else 's'}"
-    return f"of queries{where}: no document enters the top {held.k} by {words}"
+    return f"of queries{where}: no document enters the top {held.k} when {radius(held.radius)} of it change"
 
 
 def _unproven(summary: Summary) -> str:

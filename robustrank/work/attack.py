@@ -14,8 +14,9 @@ from robustrank.core.ranking import fallen, order, rank_of
 from robustrank.core.types import Access, Budget, Case, Document, Goal, Perturbation, Query
 from robustrank.core.words import UNIT
 from robustrank.measures import effectiveness
+from robustrank.perturbations.apply import apply, perturbed_scores
 from robustrank.perturbations.contextual_substitutes import load
-from robustrank.perturbations.oracle import MeteredOracle, apply, perturbed_scores
+from robustrank.perturbations.oracle import MeteredOracle
 from robustrank.perturbations.quality import of_case
 from robustrank.perturbations.verify import Finding, verify
 from robustrank.plugins import registry

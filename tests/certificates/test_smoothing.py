@@ -30,8 +30,9 @@ from robustrank.certificates.auditor import rule_audit
 from robustrank.certificates.auditor.rule_audit import broken
 from robustrank.certificates.smoothing import Deletion, Masking, Smoothing, Substitution
 from robustrank.certificates.synonym_sets import PerturbationSets
-from robustrank.core.types import AttackSet, Operation
+from robustrank.core.types import AttackSet
 from robustrank.core.words import substitute, words
+from robustrank.perturbations.operations import covers
 from robustrank.perturbations.substitutes import load
 
 NAMES = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen"]
@@ -160,15 +161,15 @@ def test_an_attack_on_a_word_can_do_one_thing_to_it_and_a_draw_that_scored_high_
 
 
 def test_masks_cover_any_replaced_word_and_deletions_any_edit_but_tables_only_their_own(ring: str) -> None:
-    synonyms = AttackSet(operation=Operation.SUBSTITUTE, substitutes="wordnet")
-    inserted = AttackSet(operation=Operation.INSERT)
-    assert Masking(0.5).edits.covers(synonyms)
-    assert not Masking(0.5).edits.covers(inserted)
-    assert Deletion(0.5).edits.covers(inserted)
-    assert Deletion(0.5).edits.covers(synonyms)
-    assert not Substitution(PerturbationSets(load(ring), 3)).edits.covers(synonyms)
-    priced = AttackSet(operation=Operation.SUBSTITUTE, substitutes="wordnet", costs="prices")
-    assert not priced.covers(synonyms)
+    synonyms = AttackSet(operation="substitute", substitutes="wordnet")
+    inserted = AttackSet(operation="insert")
+    assert covers(Masking(0.5).edits, synonyms)
+    assert not covers(Masking(0.5).edits, inserted)
+    assert covers(Deletion(0.5).edits, inserted)
+    assert covers(Deletion(0.5).edits, synonyms)
+    assert not covers(Substitution(PerturbationSets(load(ring), 3)).edits, synonyms)
+    priced = AttackSet(operation="substitute", substitutes="wordnet", costs="prices")
+    assert not covers(priced, synonyms)
 
 
 def test_a_radius_below_one_is_a_share_of_the_words() -> None:

@@ -88,6 +88,13 @@ def test_a_mistake_is_named_with_its_mend(extra: str, message: str) -> None:
         audit_file.parse(text, where="my.toml")
 
 
+def test_a_radius_is_a_whole_number_of_words_or_a_share_of_them() -> None:
+    assert audit_file.parse(f"{SMALLEST}\n[certify]\nradius = [0, 0.05, 2, 3.0]").certify.radius == (0, 0.05, 2, 3.0)
+    for wrong in ("-1", "-0.1", "1.5", "true", "'5 %'", "nan", "inf"):
+        with pytest.raises(ConfigError, match="radius"):
+            audit_file.parse(f"{SMALLEST}\n[certify]\nradius = [{wrong}]")
+
+
 def test_a_baseline_must_be_a_ranker() -> None:
     with pytest.raises(ConfigError, match="baseline 'x' is not defined"):
         audit_file.parse("baseline = 'x'\n" + SMALLEST)

@@ -47,6 +47,6 @@ def test_the_plugins_shown_are_those_of_the_sample_package() -> None:
 
 def test_the_test_shown_passes() -> None:
     text = (ROOT / "docs" / "writing-a-plugin.md").read_text(encoding="utf-8")
-    attack, _, test = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    code = f"{attack}\n{test}\ntest_an_echo_lifts_a_document_to_the_top()\n"
+    attack, operation, _, test = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    code = f"{attack}\n{operation}\n{test}\ntest_an_echo_lifts_a_document_to_the_top()\n"
     subprocess.run([sys.executable, "-c", code], check=True)

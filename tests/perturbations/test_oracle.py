@@ -14,14 +14,14 @@ from robustrank.core.types import (
     Budget,
     Case,
     Document,
-    Operation,
     Perturbation,
     Query,
     RankerCard,
     Surface,
     ThreatModel,
 )
-from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker, apply, perturbed_scores
+from robustrank.perturbations.apply import apply, perturbed_scores
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
 from robustrank.testing import WordWeights, make_case
 
 TEXTS = ["q q q", "q q", "q", "none"]
@@ -47,7 +47,7 @@ class Counting:
 
 
 def threat(access: Access) -> ThreatModel:
-    return ThreatModel(surface=Surface.DOCUMENT, access=access, edits=AttackSet(operation=Operation.INSERT))
+    return ThreatModel(surface=Surface.DOCUMENT, access=access, edits=AttackSet(operation="insert"))
 
 
 def make_oracle(

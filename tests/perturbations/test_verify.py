@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -18,27 +17,24 @@ from robustrank.core.types import (
     Case,
     Document,
     Goal,
-    Operation,
     Perturbation,
     Query,
     Surface,
     ThreatModel,
 )
-from robustrank.perturbations.verify import Finding, _one_character_edit, diff, verify
+from robustrank.perturbations.verify import Finding, diff, verify
 
 
 @pytest.fixture
 def synonyms(tmp_path: Path) -> ThreatModel:
     path = tmp_path / "synonyms.json"
     path.write_text(json.dumps({"big": ["large", "huge"], "car": ["auto"]}))
-    edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=str(path))
+    edits = AttackSet(operation="substitute", substitutes=str(path))
     return ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=edits)
 
 
-INSERTION = ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation=Operation.INSERT))
-TYPOS = ThreatModel(
-    surface=Surface.QUERY, access=Access.NONE, edits=AttackSet(operation=Operation.MISSPELL), goal=Goal.DEMOTE
-)
+INSERTION = ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation="insert"))
+TYPOS = ThreatModel(surface=Surface.QUERY, access=Access.NONE, edits=AttackSet(operation="misspell"), goal=Goal.DEMOTE)
 
 
 def judge(before: str, after: str, threat: ThreatModel, budget: Budget | None = None) -> Finding:
@@ -139,29 +135,11 @@ def test_an_insertion_may_not_touch_what_was_there_or_smuggle_marks(after: str, 
     assert reason in violation
 
 
-def test_typos_are_one_character_edit_a_word() -> None:
+def test_typos_areone_character_edit_a_word() -> None:
     assert judge("cancer cells", "cnacer celsl", TYPOS) == Finding(edits=2, similarity=None, violations=())
     assert judge("cancer cells", "cnacre cells", TYPOS).violations == ("not one character edit: 'cancer' → 'cnacre'",)
     assert judge("cancer cells", "cancer, cells", TYPOS).violations == ("changes what stands between words",)
     assert judge("cancer cells", "can cer cells", TYPOS).violations != ()
-
-
-def distance(a: str, b: str) -> int:
-    """Optimal string alignment, by the textbook recurrence."""
-    table = {(i, j): max(i, j) for i in range(len(a) + 1) for j in range(len(b) + 1) if not (i and j)}
-    for i, j in product(range(1, len(a) + 1), range(1, len(b) + 1)):
-        cost = a[i - 1] != b[j - 1]
-        table[i, j] = min(table[i - 1, j] + 1, table[i, j - 1] + 1, table[i - 1, j - 1] + cost)
-        if i > 1 and j > 1 and a[i - 2 : i] == b[j - 1] + b[j - 2]:
-            table[i, j] = min(table[i, j], table[i - 2, j - 2] + 1)
-    return table[len(a), len(b)]
-
-
-def test_one_character_edit_agrees_with_the_recurrence_on_all_short_words() -> None:
-    short = ["".join(letters) for length in range(5) for letters in product("abc", repeat=length)]
-    for a, b in product(short, short):
-        if a != b:
-            assert _one_character_edit(a, b) == (distance(a, b) == 1), (a, b)
 
 
 @given(st.text(), st.text())

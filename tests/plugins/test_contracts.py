@@ -16,7 +16,6 @@ from robustrank.core.types import (
     Case,
     Certificate,
     Document,
-    Operation,
     Perturbation,
     Query,
     RankerCard,
@@ -27,7 +26,7 @@ from robustrank.testing import WordWeights, check_attack, check_defense, check_r
 
 RANKER = WordWeights(weights={"good": 0.5})
 CASES = [make_case(RANKER, "red fox", ["red fox", "a red fox good", "some good text"], i) for i in (0, 2)]
-THREAT = ThreatModel(surface=Surface.DOCUMENT, access=Access.RANKS, edits=AttackSet(operation=Operation.INSERT))
+THREAT = ThreatModel(surface=Surface.DOCUMENT, access=Access.RANKS, edits=AttackSet(operation="insert"))
 QUERY = Query("q", "red fox")
 DOCS = [Document("a", "the red fox"), Document("b", "a good fox")]
 
@@ -203,7 +202,7 @@ class _Shifted:
 
     @property
     def edits(self) -> AttackSet:
-        return AttackSet(operation=Operation.INSERT)
+        return AttackSet(operation="insert")
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         return [score + self.defense.by for score in self.ranker.score(query, docs)]

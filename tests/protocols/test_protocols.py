@@ -8,7 +8,7 @@ import pytest
 
 from robustrank.config import audit_file
 from robustrank.core.interfaces import Attack
-from robustrank.core.types import AttackSet, Operation
+from robustrank.core.types import AttackSet
 from robustrank.protocols import adversarial, certified, effectiveness, out_of_distribution
 from robustrank.protocols.red_flags import red_flags
 from robustrank.storage.journal import Record
@@ -175,7 +175,7 @@ def test_crq_is_the_share_of_certified_queries_and_errors_are_not_certified() ->
 def test_a_certificate_is_broken_only_by_an_attack_it_covers(
     edits: int, table: str, after: int, is_broken: bool
 ) -> None:
-    sets = {"inject": AttackSet(operation=Operation.SUBSTITUTE, substitutes=table)}
+    sets = {"inject": AttackSet(operation="substitute", substitutes=table)}
     claims, attacks = [certificate("1", certified_=True)], [attack("1", 15, after, edits=edits)]
     assert bool(certified.broken(claims, attacks, sets)) is is_broken
     serious = [flag.check for flag in red_flags([*claims, *attacks], [], [], sets) if flag.severity == "serious"]
@@ -183,14 +183,14 @@ def test_a_certificate_is_broken_only_by_an_attack_it_covers(
 
 
 def test_attacks_on_certified_lists_are_counted_with_those_that_succeed() -> None:
-    sets = {"inject": AttackSet(operation=Operation.SUBSTITUTE, substitutes="a")}
+    sets = {"inject": AttackSet(operation="substitute", substitutes="a")}
     attacks = [attack("1", 15, 1), attack("1", 15, 9), attack("2", 15, 1), attack("1", 15, 1, query_after="other")]
     (found,) = certified.certificates([certificate("1", certified_=True)], attacks, sets)
     assert (found.attacks_on_certified, found.certificates_broken) == (2, 1)
 
 
 def test_a_share_of_the_words_is_counted_in_words_of_the_document() -> None:
-    sets = {"inject": AttackSet(operation=Operation.SUBSTITUTE, substitutes="a")}
+    sets = {"inject": AttackSet(operation="substitute", substitutes="a")}
     claim = certificate("1", certified_=True)
     claim["certificates"][0]["radius"] = 0.1
     long, short = "one two three four five six seven eight nine ten", "old text"

@@ -329,7 +329,7 @@ def test_durations_are_written_for_people(seconds: float, text: str) -> None:
     ],
 )
 def test_a_set_of_attacks_is_told_in_words(edits: str, words: str) -> None:
-    assert filters.operation(edits) == words
+    assert filters.FILTERS["operation"](edits) == words
 
 
 def test_differences_that_are_shown_come_first_and_the_rest_is_folded(summaries: SimpleNamespace, page: Page) -> None:

@@ -15,7 +15,6 @@ from robustrank.plugin import (
     Access,
     AttackSet,
     Case,
-    Operation,
     Oracle,
     Perturbation,
     Surface,
@@ -47,7 +46,7 @@ class BenignInsertion:
     def threat(self) -> ThreatModel:
         """Sees nothing of the ranker; inserts words into the document."""
         return ThreatModel(
-            surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation=Operation.INSERT), control=True
+            surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation="insert"), control=True
         )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:

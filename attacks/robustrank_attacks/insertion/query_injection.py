@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from robustrank.plugin import Access, AttackSet, Case, Operation, Oracle, Perturbation, Surface, ThreatModel, words
+from robustrank.plugin import Access, AttackSet, Case, Oracle, Perturbation, Surface, ThreatModel, words
 from robustrank_attacks._options import require_choice, require_positive
 from robustrank_attacks.insertion._insertion import PLACES, Place, insert
 
@@ -35,7 +35,7 @@ class QueryInjection:
     @property
     def threat(self) -> ThreatModel:
         """Sees nothing of the ranker; inserts words into the document."""
-        return ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation=Operation.INSERT))
+        return ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation="insert"))
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The document with the query inserted."""

@@ -20,7 +20,6 @@ from robustrank.plugin import (
     AttackSet,
     Case,
     Goal,
-    Operation,
     Oracle,
     Perturbation,
     Surface,
@@ -66,7 +65,7 @@ class QueryTypos:
         return ThreatModel(
             surface=Surface.QUERY,
             access=Access.NONE if self.search == "random" else Access.RANKS,
-            edits=AttackSet(operation=Operation.MISSPELL),
+            edits=AttackSet(operation="misspell"),
             goal=Goal.DEMOTE,
         )
 

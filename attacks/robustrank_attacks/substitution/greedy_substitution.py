@@ -24,7 +24,6 @@ from robustrank.plugin import (
     Access,
     AttackSet,
     Case,
-    Operation,
     Oracle,
     Perturbation,
     Surface,
@@ -62,7 +61,7 @@ class GreedySubstitution:
     @property
     def threat(self) -> ThreatModel:
         """Sees scores; substitutes words of the document."""
-        edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.substitutes)
+        edits = AttackSet(operation="substitute", substitutes=self.substitutes)
         return ThreatModel(surface=Surface.DOCUMENT, access=Access.SCORES, edits=edits)
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:

@@ -17,7 +17,6 @@ from robustrank.plugin import (
     Access,
     AttackSet,
     Case,
-    Operation,
     Oracle,
     Perturbation,
     PluginError,
@@ -58,7 +57,7 @@ class ListTransfer:
     @property
     def threat(self) -> ThreatModel:
         """Sees the ranked list; substitutes words of the document."""
-        edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.substitutes)
+        edits = AttackSet(operation="substitute", substitutes=self.substitutes)
         return ThreatModel(surface=Surface.DOCUMENT, access=Access.RANKS, edits=edits)
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:

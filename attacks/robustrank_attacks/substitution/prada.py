@@ -30,7 +30,6 @@ from robustrank.plugin import (
     Access,
     AttackSet,
     Case,
-    Operation,
     Oracle,
     Perturbation,
     Surface,
@@ -76,7 +75,7 @@ class Prada:
         return ThreatModel(
             surface=Surface.DOCUMENT,
             access=Access.WEIGHTS if self.importance == "gradient" else Access.SCORES,
-            edits=AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.substitutes),
+            edits=AttackSet(operation="substitute", substitutes=self.substitutes),
         )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:

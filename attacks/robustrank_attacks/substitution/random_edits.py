@@ -15,7 +15,6 @@ from robustrank.plugin import (
     Access,
     AttackSet,
     Case,
-    Operation,
     Oracle,
     Perturbation,
     Surface,
@@ -49,9 +48,9 @@ class RandomEdits:
     def threat(self) -> ThreatModel:
         """Sees nothing of the ranker; the edits are those of the operation."""
         if self.operation == "substitute":
-            edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.substitutes)
+            edits = AttackSet(operation="substitute", substitutes=self.substitutes)
         else:
-            edits = AttackSet(operation=Operation.INSERT)
+            edits = AttackSet(operation="insert")
         return ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=edits, control=True)
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:

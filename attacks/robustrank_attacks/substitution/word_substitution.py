@@ -27,7 +27,6 @@ from robustrank.plugin import (
     Access,
     AttackSet,
     Case,
-    Operation,
     Oracle,
     Perturbation,
     PluginError,
@@ -97,9 +96,9 @@ class WordSubstitution:
     def threat(self) -> ThreatModel:
         """Sees what ``access`` says; substitutes words of the document."""
         if self.substitutes == ANY:
-            edits = AttackSet(operation=Operation.REPLACE)
+            edits = AttackSet(operation="replace")
         else:
-            edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.substitutes)
+            edits = AttackSet(operation="substitute", substitutes=self.substitutes)
         return ThreatModel(surface=Surface.DOCUMENT, access=Access(self.access), edits=edits)
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:

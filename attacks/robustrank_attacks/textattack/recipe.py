@@ -27,7 +27,6 @@ from robustrank.plugin import (
     BudgetExhausted,
     Case,
     Document,
-    Operation,
     Oracle,
     Perturbation,
     PluginError,
@@ -54,7 +53,7 @@ class TextAttackRecipe:
     @property
     def threat(self) -> ThreatModel:
         """Sees scores; replaces words of the document by whatever the recipe makes."""
-        edits = AttackSet(operation=Operation.REPLACE)
+        edits = AttackSet(operation="replace")
         return ThreatModel(surface=Surface.DOCUMENT, access=Access.SCORES, edits=edits)
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:

@@ -21,7 +21,6 @@ from robustrank.plugin import (
     AttackSet,
     BudgetExhausted,
     Case,
-    Operation,
     Oracle,
     Perturbation,
     Surface,
@@ -55,7 +54,7 @@ class TextAttackSearch:
     @property
     def threat(self) -> ThreatModel:
         """Sees scores; substitutes words of the document."""
-        edits = AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.substitutes)
+        edits = AttackSet(operation="substitute", substitutes=self.substitutes)
         return ThreatModel(surface=Surface.DOCUMENT, access=Access.SCORES, edits=edits)
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:

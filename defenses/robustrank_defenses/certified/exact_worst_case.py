@@ -18,7 +18,6 @@ from robustrank.plugin import (
     AttackSet,
     Certificate,
     Document,
-    Operation,
     PluginError,
     Query,
     Ranker,
@@ -75,7 +74,7 @@ class ExactlyCertified:
     @property
     def edits(self) -> AttackSet:
         """Substitution by the table's direct synonyms."""
-        return AttackSet(operation=Operation.SUBSTITUTE, substitutes=self.table.name)
+        return AttackSet(operation="substitute", substitutes=self.table.name)
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         """The scores of the ranker behind."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from robustrank.plugin import Access, AttackSet, Case, Operation, Oracle, Perturbation, Surface, ThreatModel, words
+from robustrank.plugin import Access, AttackSet, Case, Oracle, Perturbation, Surface, ThreatModel, words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class TermEcho:
     @property
     def threat(self) -> ThreatModel:
         """Sees ranks; inserts words into the document."""
-        return ThreatModel(surface=Surface.DOCUMENT, access=Access.RANKS, edits=AttackSet(operation=Operation.INSERT))
+        return ThreatModel(surface=Surface.DOCUMENT, access=Access.RANKS, edits=AttackSet(operation="insert"))
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The shortest echo that reaches the goal, else the longest the budget pays for."""

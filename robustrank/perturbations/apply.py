@@ -1,0 +1,39 @@
+"""What a perturbation makes of a case: its texts, the scores of its list and the rank of its target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from robustrank.core.interfaces import Ranker
+from robustrank.core.ranking import rank_of
+from robustrank.core.types import Case, Document, Perturbation, Query
+
+
+def apply(perturbation: Perturbation, case: Case) -> tuple[Query, Document]:
+    """The case's query and target with the perturbation applied."""
+    query = case.query if perturbation.query is None else case.query._replace(text=perturbation.query)
+    target = case.target if perturbation.target is None else case.target._replace(text=perturbation.target)
+    return query, target
+
+
+def perturbed_scores(
+    ranker: Ranker, case: Case, perturbation: Perturbation, clean: Sequence[tuple[str, float]]
+) -> list[tuple[str, float]]:
+    """(document id, score) of the whole list after the perturbation; asks only what may have changed."""
+    query, target = apply(perturbation, case)
+    if perturbation.query is None and perturbation.target is None:
+        return list(clean)
+    if perturbation.query is None and ranker.card.pointwise:
+        (score,) = ranker.score(query, [target])
+        return [(doc_id, score if doc_id == target.doc_id else old) for doc_id, old in clean]
+    docs = [target if doc.doc_id == target.doc_id else doc for doc in case.candidates]
+    return [(doc.doc_id, score) for doc, score in zip(docs, ranker.score(query, docs), strict=True)]
+
+
+def outcome(
+    ranker: Ranker, case: Case, perturbation: Perturbation, clean: Sequence[tuple[str, float]]
+) -> tuple[int, float]:
+    """The target's rank and score after the perturbation."""
+    scored = perturbed_scores(ranker, case, perturbation, clean)
+    score = dict(scored)[case.target.doc_id]
+    return rank_of(case.target.doc_id, score, scored), score

@@ -1,0 +1,279 @@
+"""Operations of edits: what each allows and how it counts, its words in reports, and which others it includes.
+
+An operation is one declaration. The harness checks and counts an attack's edits, a report names them, and a
+certificate is held to the attacks it covers, all from the declarations here. A plug-in that needs an operation of its
+own declares it in its own module, with :func:`declare`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from string import punctuation, whitespace
+from typing import NamedTuple
+
+from robustrank.core.errors import PluginError
+from robustrank.core.types import AttackSet
+from robustrank.core.words import gaps, match_case, words
+from robustrank.perturbations.contextual_substitutes import load
+
+SHOWN = 3
+"""Illegal words named in one reason; the rest are counted."""
+
+
+class Edited(NamedTuple):
+    """What was done to a text.
+
+    Args:
+        edits: Words edited, in the unit of the operation.
+        reasons: One sentence for each thing the operation does not allow; empty means legal.
+    """
+
+    edits: int
+    reasons: tuple[str, ...] = ()
+
+
+Check = Callable[[str, str, AttackSet], Edited]
+"""The clean text, the perturbed text and the attack set, to the words edited and what is not allowed about them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """The declaration of one kind of edit. Words are those of :mod:`robustrank.core.words`.
+
+    Args:
+        name: As in ``AttackSet(operation=...)``, in records and in summaries.
+        words: What is edited, for reports: ``"words inserted"``.
+        check: Counts the words edited, and says what of the change is not allowed.
+        includes: Operations of which every legal change is a legal change of this one, with no more words edited.
+        within: Operations that include this one, where their own declarations do not say so.
+        untested: What an audit without attacks of this kind says it did not test; empty where it says nothing.
+    """
+
+    name: str
+    words: str
+    check: Check
+    includes: frozenset[str] = frozenset()
+    within: frozenset[str] = frozenset()
+    untested: str = ""
+
+
+_DECLARED: dict[str, Operation] = {}
+
+
+def declare(operation: Operation) -> Operation:
+    """Make an operation known by its name.
+
+    Raises:
+        PluginError: Another operation has that name, or the name is no word of lower-case letters and underscores.
+    """
+    if not re.fullmatch(r"[a-z][a-z_]*", operation.name):
+        raise PluginError(f"operation {operation.name!r}: a name is lower-case letters and underscores")
+    if _DECLARED.setdefault(operation.name, operation) != operation:
+        raise PluginError(f"operation {operation.name!r} is declared twice; give one of them another name")
+    return operation
+
+
+def named(name: str) -> Operation:
+    """The operation of a name.
+
+    Raises:
+        PluginError: None is declared; the message has the nearest name and all of them.
+    """
+    if name not in _DECLARED:
+        near = get_close_matches(name, _DECLARED, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        raise PluginError(f"operation {name!r} is not declared{meant} (have: {', '.join(sorted(_DECLARED))})")
+    return _DECLARED[name]
+
+
+def declared() -> Sequence[Operation]:
+    """All operations, in the order of their declaration."""
+    return tuple(_DECLARED.values())
+
+
+def includes(name: str, other: str) -> bool:
+    """Whether every change by ``other`` is one by ``name``; an operation that nobody declared includes itself."""
+    wide, narrow = _DECLARED.get(name), _DECLARED.get(other)
+    listed = (wide is not None and other in wide.includes) or (narrow is not None and name in narrow.within)
+    return name == other or listed
+
+
+def covers(one: AttackSet, other: AttackSet) -> bool:
+    """Whether every perturbation of ``other`` is one of ``one``; a table ``"a|b"`` holds those of ``"a"``."""
+    if one.costs != other.costs or not includes(one.operation, other.operation):
+        return False
+    if one.operation != other.operation:
+        return True
+    if one.substitutes is None or other.substitutes is None:
+        return one.substitutes == other.substitutes
+    return set(other.substitutes.split("|")) <= set(one.substitutes.split("|"))
+
+
+def phrase(edits: str) -> str:
+    """An attack set as summaries write it, ``"substitute(wordnet|glove)"``, in words; others stay as they are."""
+    match = re.fullmatch(r"(\w+)(?:\((.+)\))?", edits)
+    if not match or match[1] not in _DECLARED:
+        return edits
+    return _DECLARED[match[1]].words + (f" ({match[2].replace('|', ' or ')})" if match[2] else "")
+
+
+def not_made(edits: Sequence[str]) -> list[str]:
+    """What attacks of these sets (as summaries write them) leave untested: a line for each operation that has one."""
+    made = {text.partition("(")[0] for text in edits}
+    return [
+        operation.untested
+        for operation in declared()
+        if operation.untested and not any(includes(name, operation.name) for name in made)
+    ]
+
+
+def edit_distance(old: Sequence[str], new: Sequence[str]) -> int:
+    """The fewest words inserted, deleted or replaced that turn one sequence into the other (Levenshtein 1966)."""
+    most = min(len(old), len(new))
+    head = next((i for i in range(most) if old[i] != new[i]), most)
+    tail = next((i for i in range(most - head) if old[-1 - i] != new[-1 - i]), most - head)
+    old, new = old[head : len(old) - tail], new[head : len(new) - tail]
+    row = list(range(len(new) + 1))
+    for i, word in enumerate(old, 1):
+        diagonal, row[0] = row[0], i
+        for j, other in enumerate(new, 1):
+            best = min(diagonal + (word != other), row[j] + 1, row[j - 1] + 1)
+            diagonal, row[j] = row[j], best
+    return row[-1]
+
+
+def _replaced(before: str, after: str, allowed: AttackSet) -> Edited:
+    """Words replaced one for one; what stands between words stays."""
+    old, new = _texts(before), _texts(after)
+    if len(old) != len(new):
+        reason = f"{len(old)} words became {len(new)}; {allowed.operation} keeps their number"
+        return Edited(edit_distance(old, new), (reason,))
+    changed = sum(a != b for a, b in zip(old, new, strict=True))
+    return Edited(changed, ("changes what stands between words",) if gaps(before) != gaps(after) else ())
+
+
+def _substituted(before: str, after: str, allowed: AttackSet) -> Edited:
+    """As :func:`_replaced`, every new word one of its substitutes in the case of the word it replaces."""
+    found = _replaced(before, after, allowed)
+    table = load(allowed.substitutes or "")
+    possible = table.within(before) if found.edits else {}
+
+    def listed(at: int, old: str, new: str) -> bool:
+        return new in {match_case(other, old) for other in possible.get(at, ())}
+
+    return _held(found, before, after, listed, f"not in the substitutes of {table.name}")
+
+
+def _misspelt(before: str, after: str, allowed: AttackSet) -> Edited:
+    """As :func:`_replaced`, every new word one character edit away."""
+    found = _replaced(before, after, allowed)
+    return _held(found, before, after, lambda at, old, new: one_character_edit(old, new), "not one character edit")
+
+
+def _held(found: Edited, before: str, after: str, legal: Callable[[int, str, str], bool], rule: str) -> Edited:
+    """With a reason for the replaced words that break a rule."""
+    old, new = _texts(before), _texts(after)
+    if len(old) != len(new):
+        return found
+    pairs = enumerate(zip(old, new, strict=True))
+    bad = [f"{a!r} → {b!r}" for at, (a, b) in pairs if a != b and not legal(at, a, b)]
+    if not bad:
+        return found
+    more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    return Edited(found.edits, (*found.reasons, f"{rule}: {', '.join(bad[:SHOWN])}{more}"))
+
+
+def _inserted(before: str, after: str, allowed: AttackSet) -> Edited:
+    """Every word and every other visible character stays, in order; punctuation comes with new words only."""
+    old, new = _texts(before), _texts(after)
+    lost = _marks(before) - _marks(after)
+    if lost or not (_subsequence(old, new) and _subsequence(_visible(before), _visible(after))):
+        return Edited(edit_distance(old, new), ("an original word or character is missing, changed or out of order",))
+    added = len(new) - len(old)
+    return Edited(added, tuple(_new_marks(_marks(after) - _marks(before), added)))
+
+
+def _rewritten(before: str, after: str, allowed: AttackSet) -> Edited:
+    """Any words inserted, deleted or replaced; marks between words come and go with edited words only.
+
+    White space is free. An edited word may bring one punctuation mark, and take the one on either side of it along.
+    """
+    count = edit_distance(_texts(before), _texts(after))
+    old, new = _marks(before), _marks(after)
+    reasons = _new_marks(new - old, count)
+    gone = (old - new).total()
+    if gone > 2 * count:
+        reasons.append(f"removes {gone} marks with {count} words; at most two a word")
+    if not count and not reasons and _visible(before) != _visible(after):
+        reasons.append("changes what stands between words")
+    return Edited(count, tuple(reasons))
+
+
+def _new_marks(extra: Counter[str], edited: int) -> list[str]:
+    """What is not allowed about new characters between words: at most one punctuation mark comes with a word."""
+    reasons = []
+    if strange := sorted(set(extra) - set(punctuation)):
+        reasons.append(f"inserts characters that are neither words nor punctuation: {', '.join(map(ascii, strange))}")
+    if extra.total() > edited:
+        reasons.append(f"inserts {extra.total()} marks with {edited} words; at most one a word")
+    return reasons
+
+
+def _texts(text: str) -> list[str]:
+    return [word.text for word in words(text)]
+
+
+def _visible(text: str) -> list[str]:
+    return [character for character in text if character not in whitespace]
+
+
+def _marks(text: str) -> Counter[str]:
+    """The characters between words, without ordinary white space, and how often each occurs."""
+    return Counter(_visible("".join(gaps(text))))
+
+
+def _subsequence(short: Sequence[str], long: Sequence[str]) -> bool:
+    rest = iter(long)
+    return all(item in rest for item in short)
+
+
+def one_character_edit(a: str, b: str) -> bool:
+    """Whether the optimal-string-alignment distance of two different words is 1."""
+    if len(a) > len(b):
+        a, b = b, a
+    start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
+    if len(a) + 1 == len(b):
+        return a[start:] == b[start + 1 :]
+    swapped = a[start + 1 : start + 2] + a[start : start + 1]
+    return len(a) == len(b) and (a[start + 1 :] == b[start + 1 :] or swapped + a[start + 2 :] == b[start:])
+
+
+INSERT = declare(
+    Operation(name="insert", words="words inserted", check=_inserted, untested="inserted text"),
+)
+SUBSTITUTE = declare(
+    Operation(
+        name="substitute", words="words replaced by substitutes", check=_substituted, untested="word substitution"
+    )
+)
+MISSPELL = declare(Operation(name="misspell", words="words misspelt", check=_misspelt))
+REPLACE = declare(
+    Operation(
+        name="replace",
+        words="words replaced by any others",
+        check=_replaced,
+        includes=frozenset({"substitute", "misspell"}),
+    )
+)
+EDIT = declare(
+    Operation(
+        name="edit",
+        words="words inserted, deleted or replaced",
+        check=_rewritten,
+        includes=frozenset({"insert", "substitute", "misspell", "replace"}),
+    )
+)

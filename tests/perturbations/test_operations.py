@@ -1,0 +1,247 @@
+"""Operations of edits: one declaration is all that the harness, the reports and the certificates need."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from robustrank.core.errors import PluginError
+from robustrank.core.types import Access, AttackSet, Budget, Case, Document, Perturbation, Query, Surface, ThreatModel
+from robustrank.core.words import words
+from robustrank.perturbations import operations
+from robustrank.perturbations.operations import Edited, Operation, covers, edit_distance, one_character_edit
+from robustrank.perturbations.verify import verify
+from robustrank.plugin import declare
+
+
+def check(name: str, before: str, after: str, substitutes: str | None = None) -> Edited:
+    return operations.named(name).check(before, after, AttackSet(operation=name, substitutes=substitutes))
+
+
+@pytest.fixture
+def delete() -> Iterator[Operation]:
+    """An operation as a plug-in would declare it, in one piece."""
+
+    def deleted(before: str, after: str, allowed: AttackSet) -> Edited:
+        old, new = ([word.text for word in words(text)] for text in (before, after))
+        rest = iter(old)
+        kept = all(word in rest for word in new)
+        return Edited(len(old) - len(new) if kept else edit_distance(old, new), () if kept else ("adds a word",))
+
+    operation = Operation(
+        name="delete", words="words deleted", check=deleted, within=frozenset({"edit"}), untested="deleted text"
+    )
+    yield declare(operation)
+    operations._DECLARED.pop("delete")
+
+
+def test_one_declaration_is_checked_counted_budgeted_named_and_covered(delete: Operation) -> None:
+    target = Document("d", "a small red car")
+    case = Case(Query("q", "car"), target, (target,))
+    threat = ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation="delete"))
+    fine = verify(case, Perturbation(target="red car"), threat, Budget(edits=2))
+    assert (fine.edits, fine.violations) == (2, ())
+    assert verify(case, Perturbation(target="red car"), threat, Budget(edits=1)).violations == (
+        "2 words edited, the budget is 1",
+    )
+    assert verify(case, Perturbation(target="a new car"), threat, Budget(edits=3)).violations == ("adds a word",)
+    assert operations.phrase(str(threat.edits)) == "words deleted"
+    assert operations.not_made(["insert", "substitute(wordnet)"]) == ["deleted text"]
+    assert operations.not_made(["insert", "substitute(wordnet)", "delete"]) == []
+    everything, replaced = AttackSet(operation="edit"), AttackSet(operation="replace")
+    assert covers(everything, threat.edits)
+    assert covers(threat.edits, threat.edits)
+    assert not covers(replaced, threat.edits)
+    assert not covers(threat.edits, everything)
+
+
+def test_a_name_stands_for_one_operation(delete: Operation) -> None:
+    assert declare(delete) is delete
+    with pytest.raises(PluginError, match="'delete' is declared twice"):
+        declare(Operation(name="delete", words="other", check=delete.check))
+    for name in ("", "Delete", "two words", "x(y)"):
+        with pytest.raises(PluginError, match="lower-case letters and underscores"):
+            declare(Operation(name=name, words="", check=delete.check))
+
+
+def test_what_nobody_declared_is_refused_with_the_nearest_name_but_still_read_from_records() -> None:
+    with pytest.raises(PluginError, match=r"'insrt' is not declared; did you mean 'insert'\? \(have: edit, insert, "):
+        operations.named("insrt")
+    with pytest.raises(PluginError, match=r"'zzz' is not declared \(have: edit, insert, misspell, replace, substitu"):
+        operations.named("zzz")
+    assert operations.phrase("zzz(x)") == "zzz(x)"
+    assert covers(AttackSet(operation="zzz"), AttackSet(operation="zzz"))
+    assert not covers(AttackSet(operation="zzz"), AttackSet(operation="insert"))
+    assert not covers(AttackSet(operation="edit"), AttackSet(operation="zzz"))
+
+
+def test_reports_name_operations_and_tables_in_words() -> None:
+    assert operations.phrase("substitute(wordnet|glove)") == "words replaced by substitutes (wordnet or glove)"
+    assert operations.phrase("insert") == "words inserted"
+    assert operations.phrase("misspell") == "words misspelt"
+    assert operations.phrase("replace") == "words replaced by any others"
+    assert operations.phrase("edit") == "words inserted, deleted or replaced"
+    assert operations.phrase("insert now") == "insert now"
+
+
+def test_what_was_not_tested_follows_from_what_attacks_may_do() -> None:
+    assert operations.not_made([]) == ["inserted text", "word substitution"]
+    assert operations.not_made(["misspell"]) == ["inserted text", "word substitution"]
+    assert operations.not_made(["substitute(wordnet)"]) == ["inserted text"]
+    assert operations.not_made(["replace"]) == ["inserted text"]
+    assert operations.not_made(["insert"]) == ["word substitution"]
+    assert operations.not_made(["edit"]) == []
+
+
+@lru_cache(maxsize=1)
+def table(folder: str) -> str:
+    path = Path(folder) / "table.json"
+    path.write_text(json.dumps({"aa": ["bb", "cc"], "dd": ["ee"]}))
+    return str(path)
+
+
+def test_an_attack_set_covers_by_operation_costs_and_table() -> None:
+    def made(operation: str, substitutes: str | None = None, costs: str | None = None) -> AttackSet:
+        return AttackSet(operation=operation, substitutes=substitutes, costs=costs)
+
+    wide = {
+        "insert": {"insert"},
+        "substitute": {"substitute"},
+        "misspell": {"misspell"},
+        "replace": {"replace", "substitute", "misspell"},
+        "edit": {"edit", "replace", "substitute", "misspell", "insert"},
+    }
+    assert {operation.name for operation in operations.declared()} == set(wide)
+    for one, other in product(wide, wide):
+        assert covers(made(one), made(other)) == (other in wide[one]), (one, other)
+        assert covers(made(one, costs="prices"), made(other, costs="prices")) == (other in wide[one])
+        assert not covers(made(one, costs="prices"), made(other))
+        assert not covers(made(one), made(other, costs="prices"))
+    assert covers(made("substitute", "a|b"), made("substitute", "a"))
+    assert covers(made("substitute", "b|a"), made("substitute", "a|b"))
+    assert not covers(made("substitute", "a"), made("substitute", "a|b"))
+    assert not covers(made("substitute", "a"), made("substitute"))
+    assert not covers(made("substitute"), made("substitute", "a"))
+    assert covers(made("replace"), made("substitute", "a"))
+
+
+TEXTS = st.lists(
+    st.sampled_from(["aa", "bb", "cc", "dd", "ee", "Aa", "ab", " ", "  ", ". ", ", ", " (", "!", "\u200b"]),
+    max_size=8,
+).map("".join)
+"""Short texts of few words and marks, so that two of them are often an edit apart."""
+
+
+@given(before=TEXTS, after=TEXTS)
+@example(before="aa dd", after="bb ee")
+@example(before="aa dd", after="ab dd")
+@example(before="aa dd", after="dd. aa dd")
+def test_what_an_operation_includes_is_legal_by_it_at_no_higher_count(
+    tmp_path_factory: pytest.TempPathFactory, before: str, after: str
+) -> None:
+    substitutes = table(str(tmp_path_factory.getbasetemp()))
+    found = {operation.name: check(operation.name, before, after, substitutes) for operation in operations.declared()}
+    for wide, narrow in product(found, found):
+        if operations.includes(wide, narrow) and not found[narrow].reasons:
+            assert not found[wide].reasons, (wide, narrow)
+            assert found[wide].edits <= found[narrow].edits, (wide, narrow)
+
+
+@given(before=TEXTS)
+def test_a_text_that_stays_is_legal_and_costs_nothing(tmp_path_factory: pytest.TempPathFactory, before: str) -> None:
+    substitutes = table(str(tmp_path_factory.getbasetemp()))
+    for operation in operations.declared():
+        assert check(operation.name, before, before, substitutes) == Edited(0)
+
+
+def by_recurrence(old: Sequence[str], new: Sequence[str]) -> int:
+    """Levenshtein's distance, by the textbook recurrence."""
+    table = {(i, j): max(i, j) for i in range(len(old) + 1) for j in range(len(new) + 1) if not (i and j)}
+    for i, j in product(range(1, len(old) + 1), range(1, len(new) + 1)):
+        step = table[i - 1, j - 1] + (old[i - 1] != new[j - 1])
+        table[i, j] = min(step, table[i - 1, j] + 1, table[i, j - 1] + 1)
+    return table[len(old), len(new)]
+
+
+def test_the_edit_distance_agrees_with_the_recurrence_on_all_short_sequences() -> None:
+    short = ["".join(letters) for length in range(5) for letters in product("abc", repeat=length)]
+    for old, new in product(short, short):
+        assert edit_distance(old, new) == by_recurrence(old, new), (old, new)
+    assert edit_distance(["kitten", "sitting"], ["sitting", "kitten"]) == 2
+    assert edit_distance("abcdef", "bcdefa") == 2  # an insertion and a deletion; place by place it would be six
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ("One two. Three (four).", 0),
+        ("One  two.\nThree (four).", 0),  # white space is free
+        ("One two. new Three (four).", 1),
+        ("One two. new, Three (four).", 1),  # a word brings a mark
+        ("One two. Three.", 1),  # a word takes the marks around it along
+        ("One 2. Three (four).", 1),
+        ("two. Three (four). One", 2),
+        ("", 4),
+        ("a b c d.", 4),
+    ],
+)
+def test_an_edit_counts_words_inserted_deleted_or_replaced(after: str, expected: int) -> None:
+    assert check("edit", "One two. Three (four).", after) == Edited(expected)
+
+
+@pytest.mark.parametrize(
+    ("after", "count", "reason"),
+    [
+        ("One two, Three (four).", 0, "inserts 1 marks with 0 words; at most one a word"),
+        ("One two Three (four)", 0, "removes 2 marks with 0 words; at most two a word"),
+        ("One. two Three (four).", 0, "changes what stands between words"),
+        ("One two. Three four().", 0, "changes what stands between words"),
+        ("One two. new!! Three (four).", 1, "inserts 2 marks with 1 words; at most one a word"),
+        ("One two Three four", 0, "removes 4 marks with 0 words; at most two a word"),
+        ("One two Three new four", 1, "removes 4 marks with 1 words; at most two a word"),
+        ("One two. new\u200b Three (four).", 1, r"neither words nor punctuation: '\u200b'"),
+        ("One two. new\u00a0Three (four).", 1, r"neither words nor punctuation: '\xa0'"),
+    ],
+)
+def test_an_edit_may_not_change_marks_without_words(after: str, count: int, reason: str) -> None:
+    found = check("edit", "One two. Three (four).", after)
+    assert found.edits == count
+    assert len([r for r in found.reasons if reason in r]) == 1
+
+
+def test_a_mark_that_an_insertion_turns_into_part_of_a_word_is_missing() -> None:
+    assert check("insert", "x ' y", "x q'r y").reasons == (
+        "an original word or character is missing, changed or out of order",
+    )
+
+
+def test_illegal_words_are_named_three_at_most_and_counted() -> None:
+    (reason,) = check("misspell", "aa bb cc dd ee", "xxx xxx xxx xxx xxx").reasons
+    assert reason == "not one character edit: 'aa' → 'xxx', 'bb' → 'xxx', 'cc' → 'xxx' and 2 more"
+    (reason,) = check("misspell", "aa bb cc dd ee", "xxx xxx xxx dd ee").reasons
+    assert reason == "not one character edit: 'aa' → 'xxx', 'bb' → 'xxx', 'cc' → 'xxx'"
+
+
+def distance(a: str, b: str) -> int:
+    """Optimal string alignment, by the textbook recurrence."""
+    table = {(i, j): max(i, j) for i in range(len(a) + 1) for j in range(len(b) + 1) if not (i and j)}
+    for i, j in product(range(1, len(a) + 1), range(1, len(b) + 1)):
+        cost = a[i - 1] != b[j - 1]
+        table[i, j] = min(table[i - 1, j] + 1, table[i, j - 1] + 1, table[i - 1, j - 1] + cost)
+        if i > 1 and j > 1 and a[i - 2 : i] == b[j - 1] + b[j - 2]:
+            table[i, j] = min(table[i, j], table[i - 2, j - 2] + 1)
+    return table[len(a), len(b)]
+
+
+def test_one_character_edit_agrees_with_the_recurrence_on_all_short_words() -> None:
+    short = ["".join(letters) for length in range(5) for letters in product("abc", repeat=length)]
+    for a, b in product(short, short):
+        if a != b:
+            assert one_character_edit(a, b) == (distance(a, b) == 1), (a, b)
