@@ -19,9 +19,10 @@ from time import process_time
 from typing import Any
 
 from robustrank.core.progress import Silent
+from robustrank.perturbations.group_oracle import GroupOracle
 from robustrank.stats import intervals
 from robustrank.storage.hashing import digest
-from robustrank.topics import scene, spec, study, victim
+from robustrank.topics import scene, spec, study
 from robustrank_attacks.topic.attacks import TopicRL, TopicSearch
 
 OUT = Path(__file__).parents[1] / "reports" / "topics" / "planning.json"
@@ -48,14 +49,14 @@ def main() -> None:
     )
     warm = next(role for role in cast if role.group.topic_id not in ours)
     for attack in attacks:  # what is loaded once is not a document's
-        oracle = victim.GroupOracle(ranker, warm.of(warm.group.attack), warm.target, wanted.budget)
+        oracle = GroupOracle(ranker, warm.of(warm.group.attack), warm.target, wanted.budget)
         attack.perturb(warm.case, oracle, Random(0))
     spent: dict[tuple[str, str], list[tuple[float, int]]] = {}
     for start in range(0, min(limit, len(ours)), AT_ONCE):
         roles = [role for topic in ours[start : start + AT_ONCE] for role in cast if role.group.topic_id == topic]
         for attack in attacks:
             for role in roles:
-                oracle = victim.GroupOracle(ranker, role.of(role.group.attack), role.target, wanted.budget)
+                oracle = GroupOracle(ranker, role.of(role.group.attack), role.target, wanted.budget)
                 began, scored = process_time(), attack.texts_scored
                 attack.perturb(role.case, oracle, Random(role.case.key))
                 seconds = process_time() - began - oracle.processor_seconds

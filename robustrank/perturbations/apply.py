@@ -1,4 +1,4 @@
-"""What a perturbation makes of a case: its texts, the scores of its list and the rank of its target."""
+"""Makes changes: edits in a text, a perturbation of a case, and what that does to the list and the target's rank."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from robustrank.core.interfaces import Ranker
 from robustrank.core.ranking import rank_of
+from robustrank.core.topic_types import Edits
 from robustrank.core.types import Case, Document, Perturbation, Query
+from robustrank.core.words import match_case, words
 
 
 def apply(perturbation: Perturbation, case: Case) -> tuple[Query, Document]:
@@ -37,3 +39,21 @@ def outcome(
     scored = perturbed_scores(ranker, case, perturbation, clean)
     score = dict(scored)[case.target.doc_id]
     return rank_of(case.target.doc_id, score, scored), score
+
+
+def with_edits(text: str, edits: Edits) -> str:
+    """The text with the edits made; a substitute takes the case of the word it replaces."""
+    old = words(text)
+    changes = [(old[p].start, old[p].end, match_case(word, old[p].text)) for p, word in edits.substitutions.items()]
+    for offset, word in edits.insertions:
+        last = 0 < offset == len(text)
+        before = "" if offset == 0 or (text[offset - 1].isspace() and not last) else " "
+        after = "" if last else " "
+        changes.append((offset, offset, f"{before}{word}{after}"))
+    pieces: list[str] = []
+    done = 0
+    # At one offset what is inserted stands before the word that is replaced there.
+    for start, end, new in sorted(changes, key=lambda change: (change[0], change[1])):
+        pieces += [text[done:start], new]
+        done = end
+    return "".join([*pieces, text[done:]])

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import inf
 from string import punctuation, whitespace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from robustrank.core.errors import PluginError
@@ -30,10 +32,13 @@ class Edited(NamedTuple):
     Args:
         edits: Words edited, in the unit of the operation.
         reasons: One sentence for each thing the operation does not allow; empty means legal.
+        kinds: For an operation of several kinds of edit that may have limits of their own, the words of each:
+            ``{"substituted": 2, "inserted": 1}``.
     """
 
     edits: int
     reasons: tuple[str, ...] = ()
+    kinds: Mapping[str, int] = MappingProxyType({})
 
 
 Check = Callable[[str, str, AttackSet], Edited]
@@ -106,10 +111,10 @@ def covers(one: AttackSet, other: AttackSet) -> bool:
     """Whether every perturbation of ``other`` is one of ``one``; a table ``"a|b"`` holds those of ``"a"``."""
     if one.costs != other.costs or not includes(one.operation, other.operation):
         return False
-    if one.operation != other.operation:
-        return True
-    if one.substitutes is None or other.substitutes is None:
-        return one.substitutes == other.substitutes
+    if one.substitutes is None:
+        return other.substitutes is None or one.operation != other.operation
+    if other.substitutes is None:
+        return False
     return set(other.substitutes.split("|")) <= set(one.substitutes.split("|"))
 
 
@@ -213,6 +218,48 @@ def _rewritten(before: str, after: str, allowed: AttackSet) -> Edited:
     return Edited(count, tuple(reasons))
 
 
+def _substituted_and_inserted(before: str, after: str, allowed: AttackSet) -> Edited:
+    """Words become substitutes of theirs, and words are inserted; no mark between words comes, goes or moves.
+
+    Among all ways to line up the words in order, every old word with itself or with one of its substitutes, the one
+    with the fewest substitutions counts; the words left over were inserted.
+    """
+    old, new = _texts(before), _texts(after)
+    added = max(0, len(new) - len(old))
+    possible = load(allowed.substitutes or "").within(before)
+    options = [{match_case(other, word) for other in possible.get(at, ())} for at, word in enumerate(old)]
+    substituted = _fewest_substitutions(old, new, options)
+    reasons = []
+    if substituted is None:
+        reasons.append("a word is missing, out of order, or became a word that is no substitute of it")
+    edits = edit_distance(old, new) if substituted is None else substituted + added
+    marks = [[c for gap in gaps(text) for c in gap if c not in whitespace] for text in (before, after)]
+    if marks[0] != marks[1] or (not edits and _visible(before) != _visible(after)):
+        reasons.append("changes what stands between words")
+    return Edited(edits, tuple(reasons), {"substituted": substituted or 0, "inserted": added})
+
+
+def _fewest_substitutions(old: Sequence[str], new: Sequence[str], options: Sequence[set[str]]) -> int | None:
+    """Dynamic program over (old words placed, words inserted); ``None`` where nothing lines up."""
+    spare = len(new) - len(old)
+    if spare < 0:
+        return None
+    # cost[k]: fewest substitutions with the old words so far placed and k words inserted before the next one.
+    cost = [0.0] * (spare + 1)
+    for position, (word, allowed) in enumerate(zip(old, options, strict=True)):
+        after: list[float] = []
+        best = inf
+        for k in range(spare + 1):
+            seen = new[position + k]
+            step = 0.0 if seen == word else 1.0 if seen in allowed else inf
+            # Skipping new words before this one is free: those were inserted.
+            best = min(best, cost[k])
+            after.append(best + step)
+        cost = after
+    fewest = min(cost)
+    return None if fewest == inf else int(fewest)
+
+
 def _new_marks(extra: Counter[str], edited: int) -> list[str]:
     """What is not allowed about new characters between words: at most one punctuation mark comes with a word."""
     reasons = []
@@ -269,11 +316,19 @@ REPLACE = declare(
         includes=frozenset({"substitute", "misspell"}),
     )
 )
+SUBSTITUTE_AND_INSERT = declare(
+    Operation(
+        name="substitute_and_insert",
+        words="words replaced by substitutes, and words inserted",
+        check=_substituted_and_inserted,
+        includes=frozenset({"substitute"}),
+    )
+)
 EDIT = declare(
     Operation(
         name="edit",
         words="words inserted, deleted or replaced",
         check=_rewritten,
-        includes=frozenset({"insert", "substitute", "misspell", "replace"}),
+        includes=frozenset({"insert", "substitute", "misspell", "replace", "substitute_and_insert"}),
     )
 )

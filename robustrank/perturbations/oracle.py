@@ -23,6 +23,33 @@ from robustrank.core.types import (
 from robustrank.perturbations.apply import apply, outcome
 
 
+class Meter:
+    """What an attack has spent of its limit: the one place where requests are counted and the limit is enforced.
+
+    Args:
+        limit: ``None`` is no limit.
+        unit: What is counted, for messages.
+    """
+
+    def __init__(self, limit: int | None, unit: str) -> None:
+        self._limit, self._unit = limit, unit
+        self.spent = 0
+
+    def charge(self, count: int) -> None:
+        """Count a request, or refuse it whole.
+
+        Raises:
+            BudgetExhausted: It is more than the limit leaves.
+        """
+        if self._limit is not None and self.spent + count > self._limit:
+            raise BudgetExhausted(f"{self.spent} of {self._limit} {self._unit} spent, {count} more requested")
+        self.spent += count
+
+    def affords(self, cost: int) -> int | None:
+        """How many more requests of a cost the limit pays for; ``None`` without a limit."""
+        return None if self._limit is None else (self._limit - self.spent) // cost
+
+
 class MeteredRanker:
     """Scores a pair once, and knows how many pairs and seconds the ranker behind it took.
 
@@ -82,7 +109,7 @@ class MeteredOracle:
 
     Args:
         ranker: The victim.
-        case: The case; its candidates' clean scores are asked once, at no cost to the attack.
+        case: The case; its candidates' clean scores are computed once, at no cost to the attack.
         threat: Sets the access level.
         budget: Sets the limit on calls.
         counts: Whether a perturbation is one the attack could end with; probes that break its rules are not.
@@ -102,7 +129,7 @@ class MeteredOracle:
         self._case = case
         self._threat = threat
         self._budget = budget
-        self._spent = 0
+        self._meter = Meter(budget.calls, "pairs")
         clean = ranker.score(case.query, case.candidates)
         self._clean = [(doc.doc_id, score) for doc, score in zip(case.candidates, clean, strict=True)]
 
@@ -113,14 +140,12 @@ class MeteredOracle:
 
     @property
     def spent(self) -> int:
-        """Pairs asked so far, answered from the cache or not: cost is a property of the attack."""
-        return self._spent
+        """Pairs requested so far, answered from the cache or not: cost is a property of the attack."""
+        return self._meter.spent
 
     def affordable(self, *, queries: bool = False) -> int | None:
         """How many more perturbations of the target (or of the query) the budget pays for."""
-        if self._budget.calls is None:
-            return None
-        return max(0, self._budget.calls - self._spent) // self._cost(Perturbation(query="") if queries else _TARGET)
+        return self._meter.affords(self._cost(Perturbation(query="") if queries else _TARGET))
 
     def rank(self, perturbations: Sequence[Perturbation], /) -> list[int]:
         """The target's 1-based rank under each perturbation, in the list without its old copy."""
@@ -145,7 +170,7 @@ class MeteredOracle:
     def gradients(self, perturbation: Perturbation, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """One backward pass at the (perturbed) target."""
         self._need(Access.WEIGHTS)
-        self._charge(1)
+        self._meter.charge(1)
         query, document = apply(perturbation, self._case)
         return self._ranker.gradients(query, document, candidates)
 
@@ -158,21 +183,16 @@ class MeteredOracle:
             return len(self._case.candidates)
         return 0 if perturbation.target is None else 1
 
-    def _charge(self, pairs: int) -> None:
-        if self._budget.calls is not None and self._spent + pairs > self._budget.calls:
-            raise BudgetExhausted(f"{self._spent} of {self._budget.calls} pairs spent, {pairs} more asked")
-        self._spent += pairs
-
     def _ask(self, perturbations: Sequence[Perturbation]) -> list[tuple[int, float]]:
-        self._charge(sum(map(self._cost, perturbations)))
+        self._meter.charge(sum(map(self._cost, perturbations)))
         targets = [p.target for p in perturbations if p.query is None and p.target is not None]
         if targets and self._ranker.card.pointwise:  # one batch for the ranker; the cache answers below
             self._ranker.score(self._case.query, [self._case.target._replace(text=text) for text in targets])
-        found = [outcome(self._ranker, self._case, p, self._clean) for p in perturbations]
-        for perturbation, (rank, _) in zip(perturbations, found, strict=True):
+        outcomes = [outcome(self._ranker, self._case, p, self._clean) for p in perturbations]
+        for perturbation, (rank, _) in zip(perturbations, outcomes, strict=True):
             if (not self._trajectory or self._better(rank, self._trajectory[-1][1])) and self._counts(perturbation):
-                self._trajectory.append((self._spent, rank))
-        return found
+                self._trajectory.append((self.spent, rank))
+        return outcomes
 
     def _better(self, rank: int, other: int) -> bool:
         return rank > other if self._threat.goal is Goal.DEMOTE else rank < other

@@ -7,13 +7,13 @@ Nothing an attack says of itself is believed: the words are counted and compared
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 
 from robustrank.core.errors import ConfigError
-from robustrank.core.types import Budget, Case, Perturbation, Surface, ThreatModel
+from robustrank.core.types import AttackSet, Budget, Case, Perturbation, Surface, ThreatModel
 from robustrank.core.words import gaps, words
 from robustrank.perturbations import operations
 
@@ -23,14 +23,16 @@ class Finding:
     """What a perturbation is, as measured.
 
     Args:
-        edits: Words changed or inserted.
+        edits: Words edited, as the operation counts them.
         similarity: Of the clean and the perturbed text; ``None`` when it was not measured.
         violations: One sentence for each way in which the perturbation is not allowed; empty means legal.
+        kinds: For an operation of several kinds of edit, the words of each.
     """
 
     edits: int
     similarity: float | None
     violations: tuple[str, ...]
+    kinds: Mapping[str, int] = field(default_factory=dict)
 
 
 def verify(
@@ -65,14 +67,35 @@ def verify(
         if surface is not threat.surface and before != after
     ]
     before, after = pairs[threat.surface]
-    edits, reasons = operations.named(threat.edits.operation).check(before, after, threat.edits)
-    violations += reasons
-    if budget.edits is not None and edits > budget.edits:
-        violations.append(f"{edits} words edited, the budget is {budget.edits}")
+    found = verify_edits(before, after, threat.edits, {"edited": budget.edits})
+    violations += found.violations
     likeness = None if similarity is None else 1.0 if before == after else similarity(before, after)
     if budget.similarity is not None and likeness is not None and likeness < budget.similarity:
         violations.append(f"similarity {likeness:.3f}, the budget asks for at least {budget.similarity:g}")
-    return Finding(edits=edits, similarity=likeness, violations=tuple(violations))
+    return replace(found, similarity=likeness, violations=tuple(violations))
+
+
+def verify_edits(before: str, after: str, allowed: AttackSet, limits: Mapping[str, int | None]) -> Finding:
+    """Count the edits between two texts, and list what is not allowed about them.
+
+    Args:
+        before: The clean text.
+        after: The perturbed text.
+        allowed: The operation, and its table of substitutes where it has one.
+        limits: The most words ``"edited"``, or of each kind that the operation tells apart; ``None`` is no limit.
+
+    Raises:
+        PluginError: The operation is not declared.
+        DataError: The declared table of substitutes cannot be read.
+    """
+    edits, reasons, kinds = operations.named(allowed.operation).check(before, after, allowed)
+    counts = {"edited": edits, **kinds}
+    over = [
+        f"{counts[kind]} words {kind}, the budget is {limit}"
+        for kind, limit in limits.items()
+        if limit is not None and counts[kind] > limit
+    ]
+    return Finding(edits=edits, similarity=None, violations=(*reasons, *over), kinds=kinds)
 
 
 def diff(before: str, after: str) -> list[tuple[str, str, str]]:

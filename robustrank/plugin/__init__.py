@@ -31,6 +31,17 @@ from robustrank.core.interfaces import (
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress, Silent
 from robustrank.core.ranking import TIE_RULE, checked_scores, order, rank_of
+from robustrank.core.topic_types import (
+    Edits,
+    Guesser,
+    Learner,
+    Practice,
+    Reckoner,
+    TopicAttack,
+    TopicBudget,
+    TopicCase,
+    TopicOracle,
+)
 from robustrank.core.types import (
     Access,
     AttackSet,
@@ -54,6 +65,7 @@ from robustrank.core.types import (
     WordGradients,
 )
 from robustrank.core.words import UNIT, Word, gaps, match_case, substitute, words
+from robustrank.perturbations.apply import with_edits
 from robustrank.perturbations.contextual_substitutes import load as load_substitutes
 from robustrank.perturbations.operations import Edited, Operation, declare
 from robustrank.perturbations.quality import language_model
@@ -62,6 +74,7 @@ from robustrank.perturbations.substitutes import load as load_table
 from robustrank.rankers.models.batching import by_length
 from robustrank.rankers.models.weights import resolve as model_folder
 from robustrank.retrieval.analysis import analyze
+from robustrank.retrieval.tfidf import Vectors
 
 __all__ = [
     "TIE_RULE",
@@ -85,9 +98,12 @@ __all__ = [
     "Document",
     "Edit",
     "Edited",
+    "Edits",
     "Estimate",
     "Executor",
     "Goal",
+    "Guesser",
+    "Learner",
     "MissingExtra",
     "Operation",
     "Oracle",
@@ -95,12 +111,14 @@ __all__ = [
     "Perturbation",
     "Plugin",
     "PluginError",
+    "Practice",
     "Progress",
     "Qrel",
     "Query",
     "Range",
     "Ranker",
     "RankerCard",
+    "Reckoner",
     "RobustRankError",
     "ScoredDoc",
     "Silent",
@@ -108,8 +126,13 @@ __all__ = [
     "SubstituteTable",
     "Surface",
     "ThreatModel",
+    "TopicAttack",
+    "TopicBudget",
+    "TopicCase",
+    "TopicOracle",
     "Variant",
     "Variation",
+    "Vectors",
     "WhiteBox",
     "Word",
     "WordGradients",
@@ -127,5 +150,6 @@ __all__ = [
     "order",
     "rank_of",
     "substitute",
+    "with_edits",
     "words",
 ]

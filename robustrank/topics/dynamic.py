@@ -17,13 +17,15 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
+from robustrank.core.topic_types import Edits, TopicAttack
 from robustrank.core.types import Document
 from robustrank.core.words import words
+from robustrank.perturbations import group_oracle
+from robustrank.perturbations.apply import with_edits
+from robustrank.perturbations.group_oracle import RankedList
 from robustrank.perturbations.oracle import MeteredRanker
-from robustrank.topics import edits, victim
+from robustrank.topics.edits import within_budget
 from robustrank.topics.scene import Role, Scene
-from robustrank.topics.types import Edits, TopicAttack
-from robustrank.topics.victim import RankedList
 
 ADDED = 10
 """Documents that join each list."""
@@ -59,23 +61,26 @@ def play(
         world = change(world, scene, target, rng)
         limit = scene.spec.reactions
         budget = replace(scene.spec.budget, lists=limit)
-        oracle = victim.GroupOracle(world.ranker, world.attack, target, budget)
+        oracle = group_oracle.GroupOracle(world.ranker, world.attack, target, budget)
         if oracle.affordable > 1:
             (now,) = oracle.ranks([shown])
-            case = victim.case(role.group.topic_id, world.attack, target)
-            left = victim.GroupOracle(world.ranker, world.attack, target, replace(budget, lists=limit - oracle.spent))
+            case = group_oracle.topic_case(role.group.topic_id, world.attack, target)
+            left = group_oracle.GroupOracle(
+                world.ranker, world.attack, target, replace(budget, lists=limit - oracle.spent)
+            )
             other = attack.perturb(case, left, rng)
             # The attack has asked for the ranks of its text already: to look at them again is free.
-            then = victim.ranks(world.ranker, world.attack, target, other)
-            shown = other if sum(then) < sum(now) else shown
+            then = group_oracle.ranks(world.ranker, world.attack, target, other)
+            legal = not within_budget(target.text, other, attack.substitutes, budget).violations
+            shown = other if legal and sum(then) < sum(now) else shown
             spent += oracle.spent + left.spent
         found.append(
             {
                 "event": name,
                 "lists": spent,
                 "clean": [one.rank(target.doc_id) for one in world.held_out],
-                "kept": list(victim.ranks(world.ranker, world.held_out, target, text)),
-                "reacted": list(victim.ranks(world.ranker, world.held_out, target, shown)),
+                "kept": list(group_oracle.ranks(world.ranker, world.held_out, target, text)),
+                "reacted": list(group_oracle.ranks(world.ranker, world.held_out, target, shown)),
             }
         )
     return found
@@ -87,7 +92,7 @@ def _documents(world: _World, scene: Scene, target: Document, rng: Random) -> _W
     def more(one: RankedList) -> RankedList:
         drawn = (d for d in rng.sample(pool, min(2 * ADDED, len(pool))) if d not in one.docs)
         added = [scene.collection.documents[d] for d in list(drawn)[:ADDED]]
-        return victim.ranked(world.ranker, one.query, [*one.docs.values(), *added])
+        return group_oracle.ranked(world.ranker, one.query, [*one.docs.values(), *added])
 
     return _changed(world, more)
 
@@ -98,8 +103,8 @@ def _rivals(world: _World, scene: Scene, target: Document, rng: Random) -> _Worl
         above = ranking[: one.rank(target.doc_id) - 1][-RIVALS:]
         asked = sorted({word.text for word in words(one.query.text)}, key=lambda word: (_frequency(word, one), word))
         change = Edits(insertions=[(0, word) for word in asked[:RIVAL_WORDS]])
-        new = {doc.doc_id: doc._replace(text=edits.apply(doc.text, change)) for doc in above}
-        return victim.ranked(world.ranker, one.query, [new.get(doc.doc_id, doc) for doc in one.docs.values()])
+        new = {doc.doc_id: doc._replace(text=with_edits(doc.text, change)) for doc in above}
+        return group_oracle.ranked(world.ranker, one.query, [new.get(doc.doc_id, doc) for doc in one.docs.values()])
 
     return _changed(world, edited)
 
@@ -114,7 +119,7 @@ def _victim(world: _World, scene: Scene, target: Document, rng: Random) -> _Worl
     every = [scene.victim(named.name) for named in scene.spec.rankers]
     new = every[(every.index(world.ranker) + 1) % len(every)]
     world = replace(world, ranker=new)
-    return _changed(world, lambda one: victim.ranked(new, one.query, list(one.docs.values())))
+    return _changed(world, lambda one: group_oracle.ranked(new, one.query, list(one.docs.values())))
 
 
 def _changed(world: _World, change: Any) -> _World:

@@ -5,16 +5,42 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from robustrank.core.errors import ConfigError, DataError, MissingExtra
+from robustrank.core.errors import ConfigError, DataError
 from robustrank.core.interfaces import Variation
 from robustrank.core.types import Collection, Query
+from robustrank.retrieval.tfidf import Vectors
 from robustrank.storage.hashing import digest
-from robustrank.topics.types import TopicGroup
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicGroup:
+    """Queries of one topic.
+
+    Args:
+        topic_id: Name of the topic.
+        attack: Ids of the queries the attacker knows and promotes its document for.
+        held_out: Ids of queries of the same topic that the attacker never sees: being promoted for these too is what
+            makes an attack topic-oriented.
+        coherence: Mean cosine between the tf-idf vectors of its queries, all of them, in [0, 1].
+        draw: Which draw of the attacked queries this is, where a topic has several: other attackers, who know other
+            queries of it and nothing of one another. They share the held-out queries, and are one unit.
+    """
+
+    topic_id: str
+    attack: tuple[str, ...]
+    held_out: tuple[str, ...]
+    coherence: float
+    draw: int = 0
+
+    @property
+    def key(self) -> str:
+        """Names the group within a study."""
+        return f"{self.topic_id}|{self.draw}" if self.draw else self.topic_id
 
 
 def given(path: Path | str, collection: Collection) -> list[TopicGroup]:
@@ -122,33 +148,6 @@ def clustered(queries: Sequence[Query], *, least: float = 0.2) -> dict[str, list
     for query, label in zip(queries, fcluster(tree, 1 - least, criterion="distance"), strict=True):
         found.setdefault(f"cluster-{label}", []).append(query)
     return found
-
-
-class Vectors:
-    """tf-idf vectors of short texts (scikit-learn), with inverse document frequencies of some."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        try:
-            from sklearn.feature_extraction.text import TfidfVectorizer
-        except ImportError as error:
-            raise MissingExtra("topic groups", extra="topics", package="scikit-learn") from error
-        self._vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit(texts)
-
-    def cosines(self, texts: Sequence[str]) -> Any:
-        """Of every two texts; 1 on the diagonal, and 0 for a text without known words."""
-        import numpy as np
-
-        vectors = self._vectorizer.transform(texts)
-        cosines = (vectors @ vectors.T).toarray()
-        np.fill_diagonal(cosines, 1.0)
-        return cosines
-
-    def coherence(self, texts: Sequence[str]) -> float:
-        """Mean cosine of every two different places; 1 for a single text."""
-        if len(texts) < 2:
-            return 1.0
-        n = len(texts)
-        return float((self.cosines(texts).sum() - n) / (n * (n - 1)))
 
 
 def split(

@@ -11,14 +11,16 @@ from statistics import median
 from robustrank.core.errors import DataError
 from robustrank.core.interfaces import CollectionLoader, CollectionRanker
 from robustrank.core.plugin_spec import Plugin
+from robustrank.core.topic_types import Practice, TopicCase
 from robustrank.core.types import Collection, Document, Query
+from robustrank.perturbations import group_oracle
+from robustrank.perturbations.group_oracle import RankedList
 from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.plugins import registry
 from robustrank.retrieval.first_stage import first_stage
-from robustrank.topics import groups, victim
+from robustrank.topics import groups
+from robustrank.topics.groups import TopicGroup
 from robustrank.topics.spec import TopicSpec
-from robustrank.topics.types import Practice, TopicCase, TopicGroup
-from robustrank.topics.victim import RankedList
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Role:
         return Practice(self.case, self._seen(self.group.held_out))
 
     def _seen(self, query_ids: Sequence[str]) -> TopicCase:
-        return victim.case(self.group.topic_id, self.of(query_ids), self.target)
+        return group_oracle.topic_case(self.group.topic_id, self.of(query_ids), self.target)
 
 
 def open_scene(spec: TopicSpec) -> Scene:
@@ -143,7 +145,7 @@ def clean_lists(scene: Scene, group: TopicGroup, ranker: MeteredRanker) -> dict[
     """The victim's list for every query of a group that has candidates, by query id."""
     documents = scene.collection.documents
     return {
-        i: victim.ranked(ranker, scene.query(i), [documents[d] for d in scene.candidates[i]])
+        i: group_oracle.ranked(ranker, scene.query(i), [documents[d] for d in scene.candidates[i]])
         for i in (*group.attack, *group.held_out)
         if scene.candidates.get(i)
     }
@@ -178,4 +180,4 @@ def roles(scene: Scene, group: TopicGroup, lists: Mapping[str, RankedList], rank
 def _joined(ranker: MeteredRanker, one: RankedList, target: Document) -> RankedList:
     if target.doc_id in one.docs:
         return one
-    return victim.ranked(ranker, one.query, [*one.docs.values(), target])
+    return group_oracle.ranked(ranker, one.query, [*one.docs.values(), target])

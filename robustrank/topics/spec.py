@@ -9,7 +9,7 @@ from robustrank.config.audit_file import Reader
 from robustrank.config.tables import read, toml
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
-from robustrank.topics.types import TopicBudget
+from robustrank.core.topic_types import TopicBudget
 
 
 @dataclass(frozen=True, kw_only=True)

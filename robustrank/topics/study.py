@@ -13,8 +13,10 @@ from typing import Any
 from robustrank.core.errors import MissingExtra, OracleError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress
+from robustrank.core.topic_types import Guesser, Learner, Reckoner, TopicAttack, TopicCase
 from robustrank.core.types import Document, Query
 from robustrank.core.words import UNIT
+from robustrank.perturbations import group_oracle
 from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.perturbations.quality import quality
 from robustrank.perturbations.substitutes import load as load_table
@@ -22,12 +24,12 @@ from robustrank.plugins import registry
 from robustrank.storage import journal as store
 from robustrank.storage.hashing import digest
 from robustrank.storage.journal import Journal, Record
-from robustrank.topics import dynamic, edits, victim
+from robustrank.topics import dynamic
+from robustrank.topics.edits import within_budget
 from robustrank.topics.report import write
 from robustrank.topics.results import summarise
 from robustrank.topics.scene import Role, Scene, clean_lists, open_scene, roles
 from robustrank.topics.spec import NamedPlugin, TopicSpec
-from robustrank.topics.types import Guesser, Learner, Reckoner, TopicAttack, TopicCase
 
 
 def folder(spec: TopicSpec, root: Path) -> Path:
@@ -143,7 +145,7 @@ def _attacked(
 ) -> Record:  # fmt: skip
     """One attack as the harness measures it; a text that breaks the rules is recorded, and counts as no change."""
     spec, group, target = scene.spec, role.group, role.target
-    oracle = victim.GroupOracle(ranker, role.of(group.attack), target, spec.budget)
+    oracle = group_oracle.GroupOracle(ranker, role.of(group.attack), target, spec.budget)
     pairs, scored, started, cpu = ranker.pairs, _scored(attack), perf_counter(), process_time()
     status, error, offered = "ok", "", target.text
     try:
@@ -151,7 +153,7 @@ def _attacked(
     except OracleError as problem:
         status, error = "error", f"{type(problem).__name__}: {problem}"
     planning, scored = process_time() - cpu - oracle.processor_seconds, _scored(attack) - scored
-    found = edits.measure(target.text, offered, load_table(attack.substitutes), spec.budget)
+    found = within_budget(target.text, offered, attack.substitutes, spec.budget)
     if found.violations:
         status, error = "invalid", "; ".join(found.violations)
     record: Record = {
@@ -165,8 +167,8 @@ def _attacked(
         "held_out": [scene.query(i).text for i in group.held_out],
         "lists": oracle.spent,
         "pairs": ranker.pairs - pairs,
-        "substitutions": found.substitutions,
-        "insertions": found.insertions,
+        "substitutions": found.kinds["substituted"],
+        "insertions": found.kinds["inserted"],
         "similarity": None if similarity is None else similarity(target.text, offered),
         "quality": _quality(role.case, offered),
         "agreement": _agreement(attack, role),
@@ -180,7 +182,7 @@ def _attacked(
     for name, ids in (("attack", group.attack), ("held_out", group.held_out)):
         lists = role.of(ids)
         record[f"{name}_before"] = [one.rank(target.doc_id) for one in lists]
-        record[f"{name}_after"] = list(victim.ranks(ranker, lists, target, offered))
+        record[f"{name}_after"] = list(group_oracle.ranks(ranker, lists, target, offered))
     return record
 
 

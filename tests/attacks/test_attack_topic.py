@@ -18,10 +18,10 @@ pytest.importorskip("gymnasium")
 import torch
 from numpy.typing import NDArray
 
+from robustrank.core.topic_types import TopicBudget, TopicCase
 from robustrank.core.types import Document, Query
 from robustrank.core.words import words
 from robustrank.testing import KilledAfter
-from robustrank.topics.types import TopicBudget, TopicCase
 from robustrank_attacks.topic import feedback, learner, searches
 from robustrank_attacks.topic.board import FEATURES, Board, Move, Place
 from robustrank_attacks.topic.environment import TopicEnvironment

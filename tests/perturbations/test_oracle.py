@@ -145,7 +145,7 @@ def test_a_question_beyond_the_budget_is_refused_whole_and_not_charged() -> None
     oracle.rank(target("a"))
     pairs = ranker.pairs
     assert (oracle.affordable(), oracle.affordable(queries=True)) == (2, 0)
-    with pytest.raises(BudgetExhausted, match="1 of 3 pairs spent, 3 more asked"):
+    with pytest.raises(BudgetExhausted, match="1 of 3 pairs spent, 3 more requested"):
         oracle.rank(target("a", "b", "c"))
     with pytest.raises(BudgetExhausted):
         oracle.rank([Perturbation(query="x")])

@@ -8,24 +8,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from robustrank.core.topic_types import Edits, TopicBudget
 from robustrank.core.words import words
+from robustrank.perturbations import operations
+from robustrank.perturbations.apply import with_edits
 from robustrank.perturbations.substitutes import SubstituteTable
-from robustrank.topics import edits
-from robustrank.topics.types import Edits, TopicBudget
+from robustrank.topics.edits import within_budget
 
 TABLE = SubstituteTable("ab", "", {"a": ("b",), "b": ("a", "c"), "c": ("b",)})
+NAME = "ab"
+
+
+@pytest.fixture(autouse=True)
+def _table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "load", lambda name: TABLE)
 
 
 def test_edits_are_made_where_they_are_asked_for() -> None:
     text = "Cats sleep. Dogs bark!"
-    changed = edits.apply(
+    changed = with_edits(
         text, Edits(substitutions={0: "lions", 3: "howl"}, insertions=[(0, "why"), (12, "big"), (22, "now")])
     )
     assert changed == "why Lions sleep. big Dogs howl! now"
 
 
 def test_no_edit_is_the_text_itself() -> None:
-    assert edits.apply("a b", Edits()) == "a b"
+    assert with_edits("a b", Edits()) == "a b"
 
 
 @pytest.mark.parametrize(
@@ -35,8 +43,8 @@ def test_no_edit_is_the_text_itself() -> None:
 def test_the_fewest_substitutions_that_explain_a_text_are_counted(
     after: str, substitutions: int, insertions: int
 ) -> None:
-    found = edits.measure("a c", after, TABLE, TopicBudget(substitutions=2, insertions=2))
-    assert (found.substitutions, found.insertions, found.violations) == (substitutions, insertions, ())
+    found = within_budget("a c", after, NAME, TopicBudget(substitutions=2, insertions=2))
+    assert (found.kinds["substituted"], found.kinds["inserted"], found.violations) == (substitutions, insertions, ())
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,7 @@ def test_the_fewest_substitutions_that_explain_a_text_are_counted(
     ],
 )
 def test_what_is_not_allowed_is_named(after: str, reason: str) -> None:
-    found = edits.measure("a c", after, TABLE, TopicBudget(substitutions=2, insertions=2))
+    found = within_budget("a c", after, NAME, TopicBudget(substitutions=2, insertions=2))
     assert any(reason in violation for violation in found.violations)
 
 
@@ -62,10 +70,10 @@ def test_counting_agrees_with_trying_every_alignment(old: list[str], new: list[s
         pairs = [(a, new[k]) for a, k in zip(old, kept, strict=True)]
         if all(a == b or b in TABLE.of(a) for a, b in pairs):
             possible.append(sum(a != b for a, b in pairs))
-    found = edits.measure(" ".join(old), " ".join(new), TABLE, TopicBudget(substitutions=9, insertions=9))
+    found = within_budget(" ".join(old), " ".join(new), NAME, TopicBudget(substitutions=9, insertions=9))
     assert bool(found.violations) == (not possible)
     if possible:
-        assert found.substitutions == min(possible)
+        assert found.kinds["substituted"] == min(possible)
 
 
 @settings(max_examples=100, deadline=None)
@@ -77,7 +85,7 @@ def test_what_is_applied_is_measured_within_its_size(text: str, data: st.DataObj
     chosen = {p: data.draw(st.sampled_from(possible[p])) for p in positions}
     places = [0, *(w.start for w in found), len(text)]
     added = [(data.draw(st.sampled_from(places)), "x") for _ in range(data.draw(st.integers(0, 2)))]
-    changed = edits.apply(text, Edits(substitutions=chosen, insertions=added))
-    measured = edits.measure(text, changed, TABLE, TopicBudget(substitutions=len(chosen), insertions=len(added)))
+    changed = with_edits(text, Edits(substitutions=chosen, insertions=added))
+    measured = within_budget(text, changed, NAME, TopicBudget(substitutions=len(chosen), insertions=len(added)))
     assert measured.violations == ()
-    assert measured.insertions == len(added)
+    assert measured.kinds["inserted"] == len(added)

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robustrank.core.errors import BudgetExhausted, ConfigError
+from robustrank.core.errors import ConfigError
 from robustrank.core.progress import Silent
-from robustrank.core.types import Document, Query, RankerCard
+from robustrank.core.topic_types import TopicBudget
+from robustrank.core.types import Document, Query
 from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.plugins import registry
 from robustrank.storage import journal
-from robustrank.topics import curves, report, results, scene, spec, study, victim
+from robustrank.topics import curves, report, results, scene, spec, study
 from robustrank.topics.metrics import Outcome, qsr
-from robustrank.topics.types import TopicBudget
 
 
 @settings(max_examples=100, deadline=None)
@@ -45,34 +45,6 @@ def test_qsr_falls_with_the_share_asked_for(targets: list[list[tuple[int, int]]]
     assert falling == sorted(falling, reverse=True)
     # Success for any query at all is the least that can be asked.
     assert falling[0] >= sum(any(b > 0 for b in o.boosts) for o in outcomes) / len(outcomes) - 1e-12
-
-
-class Length:
-    """Longer documents rank higher, whatever the query."""
-
-    card = RankerCard(name="length", fingerprint="length")
-
-    def score(self, query: Query, docs: list[Document], /) -> list[float]:
-        return [float(len(doc.text)) for doc in docs]
-
-
-def test_the_oracle_counts_lists_and_stops_at_the_budget() -> None:
-    ranker = MeteredRanker(Length())  # type: ignore[arg-type]
-    docs = [Document("a", "xxx"), Document("b", "xx"), Document("c", "x")]
-    lists = [victim.ranked(ranker, Query(str(i), f"q{i}"), docs) for i in range(2)]
-    oracle = victim.GroupOracle(ranker, lists, docs[2], TopicBudget(lists=5))
-    assert oracle.affordable == 2
-    assert oracle.ranks(["xxxx", "xx"]) == [(1, 1), (2, 2)]  # at a tie the higher document id comes first
-    assert (oracle.spent, oracle.affordable, oracle.answers) == (4, 0, [(1, 1), (2, 2)])
-    with pytest.raises(BudgetExhausted):
-        oracle.ranks(["x"])
-
-
-def test_an_attacker_sees_the_clean_order() -> None:
-    ranker = MeteredRanker(Length())  # type: ignore[arg-type]
-    docs = [Document("a", "x"), Document("b", "xxx")]
-    seen = victim.case("t", [victim.ranked(ranker, Query("1", "q"), docs)], docs[0])
-    assert [doc.doc_id for doc in seen.lists[0]] == ["b", "a"]
 
 
 @pytest.fixture

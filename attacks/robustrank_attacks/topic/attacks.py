@@ -14,9 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.plugin import Progress, words
-from robustrank.topics import edits
-from robustrank.topics.types import Edits, Practice, TopicBudget, TopicCase, TopicOracle
+from robustrank.plugin import Edits, Practice, Progress, TopicBudget, TopicCase, TopicOracle, Vectors, with_edits, words
 from robustrank_attacks._options import require_choice, require_positive
 from robustrank_attacks.topic import feedback, learner, searches
 from robustrank_attacks.topic.board import Board, BoardOptions, build
@@ -256,7 +254,7 @@ class QueryStuffing:
     def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
         """The document behind the words."""
         asked = [word.text for query in case.queries for word in words(query.text)]
-        return edits.apply(case.target.text, Edits(insertions=[(0, word) for word in asked]))
+        return with_edits(case.target.text, Edits(insertions=[(0, word) for word in asked]))
 
 
 def seeded(seed: int) -> Policy:
@@ -305,7 +303,5 @@ def _identity(cases: Sequence[TopicCase]) -> str:
 
 def _centre(case: TopicCase) -> int:
     """The query that shares most with the others."""
-    from robustrank.topics.groups import Vectors
-
     texts = [query.text for query in case.queries]
     return int(np.argmax(Vectors(texts).cosines(texts).sum(axis=1)))

@@ -17,9 +17,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.plugin import function_words, load_table, match_case, words
-from robustrank.topics import edits
-from robustrank.topics.types import Edits, TopicBudget, TopicCase
+from robustrank.plugin import (
+    Edits,
+    TopicBudget,
+    TopicCase,
+    function_words,
+    load_table,
+    match_case,
+    with_edits,
+    words,
+)
 from robustrank_attacks.topic.surrogate import GroupSurrogate
 
 Floats = NDArray[np.float64]
@@ -93,7 +100,7 @@ class Board:
     def render(self, moves: Sequence[Move]) -> str:
         """The text after some moves; their order does not matter."""
         chosen = [(self.places[p], self.places[p].words[w]) for p, w in sorted(moves)]
-        return edits.apply(
+        return with_edits(
             self.text,
             Edits(
                 substitutions={place.at: word for place, word in chosen if not place.inserts},
@@ -145,7 +152,7 @@ def build(case: TopicCase, surrogate: GroupSurrogate, budget: TopicBudget, optio
         rows.append((place, known.features(place, where, gains[position][top], instead=found[position].text)))
     if budget.insertions and (triggers := known.triggers(2 * options.words)):
         clean, *inserted = surrogate.probe(
-            [text, *(edits.apply(text, Edits(insertions=[(0, word)])) for word in triggers)]
+            [text, *(with_edits(text, Edits(insertions=[(0, word)])) for word in triggers)]
         )
         probed = (np.stack(inserted) - clean) / scale
         # Half of them are those that promise most for the queries that are known, the others most for the topic.

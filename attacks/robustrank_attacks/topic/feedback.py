@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.topics.types import TopicCase, TopicOracle
+from robustrank.plugin import TopicCase, TopicOracle
 from robustrank_attacks.topic.board import Board, Move
 from robustrank_attacks.topic.utility import of_ranks
 

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.topics.types import TopicCase, TopicOracle
+from robustrank.plugin import TopicCase, TopicOracle
 from robustrank_attacks.topic.board import FEATURES, Board, Move
 from robustrank_attacks.topic.utility import of_ranks
 

@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.plugin import MissingExtra, by_length, words
+from robustrank.plugin import MissingExtra, TopicCase, by_length, words
 from robustrank.rankers.models import weights
-from robustrank.topics.types import TopicCase
 
 Floats = NDArray[np.float64]
 

@@ -10,9 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.perturbations.quality import PACKAGE
-from robustrank.plugin import MissingExtra, language_model
-from robustrank.topics.types import TopicCase
+from robustrank.plugin import MissingExtra, TopicCase, language_model
 from robustrank_attacks._options import require_choice
 from robustrank_attacks.topic.surrogate import GroupSurrogate
 
@@ -78,7 +76,7 @@ def strangeness(texts: Sequence[str], clean: str) -> Floats:
     """
     perplexity = language_model()
     if perplexity is None:
-        raise MissingExtra("naturalness of topic attacks", extra="fluency", package=PACKAGE)
+        raise MissingExtra("naturalness of topic attacks", extra="fluency", package="pocketsphinx")
     return np.array([log(perplexity(text)) for text in texts]) - log(perplexity(clean))
 
 

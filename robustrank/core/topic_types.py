@@ -1,4 +1,4 @@
-"""The nouns of topic attacks: groups of queries, budgets, cases, and what an attack sees and returns."""
+"""The nouns of topic attacks, on one document for a group of queries, and the protocols that plug-ins satisfy."""
 
 from __future__ import annotations
 
@@ -10,32 +10,6 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from robustrank.core.progress import Progress
 from robustrank.core.types import Document, Query
-
-
-@dataclass(frozen=True, kw_only=True)
-class TopicGroup:
-    """Queries of one topic.
-
-    Args:
-        topic_id: Name of the topic.
-        attack: Ids of the queries the attacker knows and promotes its document for.
-        held_out: Ids of queries of the same topic that the attacker never sees: being promoted for these too is what
-            makes an attack topic-oriented.
-        coherence: Mean cosine between the tf-idf vectors of its queries, all of them, in [0, 1].
-        draw: Which draw of the attacked queries this is, where a topic has several: other attackers, who know other
-            queries of it and nothing of one another. They share the held-out queries, and are one unit.
-    """
-
-    topic_id: str
-    attack: tuple[str, ...]
-    held_out: tuple[str, ...]
-    coherence: float
-    draw: int = 0
-
-    @property
-    def key(self) -> str:
-        """Names the group within a study."""
-        return f"{self.topic_id}|{self.draw}" if self.draw else self.topic_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +71,7 @@ class TopicOracle(Protocol):
 
     @property
     def spent(self) -> int:
-        """Ranked lists asked so far."""
+        """Ranked lists requested so far."""
 
     @property
     def affordable(self) -> int:
@@ -144,7 +118,7 @@ class Learner(Protocol):
 
 @runtime_checkable
 class Guesser(Protocol):
-    """A topic attack that plans on a model of the victim, whose agreement with the victim can be told."""
+    """A topic attack that plans on a model of the victim, whose agreement with the victim can be measured."""
 
     def guess(self, case: TopicCase, /) -> list[list[float]]:
         """What that model gives every document of every list of the case, in the lists' order."""

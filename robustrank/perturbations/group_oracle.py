@@ -1,4 +1,4 @@
-"""The victim's side of a topic attack: its lists for the queries of a group, and a metered view of them."""
+"""The oracle of topic attacks: a victim's lists for the queries of a group, and one attack's metered view of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import process_time
 
-from robustrank.core.errors import BudgetExhausted
 from robustrank.core.ranking import order, rank_of
-from robustrank.core.types import Document, Query
-from robustrank.perturbations.oracle import MeteredRanker
-from robustrank.topics.types import TopicBudget, TopicCase
+from robustrank.core.topic_types import TopicBudget, TopicCase
+from robustrank.core.types import Case, Document, Perturbation, Query
+from robustrank.perturbations.apply import outcome
+from robustrank.perturbations.oracle import Meter, MeteredRanker
 
 
 @dataclass(frozen=True)
@@ -41,33 +41,25 @@ def ranked(ranker: MeteredRanker, query: Query, docs: Sequence[Document]) -> Ran
 def ranks(ranker: MeteredRanker, lists: Sequence[RankedList], target: Document, text: str) -> tuple[int, ...]:
     """The rank of a document, with another text, in each of some lists; its old copy there is ignored.
 
-    A ranker that is not pointwise is asked for the whole list.
+    A ranker that is not pointwise scores each whole list.
     """
-    found = []
-    for one in lists:
-        changed = target._replace(text=text)
-        if ranker.card.pointwise:
-            (score,) = ranker.score(one.query, [changed])
-            found.append(rank_of(target.doc_id, score, one.scored))
-        else:
-            docs = [changed if d.doc_id == target.doc_id else d for d in one.docs.values()]
-            scored = [(d.doc_id, s) for d, s in zip(docs, ranker.score(one.query, docs), strict=True)]
-            found.append(rank_of(target.doc_id, dict(scored)[target.doc_id], scored))
-    return tuple(found)
+    changed = Perturbation(target=text)
+    cases = [Case(one.query, target, tuple(one.docs.values())) for one in lists]
+    return tuple(outcome(ranker, case, changed, one.scored)[0] for case, one in zip(cases, lists, strict=True))
 
 
 class GroupOracle:
-    """One attack's view of one case (:class:`robustrank.topics.types.TopicOracle`)."""
+    """One attack's view of one case (:class:`robustrank.core.topic_types.TopicOracle`)."""
 
     def __init__(
         self, ranker: MeteredRanker, lists: Sequence[RankedList], target: Document, budget: TopicBudget
     ) -> None:
         self._ranker, self._lists, self._target, self._budget = ranker, tuple(lists), target, budget
-        self._spent = 0
+        self._meter = Meter(budget.lists, "lists")
         self.answers: list[tuple[int, ...]] = []
-        """What it said of each text it was asked about."""
+        """The ranks of each text, in the order of the requests."""
         self.processor_seconds = 0.0
-        """What it took to answer: planning is what an attack takes beyond that."""
+        """Processor time of the answers: planning is what an attack takes beyond that."""
 
     @property
     def budget(self) -> TopicBudget:
@@ -76,13 +68,13 @@ class GroupOracle:
 
     @property
     def spent(self) -> int:
-        """Ranked lists asked so far, answered from a cache or not."""
-        return self._spent
+        """Ranked lists requested so far, answered from a cache or not."""
+        return self._meter.spent
 
     @property
     def affordable(self) -> int:
         """How many more texts the budget pays for, each in the lists of all queries."""
-        return max(0, self._budget.lists - self._spent) // len(self._lists)
+        return self._meter.affords(len(self._lists)) or 0
 
     def ranks(self, texts: Sequence[str], /) -> list[tuple[int, ...]]:
         """The target's rank for every query, with each text in turn.
@@ -90,17 +82,14 @@ class GroupOracle:
         Raises:
             BudgetExhausted: That would be more lists than the budget has.
         """
-        cost = len(texts) * len(self._lists)
-        if self._spent + cost > self._budget.lists:
-            raise BudgetExhausted(f"{self._spent} of {self._budget.lists} lists spent, {cost} more asked")
-        self._spent += cost
+        self._meter.charge(len(texts) * len(self._lists))
         began = process_time()
-        found = [ranks(self._ranker, self._lists, self._target, text) for text in texts]
+        answers = [ranks(self._ranker, self._lists, self._target, text) for text in texts]
         self.processor_seconds += process_time() - began
-        self.answers += found
-        return found
+        self.answers += answers
+        return answers
 
 
-def case(topic_id: str, lists: Sequence[RankedList], target: Document) -> TopicCase:
+def topic_case(topic_id: str, lists: Sequence[RankedList], target: Document) -> TopicCase:
     """What an attacker is shown: queries and clean lists."""
     return TopicCase(topic_id, tuple(one.query for one in lists), target, tuple(one.ranked() for one in lists))

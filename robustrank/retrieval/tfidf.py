@@ -1,0 +1,35 @@
+"""tf-idf vectors of short texts: how alike queries are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from robustrank.core.errors import MissingExtra
+
+
+class Vectors:
+    """tf-idf vectors of short texts (scikit-learn), with inverse document frequencies of some."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        try:
+            from sklearn.feature_extraction.text import TfidfVectorizer
+        except ImportError as error:
+            raise MissingExtra("topic groups", extra="topics", package="scikit-learn") from error
+        self._vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit(texts)
+
+    def cosines(self, texts: Sequence[str]) -> Any:
+        """Of every two texts; 1 on the diagonal, and 0 for a text without known words."""
+        import numpy as np
+
+        vectors = self._vectorizer.transform(texts)
+        cosines = (vectors @ vectors.T).toarray()
+        np.fill_diagonal(cosines, 1.0)
+        return cosines
+
+    def coherence(self, texts: Sequence[str]) -> float:
+        """Mean cosine of every two different places; 1 for a single text."""
+        if len(texts) < 2:
+            return 1.0
+        n = len(texts)
+        return float((self.cosines(texts).sum() - n) / (n * (n - 1)))
