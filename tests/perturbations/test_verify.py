@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustrank.core.errors import ConfigError
+from robustrank.core.errors import ConfigError, PluginError
 from robustrank.core.types import (
     Access,
     AttackSet,
@@ -22,7 +22,7 @@ from robustrank.core.types import (
     Surface,
     ThreatModel,
 )
-from robustrank.perturbations.verify import Finding, diff, verify
+from robustrank.perturbations.verify import Finding, diff, verify, verify_edits
 
 
 @pytest.fixture
@@ -92,6 +92,34 @@ def test_giving_up_is_legal_and_costs_nothing(synonyms: ThreatModel) -> None:
 def test_the_budget_of_edits_is_judged_by_our_own_count(synonyms: ThreatModel) -> None:
     assert judge("big car", "large auto", synonyms, Budget(edits=2)).violations == ()
     assert judge("big car", "large auto", synonyms, Budget(edits=1)).violations == ("2 words edited, the budget is 1",)
+
+
+def test_a_budget_of_no_edits_allows_none(synonyms: ThreatModel) -> None:
+    assert judge("big car", "large car", synonyms, Budget(edits=0)).violations == ("1 words edited, the budget is 0",)
+    assert judge("big car", "big car", synonyms, Budget(edits=0)).violations == ()
+    assert judge("One.", "One new.", INSERTION, Budget(edits=0)).violations == ("1 words edited, the budget is 0",)
+
+
+def test_kinds_of_edits_have_limits_of_their_own_and_none_is_no_limit() -> None:
+    allowed = AttackSet(operation="substitute_and_insert", substitutes="wordnet")
+    before, after = "the big car", "new the new large car new"
+    for limits, violations in (
+        ({}, ()),
+        ({"edited": 4, "substituted": 1, "inserted": 3}, ()),
+        ({"substituted": None, "inserted": None}, ()),
+        ({"inserted": 2}, ("3 words inserted, the budget is 2",)),
+        ({"substituted": 0}, ("1 words substituted, the budget is 0",)),
+        ({"edited": 3}, ("4 words edited, the budget is 3",)),
+    ):
+        found = verify_edits(before, after, allowed, limits)
+        assert found == Finding(
+            edits=4, similarity=None, violations=violations, kinds={"substituted": 1, "inserted": 3}
+        )
+
+
+def test_an_operation_that_nobody_declared_is_refused() -> None:
+    with pytest.raises(PluginError, match="'insrt' is not declared"):
+        verify_edits("a", "b", AttackSet(operation="insrt"), {})
 
 
 def test_similarity_is_measured_by_the_given_function_and_judged(synonyms: ThreatModel) -> None:
