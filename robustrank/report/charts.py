@@ -40,7 +40,7 @@ class Charts:
     attacks: Mapping[str, Chart] = field(default_factory=dict)
     """By ranker."""
     costs: Sequence[Chart] = ()
-    """Success over pairs asked, one a ranker."""
+    """Success over requested pairs, one a ranker."""
     certificates: Mapping[tuple[str, str], Chart] = field(default_factory=dict)
     """By ranker and collection."""
 
@@ -184,7 +184,7 @@ def _attacks(results: Sequence[AttackResult]) -> Chart:
 
 
 def _asking(results: Sequence[AttackResult]) -> list[list[AttackResult]]:
-    """Attacks and controls against one ranker, where asking the ranker won anything."""
+    """Attacks and controls by ranker, where an attack succeeded after more than one requested pair."""
     groups: dict[str, list[AttackResult]] = {}
     for r in results:
         if r.stratum == "all":
@@ -193,13 +193,13 @@ def _asking(results: Sequence[AttackResult]) -> list[list[AttackResult]]:
 
 
 def _costs(results: Sequence[AttackResult], attacks: Sequence[str]) -> Chart:
-    """Success by pairs asked, on a logarithmic scale; an attack looks alike in every chart, controls are grey."""
+    """Success by requested pairs, on a logarithmic scale; an attack has one style in every chart, controls are grey."""
     height, line = 190.0, 15.0
     series = {name: n for n, name in enumerate(dict.fromkeys(attacks))}
     most = max(pairs for r in results for pairs, _ in r.curve)
     legend, bottom = line * len(results) + 16, 8
     right = log1p(max(most, 10)) * 1.04
-    canvas = Canvas(legend + height, (0, right), "pairs the attack had asked", ticks=())
+    canvas = Canvas(legend + height, (0, right), "pairs requested by the attack", ticks=())
 
     def at(share: float) -> float:
         return legend + height - bottom - share * (height - 2 * bottom)
@@ -220,11 +220,11 @@ def _costs(results: Sequence[AttackResult], attacks: Sequence[str]) -> Chart:
         for x, y in list(zip(xs, ys, strict=True))[1:-1]:
             canvas.mark(x, y, colour, marker, size=4)
     said = "; ".join(f"{r.attack}, {_reached(r)}" for r in results)
-    title = f"{results[0].ranker}: success by pairs asked"
+    title = f"{results[0].ranker}: success by requested pairs"
     return Chart(
         title=title,
         svg=canvas.svg(f"{title}. {said}."),
-        head=["Attack", "Success is", "Share of cases won, after so many pairs", "Pairs asked of a case"],
+        head=["Attack", "Success is", "Share of cases, by requested pairs", "Pairs requested per case"],
         rows=[
             [
                 r.attack,

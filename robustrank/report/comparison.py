@@ -1,4 +1,4 @@
-"""The page of a comparison: its table, and charts of what moved, query by query."""
+"""The page of a comparison: its table, and charts of the changes, query by query."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _chart(change: Change) -> Drawing:
         canvas.mark(query.new, y, colour, "o", size=max(1.5, min(6.0, step * 0.8)))
     title = f"{change.labels['ranker']}, {change.what}, {change.measure}"
     said = (
-        f"{title}: old (bar) to new (dot) of the {len(queries)} queries that moved, {len(change.broke)} of them worse; "
-        f"mean difference {figure(change.difference, 3, sign=True)}."
+        f"{title}: old (bar) to new (dot) of the {len(queries)} queries that changed, "
+        f"{len(change.broke)} of them worse; mean difference {figure(change.difference, 3, sign=True)}."
     )
     return Drawing(title=title, svg=canvas.svg(said))

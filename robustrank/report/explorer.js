@@ -86,8 +86,8 @@
     const counts = KINDS.map(kind => [kind, [...marks.values()].filter(m => m.mark === kind).length]);
     const said = counts.filter(([, n]) => n).map(([kind, n]) => `${n.toLocaleString("en")} ${kind}`).join(", ");
     find("marks-count").textContent = said || "none yet";
-    find("marks-kept").textContent = kept ? "Kept in this browser; export them to share."
-      : "This browser keeps nothing for this page: export the marks before you close it.";
+    find("marks-kept").textContent = kept ? "Stored in this browser; export them to share."
+      : "This browser stores nothing for this page: export the marks before you close it.";
   };
   const exported = () => JSON.stringify({
     robustrank_marks: 1, audit: data.audit, name: data.name, marks: Object.fromEntries([...marks].sort()),
@@ -96,7 +96,7 @@
     let found;
     try { found = JSON.parse(text); } catch { return "This file is not JSON: nothing was imported."; }
     if (found?.robustrank_marks !== 1 || found.marks === null || typeof found.marks !== "object") {
-      return "These are no marks of a RobustRank report: nothing was imported.";
+      return "This file holds no marks of a RobustRank report: nothing was imported.";
     }
     const others = [];
     const taken = take(found.marks, others);
@@ -245,22 +245,22 @@
   };
   const pushed = row => {
     const fell = get("fell", row);
-    if (fell === null) return [make("p", "empty", "Who was pushed down was not recorded.")];
-    if (!fell.length) return [make("p", "empty", "Nobody in the top ten.")];
+    if (fell === null) return [make("p", "empty", "The displaced documents were not recorded.")];
+    if (!fell.length) return [make("p", "empty", "None in the top ten.")];
     return [make("ul", "fell", ...fell.map(([id, before, after, relevant]) => make("li", relevant ? "hurt" : "",
       make("span", "", `${before} → ${after}`), " ", show(id), ...relevant ? [" ", make("span", "tag", "relevant")] : [])))];
   };
   const proof = row => {
     const all = get("proofs", row);
-    if (!all.length) return "No certificate was asked for that speaks of this list and this kind of edit.";
+    if (!all.length) return "No certificate was attempted for this list and this kind of edit.";
     const held = all.filter(([, , holds]) => holds);
-    if (!held.length) return `Not certified: tried for ${all.map(([k, radius]) => `top ${k} within ${extent(radius)}`).join(", ")}, nothing was proven.`;
+    if (!held.length) return `Not certified: attempted for ${all.map(([k, radius]) => `top ${k} within ${extent(radius)}`).join(", ")}.`;
     const edits = get("edits", row);
     // What holds within more words holds within fewer.
     const most = held.filter(([k, radius]) => !held.some(([other, more]) => other === k && more > radius));
-    return most.map(([k, radius]) => `Proven: no document enters the top ${k} by ${radius > 1 ? "up to " : ""}${extent(radius)}`
-      + (radius < 1 ? "." : edits > radius ? `; this case changed ${edits}, outside of the proof.` : get("rank_before", row) > k && get("rank_after", row) <= k
-        ? `; this case did it with ${edits}: the certificate is broken.` : `; this case changed ${edits} and did not.`)).join(" ");
+    return most.map(([k, radius]) => `Proved: no document enters the top ${k} by ${radius > 1 ? "up to " : ""}${extent(radius)}`
+      + (radius < 1 ? "." : edits > radius ? `; this case changed ${edits}, which the proof does not cover.` : get("rank_before", row) > k && get("rank_after", row) <= k
+        ? `; this case does so with ${edits}: the certificate is broken.` : `; this case changed ${edits} and does not.`)).join(" ");
   };
   const whole = (name, text) => {
     const box = make("div", "full", show(text));
@@ -281,17 +281,17 @@
     const status = get("status", row), error = get("error", row), reached = get("reached", row);
     const link = make("a", "anchor", "link");
     link.href = `#case-${key}`;
-    link.title = "Address of this case";
+    link.title = "Link to this case";
     const heading = make("h3", "", make("b", "", `${get("rank_before", row)} → ${get("rank_after", row)}`), ` of ${get("list_length", row)} `,
       make("span", get("success", row) ? "outcome fail" : "outcome none", get("success", row) ? `${controls.has(get("attack", row)) ? "control" : "attack"} succeeded` : status === "ok" ? "no success" : status.replace("_", " ")),
       ...controls.has(get("attack", row)) ? [" ", make("span", "tag", "control")] : [], " ", link);
-    const texts = make("details", "", make("summary", "", "Whole texts"));
+    const texts = make("details", "", make("summary", "", "Full texts"));
     texts.addEventListener("toggle", () => {
       if (texts.childElementCount > 1) return;
-      texts.append(...get("query_changed", row) ? [...whole("Query before", query), ...whole("Query after", changed(letters, changes)), ...whole("Document, not changed", text)]
+      texts.append(...get("query_changed", row) ? [...whole("Query before", query), ...whole("Query after", changed(letters, changes)), ...whole("Document (unchanged)", text)]
         : [...whole("Before", text), ...whole("After", changed(letters, changes))]);
     });
-    const diff = make("div", "diff", ...changes.length ? difference(letters, changes) : ["Nothing was changed."]);
+    const diff = make("div", "diff", ...changes.length ? difference(letters, changes) : ["No change."]);
     diff.setAttribute("role", "group");
     diff.setAttribute("aria-label", "Difference before and after");
     box.replaceChildren(heading,
@@ -303,7 +303,7 @@
       make("dl", "facts", fact("Score", `${number(get("score_before", row), 3)} → ${number(get("score_after", row), 3)}`), fact("Edits", plural(get("edits", row), "word")),
         fact("Similarity", number(get("similarity", row), 2)), fact("Calls", get("calls", row).toLocaleString("en")), fact("Harm, nDCG@10", number(get("harm", row), 3)),
         fact("Reached", reached.length ? show(reached.join(", ")) : "nothing")),
-      make("div", "pair", make("div", "", make("h4", "", "Pushed down"), ...pushed(row)), make("div", "", make("h4", "", "Certificate"), make("p", "", proof(row)))));
+      make("div", "pair", make("div", "", make("h4", "", "Displaced documents"), ...pushed(row)), make("div", "", make("h4", "", "Certificate"), make("p", "", proof(row)))));
     const mark = marks.get(key);
     for (const choice of document.getElementsByName("mark")) choice.checked = choice.value === (mark?.mark ?? "");
     find("note").value = mark?.note ?? "";
@@ -350,7 +350,7 @@
   find("import").addEventListener("change", async event => {
     const [file] = event.target.files;
     if (!file) return;
-    find("marks-told").textContent = file.size > MOST ? "This file is too large to be marks." : imported(await file.text());
+    find("marks-told").textContent = file.size > MOST ? "This file is too large for marks: nothing was imported." : imported(await file.text());
     event.target.value = "";
     tally();
     choose();

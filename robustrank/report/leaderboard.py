@@ -156,7 +156,7 @@ def _row(
 
 
 def _success(attacks: Sequence[AttackResult]) -> str:
-    """For a ranker nobody attacked: the way of success of the audit's other rankers."""
+    """The success measure for a ranker that was not attacked: that of the audit's other rankers."""
     worst = strongest(attacks)
     return lead(worst) if worst else "no attack"
 

@@ -33,7 +33,7 @@ def read(path: Path) -> Marks:
         raise DataError(f"cannot be read as JSON: {error}", path=path) from error
     found = data.get("marks") if isinstance(data, dict) and data.get("robustrank_marks") == 1 else None
     if not isinstance(found, dict):
-        raise DataError("no marks of a RobustRank report (its Export button writes them)", path=path)
+        raise DataError("the file holds no marks of a RobustRank report (its Export button writes them)", path=path)
     return {visible(key): _entry(path, key, entry) for key, entry in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""What the report says of holes and pools beyond the summary: which conclusions they could change. No new numbers."""
+"""The report's section on unjudged documents and pools: arranges the summary, computes no figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from robustrank.results.summary import Summary
 
 @dataclass(frozen=True, kw_only=True)
 class Flip:
-    """A conclusion of the audit that the unjudged documents could reverse."""
+    """A conclusion of the audit that may change with further judgments."""
 
     subject: str
     against: str
@@ -26,10 +26,10 @@ class PoolView:
     """What the section on pools shows."""
 
     known: int
-    """Conclusions whose holes were bounded."""
+    """Conclusions whose range over unjudged documents is bounded."""
     flips: Sequence[Flip]
     worst: LeftOut | None
-    """The system whose own judgments matter most to itself."""
+    """The system that loses most when it is left out of the pool."""
 
 
 def build(summary: Summary) -> PoolView:

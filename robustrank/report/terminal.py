@@ -1,4 +1,4 @@
-"""What the command line shows: progress, and tables of findings. Data may be hostile, so every text passes one gate."""
+"""Console output: progress and tables of results. Text from data may be hostile: :func:`safe` escapes it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Bars:
 
 
 class Lines:
-    """Progress for logs: a line when a phase begins and ends, and now and then between, with the time left."""
+    """Progress for logs: a line at the start and end of a phase and every :attr:`EVERY` seconds, with the time left."""
 
     EVERY = 15.0
     """Seconds between two lines."""
@@ -86,7 +86,7 @@ class Lines:
         self._began = self._said = monotonic()
 
     def advance(self, n: int = 1) -> None:
-        """Say so, but not too often."""
+        """Print progress, at most every :attr:`EVERY` seconds within a phase."""
         self._done += n
         if self._fresh:
             self._before = n
@@ -124,10 +124,10 @@ def overview(summary: Summary) -> list[Table | Text]:
     """The whole audit on one screen: headline, a line per ranker, gates, red flags."""
     parts: list[Table | Text] = [safe(summary.headline, "bold")]
     if summary.finished is None:
-        parts.append(Text("Not finished: the same command goes on from here.", "yellow"))
+        parts.append(Text("Not finished: the same command resumes it.", "yellow"))
     if summary.sequential is not None:
         why = summary.sequential.stopped or "not stopped yet"
-        parts.append(safe(f"Asked {summary.sequential.queries} queries of each collection; {why}."))
+        parts.append(safe(f"{summary.sequential.queries} queries of each collection so far; {why}."))
     parts.append(_rankers(summary))
     parts += _holes(summary)
     if summary.verdicts:
@@ -168,18 +168,16 @@ def _rankers(summary: Summary) -> Table:
 
 
 def _holes(summary: Summary) -> list[Table | Text]:
-    """Which conclusions rest on documents nobody judged, and what taking the pool apart showed."""
+    """Conclusions that may change with further judgments, and results of leaving systems out of the pool."""
     from robustrank.report import pool_view
 
     view = pool_view.build(summary)
     parts: list[Table | Text] = []
     if view.flips:
-        first = (
-            f"{len(view.flips)} of {view.known} comparisons and shifts could change sign if the unjudged were judged"
-        )
+        first = f"{len(view.flips)} of {view.known} comparisons and shifts may change with further judgments"
         lines = [Text(first, "yellow")]
         for flip in view.flips[:3]:
-            could = f"{flip.estimate.value:+.3f}, could be {flip.holes.low:+.3f} to {flip.holes.high:+.3f}"
+            could = f"{flip.estimate.value:+.3f}, range {flip.holes.low:+.3f} to {flip.holes.high:+.3f}"
             lines.append(safe(f"  {flip.subject}, {flip.against}, {flip.where}: {could}"))
         parts.append(Text("\n").join(lines))
     if summary.pooling is not None:
@@ -208,7 +206,7 @@ def _strongest(attacks: Sequence[AttackResult]) -> str:
 
 
 def _certified(results: Sequence[CertifiedResult], home: str) -> str:
-    """CRQ at every K, at the smallest radius, on the first collection there is."""
+    """CRQ at every K, at the smallest radius, on the first collection with certificates."""
     from robustrank.report.filters import extent
 
     if not results:
@@ -232,14 +230,14 @@ def verdicts(found: Iterable[Verdict]) -> Table:
 
 
 def plan(found: Plan) -> list[Table | Text]:
-    """What an audit will cost, a line per ranker, and what its queries can show, a line per collection."""
-    costs = _table("ranker", "tasks", "pairs", "of them", "minutes")
+    """Cost of an audit, a line per ranker, and minimum detectable differences, a line per collection."""
+    costs = _table("ranker", "tasks", "pairs", "pairs by phase", "minutes")
     for ranker, mine in found.by_ranker.items():
         share = ", ".join(f"{c.phase} {'at least ' if c.at_least else ''}{c.pairs:,}" for c in mine if c.pairs)
         pairs, minutes = sum(c.pairs for c in mine), sum(c.minutes for c in mine)
         costs.add_row(safe(ranker), str(sum(c.tasks for c in mine)), f"{pairs:,}", share, f"{minutes:.1f}")
     costs.add_row("all", str(sum(c.tasks for c in found.costs)), f"{found.pairs:,}", "", f"{found.minutes:.1f}")
-    power = _table("collection", "queries", "difference of two means seen in 4 of 5 audits")
+    power = _table("collection", "queries", "minimum detectable difference of two means")
     for each in found.power:
         power.add_row(safe(each.collection), str(each.queries), f"{each.detectable:.3f}")
     return [costs, Text(), power]
@@ -247,7 +245,7 @@ def plan(found: Plan) -> list[Table | Text]:
 
 def changes(found: Iterable[Change]) -> Table:
     """Paired differences between two audits or rankers."""
-    table = _table("ranker", "of", "measure", "old", "new", "new - old", "p (Holm)", "broke", "mended")
+    table = _table("ranker", "of", "measure", "old", "new", "new - old", "p (Holm)", "regressed", "improved")
     for each in found:
         difference = f"{each.difference.value:+.3f} [{each.difference.low:+.3f}, {each.difference.high:+.3f}]"
         table.add_row(
@@ -259,10 +257,10 @@ def changes(found: Iterable[Change]) -> Table:
 
 
 def moved(found: Iterable[Change], most: int = 5) -> list[Text]:
-    """Which queries broke and which were mended, the furthest first, for every figure that moved."""
+    """Queries that regressed or improved, largest change first, for every figure that changed."""
     lines = []
     for each in found:
-        for word, queries in (("broke", each.broke), ("mended", each.mended)):
+        for word, queries in (("regressed", each.broke), ("improved", each.mended)):
             if queries and each.measure != "boost":
                 some = ", ".join(f"{q.query_id} {q.old:.2f} → {q.new:.2f}" for q in queries[:most])
                 rest = f" and {len(queries) - most} more" if len(queries) > most else ""

@@ -222,9 +222,9 @@ def _coverage(ranker: str, summary: Summary) -> Coverage:
         cells={
             "Collections": len({e.collection for e in summary.effectiveness if e.ranker == ranker}),
             **{
-                f"Sees {what}": tried("document", access)
+                f"Access: {what}": tried("document", access)
                 for access, what in (
-                    ("none", "nothing"),
+                    ("none", "none"),
                     ("ranks", "ranks"),
                     ("scores", "scores"),
                     ("weights", "weights"),
@@ -303,8 +303,8 @@ def _proven(held: CertifiedResult, home: str) -> str:
 
 def _unproven(summary: Summary) -> str:
     if summary.finished is None and any(ranker.defense is not None for ranker in summary.rankers):
-        return "The audit has not come to its certificates yet."
-    return "No certificate was asked for."
+        return "The audit has not reached its certificates yet."
+    return "The audit file requests no certificate."
 
 
 def _loss(shift: Shift, summary: Summary) -> str:

@@ -181,7 +181,7 @@ def test_a_case_tells_its_difference_who_fell_and_what_was_proven(
         texts[row.document], f"{texts[row.query]} {texts[row.document]}",
     ]  # fmt: skip
     assert page.locator("#case-body .fell li").count() == len(row.fell)
-    assert "No certificate was asked for" in page.inner_text("#case-body .pair")
+    assert "No certificate was attempted" in page.inner_text("#case-body .pair")
     proven = next(row for row in rows if row.proofs)
     page.evaluate(f"location.hash = 'case-{proven.key}'")
     said(page, "#case-body .pair", re.compile("top 1"))
@@ -226,8 +226,11 @@ def test_exported_marks_are_read_by_the_command_and_by_another_browser(
     ("text", "told"),
     [
         ("not JSON", "This file is not JSON: nothing was imported."),
-        ("[]", "These are no marks of a RobustRank report: nothing was imported."),
-        ('{"robustrank_marks": 1, "marks": null}', "These are no marks of a RobustRank report: nothing was imported."),
+        ("[]", "This file holds no marks of a RobustRank report: nothing was imported."),
+        (
+            '{"robustrank_marks": 1, "marks": null}',
+            "This file holds no marks of a RobustRank report: nothing was imported.",
+        ),
         ('{"robustrank_marks": 1, "marks": {"x": {"mark": "to fix"}}}', "0 marks imported; 1 entry left out"),
         ('{"robustrank_marks": 1, "marks": {"__proto__": {"mark": "to fix"}}}', "0 marks imported; 1 entry left out"),
     ],
@@ -309,6 +312,6 @@ def test_of_certificates_that_imply_each_other_the_widest_is_told(watch: Opener,
     page = watch().open(report.render(replace(whole, cases=replace(whole.cases, rows=[row]))))
     told = page.inner_text("#case-body .pair p:last-child")
     assert told == (
-        "Proven: no document enters the top 1 by up to 5 changed words; this case changed 2 and did not. "
-        "Proven: no document enters the top 5 by 1 changed word; this case changed 2, outside of the proof."
+        "Proved: no document enters the top 1 by up to 5 changed words; this case changed 2 and does not. "
+        "Proved: no document enters the top 5 by 1 changed word; this case changed 2, which the proof does not cover."
     )

@@ -77,7 +77,7 @@ def test_the_verdict_comes_before_everything_else(page: Page) -> None:
         "succeeded in 97% of cases",
         "1 serious red flag",
         "Rankers by protocol",
-        "Who beats",
+        "Pairwise comparisons",
     ]
     places = [page.text.index(words) for words in told]
     assert places == sorted(places)
@@ -194,7 +194,13 @@ def test_the_same_summary_gives_the_same_bytes(summaries: SimpleNamespace, html:
 def test_an_audit_that_has_only_begun_is_told_as_such(summaries: SimpleNamespace, tmp_path: Path) -> None:
     report.write(summaries.bare(), tmp_path / "report.html")
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
-    for words in ("Unfinished", "No gates set", "No attack was run", "No certificate was asked for", "not measured"):
+    for words in (
+        "Unfinished",
+        "No gates set",
+        "No attack was run",
+        "The audit file requests no certificate",
+        "not measured",
+    ):
         assert words in text
     assert "0.00 [" not in text
 
@@ -255,8 +261,8 @@ def test_a_gate_that_may_be_inconclusive_in_writing_holds(summaries: SimpleNames
 
 def test_an_unfinished_audit_does_not_say_that_no_certificate_was_asked_for(summaries: SimpleNamespace) -> None:
     whole = replace(summaries.realistic(), certificates=())
-    assert view.build(whole).unproven == "No certificate was asked for."
-    assert "not come to its certificates yet" in view.build(replace(whole, finished=None)).key_figures[3].note
+    assert view.build(whole).unproven == "The audit file requests no certificate."
+    assert "not reached its certificates yet" in view.build(replace(whole, finished=None)).key_figures[3].note
 
 
 def test_the_best_ranker_is_chosen_among_those_that_ranked_all_queries(summaries: SimpleNamespace) -> None:
@@ -336,13 +342,13 @@ def test_differences_that_are_shown_come_first_and_the_rest_is_folded(summaries:
     arranged = view.build(summaries.realistic())
     assert [c.p_holm for c in arranged.shown] == [0.005, 0.0007]
     assert len(arranged.not_shown) == 3
-    assert "2 of 5 differences are shown" in page.text
-    assert "3 that so few queries could not tell from chance" in page.text
+    assert "2 of 5 differences are significant" in page.text
+    assert "3 not significant with this number of queries" in page.text
 
 
 def test_the_five_tasks_are_one_table_with_what_is_shown_said(page: Page) -> None:
     text = re.sub(r"\s+", " ", page.text)
-    assert "1 of 4 differences are shown" in text
+    assert "1 of 4 differences are significant" in text
     assert "0.500+0.170 [+0.070, +0.270], n=50less robust" in text
 
 

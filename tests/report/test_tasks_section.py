@@ -39,7 +39,7 @@ def test_the_question_about_a_group_is_answered_task_by_task(section: str) -> No
     told = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", section))
     answers = told[told.index("Neural rankers: less robust than BM25?") : told.index("Mean over bi, cross.")]
     assert "Task 3 unforeseen corpus: less robust." in answers
-    assert "On their own 2 of 2 less robust, 0 of 2 more robust, 0 of 2 inconclusive." in answers
+    assert "Individually: 2 of 2 less robust, 0 of 2 more robust, 0 of 2 inconclusive." in answers
     assert "Task 4 query operations: inconclusive." in answers
 
 
