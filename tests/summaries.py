@@ -99,8 +99,8 @@ def realistic() -> Summary:
         not_tested=[
             "the first stage: every ranker re-ranks the same candidates, and an attack changes no candidate list",
             "documents injected into the corpus (poisoning), and attacks on training data",
-            "instructions to a language-model ranker, invisible characters and look-alikes",
-            "other languages than those of the collections",
+            "instructions to a language-model ranker (prompt injection), invisible characters and homoglyphs",
+            "languages other than those of the collections",
         ],
         environment={
             "versions": {"robustrank": "0.1.0", "numpy": "2.4.6", "bm25s": "0.3.16", "onnxruntime": "1.27.0"},
@@ -344,7 +344,7 @@ def _flags() -> list[RedFlag]:
     return [
         RedFlag(
             check="batch", severity="serious",
-            title=f"{CROSS}: a document alone gets another score than in company",
+            title=f"{CROSS}: scores depend on the other documents of the batch",
             detail="largest difference 1.40% of the spread of the list (SciFact, query 1319)",
         ),
         RedFlag(

@@ -1,11 +1,11 @@
-"""Train a policy of another library on the topic environment: MaskablePPO of sb3-contrib, which heeds action masks.
+"""Train a policy of another library on the topic environment: MaskablePPO of sb3-contrib, which uses action masks.
 
 From the root of the repository, with the full test collections beside it::
 
     pip install '.[topics]' sb3-contrib
     python docs/examples/topic_maskable_ppo.py docs/examples/topics.topic.toml --steps 20000
 
-It prints what the trained policy gains in surrogate utility on every document, for queries it was not shown.
+It prints the gain of the trained policy in surrogate utility on every document, for held-out queries.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from robustrank_attacks.topic.utility import Utility
 
 
 def train(environment: TopicEnvironment, steps: int, seed: int = 13) -> Any:
-    """A MaskablePPO policy after so many steps."""
+    """A MaskablePPO policy trained for ``steps`` steps."""
     from sb3_contrib import MaskablePPO
 
     model = MaskablePPO("MultiInputPolicy", environment, n_steps=256, batch_size=64, gamma=1.0, seed=seed)
@@ -31,7 +31,7 @@ def train(environment: TopicEnvironment, steps: int, seed: int = 13) -> Any:
 
 
 def gain(model: Any, environment: TopicEnvironment, board: int) -> float:
-    """What the policy's likeliest moves gain on one board."""
+    """Gain in utility of the policy's most probable actions on one board."""
     observation, info = environment.reset(options={"board": board})
     clean, done = info["utility"], False
     while not done:

@@ -1,4 +1,4 @@
-"""Reasons not to believe the evaluation itself, read from records: AutoAttack's habit, for rankings."""
+"""Red flags: reasons to doubt the evaluation itself, found in records, as AutoAttack does for classifiers."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def _broken_certificates(
         f"{record['doc_id']} to rank {record['rank_after']} for query {record['query_id']}. "
     )
     if claim.ranker == "deployed":
-        detail += "The claim is about this very ranker and certain: it is wrong, or the ranker does not repeat itself"
+        detail += "It is a certain claim about the deployed ranker: it is wrong, or the ranker is not deterministic"
     else:
         detail += (
-            "The claim is about the exact smoothed ranker, the attack was on its samples: repeat with more before "
-            "blaming the certificate"
+            "It is a claim about the exact smoothed ranker, and the attack was on its samples: repeat with more "
+            "samples before rejecting it"
         )
-    title = "An attack succeeded where a certificate says none can"
+    title = "An attack succeeded on a certified list"
     return [RedFlag(check="certificate", severity="serious", title=title, detail=detail)]
 
 
@@ -75,7 +75,7 @@ def _failures(records: Sequence[Record]) -> list[RedFlag]:
         if failed:
             lost = sum(r["kind"] == "ranking" for r in failed)
             detail = (
-                f"{len(failed)} of {len(mine)} tasks ended in an error, {lost} of them queries that count as "
+                f"{len(failed)} of {len(mine)} tasks failed with an error, {lost} of them queries that count as "
                 f"0; the first: {failed[0]['error']}"
             )
             severity = "serious" if lost or len(failed) > len(mine) / 10 else "warning"
@@ -92,9 +92,9 @@ def _unstable(record: Record) -> list[RedFlag]:
         return [RedFlag(check="constant", severity="serious", title=title, detail=detail)]
     flags = []
     asked = {
-        "repeat": "the same call twice gives other scores",
-        "order": "the order of the documents in the call changes their scores",
-        "batch": "a document alone gets another score than in company",
+        "repeat": "scores differ between two identical calls",
+        "order": "scores depend on the order of the documents",
+        "batch": "scores depend on the other documents of the batch",
     }
     for check, what in asked.items():
         share = record[check] / spread
@@ -106,12 +106,12 @@ def _unstable(record: Record) -> list[RedFlag]:
             flags.append(RedFlag(check=check, severity=severity, title=f"{ranker}: {what}", detail=detail))
     for what, distance in record.get("invariant", {}).items():
         if distance / spread > SAME:
-            detail = f"its card says it ignores {_INVARIANCES[what]}, and a score moved by {distance / spread:.2%} of "
-            detail += f"the spread of the list ({collection}, query {record['query_id']}): a fault of the ranker"
+            detail = f"its card says it ignores {_INVARIANCES[what]}, but scores change by {distance / spread:.2%} of "
+            detail += f"the spread of the list ({collection}, query {record['query_id']}): an error in ranker or card"
             title = f"{ranker}: {_INVARIANCES[what]} changes its scores"
             flags.append(RedFlag(check="invariant", severity="serious", title=title, detail=detail))
     if record["query"] == 0:
-        detail = "an unrelated query gives every document the score it had; query attacks cannot hurt such a ranker"
+        detail = "every document has the same score for an unrelated query; query attacks cannot affect such a ranker"
         title = f"{ranker}: ignores the query"
         flags.append(RedFlag(check="query-blind", severity="serious", title=title, detail=detail))
     return flags
@@ -131,7 +131,7 @@ def _ties(records: Sequence[Record]) -> list[RedFlag]:
 
 
 def _no_better_than_control(attacks: Sequence[AttackResult]) -> list[RedFlag]:
-    """One flag per attack and control, with the rankers on which nothing sets them apart."""
+    """One flag per attack and control, with the rankers on which their success does not differ significantly."""
     found: dict[tuple[str, str], list[str]] = {}
     for result in attacks:
         for against in result.against_controls if result.stratum == "all" else ():
@@ -145,7 +145,7 @@ def _no_better_than_control(attacks: Sequence[AttackResult]) -> list[RedFlag]:
         RedFlag(
             check="control",
             severity="warning",
-            title=f"{attack}: not shown to beat “{control}”",
+            title=f"{attack}: not significantly better than “{control}”",
             detail=f"on {'; '.join(rankers)}",
         )
         for (attack, control), rankers in found.items()
@@ -158,14 +158,14 @@ def _illegal(attacks: Sequence[AttackResult]) -> list[RedFlag]:
         bad = sum(count for status, count in result.statuses.items() if status != "ok")
         total = sum(result.statuses.values())
         if result.stratum == "all" and bad > total / 2:
-            detail = f"{bad} of {total} cases ended {result.statuses}; its success rate says little"
+            detail = f"{bad} of {total} cases ended {result.statuses}; its success rate is not informative"
             title = f"{result.attack} on {result.ranker}: most cases failed"
             flags.append(RedFlag(check="invalid", severity="warning", title=title, detail=detail))
     return flags
 
 
 def _unjudged(effectiveness: Sequence[Effectiveness]) -> list[RedFlag]:
-    """One flag a collection, for the ranker whose top 10 was judged least."""
+    """One flag per collection, for the ranker with the lowest judged@10."""
     least: dict[str, tuple[float, Effectiveness]] = {}
     for figure in effectiveness:
         if figure.slice is None and figure.judged is not None:
@@ -186,7 +186,7 @@ def _unjudged(effectiveness: Sequence[Effectiveness]) -> list[RedFlag]:
 
 
 def _identity(records: Sequence[Record]) -> list[RedFlag]:
-    """The query as it is, taken for another wording, must give exactly the figure it gave before."""
+    """The unchanged query as a variation must give exactly the clean figure."""
     flags = []
     for ranker in dict.fromkeys(r["ranker"] for r in records):
         moved = [
@@ -198,7 +198,7 @@ def _identity(records: Sequence[Record]) -> list[RedFlag]:
         ]
         if moved:
             detail = f"{len(moved)} queries; for example {moved[0][0]['query_id']} ({moved[0][0]['collection']})"
-            title = f"{ranker}: an unchanged query has another effectiveness"
+            title = f"{ranker}: an unchanged query has a different effectiveness"
             flags.append(RedFlag(check="identity", severity="serious", title=title, detail=detail))
     return flags
 
@@ -210,7 +210,7 @@ def _ceiling(records: Sequence[Record]) -> list[RedFlag]:
         queries = {r["query_id"]: r["relevant"] for r in full}
         empty = sum(count == 0 for count in queries.values())
         if empty > len(queries) / 4:
-            detail = f"{empty} of {len(queries)} candidate lists hold no relevant document; no re-ranker can do better"
-            title = f"{collection}: the first stage misses a lot"
+            detail = f"{empty} of {len(queries)} candidate lists have no relevant document; no re-ranker can improve them"
+            title = f"{collection}: the first stage misses many relevant documents"
             flags.append(RedFlag(check="ceiling", severity="warning", title=title, detail=detail))
     return flags

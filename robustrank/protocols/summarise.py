@@ -1,4 +1,4 @@
-"""Records to summary: runs every protocol over what was recorded, and says in a sentence what is worst."""
+"""Records to summary: runs every protocol over what was recorded, and states the strongest attack in one sentence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from robustrank.storage.structure import revive
 
 
 def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool) -> Summary:
-    """The whole summary but for the gates; only records and the audit file go in."""
+    """The whole summary without gates, from records and the audit file."""
     ordered = [records[key] for key in sorted(records)]
     setup = max((r for r in ordered if r["kind"] == "setup"), key=lambda r: str(r["started"]))
     sessions = sorted((r for r in ordered if r["kind"] == "session"), key=lambda r: str(r["finished"]))
@@ -62,7 +62,7 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
 
 
 def _five(tasks: Sequence[Record], setup: Record, built: Mapping[str, Attack], spec: AuditSpec) -> FiveTasks:
-    """The five tasks, of plain rankers; an attack that failed is a failure, a wording that failed is left out."""
+    """The five tasks, of undefended rankers; failed attacks count as unsuccessful, failed query variations are left out."""
     plain = {r.name for r in spec.rankers}
     done = [r for r in tasks if r["kind"] == "attack" or r["status"] == "ok" or "measures" in r]
     return assemble.five_tasks(
@@ -81,7 +81,7 @@ def headline(results: Sequence[AttackResult], baseline: str | None) -> str:
     """The strongest attack that is not a control, in one sentence with its interval."""
     worst = adversarial.strongest(results, baseline=baseline)
     if worst is None:
-        return "No attack was run; see below for what was measured."
+        return "No attack was run; other results are below."
     name = adversarial.lead(worst)
     share = worst.success[name]
     lifted = f"lifted the target into the top {name.partition('@')[2]}" if "@" in name else f"{name} the target"
@@ -105,16 +105,16 @@ def tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
 
 
 def not_tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
-    """What a reader could believe was measured and was not."""
+    """What the audit did not measure, one line each."""
     real = [r for r in results if not r.control]
     lines = []
     if len(spec.collections) == 1:
-        lines.append("any other corpus than the home collection")
+        lines.append("any corpus other than the home collection")
     for level, what in {
-        "none": "attackers who see nothing of the ranker",
-        "ranks": "attackers who see only ranks",
-        "scores": "attackers who see scores",
-        "weights": "attackers who hold the weights (gradients)",
+        "none": "attackers without access to the ranker",
+        "ranks": "attackers with access to ranks only",
+        "scores": "attackers with access to scores",
+        "weights": "attackers with access to the weights (gradients)",
     }.items():
         if level not in {r.access for r in real}:
             lines.append(what)
@@ -124,8 +124,8 @@ def not_tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
     lines += [
         "the first stage: every ranker re-ranks the same candidates, and an attack changes no candidate list",
         "documents injected into the corpus (poisoning), and attacks on training data",
-        "instructions to a language-model ranker, invisible characters and look-alikes",
-        "other languages than those of the collections",
+        "instructions to a language-model ranker (prompt injection), invisible characters and homoglyphs",
+        "languages other than those of the collections",
         "attackers with a larger budget than stated, or who attack many documents at once",
     ]
     return lines
