@@ -210,7 +210,7 @@ def _ceiling(records: Sequence[Record]) -> list[RedFlag]:
         queries = {r["query_id"]: r["relevant"] for r in full}
         empty = sum(count == 0 for count in queries.values())
         if empty > len(queries) / 4:
-            detail = f"{empty} of {len(queries)} candidate lists have no relevant document; no re-ranker can improve them"
+            detail = f"{empty} of {len(queries)} candidate lists have no relevant document; re-ranking cannot help"
             title = f"{collection}: the first stage misses many relevant documents"
             flags.append(RedFlag(check="ceiling", severity="warning", title=title, detail=detail))
     return flags

@@ -62,7 +62,7 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
 
 
 def _five(tasks: Sequence[Record], setup: Record, built: Mapping[str, Attack], spec: AuditSpec) -> FiveTasks:
-    """The five tasks, of undefended rankers; failed attacks count as unsuccessful, failed query variations are left out."""
+    """The five tasks, of undefended rankers; failed attacks count as failures, failed query variations are left out."""
     plain = {r.name for r in spec.rankers}
     done = [r for r in tasks if r["kind"] == "attack" or r["status"] == "ok" or "measures" in r]
     return assemble.five_tasks(
