@@ -1,4 +1,4 @@
-"""``robustrank gate``: verdicts on an audit that has run, told in the form asked for; and the ratchet file."""
+"""``robustrank gate``: verdicts on an audit that has run, in the requested format; and the ratchet file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Judged:
 
     @cached_property
     def found(self) -> Summary:
-        """What the audit found, with the text of the file whose gates are judged."""
+        """Summary of the audit, with the text of the file whose gates are judged."""
         return replace(summary.read(self.folder / "summary.json"), source=self.spec.source)
 
     @property
@@ -85,9 +85,9 @@ class Judged:
         path = self._ratchet
         wanted = [g for g in self.spec.gates if g.worse_by is not None]
         if path is None or not wanted:
-            raise ConfigError(f"{self.path}: no gate with worse_by, so there is nothing for a ratchet file to hold")
+            raise ConfigError(f"{self.path}: no gate has worse_by, so the ratchet file would be empty")
         if self.found.finished is None:
-            raise ConfigError(f"{self.folder}: the audit is not finished; its command goes on from here")
+            raise ConfigError(f"{self.folder}: the audit is not finished; run its command again to resume")
         old = ratchets.read(path)
         if not force:
             self._check_held(old, path)
@@ -98,16 +98,16 @@ class Judged:
         ratchets.write(new, path)
         kept = [held for held in new.figures if old and held in old.figures]
         count = f"{len(new.figures)} figure{'' if len(new.figures) == 1 else 's'}"
-        return [f"wrote {path}: {count}, {len(kept)} of them as they were"]
+        return [f"wrote {path}: {count}, {len(kept)} of them unchanged"]
 
     def _check_held(self, old: ratchets.Ratchet | None, path: Path) -> None:
-        """All gates hold, but for those whose figure the file does not have yet."""
+        """Whether all gates hold, except those whose figure the file does not have yet."""
         new = [g.name for g in self.spec.gates if g.worse_by is not None and not _covered(g, old, self.found)]
         failed = [v.gate for v in gate.judge(self._others(new), self.found, path) if not v.held]
         if failed:
             raise ConfigError(
                 f"{'a gate does' if len(failed) == 1 else f'{len(failed)} gates do'} not hold, {failed[0]!r} first; "
-                f"--force writes {path} all the same"
+                f"--force writes {path} regardless"
             )
 
     def _others(self, names: list[str]) -> list[GateSpec]:

@@ -1,4 +1,4 @@
-"""Commands that judge, compare and order audits that have run (:mod:`robustrank.cli.main` adds them)."""
+"""Commands on finished audits: gates, comparison, leaderboard (:mod:`robustrank.cli.main` adds them)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import click
 from robustrank.core.errors import ConfigError
 
 STORE = Path(".robustrank")
-"""Where audits are kept, unless a command says otherwise."""
+"""Default folder of audits."""
 
 FORMATS = ("text", "json", "junit", "sarif", "github", "markdown")
 """Of verdicts (:mod:`robustrank.judging.formats`)."""
 
 
 def audited(path: Path, out: Path) -> Path:
-    """The audit folder that a path means: itself, or where the audit file of that path keeps its records."""
+    """The audit folder for a path: the path itself, or the folder of the audit file at that path."""
     if not path.is_file():
         return path
     from robustrank.audit import run as auditing
@@ -28,12 +28,18 @@ def audited(path: Path, out: Path) -> Path:
 
 @click.command("audit-certificate")
 @click.argument("names", nargs=-1)
-@click.option("--space", type=click.Choice(("substitution", "masking", "deletion")), help="For a function: its spaces.")
-@click.option("--side", type=click.Choice(("upper", "lower")), help="For a function: which bound it is (upper).")
-@click.option("--cases", type=click.IntRange(min=1), default=2000, show_default=True, help="Small spaces to try.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the spaces.")
+@click.option(
+    "--space",
+    type=click.Choice(("substitution", "masking", "deletion")),
+    help="For a function: kind of perturbation space.",
+)
+@click.option("--side", type=click.Choice(("upper", "lower")), help="For a function: side of the bound (upper).")
+@click.option(
+    "--cases", type=click.IntRange(min=1), default=2000, show_default=True, help="Number of spaces to search."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random spaces.")
 def audit_certificate(names: tuple[str, ...], space: str | None, side: str | None, cases: int, seed: int) -> None:
-    """Search small spaces for an attack that passes a claimed bound, and print the smallest.
+    """Search small perturbation spaces for a counterexample to a certified bound, and print the smallest.
 
     NAMES are bounds that are installed, or functions as module:function that take a
     robustrank.certificates.auditor.spaces.SmallSpace and return the bound. Without NAMES all that are installed are
@@ -53,12 +59,16 @@ def audit_certificate(names: tuple[str, ...], space: str | None, side: str | Non
 
 @click.command("gate")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--file", help="Judge by the gates of this audit file instead of the audit's own.")
-@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="For whom.")
+@click.option("--file", help="Evaluate the gates of this audit file instead of the audit's own.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Folder that holds audits."
+)
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="Output format."
+)
 @click.option("--ratchet", type=click.Path(path_type=Path), help="Compare with this file instead of the audit file's.")
-@click.option("--update-ratchet", is_flag=True, help="Write the ratchet file, if the gates hold.")
-@click.option("--force", is_flag=True, help="Write it though gates do not hold, or figures became worse.")
+@click.option("--update-ratchet", is_flag=True, help="Write the ratchet file if the gates hold.")
+@click.option("--force", is_flag=True, help="Write it even if gates do not hold or figures became worse.")
 def gate_(
     folder: Path,
     file: str | None,
@@ -68,7 +78,7 @@ def gate_(
     update_ratchet: bool,
     force: bool,
 ) -> None:
-    """Judge the gates of an audit that has run.
+    """Evaluate the gates of an audit that has run.
 
     DIR is an audit folder, or the audit file that it was made from, whose gates are then judged. Ends with code 1
     unless all gates are held. `--format github` also writes a job summary where GitHub asks for one.
@@ -81,7 +91,7 @@ def gate_(
     folder = audited(folder, out)
     spec = audit_file.load(path) if path else auditing.load_spec(folder)
     if not spec.gates:
-        raise ConfigError(f"{path or folder}: no [[gate]] there")
+        raise ConfigError(f"{path or folder}: the file has no [[gate]]")
     judged = gate_command.Judged(spec=spec, folder=folder, path=path or folder / "audit.toml", ratchet=ratchet)
     if update_ratchet:
         for line in judged.update(force=force):
@@ -95,12 +105,17 @@ def gate_(
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "--rankers", nargs=2, metavar="A B", help="Ranker A of OLD with ranker B of NEW; alone: two of one audit."
+    "--rankers",
+    nargs=2,
+    metavar="A B",
+    help="Compare ranker A of OLD with ranker B of NEW, or of OLD if NEW is not given.",
 )
-@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Folder that holds audits."
+)
 @click.option("--format", "format_", type=click.Choice(("text", "json")), default="text", show_default=True)
-@click.option("--html", type=click.Path(path_type=Path), help="Also write a page with charts of what moved.")
-@click.option("--check", "strict", is_flag=True, help="End with code 1 if something is shown to be worse.")
+@click.option("--html", type=click.Path(path_type=Path), help="Also write a page with charts of the changes.")
+@click.option("--check", "strict", is_flag=True, help="Exit with code 1 if a figure is significantly worse.")
 def compare(
     old: Path,
     new: Path | None,
@@ -110,13 +125,13 @@ def compare(
     html: Path | None,
     strict: bool,
 ) -> None:
-    """Show what changed between two audits, or between two rankers of one.
+    """Show regressions and improvements between two audits, or between two rankers of one.
 
     OLD and NEW are audit folders, or audit files. Everything is paired by query, with a permutation test corrected
     after Holm. Ends with code 0 whatever changed, unless --check is given.
     """
     if new is None and rankers is None:
-        raise click.UsageError("give a second audit, or --rankers A B for two rankers of the one")
+        raise click.UsageError("give a second audit, or --rankers A B for two rankers of one audit")
     from robustrank.judging import compare as comparing
     from robustrank.results import summary
 
@@ -149,10 +164,10 @@ def compare(
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("leaderboard.html"), show_default=True, help="The page."
+    "--out", type=click.Path(path_type=Path), default=Path("leaderboard.html"), show_default=True, help="Output file."
 )
 def leaderboard(folder: Path, out: Path) -> None:
-    """Make one page out of all audits in DIR, the ranker with the best worst case first."""
+    """Write one page of all audits in DIR, ordered by the strongest known attack."""
     from robustrank.report import leaderboard as boards
 
     found = boards.write(folder, out)

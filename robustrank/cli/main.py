@@ -1,4 +1,4 @@
-"""The command line: a thin shell. Everything heavy is imported inside the command that needs it.
+"""The command line. Heavy modules are imported inside the command that needs them.
 
 Exit codes: 0 all gates held, 1 a gate was not held, 2 usage or configuration, 3 could not run, 130 stopped by Ctrl-C.
 """
@@ -20,7 +20,7 @@ KINDS = ("collection", "ranker", "attack", "defense", "variation", "topic_attack
 
 
 class _Shell(click.Group):
-    """Turns every way to end into its exit code, in one place."""
+    """Maps errors to exit codes."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -32,8 +32,8 @@ class _Shell(click.Group):
             click.echo(f"robustrank: {for_terminal(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            again = "the same command goes on from there" if ctx.invoked_subcommand == "audit" else "nothing is lost"
-            click.echo(f"\nrobustrank: stopped; what was finished is kept, and {again}", err=True)
+            again = "the same command resumes" if ctx.invoked_subcommand == "audit" else "no data is lost"
+            click.echo(f"\nrobustrank: stopped; finished tasks are recorded, and {again}", err=True)
             ctx.exit(130)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
@@ -41,7 +41,7 @@ class _Shell(click.Group):
             import traceback
 
             traceback.print_exc()
-            click.echo("robustrank: that is a bug in RobustRank or a plug-in; the lines above say where", err=True)
+            click.echo("robustrank: this is a bug in RobustRank or in a plug-in; see the traceback above", err=True)
             ctx.exit(3)
 
 
@@ -54,13 +54,15 @@ def main() -> None:
 @main.command()
 @click.argument("file", required=False)
 @click.option("--quick", is_flag=True, help="The bundled audit of about two minutes instead of the default one.")
-@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
-@click.option("--fresh", is_flag=True, help="Put finished work of earlier runs aside and begin anew.")
-@click.option("--limit", type=click.IntRange(min=0), help="Do at most so many tasks, then sum up what there is.")
-@click.option("--pairs", type=click.IntRange(min=1), help="Begin no task once so many pairs are scored; resumable.")
-@click.option("--minutes", type=click.FloatRange(min=0), help="Begin no task after so many minutes; resumable.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Folder that holds audits."
+)
+@click.option("--fresh", is_flag=True, help="Move the records of earlier runs aside and start over.")
+@click.option("--limit", type=click.IntRange(min=0), help="Run at most this many tasks, then summarise.")
+@click.option("--pairs", type=click.IntRange(min=1), help="Start no task after scoring this many pairs; resumable.")
+@click.option("--minutes", type=click.FloatRange(min=0), help="Start no task after this many minutes; resumable.")
 @click.option("--executor", default="serial", show_default=True, help="For example 'processes(workers=4)'.")
-@click.option("--plan", is_flag=True, help="Only say what it would cost, and what so many queries can show.")
+@click.option("--plan", is_flag=True, help="Only estimate cost and minimum detectable differences.")
 def audit(
     file: str | None,
     quick: bool,
@@ -72,10 +74,10 @@ def audit(
     executor: str,
     plan: bool,
 ) -> None:
-    """Run an audit, or go on with one.
+    """Run or resume an audit.
 
-    Without FILE it is the bundled default audit; `robustrank init` writes a FILE to start from. Ends with code 1 when
-    a gate of the audit file is not held.
+    Without FILE, the bundled default audit runs; `robustrank init` writes a FILE to start from. The exit code is 1 when
+    a gate of the audit file does not hold.
     """
     if file is not None and quick:
         raise click.UsageError("give an audit file or --quick, not both")
@@ -125,7 +127,7 @@ def list_(kind: str | None) -> None:
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("name")
 def show(kind: str, name: str) -> None:
-    """Show what a plug-in is and which parameters it takes."""
+    """Show a plug-in's description and parameters."""
     from robustrank.plugins import catalogue, registry
 
     click.echo(f"{kind} {name}: {registry.target(kind, name)} ({registry.version(kind, name)})\n")
@@ -133,7 +135,7 @@ def show(kind: str, name: str) -> None:
     found = catalogue.parameters(kind, name)
     click.echo("\nParameters:" if found else "\nNo parameters.")
     for parameter in found:
-        default = f" = {parameter.default}" if parameter.default else "  (must be given)"
+        default = f" = {parameter.default}" if parameter.default else "  (required)"
         click.echo(f"  {parameter.name}: {parameter.type}{default}")
 
 
@@ -141,26 +143,30 @@ def show(kind: str, name: str) -> None:
 @click.argument("kind", type=click.Choice(("ranker", "attack", "defense")))
 @click.argument("name")
 def check(kind: str, name: str) -> None:
-    """Check that a plug-in keeps its contract.
+    """Check that a plug-in satisfies its contract.
 
-    It is tried on six sentences, with edge cases among them.
+    The check runs on six short texts, edge cases included.
 
-    NAME may carry parameters: "query_injection(place='end')".
+    NAME may include parameters: "query_injection(place='end')".
     """
     from robustrank.plugins import registry
     from robustrank.testing import sample_lists
 
     sample_lists.check(registry.build(kind, plugin_spec.parse(name)))
-    click.echo(f"{kind} {name} keeps its contract")
+    click.echo(f"{kind} {name} passes the contract checks")
 
 
 @main.command()
 @click.argument("file")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=STORE / "training", show_default=True, help="Its folder."
+    "--out",
+    type=click.Path(path_type=Path),
+    default=STORE / "training",
+    show_default=True,
+    help="Folder that holds trained models.",
 )
 def train(file: str, out: Path) -> None:
-    """Train a small ranker on others' scores or on judgments, as FILE describes; goes on where it was stopped."""
+    """Train a small ranker from teachers' scores or from judgments, as FILE describes; resumes a stopped run."""
     from robustrank.report import terminal
     from robustrank.training import distill
 
@@ -176,10 +182,10 @@ def train(file: str, out: Path) -> None:
     type=click.Path(path_type=Path),
     default=STORE / "topics",
     show_default=True,
-    help="Where studies are kept.",
+    help="Folder that holds studies.",
 )
 def topics(file: str, out: Path) -> None:
-    """Attack documents for groups of queries, as FILE describes; goes on where it was stopped."""
+    """Attack documents for groups of queries, as FILE describes; resumes a stopped run."""
     from robustrank.report import terminal
     from robustrank.topics import spec, study
 
@@ -192,13 +198,17 @@ def topics(file: str, out: Path) -> None:
 
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
-@click.option("--marks", type=click.Path(path_type=Path), help="Put these review marks in, as the report exports them.")
-@click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Also write every attacked case into this file.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Folder that holds audits."
+)
+@click.option(
+    "--marks", type=click.Path(path_type=Path), help="Embed the review marks of this file, exported from a report."
+)
+@click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Also write all attacked cases to this file.")
 def report(folder: Path, out: Path, marks: Path | None, sheet: Path | None) -> None:
-    """Write summary and report again, from records.
+    """Rebuild summary and report from the records.
 
-    DIR is an audit folder, or the audit file that it was made from.
+    DIR is an audit folder or its audit file.
     """
     from robustrank.audit import run as auditing
 
@@ -220,11 +230,9 @@ def report(folder: Path, out: Path, marks: Path | None, sheet: Path | None) -> N
 
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--where", multiple=True, metavar="NAME=VALUE", help="Only records with this; may be given several times."
-)
+@click.option("--where", multiple=True, metavar="NAME=VALUE", help="Only records with this value; repeatable.")
 def trace(folder: Path, where: tuple[str, ...]) -> None:
-    """Print the records that a figure comes from, a line of JSON each.
+    """Print the records behind a figure, one line of JSON each.
 
     Names are those of the records: kind (ranking, variation, edit, attack, certificate, check), ranker, collection,
     query_id, variation, attack, stratum. `robustrank trace DIR --where kind=variation --where ranker=BM25`
@@ -243,11 +251,13 @@ def trace(folder: Path, where: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Where audits are kept.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Folder that holds audits."
+)
 def status(folder: Path, out: Path) -> None:
-    """Show how far an audit is; it may be running.
+    """Show the progress of an audit, which may be running.
 
-    DIR is an audit folder, or the audit file that it was made from.
+    DIR is an audit folder or its audit file.
     """
     from robustrank.audit import run as auditing
     from robustrank.results import summary

@@ -169,7 +169,7 @@ def test_an_error_ends_with_its_own_code(monkeypatch: pytest.MonkeyPatch, error:
 def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     result = _audit_that(monkeypatch, KeyboardInterrupt())
     assert result.exit_code == 130
-    assert "the same command goes on from there" in result.stderr
+    assert "the same command resumes" in result.stderr
 
 
 def test_a_bug_shows_its_traceback_and_is_not_mistaken_for_a_failed_gate(monkeypatch: pytest.MonkeyPatch) -> None:

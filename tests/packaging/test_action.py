@@ -43,7 +43,7 @@ def test_it_audits_judges_and_writes_a_job_summary(tmp_path: Path) -> None:
         "GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(page),
     }  # fmt: skip
     codes = []
-    for name in ("Audit", "Judge"):
+    for name in ("Audit", "Evaluate the gates"):
         script = next(step["run"] for step in steps() if step.get("name") == name)
         done = subprocess.run(
             ["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True,

@@ -63,7 +63,7 @@ def test_the_registry_finds_it_and_it_keeps_its_contract(installed: Path, kind: 
     assert f"{name} " in listed.stdout
     assert "robustrank-sample 0.1.0" in listed.stdout
     checked = robustrank(installed, "check", kind, name)
-    assert (checked.stdout, checked.returncode) == (f"{kind} {name} keeps its contract\n", 0), checked.stderr
+    assert (checked.stdout, checked.returncode) == (f"{kind} {name} passes the contract checks\n", 0), checked.stderr
 
 
 def test_an_audit_of_nothing_but_foreign_plugins_runs(installed: Path, tmp_path: Path) -> None:
