@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from certificates_sweep import OUT
+from msgspec import structs
 from statsmodels.stats.proportion import proportion_confint
 
-from robustrank.config.audit_file import load
-from robustrank.core.types import AttackSet
-from robustrank.plugins import registry
 from robustrank.protocols import certified
 from robustrank.storage import journal
+from robustrank.work.records import FORMAT, AttackRecord, CertificateRecord
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
         summary = json.loads((folder / "summary.json").read_text())
         rows += [cells(found) for found in summary["certificates"] if found["attacks_on_certified"]]
         attacks |= {found["attack"] for found in summary["attacks"]}
-        totals += distinct(folder, summary["name"])
+        totals += distinct(folder)
     told = (
         f"Audits `falsification*.toml` beside this page: {', '.join(sorted(attacks))}. "
         "Counted are attacks on documents\nbelow K whose edits the certificate covers, on lists certified at that K "
@@ -57,13 +57,12 @@ def cells(found: dict[str, Any]) -> list[Any]:
     ]
 
 
-def distinct(folder: Path, name: str) -> list[list[Any]]:
+def distinct(folder: Path) -> list[list[Any]]:
     """Per defended ranker each attack once, and each attacked list once, whatever the K and radii that cover it."""
-    records = list(journal.read(folder).values())
-    spec = load(OUT / f"{name}.toml")
-    sets = {each.name: registry.build("attack", each.plugin).threat.edits for each in spec.attacks}
-    certificates, attacked = ([r for r in records if r["kind"] == kind] for kind in ("certificate", "attack"))
-    held, open_ = (tried(claims, attacked, sets) for claims in (certificates, [flipped(r) for r in certificates]))
+    records = list(journal.read(folder, FORMAT).values())
+    certificates = [r for r in records if isinstance(r, CertificateRecord)]
+    attacked = [r for r in records if isinstance(r, AttackRecord)]
+    held, open_ = (tried(claims, attacked) for claims in (certificates, [flipped(r) for r in certificates]))
     return [
         [
             ranker,
@@ -88,21 +87,19 @@ Tried = dict[tuple[str, ...], bool]
 """Query, document and attack to whether it succeeded at any K and radius."""
 
 
-def tried(
-    certificates: Sequence[journal.Record], attacked: Sequence[journal.Record], sets: Mapping[str, AttackSet]
-) -> dict[str, Tried]:
+def tried(certificates: Sequence[CertificateRecord], attacked: Sequence[AttackRecord]) -> dict[str, Tried]:
     """Per ranker every attack that a certificate covers, once."""
     found: dict[str, Tried] = {}
-    for record, claim in certified.tests(certificates, attacked, sets):
-        own, place = found.setdefault(record["ranker"], {}), (record["query_id"], record["doc_id"], record["attack"])
-        own[place] = own.get(place, False) or record["rank_after"] <= claim.k
+    for record, claim in certified.tests(certificates, attacked):
+        own, place = found.setdefault(record.ranker, {}), (record.query_id, record.doc_id, record.attack)
+        own[place] = own.get(place, False) or record.rank_after <= claim.k
     return found
 
 
-def flipped(record: journal.Record) -> journal.Record:
+def flipped(record: CertificateRecord) -> CertificateRecord:
     """A certificate record in which what was not certified stands as certified: its attacks are the control."""
-    claims = [{**claim, "certified": not claim["certified"]} for claim in record.get("certificates", ())]
-    return {**record, "certificates": claims}
+    claims = [replace(claim, certified=not claim.certified) for claim in record.certificates]
+    return structs.replace(record, certificates=claims)
 
 
 def control(found: Tried) -> str:

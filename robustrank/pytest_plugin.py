@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from robustrank.config.audit_file import AuditSpec, GateSpec
+    from robustrank.config.specs import AuditSpec, GateSpec
     from robustrank.core.types import Estimate
     from robustrank.results.summary import Summary, Verdict
 
@@ -95,7 +95,7 @@ class Audited:
         A name that no figure has, or several have, fails the test and lists the near ones.
         """
         __tracebackhide__ = True
-        from robustrank.config.audit_file import GateSpec
+        from robustrank.config.specs import GateSpec
         from robustrank.judging import gate
 
         with _one_line():

@@ -12,16 +12,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from robustrank.core.types import Estimate
+from robustrank.core.types import CollectionRole, Estimate
 from robustrank.results.summary import (
     AttackResult,
     CertifiedResult,
-    CollectionSummary,
     Effectiveness,
     RankerSummary,
     Shift,
     Summary,
 )
+from robustrank.work.records import AuditedCollection
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; read by torch when it is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -52,8 +52,8 @@ def estimate(value: float, width: float = 0.1, n: int = 20) -> Estimate:
     return Estimate(value, value - width, value + width, n)
 
 
-def collection(name: str, role: str) -> CollectionSummary:
-    return CollectionSummary(
+def collection(name: str, role: CollectionRole) -> AuditedCollection:
+    return AuditedCollection(
         name=name, role=role, documents=9, queries=20, queries_available=30, judgments=40, first_stage="bm25",
         depth=20, digest=f"digest of {name}", terms="", query_types={"how": 10, "what": 10},
     )  # fmt: skip
@@ -105,7 +105,7 @@ def summary() -> Summary:
     return Summary(
         name="small", started="2026-01-01T00:00:00+00:00", finished="2026-01-01T00:01:00+00:00", seed=13,
         headline="Against net, stuffing succeeded in 60% of cases.", home="home", measure="nDCG@10", baseline="bm25",
-        collections=[collection("home", "home"), collection("away", "shift")],
+        collections=[collection("home", CollectionRole.HOME), collection("away", CollectionRole.SHIFT)],
         rankers=rankers,
         effectiveness=[
             effectiveness("bm25", "home", 0.5), effectiveness("net", "home", 0.7), effectiveness("net", "away", 0.4),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from robustrank.results.attack_cases import AttackedCase, Cases, Change, Fall, Proof
+from robustrank.core.types import Status
+from robustrank.results.attack_cases import AttackedCase, Cases, Change, Proof
+from robustrank.work.records import Fall
 
 RANKERS = ("BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder")
 ATTACKS = ("query at the start", "word substitution", "query typos", "random substitutions")
@@ -31,15 +33,15 @@ def _row(index: int, texts: list[str], random: Random, vocabulary: list[str]) ->
     attack, ranker = ATTACKS[index % 4], RANKERS[index % 3]
     before = random.randint(11, 20)
     after = random.randint(1, before)
-    status = random.choices(("ok", "invalid", "error"), (18, 1, 1))[0]
-    ok, typo = status == "ok", attack == "query typos"
+    status = random.choices((Status.OK, Status.INVALID, Status.ERROR), (18, 1, 1))[0]
+    ok, typo = status is Status.OK, attack == "query typos"
     before, after = (after, before) if typo else (before, after if ok else before)
     reached = [name for name, k in (("ASR@1", 1), ("ASR@5", 5), ("ASR@10", 10)) if after <= k and not typo]
     return AttackedCase(
         key=f"{random.getrandbits(64):016x}", ranker=ranker, attack=attack, collection="SciFact",
         stratum="best relevant" if typo else "11-20", status=status, error="" if ok else "a made-up reason",
         query_id=str(query), query=query, doc_id=str(document), document=document,
-        changes=_changes(attack, texts[query], texts[document], random, vocabulary) if status != "error" else (),
+        changes=() if status is Status.ERROR else _changes(attack, texts[query], texts[document], random, vocabulary),
         query_changed=typo, rank_before=before, rank_after=after, list_length=20, score_before=random.gauss(0, 3),
         score_after=random.gauss(2, 3), harm=random.random() / 4, edits=random.randint(1, 10),
         similarity=None if typo else random.uniform(0.75, 1), calls=random.randint(0, 60), reached=reached,

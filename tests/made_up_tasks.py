@@ -8,6 +8,7 @@ from robustrank.results.five_tasks import (
     FiveTasks,
     Manipulation,
     SeedVariance,
+    Setting,
     TypeLoss,
     Variance,
     WordingLoss,
@@ -52,7 +53,7 @@ def made_up_tasks() -> FiveTasks:
         ],
         wordings=[
             WordingLoss(
-                ranker=RANKERS[1], collection="SciFact", variation="typos", operation="swap", setting="re-rank fixed",
+                ranker=RANKERS[1], collection="SciFact", variation="typos", operation="swap", setting=Setting.FIXED,
                 variants=150, clean=about(0.7), changed=about(0.62), loss=about(0.11), versus_baseline=about(0.03),
                 worst=about(0.5), hurt=about(0.3), queries_hurt=about(0.4), by=0.1, p=0.2, p_holm=0.6,
             )

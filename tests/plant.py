@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from enum import Enum
 from typing import Any
 
 from robustrank.core.types import Estimate, Range
@@ -15,6 +16,8 @@ def plant(value: Any, texts: Iterator[str]) -> Any:
     Strings the report reads for meaning (``"all"``, ``"document"``, ``"ok"`` and the like) stay, or there would be
     nothing to show.
     """
+    if isinstance(value, Enum):
+        return value
     if isinstance(value, str):
         return value if value in _MEANINGFUL else next(texts)
     if isinstance(value, Mapping):

@@ -9,14 +9,13 @@ from math import sqrt
 from pathlib import Path
 from random import Random
 
-from robustrank.core.types import Estimate, Range
+from robustrank.core.types import CollectionRole, Estimate, Range
 from robustrank.protocols.pooling import Question, analyse
 from robustrank.results.pooling import Pooling
 from robustrank.results.summary import (
     AgainstControl,
     AttackResult,
     CertifiedResult,
-    CollectionSummary,
     Comparison,
     Effectiveness,
     RankerSummary,
@@ -25,6 +24,7 @@ from robustrank.results.summary import (
     Summary,
     Verdict,
 )
+from robustrank.work.records import AuditedCollection
 
 BM25, CROSS, BI = "BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder"
 SMOOTHED = f"smoothed + {BM25}"
@@ -140,18 +140,18 @@ def share(value: float, n: int) -> Estimate:
 
 
 def _about(value: float, half: float, n: int) -> Estimate:
-    return Estimate(value, value - half, value + half, n)
+    return Estimate(float(value), float(value - half), float(value + half), n)
 
 
-def _collections() -> list[CollectionSummary]:
+def _collections() -> list[AuditedCollection]:
     return [
-        CollectionSummary(
-            name=HOME, role="home", documents=5183, queries=50, queries_available=300, judgments=339,
+        AuditedCollection(
+            name=HOME, role=CollectionRole.HOME, documents=5183, queries=50, queries_available=300, judgments=339,
             first_stage="bm25", depth=20, digest="7be1c40f92aa0d3354bb1f1c", terms="CC BY-NC 2.0 (made-up line)",
             query_types={}, warnings=("2 documents without text were kept",),
         ),
-        CollectionSummary(
-            name=AWAY, role="shift", documents=8210, queries=100, queries_available=1200, judgments=8210,
+        AuditedCollection(
+            name=AWAY, role=CollectionRole.SHIFT, documents=8210, queries=100, queries_available=1200, judgments=8210,
             first_stage="candidates", depth=20, digest="190ac2b7de5544bb81c3a9f0", terms="Apache-2.0 (made-up line)",
             query_types={"how": 18, "what": 41, "when": 12, "who": 29},
         ),

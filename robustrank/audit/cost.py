@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from robustrank.audit.run import phases
-from robustrank.config.audit_file import AuditSpec
+from robustrank.audit.phases import phases
+from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, Document, Surface
 from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.stats.ratios import foreseen
-from robustrank.storage.journal import Record
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import CertifyTask, CheckTask, Place, RankTask, Task
+from robustrank.work.records import RankingRecord
 from robustrank.work.variations import EditTask, VaryTask, edits_of
 from robustrank.work.workbench import Workbench
 
@@ -159,10 +159,17 @@ def _texts(docs: Sequence[Document]) -> set[str]:
     return {doc.text for doc in docs}
 
 
-def _as_found(task: RankTask, bench: Workbench) -> Record:
+def _as_found(task: RankTask, bench: Workbench) -> RankingRecord:
     """A ranking record as it were if the ranker kept the first stage's order."""
     ids = [doc.doc_id for doc in task.place.docs(bench)]
-    return {"status": "ok", "doc_ids": ids, "scores": [-float(rank) for rank in range(len(ids))]}
+    collection = bench.lists(task.place.collection).collection
+    return RankingRecord(
+        **task.place.names(),
+        doc_ids=ids,
+        scores=[-float(rank) for rank in range(len(ids))],
+        qrels=collection.qrels[task.place.query_id],
+        relevant_from=collection.relevant,
+    )
 
 
 def _seconds_per_pair(bench: Workbench, place: Place) -> float:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import distributions
-from typing import Any
 
-from robustrank.config.audit_file import AuditSpec
+from msgspec import structs
+
+from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import DataError
 from robustrank.core.progress import Progress
 from robustrank.core.ranking import TIE_RULE
+from robustrank.core.types import CollectionRole
 from robustrank.core.words import UNIT
 from robustrank.measures import runs
 from robustrank.protocols import pooling
-from robustrank.results.summary import CollectionSummary, RankerSummary
 from robustrank.retrieval import query_features
 from robustrank.retrieval.lists import Lists
 from robustrank.storage import hashing
-from robustrank.storage.journal import Record
-from robustrank.work.workbench import Workbench, victims
+from robustrank.storage.typed import plain
+from robustrank.work.records import AuditedCollection, AuditedRanker, Environment, RecordedPool, SetupRecord
+from robustrank.work.workbench import Workbench
 
 WATCHED = (
     "robustrank", "numpy", "scipy", "statsmodels", "ir-measures", "pytrec-eval-terrier", "bm25s", "torch",
@@ -30,43 +31,42 @@ WATCHED = (
 """Packages whose versions can change a figure."""
 
 
-def setup(bench: Workbench, progress: Progress) -> Record:
+def setup(bench: Workbench, progress: Progress) -> SetupRecord:
     """What the audit is made of, as one record: collections, rankers, versions, machine."""
     spec = bench.spec
     collections = []
     progress.start("collections", len(spec.collections))
     for position, wanted in enumerate(spec.collections):
         lists = bench.lists(wanted.name)
-        collections.append(_describe(lists, "home" if position == 0 else "shift"))
+        collections.append(_describe(lists, CollectionRole.SHIFT if position else CollectionRole.HOME))
         for warning in lists.collection.warnings:
             progress.message(f"{wanted.name}: {warning}")
         progress.advance()
     rankers = []
-    for name, defense in victims(spec):
-        card = bench.victim(name, spec.home.name).ranker.card
-        base = bench.split(name)[1]
+    for victim in spec.victims:
+        card = bench.victim(victim.name, spec.home.name).ranker.card
         rankers.append(
-            RankerSummary(
-                name=name,
-                plugin=str(next(r.plugin for r in spec.rankers if r.name == base)),
+            AuditedRanker(
+                name=victim.name,
+                plugin=str(victim.ranker.plugin),
                 fingerprint=card.fingerprint,
                 note=card.note,
-                base=base if defense else None,
-                defense=str(defense.plugin) if defense else None,
+                base=victim.ranker.name if victim.defense else None,
+                defense=str(victim.defense.plugin) if victim.defense else None,
             )
         )
-    content: dict[str, Any] = {
-        "collections": [asdict(c) for c in collections],
-        "rankers": [asdict(r) for r in rankers],
-        "queries": {c.name: query_features.describe(bench.lists(c.name), spec.query_types) for c in spec.collections},
-        "environment": environment(spec),
-    }
-    if spec.pooling is not None:
-        content["pool"] = _pool(bench.lists(spec.pooling.collection or spec.home.name), spec)
-    return {"key": hashing.digest("setup", content), "kind": "setup", "started": now(), **content}
+    record = SetupRecord(
+        started="",
+        collections=collections,
+        rankers=rankers,
+        queries={c.name: query_features.describe(bench.lists(c.name), spec.query_types) for c in spec.collections},
+        environment=environment(spec),
+        pool=_pool(bench.lists(spec.pooling.collection or spec.home.name), spec) if spec.pooling else None,
+    )
+    return structs.replace(record, key=hashing.digest("setup", plain(record)), started=now())
 
 
-def _pool(lists: Lists, spec: AuditSpec) -> dict[str, Any]:
+def _pool(lists: Lists, spec: AuditSpec) -> RecordedPool:
     """The lists that other systems gave for the audited queries, and the judgments of those queries.
 
     Raises:
@@ -76,22 +76,22 @@ def _pool(lists: Lists, spec: AuditSpec) -> dict[str, Any]:
     paths = spec.pooling.runs if spec.pooling else ()
     found = runs.read(paths)
     question = pooling.asked(spec, lists.name, lists.collection.relevant)
-    pooling.checked(question, [*found, *(name for name, _ in victims(spec))])
+    pooling.checked(question, [*found, *(victim.name for victim in spec.victims)])
     for name, run in found.items():
         if not lists.queries.keys() & run.keys():
             raise DataError(f"run {name!r} has none of the queries of {lists.name!r}", path=", ".join(paths))
-    return {
-        "collection": lists.name,
-        "relevant": lists.collection.relevant,
-        "runs": {name: {q: run.get(q, ()) for q in sorted(lists.queries)} for name, run in found.items()},
-        "qrels": {q: dict(lists.collection.qrels[q]) for q in sorted(lists.queries)},
-    }
+    return RecordedPool(
+        collection=lists.name,
+        relevant=lists.collection.relevant,
+        runs={name: {q: run.get(q, ()) for q in sorted(lists.queries)} for name, run in found.items()},
+        qrels={q: dict(lists.collection.qrels[q]) for q in sorted(lists.queries)},
+    )
 
 
-def _describe(lists: Lists, role: str) -> CollectionSummary:
+def _describe(lists: Lists, role: CollectionRole) -> AuditedCollection:
     collection = lists.collection
     labels = [collection.query_types[q] for q in lists.queries if q in collection.query_types]
-    return CollectionSummary(
+    return AuditedCollection(
         name=lists.name,
         role=role,
         documents=len(collection.documents),
@@ -121,18 +121,18 @@ def _query_keys(lists: Lists) -> dict[str, str]:
     return keys
 
 
-def environment(spec: AuditSpec) -> dict[str, object]:
+def environment(spec: AuditSpec) -> Environment:
     """Versions, machine, and the conventions every figure rests on."""
     installed = {d.name.lower(): d.version for d in distributions()}
-    return {
-        "versions": {name: installed[name] for name in WATCHED if name in installed},
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cores": os.cpu_count(),
-        "tie_rule": TIE_RULE,
-        "word_unit": UNIT,
-        "spec_hash": hashing.digest(spec.to_json())[:10],
-    }
+    return Environment(
+        versions={name: installed[name] for name in WATCHED if name in installed},
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cores=os.cpu_count(),
+        tie_rule=TIE_RULE,
+        word_unit=UNIT,
+        spec_hash=hashing.digest(spec.to_json())[:10],
+    )
 
 
 def now() -> str:

@@ -1,48 +1,38 @@
 """Runs an audit: plan tasks, skip those already recorded, do the rest, sum up. Readable in one sitting.
 
-Phases: rank every list; check every ranker; choose targets from the clean rankings and attack them; certify. Each
-phase needs only the records of the ones before, so an audit killed at any moment goes on where it was.
+The phases are those of :mod:`robustrank.audit.phases`. Each needs only the records of the ones before, so an audit
+killed at any moment goes on where it was.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from random import Random
 
 from robustrank.audit import inventory
+from robustrank.audit.phases import PHASES, phases
 from robustrank.audit.session import Allowance, Plan, Session, read_plan
-from robustrank.config.audit_file import AuditSpec
+from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import StoreError
-from robustrank.core.interfaces import Certifier, Executor
+from robustrank.core.interfaces import Executor
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress, Silent
-from robustrank.core.ranking import order
-from robustrank.core.strata import ranks
-from robustrank.core.types import Surface
 from robustrank.judging.gate import check_planned, judge
 from robustrank.plugins import registry
 from robustrank.protocols.summarise import summarise as summary_of
 from robustrank.report import html as report
 from robustrank.results import summary
 from robustrank.results.summary import RedFlag, Sequential, Summary
-from robustrank.retrieval.lists import Lists
-from robustrank.storage import files, hashing
+from robustrank.storage import files, hashing, typed
 from robustrank.storage import journal as store
-from robustrank.storage.journal import Journal, Record
-from robustrank.storage.structure import revive
-from robustrank.work.attack import AttackTask
-from robustrank.work.base import CertifyTask, CheckTask, Place, RankTask, Task, perform, workbench
-from robustrank.work.variations import EditTask, VaryTask, edits_of
-from robustrank.work.workbench import Workbench, victims
+from robustrank.storage.journal import Journal
+from robustrank.work.base import Task, perform, workbench
+from robustrank.work.records import FORMAT, AnyTask, Record, SessionRecord, TaskRecord
 
-PHASES = ("ranking", "checks", "attacks", "certificates")
-
-CHECK_DEPTH = 8
-"""Documents in the list with which a ranker's stability is checked."""
+SPEC_SCHEMA = 2
+"""Of ``spec.json``."""
 
 
 def folder(spec: AuditSpec, root: Path) -> Path:
@@ -73,7 +63,7 @@ def run(
         RobustRankError: A wrong audit file, plug-in or collection, a missing package, a folder in use.
     """
     executor = executor or registry.build("executor", Plugin(use="serial"))
-    with Journal(where) as journal:
+    with Journal(where, FORMAT) as journal:
         if fresh:
             journal.put_aside()
         _write_spec(spec, where)
@@ -85,10 +75,10 @@ class _Run:
     """One run of an audit, while it holds the journal."""
 
     def __init__(
-        self, spec: AuditSpec, journal: Journal, executor: Executor, progress: Progress, allowance: Allowance
+        self, spec: AuditSpec, journal: Journal[Record], executor: Executor, progress: Progress, allowance: Allowance
     ) -> None:
         self.spec, self.journal, self.executor, self.progress = spec, journal, executor, progress
-        self.records = store.read(journal.folder)
+        self.records = store.read(journal.folder, FORMAT)
         self.session = Session()
         self.now = allowance
         sequential = spec.sequential
@@ -103,9 +93,9 @@ class _Run:
         self._note(made)
         check_planned(self.spec.gates, self.bench)
         if self.spec.sequential is None:
-            plan, complete = self._do(made["key"], None)
+            plan, complete = self._do(made.key, None)
         else:
-            plan, complete = self._in_batches(made["key"], self.spec.sequential.batch)
+            plan, complete = self._in_batches(made.key, self.spec.sequential.batch)
         plan.write(self.journal.folder)
         self._note(self.session.stamp(self.session.end()))
         return _sum_up(self.records, self.spec, plan, finished=complete)
@@ -137,8 +127,9 @@ class _Run:
             todo = [task for key, task in keyed.items() if key not in self.records]
             planned[phase] = list(keyed)
             Plan(phases=planned).write(self.journal.folder)
-            for key in (key for key in keyed if key in self.records):
-                self._count(self.records[key])
+            for record in [self.records[key] for key in keyed if key in self.records]:
+                if isinstance(record, TaskRecord):
+                    self._count(record)
             self.progress.start(phase, len(keyed))
             self.progress.advance(len(keyed) - len(todo))
             self._perform(todo)
@@ -157,15 +148,15 @@ class _Run:
             if self.now.spent or self.whole.spent:
                 break
 
-    def _count(self, record: Record) -> None:
-        if record["key"] not in self.counted:
-            self.counted.add(record["key"])
+    def _count(self, record: AnyTask) -> None:
+        if record.key not in self.counted:
+            self.counted.add(record.key)
             self.whole.spend(record)
 
     def _note(self, record: Record) -> None:
-        if record["key"] not in self.records:
+        if record.key not in self.records:
             self.journal.append(record)
-            self.records[record["key"]] = record
+            self.records[record.key] = record
 
 
 def _stopped(plan: Plan, why: str) -> Plan:
@@ -178,13 +169,13 @@ def summarise(where: Path) -> Summary:
     spec = load_spec(where)
     old = where / "summary.json"
     done = old.exists() and summary.read(old).finished is not None
-    records = store.read(where)
+    records = store.read(where, FORMAT)
     return _judged(_sum_up(records, spec, read_plan(where), finished=done), spec, where)
 
 
 def status(where: Path) -> list[tuple[str, int, int | None]]:
     """Phase, number of finished tasks and of planned ones; ``None`` where that follows from phases not yet done."""
-    records = store.read(where)
+    records = store.read(where, FORMAT)
     planned = read_plan(where).phases
     return [
         (
@@ -192,7 +183,7 @@ def status(where: Path) -> list[tuple[str, int, int | None]]:
             sum(key in records for key in planned.get(phase, ())),
             len(planned[phase]) if phase in planned else None,
         )
-        for phase in PHASES
+        for phase in (phase.name for phase in PHASES)
     ]
 
 
@@ -203,137 +194,26 @@ def load_spec(where: Path) -> AuditSpec:
         StoreError: The folder holds none.
     """
     try:
-        data = json.loads((where / "spec.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        text = (where / "spec.json").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{where}: not an audit folder (no readable spec.json)") from error
-    spec: AuditSpec = revive(AuditSpec, data)
+    try:
+        spec: AuditSpec = typed.loads(text, AuditSpec, SPEC_SCHEMA)
+    except typed.WrongForm as error:
+        raise StoreError(f"{where / 'spec.json'}: {error}; run the audit's command again") from error
     return spec
 
 
-def phases(
-    bench: Workbench, records: Mapping[str, Record], queries: int | None = None
-) -> Iterator[tuple[str, list[Task]]]:
-    """The tasks, phase by phase; later phases read the records of earlier ones.
-
-    Args:
-        bench: Of the audit.
-        records: So far.
-        queries: Only the first so many of each collection, in the order of drawing; default all.
-    """
-    places = _places(bench, queries)
-    yield "ranking", [RankTask(place=place) for place in places]
-    seen: dict[str, Place] = {}
-    for place in sorted((p for p in places if len(p.docs(bench)) > 1), key=lambda p: _flat(bench, records, p)):
-        short = Place(ranker=place.ranker, collection=place.collection, query_id=place.query_id, depth=CHECK_DEPTH)
-        seen.setdefault(place.ranker, short)
-    yield "checks", [CheckTask(place=p) for p in seen.values()]
-    yield "variations", [task for place in places for task in variation_tasks(bench, records, place)]
-    yield "edits", [EditTask(place=place) for place in places if edits_of(bench, place)]
-    yield "attacks", [task for place in places for task in attack_tasks(bench, records, place)]
-    certifying = [p for p in places if isinstance(p.victim(bench).ranker.ranker, Certifier)]
-    yield "certificates", [CertifyTask(place=place) for place in certifying]
-
-
-def _flat(bench: Workbench, records: Mapping[str, Record], place: Place) -> bool:
-    """Whether the checked part of a list is known to have one score throughout: it would say little of a ranker."""
-    record = records.get(RankTask(place=place).key(bench))
-    return record is not None and record["status"] == "ok" and len(set(record["scores"][:CHECK_DEPTH])) == 1
-
-
-def _places(bench: Workbench, most: int | None) -> list[Place]:
-    """Every list every ranker ranks; a defended ranker only its share."""
-    places = []
-    for ranker, defense in victims(bench.spec):
-        for collection in bench.spec.collections:
-            wanted = (defense.collections or (bench.spec.home.name,)) if defense else (collection.name,)
-            if collection.name in wanted:
-                queries = list(bench.lists(collection.name).queries)[: defense.queries if defense else None][:most]
-                depth = defense.depth if defense else None
-                places += [Place(ranker=ranker, collection=collection.name, query_id=q, depth=depth) for q in queries]
-    return places
-
-
-def attack_tasks(bench: Workbench, records: Mapping[str, Record], place: Place) -> list[AttackTask]:
-    """The attacks on one list: some targets per stratum for document attacks, the best relevant one for query attacks.
-
-    Targets are documents not judged relevant, because lifting those is what hurts; each is drawn with the audit's seed
-    from the ranks of its stratum in the victim's own clean ranking.
-    """
-    spec, cases = bench.spec, bench.spec.cases
-    if place.collection != (cases.collection or spec.home.name) or not _attacked(spec, place.ranker):
-        return []
-    lists = bench.lists(place.collection)
-    record = records.get(RankTask(place=place).key(bench))
-    if record is None or record["status"] != "ok" or place.query_id not in list(lists.queries)[: cases.queries]:
-        return []
-    known = tuple(record["scores"])
-    ranking = order(list(zip(record["doc_ids"], known, strict=True)))
-    relevant = [d for d in ranking if _grade(lists, place.query_id, d) >= lists.collection.relevant]
-    drawn = _draw(spec, place.query_id, ranking, set(relevant))
-    tasks = []
-    for attack in spec.attacks:
-        if attack.rankers and place.ranker not in attack.rankers:
-            continue
-        if bench.attack(attack.name).threat.surface is Surface.QUERY:
-            targets = [("best relevant", relevant[0], len(ranking))] if relevant else []
-        else:
-            targets = [(stratum, target, cases.goal_rank) for stratum, target in drawn]
-        tasks += [
-            AttackTask(place=place, attack=attack.name, stratum=stratum, target=target, goal_rank=goal, known=known)
-            for stratum, target, goal in targets
-        ]
-    return tasks
-
-
-def variation_tasks(bench: Workbench, records: Mapping[str, Record], place: Place) -> list[VaryTask]:
-    """The variations of one list, for plain rankers only: a smoothed one would cost a hundred times as much."""
-    record = records.get(RankTask(place=place).key(bench))
-    if record is None or record["status"] != "ok" or bench.split(place.ranker)[0] is not None:
-        return []
-    known = tuple(record["scores"])
-    return [
-        VaryTask(place=place, variation=variation.name, known=known)
-        for variation in bench.spec.variations
-        if place.collection in (variation.collections or (bench.spec.home.name,))
-        and place.ranker in (variation.rankers or (place.ranker,))
-        and bench.wordings(variation.name, place.collection).get(place.query_id)
-    ]
-
-
-def _draw(spec: AuditSpec, query_id: str, ranking: Sequence[str], relevant: set[str]) -> list[tuple[str, str]]:
-    drawn = []
-    for stratum in spec.cases.strata:
-        pool = [ranking[rank - 1] for rank in ranks(stratum, len(ranking)) if ranking[rank - 1] not in relevant]
-        rng = Random(f"{spec.seed}|target|{query_id}|{stratum}")
-        if pool and spec.cases.targets == 1:
-            drawn.append((stratum, rng.choice(pool)))
-        elif pool:
-            drawn += [(stratum, doc_id) for doc_id in rng.sample(pool, min(spec.cases.targets, len(pool)))]
-    return drawn
-
-
-def _attacked(spec: AuditSpec, ranker: str) -> bool:
-    plain = {r.name: r.attacked for r in spec.rankers}
-    defended = {f"{d.name} + {base}": d.attacked for d in spec.defenses for base in d.rankers}
-    return {**plain, **defended}[ranker]
-
-
-def _grade(lists: Lists, query_id: str, doc_id: str) -> int:
-    return lists.collection.qrels[query_id].get(doc_id, 0)
-
-
 def _write_spec(spec: AuditSpec, where: Path) -> None:
-    files.replace(where / "spec.json", json.dumps(asdict(spec), indent=1, ensure_ascii=False))
+    files.replace(where / "spec.json", typed.dumps(spec, SPEC_SCHEMA, indent=1))
     files.replace(where / "audit.toml", spec.source)
 
 
 def _sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finished: bool) -> Summary:
     """The records of the audit as it is planned now, summed up."""
     live = plan.live
-    current = {key: r for key, r in records.items() if key in live or r["kind"] == "session"}
+    current = {key: r for key, r in records.items() if key in live or isinstance(r, SessionRecord)}
     result = summary_of(current, spec, finished=finished)
-    claims = {r.name: r.claimed for r in spec.rankers}
-    result = replace(result, rankers=[replace(r, claimed=claims.get(r.name, {})) for r in result.rankers])
     if plan.sequential is None:
         return result
     flag = RedFlag(

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import TypeVar
+
+from msgspec import structs
 
 from robustrank.audit.inventory import now
 from robustrank.core.errors import StoreError
 from robustrank.results.summary import Sequential
-from robustrank.storage import files, hashing
-from robustrank.storage.journal import Record
-from robustrank.storage.structure import revive
+from robustrank.storage import files, hashing, typed
+from robustrank.work.records import AnyTask, BaseRecord, SessionRecord
+
+SCHEMA = 2
+"""Of ``keys.json``."""
+
+Stamped = TypeVar("Stamped", bound=BaseRecord)
 
 
 class Session:
@@ -24,13 +30,13 @@ class Session:
         self._started = perf_counter()
         self._id = hashing.digest(now(), os.getpid(), self._started)[:8]
 
-    def stamp(self, record: Record) -> Record:
+    def stamp(self, record: Stamped) -> Stamped:
         """The record with the session it came from and the seconds since its start."""
-        return {**record, "session": self._id, "elapsed": round(perf_counter() - self._started, 3)}
+        return structs.replace(record, session=self._id, elapsed=round(perf_counter() - self._started, 3))
 
-    def end(self) -> Record:
+    def end(self) -> SessionRecord:
         """A record of the session having ended by itself."""
-        return {"key": hashing.digest("session", self._id), "kind": "session", "finished": now()}
+        return SessionRecord(key=hashing.digest("session", self._id), finished=now())
 
 
 @dataclass(kw_only=True)
@@ -50,11 +56,11 @@ class Allowance:
     _pairs: int = 0
     _seconds: dict[str, float] = field(default_factory=dict)
 
-    def spend(self, record: Record) -> None:
+    def spend(self, record: AnyTask) -> None:
         """Count a record."""
         self._tasks += 1
-        self._pairs += record["pairs"]
-        self._seconds[record["session"]] = max(self._seconds.get(record["session"], 0.0), record["elapsed"])
+        self._pairs += record.pairs
+        self._seconds[record.session] = max(self._seconds.get(record.session, 0.0), record.elapsed)
 
     @property
     def tasks_left(self) -> int | None:
@@ -85,7 +91,7 @@ class Plan:
 
     def write(self, folder: Path) -> None:
         """Write it to the audit folder."""
-        files.replace(folder / "keys.json", json.dumps(asdict(self)))
+        files.replace(folder / "keys.json", typed.dumps(self, SCHEMA))
 
 
 def read_plan(folder: Path) -> Plan:
@@ -95,9 +101,9 @@ def read_plan(folder: Path) -> Plan:
         StoreError: None is there, or an unreadable one.
     """
     try:
-        plan: Plan = revive(Plan, json.loads((folder / "keys.json").read_text(encoding="utf-8")))
-        return plan
+        plan: Plan = typed.loads((folder / "keys.json").read_text(encoding="utf-8"), Plan, SCHEMA)
     except FileNotFoundError:
         raise StoreError(f"{folder}: nothing is recorded there yet; run the audit's command first") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise StoreError(f"{folder}: keys.json cannot be read: {error}; run the audit's command again") from error
+    return plan

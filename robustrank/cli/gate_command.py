@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from robustrank.config.audit_file import AuditSpec, GateSpec
+from robustrank.config.specs import AuditSpec, GateSpec
 from robustrank.core.errors import ConfigError, StoreError
 from robustrank.judging import formats, gate
 from robustrank.judging import ratchet as ratchets

@@ -239,12 +239,13 @@ def trace(folder: Path, where: tuple[str, ...]) -> None:
     """
     import json
 
-    from robustrank.storage import journal
+    from robustrank.storage import journal, typed
+    from robustrank.work.records import FORMAT
 
     if not all("=" in pair for pair in where):
         raise click.UsageError("--where needs NAME=VALUE")
     wanted = [pair.partition("=") for pair in where]
-    for record in journal.read(folder).values():
+    for record in map(typed.plain, journal.read(folder, FORMAT).values()):
         if all(str(record.get(name)) == value for name, _, value in wanted):
             click.echo(json.dumps(record, ensure_ascii=True))
 

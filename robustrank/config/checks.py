@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
 
+from robustrank.config.specs import AuditSpec
 from robustrank.config.tables import known
 from robustrank.core.errors import ConfigError
 from robustrank.core.strata import first_rank
-
-if TYPE_CHECKING:
-    from robustrank.config.audit_file import AuditSpec
 
 QUERY_TYPES = ("label", "wh", "answer", "intent", "length", "clarity")
 """Ways to tell types of queries apart: the collection's own labels, and rules
@@ -46,7 +43,11 @@ def check(spec: AuditSpec, where: str) -> None:
     collections = [c.name for c in spec.collections]
     for name in (n for d in spec.defenses for n in d.rankers):
         known(name, rankers, f"{where}: [[defense]] ranker")
-    victims = [*rankers, *(f"{d.name} + {n}" for d in spec.defenses for n in d.rankers)]
+    victims = [victim.name for victim in spec.victims]
+    for name in {name for name in victims if victims.count(name) > 1}:
+        raise ConfigError(
+            f"{where}: two rankers under test are named {name!r}; give a ranker or defense another `name`"
+        )
     for name in (n for a in spec.attacks for n in a.rankers):
         known(name, victims, f"{where}: [[attack]] ranker")
     for name in (n for d in spec.defenses for n in d.collections):

@@ -67,6 +67,36 @@ class Goal(StrEnum):
     DEMOTE = "demote"
 
 
+class Status(StrEnum):
+    """How a task ended."""
+
+    OK = "ok"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    """An attack asked for more pairs than its budget allows; counts as no attack."""
+    INVALID = "invalid"
+    """An attack broke its threat model; counts as no attack."""
+    ERROR = "error"
+    """A ranker or a plug-in failed."""
+
+
+class CollectionRole(StrEnum):
+    """What a collection is for."""
+
+    HOME = "home"
+    """i.i.d."""
+    SHIFT = "shift"
+    """Out of distribution."""
+
+
+class SpeaksOf(StrEnum):
+    """Which ranker a certificate is about."""
+
+    EXACT = "exact"
+    """The one that the deployed ranker estimates."""
+    DEPLOYED = "deployed"
+    """The deployed ranker itself."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AttackSet:
     """The perturbations an attack may return, or a certificate speaks of.
@@ -214,8 +244,7 @@ class Certificate:
         lower: The smallest lower confidence bound on a top-K document's smoothed score.
         upper: The largest upper bound on an attacked runner-up's smoothed score.
         assumes: What the claim rests on: the exact smoothed ranker, the word tables (with hash), the tokenisation.
-        ranker: ``"exact"``: the claim is about the ranker that the deployed one estimates; ``"deployed"``: about the
-            deployed one itself.
+        ranker: Which ranker the claim is about.
         unit: The tokenisation that counts words.
         table: sha256 of the table of substitutes, where the attack set has one.
         attacked: Which documents may be attacked.
@@ -224,7 +253,7 @@ class Certificate:
 
     query_id: str
     k: int
-    radius: float
+    radius: int | float
     edits: AttackSet
     certified: bool
     alpha: float
@@ -233,7 +262,7 @@ class Certificate:
     lower: float
     upper: float
     assumes: str
-    ranker: str = "exact"
+    ranker: SpeaksOf = SpeaksOf.EXACT
     unit: str = ""
     table: str = ""
     attacked: str = "all documents below the top K, at once"

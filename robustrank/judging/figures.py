@@ -11,7 +11,7 @@ from robustrank.protocols.figures import adversarial, certified, effectiveness, 
 from robustrank.results.figures import Figure, FigureKind
 
 if TYPE_CHECKING:
-    from robustrank.config.audit_file import AuditSpec
+    from robustrank.config.specs import AuditSpec
     from robustrank.results.summary import Summary
     from robustrank.work.workbench import Workbench
 

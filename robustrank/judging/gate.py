@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from robustrank.config.audit_file import AuditSpec, GateSpec
+from robustrank.config.specs import AuditSpec, GateSpec
 from robustrank.config.tables import known
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate
@@ -72,7 +72,7 @@ def check(spec: AuditSpec) -> None:
         ConfigError: An unknown measure, key or name, with the nearest known one; or a figure that cannot be judged in
             the way the gate says.
     """
-    victims = [*(r.name for r in spec.rankers), *(f"{d.name} + {base}" for d in spec.defenses for base in d.rankers)]
+    victims = [victim.name for victim in spec.victims]
     names = {
         "ranker": victims,
         "collection": [collection.name for collection in spec.collections],

@@ -15,8 +15,7 @@ from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate
 from robustrank.results.figures import Figure
 from robustrank.results.summary import Summary
-from robustrank.storage import files
-from robustrank.storage.structure import revive
+from robustrank.storage import files, typed
 
 SCHEMA = 1
 
@@ -41,7 +40,6 @@ class Ratchet:
     audit: str
     """Name of the audit it was written from."""
     figures: Sequence[Held]
-    schema: int = SCHEMA
 
     def find(self, figure: Figure) -> Held | None:
         """The figure of the same name."""
@@ -56,13 +54,10 @@ def read(path: Path) -> Ratchet | None:
         ConfigError: It is not a ratchet file of this version.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["schema"] != SCHEMA:
-            raise ConfigError(f"{path}: schema {data['schema']!r}, this version reads {SCHEMA}")
-        result: Ratchet = revive(Ratchet, data)
+        result: Ratchet = typed.loads(path.read_text(encoding="utf-8"), Ratchet, SCHEMA)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: not a ratchet file: {error}") from error
     return result
 
@@ -124,7 +119,7 @@ def write(ratchet: Ratchet, path: Path) -> None:
         StoreError: It cannot be written.
     """
     figures = ",\n".join(_dump(held) for held in ratchet.figures)
-    head = f'"schema": {ratchet.schema},\n"audit": {json.dumps(ratchet.audit)}'
+    head = f'"schema": {SCHEMA},\n"audit": {json.dumps(ratchet.audit)}'
     files.replace(path, f'{{\n{head},\n"figures": [\n{figures}\n]\n}}\n')
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from robustrank.config.audit_file import GateSpec
+from robustrank.config.specs import GateSpec
 from robustrank.config.tables import suggest
 from robustrank.core.errors import ConfigError
 from robustrank.results.figures import Figure

@@ -13,50 +13,50 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
 
-from robustrank.config.audit_file import AuditSpec
-from robustrank.core.interfaces import Attack
-from robustrank.core.types import Estimate
+from msgspec import structs
+
+from robustrank.core.types import Estimate, Status
 from robustrank.perturbations.verify import diff
 from robustrank.results.figures import CUTOFFS
 from robustrank.results.summary import AgainstControl, AttackResult, WorstCase
 from robustrank.stats import intervals
-from robustrank.storage.journal import Record
+from robustrank.work.records import AttackRecord
 
 WORST_PER_ATTACK = 3
 
-Success = Callable[[Record], bool]
+Success = Callable[[AttackRecord], bool]
 
 
-def attacks(records: Sequence[Record], spec: AuditSpec, built: Mapping[str, Attack]) -> list[AttackResult]:
+def attacks(records: Sequence[AttackRecord]) -> list[AttackResult]:
     """One result per ranker, attack and stratum (and over all strata, where there are several)."""
-    groups: dict[tuple[str, str, str], list[Record]] = {}
+    groups: dict[tuple[str, str, str], list[AttackRecord]] = {}
     for record in records:
-        groups.setdefault((record["ranker"], record["attack"], record["stratum"]), []).append(record)
-        groups.setdefault((record["ranker"], record["attack"], "all"), []).append(record)
+        groups.setdefault((record.ranker, record.attack, record.stratum), []).append(record)
+        groups.setdefault((record.ranker, record.attack, "all"), []).append(record)
     results = []
     for (ranker, name, stratum), group in groups.items():
         alone = stratum != "all" and len(groups[ranker, name, "all"]) == len(group)
         if not alone:  # one stratum only: "all" says it
-            results.append(_result(ranker, name, stratum, group, spec, built[name]))
-    return _against_controls(results, groups, {name: attack.threat.edits.operation for name, attack in built.items()})
+            results.append(_result(ranker, name, stratum, group))
+    return _against_controls(results, groups)
 
 
-def successes(group: Sequence[Record]) -> dict[str, Success]:
+def successes(group: Sequence[AttackRecord]) -> dict[str, Success]:
     """The ways of success that make sense for these cases, by name."""
-    if group[0]["demote"]:
+    if group[0].demote:
         return {
-            "demoted": lambda r: bool(r["rank_after"] > r["rank_before"]),
-            "harmed": lambda r: bool(r["harm_after"] < r["harm_before"]),
+            "demoted": lambda r: r.rank_after > r.rank_before,
+            "harmed": lambda r: r.harm_after < r.harm_before,
         }
     reached: dict[str, Success] = {
-        f"ASR@{k}": lambda r, k=k: bool(r["rank_after"] <= k)  # type: ignore[misc]
+        f"ASR@{k}": lambda r, k=k: r.rank_after <= k  # type: ignore[misc]
         for k in CUTOFFS
-        if all(r["rank_before"] > k for r in group)
+        if all(r.rank_before > k for r in group)
     }
     return {
-        "promoted": lambda r: bool(r["rank_after"] < r["rank_before"]),
+        "promoted": lambda r: r.rank_after < r.rank_before,
         **reached,
-        "goal": lambda r: bool(r["rank_after"] <= r["goal_rank"]),
+        "goal": lambda r: r.rank_after <= r.goal_rank,
     }
 
 
@@ -90,99 +90,90 @@ def strongest(
     return max(pool, key=strength, default=None)
 
 
-def _result(
-    ranker: str, name: str, stratum: str, group: Sequence[Record], spec: AuditSpec, attack: Attack
-) -> AttackResult:
-    attack_spec = next(a for a in spec.attacks if a.name == name)
-    clusters = [r["query_id"] for r in group]
-    similar = [(r["similarity"], r["query_id"]) for r in group if r["similarity"] is not None and r["status"] == "ok"]
-    threat = attack.threat
+def _result(ranker: str, name: str, stratum: str, group: Sequence[AttackRecord]) -> AttackResult:
+    clusters = [r.query_id for r in group]
+    similar = [(r.similarity, r.query_id) for r in group if r.similarity is not None and r.status is Status.OK]
+    threat = group[0].threat
     return AttackResult(
         ranker=ranker,
         attack=name,
-        plugin=str(attack_spec.plugin),
+        plugin=group[0].plugin,
         control=threat.control,
-        surface=threat.surface.value,
-        access=threat.access.value,
-        goal=threat.goal.value,
+        surface=threat.surface,
+        access=threat.access,
+        goal=threat.goal,
         edits_allowed=str(threat.edits),
-        budget=asdict(attack_spec.budget),
+        budget=asdict(group[0].budget),
         stratum=stratum,
-        statuses=dict(sorted(Counter(r["status"] for r in group).items())),
+        statuses=dict(sorted(Counter(r.status for r in group).items())),
         success={
             key: intervals.share([test(r) for r in group], clusters=clusters) for key, test in successes(group).items()
         },
-        boost=intervals.mean(
-            [r["rank_before"] - r["rank_after"] for r in group], clusters=clusters, bounds=_span(group)
-        ),
-        harm=intervals.mean([r["harm_before"] - r["harm_after"] for r in group], clusters=clusters, bounds=(-1, 1)),
-        calls=intervals.mean([r["calls"] for r in group], clusters=clusters),
-        edits=intervals.mean([r["edits"] for r in group], clusters=clusters),
+        boost=intervals.mean([r.rank_before - r.rank_after for r in group], clusters=clusters, bounds=_span(group)),
+        harm=intervals.mean([r.harm_before - r.harm_after for r in group], clusters=clusters, bounds=(-1, 1)),
+        calls=intervals.mean([r.calls for r in group], clusters=clusters),
+        edits=intervals.mean([r.edits for r in group], clusters=clusters),
         similarity=intervals.mean([s for s, _ in similar], clusters=[q for _, q in similar], bounds=(-1, 1))
         if similar
         else None,
-        seconds=intervals.mean([r["seconds"] for r in group], clusters=clusters),
-        judged=intervals.mean([r["judged_after"] for r in group], clusters=clusters, bounds=(0, 1))
-        if all("judged_after" in r for r in group)
-        else None,
-        collection=group[0]["collection"],
+        seconds=intervals.mean([r.seconds for r in group], clusters=clusters),
+        judged=intervals.mean([r.judged_after for r in group], clusters=clusters, bounds=(0, 1)),
+        collection=group[0].collection,
         per_query={
             **{key: _by_query(group, lambda r, test=test: float(test(r))) for key, test in successes(group).items()},  # type: ignore[misc]
-            "boost": _by_query(group, lambda r: float(r["rank_before"] - r["rank_after"])),
-            "harm": _by_query(group, lambda r: float(r["harm_before"] - r["harm_after"])),
+            "boost": _by_query(group, lambda r: float(r.rank_before - r.rank_after)),
+            "harm": _by_query(group, lambda r: r.harm_before - r.harm_after),
         },
         quality=_quality(group),
         curve=_curve(group),
     )
 
 
-def _curve(group: Sequence[Record]) -> list[tuple[int, float]]:
+def _curve(group: Sequence[AttackRecord]) -> list[tuple[int, float]]:
     """Success by what it is judged by, over pairs asked: when the best text so far would have been one."""
     ways = successes(group)
     test = ways[leading(ways)]
     # What is offered is verified in the end; until then a good rank is only a hope.
     won = [r for r in group if test(r)]
     costs = Counter(
-        next((pairs for pairs, rank in r.get("trajectory", ()) if test({**r, "rank_after": rank})), r["calls"])
-        for r in won
+        next((pairs for pairs, rank in r.trajectory if test(structs.replace(r, rank_after=rank))), r.calls) for r in won
     )
     steps = accumulate(sorted(costs.items()), lambda done, more: (more[0], done[1] + more[1]))
     return [(pairs, count / len(group)) for pairs, count in steps]
 
 
-def _quality(group: Sequence[Record]) -> dict[str, Estimate]:
+def _quality(group: Sequence[AttackRecord]) -> dict[str, Estimate]:
     """Every figure of the changed documents, over the cases that have it."""
-    names = list(dict.fromkeys(name for r in group for name in r.get("quality", {})))
-    measured = {name: [r for r in group if name in r.get("quality", {})] for name in names}
+    names = list(dict.fromkeys(name for r in group for name in r.quality))
+    measured = {name: [r for r in group if name in r.quality] for name in names}
     return {
         name: intervals.mean(
-            [r["quality"][name] for r in some],
-            clusters=[r["query_id"] for r in some],
+            [r.quality[name] for r in some],
+            clusters=[r.query_id for r in some],
             bounds=(0, 1) if name.startswith("detected") else (-1, 1),
         )
         for name, some in measured.items()
     }
 
 
-def _by_query(group: Sequence[Record], value: Callable[[Record], float]) -> dict[str, float]:
+def _by_query(group: Sequence[AttackRecord], value: Callable[[AttackRecord], float]) -> dict[str, float]:
     """The mean over each query's cases."""
     cases: dict[str, list[float]] = {}
     for record in group:
-        cases.setdefault(record["query_id"], []).append(value(record))
+        cases.setdefault(record.query_id, []).append(value(record))
     return {query_id: sum(values) / len(values) for query_id, values in sorted(cases.items())}
 
 
-def _span(group: Sequence[Record]) -> tuple[float, float]:
-    longest = max(r["list_length"] for r in group)
+def _span(group: Sequence[AttackRecord]) -> tuple[float, float]:
+    longest = max(r.list_length for r in group)
     return (1 - longest, longest - 1)
 
 
 def _against_controls(
-    results: Sequence[AttackResult],
-    groups: Mapping[tuple[str, str, str], Sequence[Record]],
-    operations: Mapping[str, str],
+    results: Sequence[AttackResult], groups: Mapping[tuple[str, str, str], Sequence[AttackRecord]]
 ) -> list[AttackResult]:
     """Fill in the paired differences to every control that makes the same kind of edit; Holm over all of them."""
+    operations = {name: group[0].threat.edits.operation for (_, name, _), group in groups.items()}
     found: list[tuple[int, str, tuple[Estimate, float]]] = []
     for index, result in enumerate(results):
         if result.control:
@@ -203,10 +194,10 @@ def _against_controls(
 
 
 def _paired(
-    result: AttackResult, groups: Mapping[tuple[str, str, str], Sequence[Record]], control: str
+    result: AttackResult, groups: Mapping[tuple[str, str, str], Sequence[AttackRecord]], control: str
 ) -> tuple[Estimate, float] | None:
     ours, theirs = (
-        {(r["query_id"], r["doc_id"]): r for r in groups[result.ranker, name, result.stratum]}
+        {(r.query_id, r.doc_id): r for r in groups[result.ranker, name, result.stratum]}
         for name in (result.attack, control)
     )
     common = sorted(set(ours) & set(theirs))
@@ -220,30 +211,34 @@ def _paired(
     )
 
 
-def worst_cases(records: Sequence[Record], built: Mapping[str, Attack]) -> list[WorstCase]:
+def worst_cases(records: Sequence[AttackRecord]) -> list[WorstCase]:
     """The largest moves of every attack on every ranker, largest first."""
-    groups: dict[tuple[str, str], list[Record]] = {}
+    groups: dict[tuple[str, str], list[AttackRecord]] = {}
     for record in records:
-        if record["status"] == "ok" and not built[record["attack"]].threat.control and _gain(record) > 0:
-            groups.setdefault((record["ranker"], record["attack"]), []).append(record)
+        if record.status is Status.OK and not record.control and _gain(record) > 0:
+            groups.setdefault((record.ranker, record.attack), []).append(record)
     chosen = [
         record
         for group in groups.values()
-        for record in sorted(group, key=lambda r: (-_gain(r), r["edits"], r["key"]))[:WORST_PER_ATTACK]
+        for record in sorted(group, key=lambda r: (-_gain(r), r.edits, r.key))[:WORST_PER_ATTACK]
     ]
-    return [_worst(record) for record in sorted(chosen, key=lambda r: (-_gain(r), r["edits"], r["key"]))]
+    return [_worst(record) for record in sorted(chosen, key=lambda r: (-_gain(r), r.edits, r.key))]
 
 
-def _gain(record: Record) -> int:
-    moved: int = record["rank_before"] - record["rank_after"]
-    return -moved if record["demote"] else moved
+def _gain(record: AttackRecord) -> int:
+    moved = record.rank_before - record.rank_after
+    return -moved if record.demote else moved
 
 
-def _worst(record: Record) -> WorstCase:
-    query_attack = record["query_after"] is not None
-    before, after = (record["query"], record["query_after"]) if query_attack else (record["before"], record["after"])
+def changed_text(record: AttackRecord) -> tuple[str, str]:
+    """The text that the attack changed, query or document, before and after."""
+    return (record.before, record.after) if record.query_after is None else (record.query, record.query_after)
+
+
+def _worst(record: AttackRecord) -> WorstCase:
+    before, after = changed_text(record)
     names = (
         "key", "ranker", "attack", "collection", "query_id", "query", "query_after", "doc_id", "rank_before",
         "rank_after", "score_before", "score_after", "list_length", "edits", "similarity", "calls", "before", "after",
     )  # fmt: skip
-    return WorstCase(**{name: record[name] for name in names}, diff=tuple(diff(before, after)))
+    return WorstCase(**{name: getattr(record, name) for name in names}, diff=tuple(diff(before, after)))

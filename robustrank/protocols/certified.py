@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from robustrank.certificates import allowed
-from robustrank.core.types import AttackSet, Certificate
+from robustrank.core.types import Certificate, Status
 from robustrank.core.words import words
 from robustrank.perturbations.operations import covers
 from robustrank.results.summary import CertifiedResult
 from robustrank.stats import intervals
-from robustrank.storage.journal import Record
-from robustrank.storage.structure import revive
+from robustrank.work.records import AttackRecord, CertificateRecord
 
 
-def certificates(
-    records: Sequence[Record], attacked: Sequence[Record] = (), sets: Mapping[str, AttackSet] | None = None
-) -> list[CertifiedResult]:
+def certificates(records: Sequence[CertificateRecord], attacked: Sequence[AttackRecord] = ()) -> list[CertifiedResult]:
     """CRQ per ranker, collection, K and radius; errors and lists without candidates count as not certified.
 
     Args:
         records: Certificate records.
         attacked: Attack records, of which those that a certificate covers put it to the test.
-        sets: Attack name to its attack set.
     """
-    trials = falsification(records, attacked, sets or {})
+    trials = falsification(records, attacked)
     groups: dict[tuple[str, str, int, float], list[Certificate]] = {}
     asked: dict[tuple[str, str], list[str]] = {}
     for record in records:
-        asked.setdefault((record["ranker"], record["collection"]), []).append(record["query_id"])
-        for data in record.get("certificates", ()):
-            certificate = revive(Certificate, data)
-            where = (record["ranker"], record["collection"], certificate.k, certificate.radius)
+        asked.setdefault((record.ranker, record.collection), []).append(record.query_id)
+        for certificate in record.certificates:
+            where = (record.ranker, record.collection, certificate.k, certificate.radius)
             groups.setdefault(where, []).append(certificate)
     results = []
     for (ranker, collection, k, radius), group in groups.items():
@@ -62,45 +57,41 @@ def certificates(
 
 
 def falsification(
-    certified: Sequence[Record], attacked: Sequence[Record], sets: Mapping[str, AttackSet]
+    certified: Sequence[CertificateRecord], attacked: Sequence[AttackRecord]
 ) -> dict[tuple[str, str, int, float], list[bool]]:
     """Ranker, collection, K and radius to one value per attack on a list certified against it: whether it succeeded."""
     found: dict[tuple[str, str, int, float], list[bool]] = {}
-    for record, claim in tests(certified, attacked, sets):
-        where = (record["ranker"], record["collection"], claim.k, claim.radius)
-        found.setdefault(where, []).append(record["rank_after"] <= claim.k)
+    for record, claim in tests(certified, attacked):
+        where = (record.ranker, record.collection, claim.k, claim.radius)
+        found.setdefault(where, []).append(record.rank_after <= claim.k)
     return found
 
 
 def broken(
-    certified: Sequence[Record], attacked: Sequence[Record], sets: Mapping[str, AttackSet]
-) -> list[tuple[Record, Certificate]]:
+    certified: Sequence[CertificateRecord], attacked: Sequence[AttackRecord]
+) -> list[tuple[AttackRecord, Certificate]]:
     """Attacks that lifted a target into a top K that was certified against them, with that certificate.
 
     Args:
         certified: Certificate records.
         attacked: Attack records.
-        sets: Attack name to its attack set.
     """
-    return [(record, claim) for record, claim in tests(certified, attacked, sets) if record["rank_after"] <= claim.k]
+    return [(record, claim) for record, claim in tests(certified, attacked) if record.rank_after <= claim.k]
 
 
 def tests(
-    certified: Sequence[Record], attacked: Sequence[Record], sets: Mapping[str, AttackSet]
-) -> Iterator[tuple[Record, Certificate]]:
+    certified: Sequence[CertificateRecord], attacked: Sequence[AttackRecord]
+) -> Iterator[tuple[AttackRecord, Certificate]]:
     """Every attack on a document below a certified top K that the certificate covers, with that certificate.
 
     Arguments are those of :func:`broken`.
     """
-    claims: dict[tuple[str, str, str], list[Certificate]] = {}
-    for record in certified:
-        place = (record["ranker"], record["collection"], record["query_id"])
-        claims[place] = [revive(Certificate, data) for data in record.get("certificates", ())]
+    claims = {(r.ranker, r.collection, r.query_id): r.certificates for r in certified}
     for record in attacked:
-        if record["status"] != "ok" or record["demote"] or record["query_after"] is not None:
+        if record.status is not Status.OK or record.demote or record.query_after is not None:
             continue
-        length = len(words(record["before"]))
-        for claim in claims.get((record["ranker"], record["collection"], record["query_id"]), ()):
-            covered = covers(claim.edits, sets[record["attack"]]) and record["edits"] <= allowed(claim.radius, length)
-            if claim.certified and covered and record["rank_before"] > claim.k:
+        length = len(words(record.before))
+        for claim in claims.get((record.ranker, record.collection, record.query_id), ()):
+            covered = covers(claim.edits, record.threat.edits) and record.edits <= allowed(claim.radius, length)
+            if claim.certified and covered and record.rank_before > claim.k:
                 yield record, claim

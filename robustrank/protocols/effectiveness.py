@@ -12,36 +12,36 @@ from robustrank.protocols import unjudged
 from robustrank.results.figures import MIN_SLICE
 from robustrank.results.summary import Comparison, Effectiveness
 from robustrank.stats import intervals
-from robustrank.storage.journal import Record
+from robustrank.work.records import BaseRanking, RankingRecord
 
 Values = Mapping[tuple[str, str, str], Mapping[str, float]]
 """(ranker, collection, measure) to query id to value."""
 
 
-def values(records: Sequence[Record], field: str = "measures") -> dict[tuple[str, str, str], dict[str, float]]:
+def values(records: Sequence[RankingRecord]) -> dict[tuple[str, str, str], dict[str, float]]:
     """Per-query values out of ranking records."""
     found: dict[tuple[str, str, str], dict[str, float]] = {}
     for record in records:
-        for measure, value in record.get(field, {}).items():
-            found.setdefault((record["ranker"], record["collection"], measure), {})[record["query_id"]] = value
+        for measure, value in record.measures.items():
+            found.setdefault((record.ranker, record.collection, measure), {})[record.query_id] = value
     return found
 
 
-def query_types(records: Sequence[Record]) -> dict[str, dict[str, list[str]]]:
+def query_types(records: Sequence[RankingRecord]) -> dict[str, dict[str, list[str]]]:
     """Collection to query type to the ids of its queries; only types with enough queries."""
     found: dict[str, dict[str, set[str]]] = {}
     for record in records:
-        if record["type"] is not None:
-            found.setdefault(record["collection"], {}).setdefault(record["type"], set()).add(record["query_id"])
+        if record.type is not None:
+            found.setdefault(record.collection, {}).setdefault(record.type, set()).add(record.query_id)
     return {
         collection: {t: sorted(ids) for t, ids in sorted(types.items()) if len(ids) >= MIN_SLICE}
         for collection, types in found.items()
     }
 
 
-def effectiveness(records: Sequence[Record]) -> list[Effectiveness]:
+def effectiveness(records: Sequence[RankingRecord]) -> list[Effectiveness]:
     """Means over each collection, and over each of its query types where there are at least two."""
-    lists = {(r["ranker"], r["collection"], r["query_id"]): r for r in records}
+    lists = {(r.ranker, r.collection, r.query_id): r for r in records}
     reaches = unjudged.reaches(records)
     types = query_types(records)
     found = []
@@ -61,7 +61,7 @@ def effectiveness(records: Sequence[Record]) -> list[Effectiveness]:
                     measure=measure,
                     slice=name,
                     mean=intervals.mean(data, bounds=(0, 1)),
-                    judged=unjudged.judged(lists[ranker, collection, query_id] for query_id in present),
+                    judged=unjudged.judged([lists[ranker, collection, query_id].judged for query_id in present]),
                     holes=unjudged.reach_of(reaches.get((ranker, collection, measure), {}), present),
                     deviation=float(np.std(data, ddof=1)) if len(data) > 1 else None,
                     lowest_decile=intervals.worst_decile(data),
@@ -71,12 +71,12 @@ def effectiveness(records: Sequence[Record]) -> list[Effectiveness]:
     return found
 
 
-def comparisons(records: Sequence[Record], measure: str) -> list[Comparison]:
+def comparisons(records: Sequence[RankingRecord], measure: str) -> list[Comparison]:
     """Every pair of plain rankers, and every defended ranker with its base on the same lists; Holm over all."""
-    lists: dict[tuple[str, str], dict[str, Record]] = {}
+    lists: dict[tuple[str, str], dict[str, RankingRecord]] = {}
     for record in records:
-        if measure in record["measures"]:
-            lists.setdefault((record["ranker"], record["collection"]), {})[record["query_id"]] = record
+        if measure in record.measures:
+            lists.setdefault((record.ranker, record.collection), {})[record.query_id] = record
     plain = [key for key, group in lists.items() if not _defended(group)]
     found = [(a, b) for a, b in combinations(plain, 2) if a[1] == b[1]]
     found += [(key, key) for key, group in lists.items() if _defended(group)]
@@ -85,32 +85,37 @@ def comparisons(records: Sequence[Record], measure: str) -> list[Comparison]:
     return [replace(each, p_holm=holm) for each, holm in zip(results, corrected, strict=True)]
 
 
-def _defended(group: Mapping[str, Record]) -> bool:
-    return any("base_measures" in record for record in group.values())
+def _defended(group: Mapping[str, RankingRecord]) -> bool:
+    return any(record.base is not None for record in group.values())
 
 
 def _compared(
-    lists: Mapping[tuple[str, str], Mapping[str, Record]], a: tuple[str, str], b: tuple[str, str], measure: str
+    lists: Mapping[tuple[str, str], Mapping[str, RankingRecord]], a: tuple[str, str], b: tuple[str, str], measure: str
 ) -> Comparison:
     """Ranker ``a`` with ranker ``b``, or where they are the same, a defended ranker with its base."""
-    base, queries = a == b, sorted(set(lists[a]) & set(lists[b]))
-    ours, theirs = ({q: lists[key][q] for q in queries} for key in (a, b))
-    other = "base_measures" if base else "measures"
+    queries = sorted(set(lists[a]) & set(lists[b]))
+    ours: dict[str, RankingRecord | BaseRanking] = {q: lists[a][q] for q in queries}
+    theirs: dict[str, RankingRecord | BaseRanking] = {q: lists[b][q] for q in queries}
+    if a == b:
+        theirs = {q: base for q in queries if (base := lists[b][q].base) is not None}
+        ours = {q: lists[a][q] for q in theirs}
+        queries = list(theirs)
     difference, p = intervals.paired(
-        [r["measures"][measure] for r in ours.values()], [r[other][measure] for r in theirs.values()]
+        [r.measures[measure] for r in ours.values()], [r.measures[measure] for r in theirs.values()]
     )
-    reach = unjudged.difference(ours, theirs, measure, base=base)
+    other = theirs[queries[0]]
+    reach = unjudged.difference([(lists[a][q], theirs[q]) for q in queries], measure)
     return Comparison(
         a=a[0],
-        b=f"{theirs[queries[0]]['base']} (same lists)" if base else b[0],
+        b=f"{other.ranker} (same lists)" if a == b else b[0],
         collection=a[1],
         measure=measure,
         difference=difference,
         p=p,
         p_holm=p,
         test="paired permutation of signs over queries, two-sided",
-        judged_a=unjudged.judged(ours.values()),
-        judged_b=unjudged.judged(theirs.values(), "base_judged" if base else "judged"),
+        judged_a=unjudged.judged([r.judged for r in ours.values()]),
+        judged_b=unjudged.judged([r.judged for r in theirs.values()]),
         holes=reach,
         holes_could_flip=unjudged.could_flip(difference.value, reach),
     )

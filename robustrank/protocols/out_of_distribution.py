@@ -14,15 +14,15 @@ from robustrank.protocols import unjudged
 from robustrank.protocols.effectiveness import query_types, values
 from robustrank.results.summary import Shift
 from robustrank.stats import intervals
-from robustrank.storage.journal import Record
+from robustrank.work.records import RankingRecord
 
 
-def shifts(records: Sequence[Record], *, home: str, measure: str, baseline: str | None) -> list[Shift]:
+def shifts(records: Sequence[RankingRecord], *, home: str, measure: str, baseline: str | None) -> list[Shift]:
     """Home to every other collection, and within a collection every query type against all the others."""
     every, lists = values(records), _Lists(records, measure)
     types = query_types(records)
-    rankers = list(dict.fromkeys(r["ranker"] for r in records))
-    collections = list(dict.fromkeys(r["collection"] for r in records))
+    rankers = list(dict.fromkeys(r.ranker for r in records))
+    collections = list(dict.fromkeys(r.collection for r in records))
     found = []
     for ranker in rankers:
         for collection in collections:
@@ -49,12 +49,12 @@ Side = tuple[str, Sequence[str], str]
 class _Lists:
     """Ranking records by ranker and place."""
 
-    def __init__(self, records: Sequence[Record], measure: str) -> None:
+    def __init__(self, records: Sequence[RankingRecord], measure: str) -> None:
         self.measure = measure
-        self._records = {(r["ranker"], r["collection"], r["query_id"]): r for r in records if measure in r["measures"]}
+        self._records = {(r.ranker, r.collection, r.query_id): r for r in records if measure in r.measures}
         self._reaches = unjudged.reaches(records)
 
-    def of(self, ranker: str, side: Side) -> list[Record] | None:
+    def of(self, ranker: str, side: Side) -> list[RankingRecord] | None:
         """A ranker's records for some queries; ``None`` where one is missing."""
         keys = [(ranker, side[2], query_id) for query_id in side[1]]
         return [self._records[key] for key in keys] if all(key in self._records for key in keys) else None
@@ -62,7 +62,7 @@ class _Lists:
     def values(self, ranker: str, side: Side) -> list[float] | None:
         """Its values."""
         records = self.of(ranker, side)
-        return None if records is None else [r["measures"][self.measure] for r in records]
+        return None if records is None else [r.measures[self.measure] for r in records]
 
     def reach(self, ranker: str, side: Side) -> Range | None:
         """What judging its holes could make of their mean."""
@@ -87,8 +87,8 @@ def _shift(lists: _Lists, ranker: str, kind: str, source: Side, target: Side, ba
         change=change,
         relative=relative,
         relative_to_baseline=against,
-        judged_source=unjudged.judged(lists.of(ranker, source) or ()),
-        judged_target=unjudged.judged(lists.of(ranker, target) or ()),
+        judged_source=unjudged.judged([r.judged for r in lists.of(ranker, source) or ()]),
+        judged_target=unjudged.judged([r.judged for r in lists.of(ranker, target) or ()]),
         holes=reach,
         holes_could_flip=unjudged.could_flip(change.value, reach),
         holes_could_flip_vs_baseline=None

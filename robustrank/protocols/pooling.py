@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from robustrank.config.audit_file import AuditSpec
+from robustrank.config.specs import AuditSpec
 from robustrank.config.tables import known
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate, Range
@@ -32,7 +32,7 @@ from robustrank.results.pooling import (
     Pooling,
 )
 from robustrank.stats import intervals
-from robustrank.storage.journal import Record
+from robustrank.work.records import RankingRecord, RecordedPool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +134,7 @@ def asked(spec: AuditSpec, collection: str, relevant: int) -> Question:
     )
 
 
-def of_audit(pool: Record | None, rankings: Sequence[Record], spec: AuditSpec) -> Pooling | None:
+def of_audit(pool: RecordedPool | None, rankings: Sequence[RankingRecord], spec: AuditSpec) -> Pooling | None:
     """The protocol on an audit's runs and on the lists of its rankers; ``None`` where the audit file asks for none.
 
     Only queries that every plain ranker has ranked count; a ranker without all of them, such as a defended one, is no
@@ -149,16 +149,16 @@ def of_audit(pool: Record | None, rankings: Sequence[Record], spec: AuditSpec) -
         return None
     lists: dict[str, dict[str, list[str]]] = {}
     for record in rankings:
-        if record["collection"] == pool["collection"]:
-            name = record["ranker"] if record["ranker"] not in pool["runs"] else f"{record['ranker']} (ranker)"
-            lists.setdefault(name, {})[record["query_id"]] = holes.ranking(record)
+        if record.collection == pool.collection:
+            name = record.ranker if record.ranker not in pool.runs else f"{record.ranker} (ranker)"
+            lists.setdefault(name, {})[record.query_id] = holes.ranking(record)
     plain = [lists[r.name] for r in spec.rankers if r.name in lists]
-    queries = [q for q in pool["qrels"] if all(q in ranked for ranked in plain)]
+    queries = [q for q in pool.qrels if all(q in ranked for ranked in plain)]
     if not queries:
         return None
     rankers = {name: ranked for name, ranked in lists.items() if set(queries) <= set(ranked)}
-    question = replace(asked(spec, pool["collection"], pool["relevant"]), rankers=tuple(rankers))
-    return analyse({**pool["runs"], **rankers}, {q: pool["qrels"][q] for q in queries}, question)
+    question = replace(asked(spec, pool.collection, pool.relevant), rankers=tuple(rankers))
+    return analyse({**pool.runs, **rankers}, {q: pool.qrels[q] for q in queries}, question)
 
 
 def hole_range(

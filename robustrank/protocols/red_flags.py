@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from robustrank.core.types import AttackSet
+from robustrank.core.types import SpeaksOf, Status
 from robustrank.protocols import certified
 from robustrank.protocols.adversarial import lead
 from robustrank.results.summary import AttackResult, Effectiveness, RedFlag
-from robustrank.storage.journal import Record
+from robustrank.work.records import (
+    AnyTask,
+    AttackRecord,
+    CertificateRecord,
+    CheckRecord,
+    RankingRecord,
+    VariationRecord,
+)
 
 SAME = 1e-6
 """Relative to the spread of a list's scores: differences below this are float noise."""
@@ -18,44 +25,40 @@ _INVARIANCES = {"order": "the order of words", "case": "upper and lower case"}
 
 
 def red_flags(
-    records: Sequence[Record],
-    effectiveness: Sequence[Effectiveness],
-    attacks: Sequence[AttackResult],
-    sets: Mapping[str, AttackSet],
+    records: Sequence[AnyTask], effectiveness: Sequence[Effectiveness], attacks: Sequence[AttackResult]
 ) -> list[RedFlag]:
     """All flags that hold, serious ones first."""
-    by_kind: dict[str, list[Record]] = {"ranking": [], "check": [], "attack": [], "certificate": []}
-    for record in records:
-        by_kind.setdefault(record["kind"], []).append(record)
+    certificates = [r for r in records if isinstance(r, CertificateRecord)]
+    attacked = [r for r in records if isinstance(r, AttackRecord)]
+    done = [r for r in records if r.status is Status.OK]
+    rankings = [r for r in done if isinstance(r, RankingRecord)]
     flags = [
-        *_broken_certificates(by_kind["certificate"], by_kind["attack"], sets),
+        *_broken_certificates(certificates, attacked),
         *_failures(records),
-        *(flag for record in by_kind["check"] if record["status"] == "ok" for flag in _unstable(record)),
-        *_ties([r for r in by_kind["ranking"] if r["status"] == "ok"]),
+        *(flag for record in done if isinstance(record, CheckRecord) for flag in _unstable(record)),
+        *_ties(rankings),
         *_no_better_than_control(attacks),
         *_illegal(attacks),
         *_unjudged(effectiveness),
-        *_identity([r for r in by_kind.get("variation", ()) if r["status"] == "ok"]),
-        *_ceiling([r for r in by_kind["ranking"] if r["status"] == "ok"]),
+        *_identity([r for r in done if isinstance(r, VariationRecord)]),
+        *_ceiling(rankings),
     ]
     return sorted(flags, key=lambda flag: flag.severity != "serious")
 
 
-def _broken_certificates(
-    certificates: Sequence[Record], attacks: Sequence[Record], sets: Mapping[str, AttackSet]
-) -> list[RedFlag]:
-    broken = certified.broken(certificates, attacks, sets)
+def _broken_certificates(certificates: Sequence[CertificateRecord], attacks: Sequence[AttackRecord]) -> list[RedFlag]:
+    broken = certified.broken(certificates, attacks)
     if not broken:
         return []
     record, claim = broken[0]
-    lists = {(r["ranker"], r["collection"], r["query_id"], r["doc_id"]) for r, _ in broken}
-    tried = certified.falsification(certificates, attacks, sets)
+    lists = {(r.ranker, r.collection, r.query_id, r.doc_id) for r, _ in broken}
+    tried = certified.falsification(certificates, attacks)
     detail = (
         f"{len(lists)} target(s) in certified lists, of {max(len(found) for found in tried.values())} attacks at the "
-        f"most tested K and radius; for example top {claim.k} of {record['ranker']}: {record['attack']} lifted "
-        f"{record['doc_id']} to rank {record['rank_after']} for query {record['query_id']}. "
+        f"most tested K and radius; for example top {claim.k} of {record.ranker}: {record.attack} lifted "
+        f"{record.doc_id} to rank {record.rank_after} for query {record.query_id}. "
     )
-    if claim.ranker == "deployed":
+    if claim.ranker is SpeaksOf.DEPLOYED:
         detail += "It is a certain claim about the deployed ranker: it is wrong, or the ranker is not deterministic"
     else:
         detail += (
@@ -66,17 +69,16 @@ def _broken_certificates(
     return [RedFlag(check="certificate", severity="serious", title=title, detail=detail)]
 
 
-def _failures(records: Sequence[Record]) -> list[RedFlag]:
+def _failures(records: Sequence[AnyTask]) -> list[RedFlag]:
     flags = []
-    tasks = [r for r in records if "status" in r]
-    for ranker in sorted({r["ranker"] for r in tasks}):
-        mine = [r for r in tasks if r["ranker"] == ranker]
-        failed = [r for r in mine if r["status"] == "error"]
+    for ranker in sorted({r.ranker for r in records}):
+        mine = [r for r in records if r.ranker == ranker]
+        failed = [r for r in mine if r.status is Status.ERROR]
         if failed:
-            lost = sum(r["kind"] == "ranking" for r in failed)
+            lost = sum(isinstance(r, RankingRecord) for r in failed)
             detail = (
                 f"{len(failed)} of {len(mine)} tasks failed with an error, {lost} of them queries that count as "
-                f"0; the first: {failed[0]['error']}"
+                f"0; the first: {failed[0].error}"
             )
             severity = "serious" if lost or len(failed) > len(mine) / 10 else "warning"
             title = f"{ranker}: some tasks failed"
@@ -84,43 +86,43 @@ def _failures(records: Sequence[Record]) -> list[RedFlag]:
     return flags
 
 
-def _unstable(record: Record) -> list[RedFlag]:
-    spread, ranker, collection = record["spread"], record["ranker"], record["collection"]
+def _unstable(record: CheckRecord) -> list[RedFlag]:
+    seen, ranker, collection = record.differences, record.ranker, record.collection
+    if seen is None:
+        return []
+    spread = seen.spread
     if spread == 0:
-        detail = f"every document of query {record['query_id']} has the same score; ranks come from the tie rule alone"
+        detail = f"every document of query {record.query_id} has the same score; ranks come from the tie rule alone"
         title = f"{ranker}: constant scores"
         return [RedFlag(check="constant", severity="serious", title=title, detail=detail)]
     flags = []
-    asked = {
-        "repeat": "scores differ between two identical calls",
-        "order": "scores depend on the order of the documents",
-        "batch": "scores depend on the other documents of the batch",
-    }
-    for check, what in asked.items():
-        share = record[check] / spread
+    for check, what, difference in (
+        ("repeat", "scores differ between two identical calls", seen.repeat),
+        ("order", "scores depend on the order of the documents", seen.order),
+        ("batch", "scores depend on the other documents of the batch", seen.batch),
+    ):
+        share = difference / spread
         if share > SAME:
             severity = "serious" if share > 0.01 else "warning"
-            detail = (
-                f"largest difference {share:.2%} of the spread of the list ({collection}, query {record['query_id']})"
-            )
+            detail = f"largest difference {share:.2%} of the spread of the list ({collection}, query {record.query_id})"
             flags.append(RedFlag(check=check, severity=severity, title=f"{ranker}: {what}", detail=detail))
-    for what, distance in record.get("invariant", {}).items():
+    for what, distance in seen.invariant.items():
         if distance / spread > SAME:
             detail = f"its card says it ignores {_INVARIANCES[what]}, but scores change by {distance / spread:.2%} of "
-            detail += f"the spread of the list ({collection}, query {record['query_id']}): an error in ranker or card"
+            detail += f"the spread of the list ({collection}, query {record.query_id}): an error in ranker or card"
             title = f"{ranker}: {_INVARIANCES[what]} changes its scores"
             flags.append(RedFlag(check="invariant", severity="serious", title=title, detail=detail))
-    if record["query"] == 0:
+    if seen.query == 0:
         detail = "every document has the same score for an unrelated query; query attacks cannot affect such a ranker"
         title = f"{ranker}: ignores the query"
         flags.append(RedFlag(check="query-blind", severity="serious", title=title, detail=detail))
     return flags
 
 
-def _ties(records: Sequence[Record]) -> list[RedFlag]:
+def _ties(records: Sequence[RankingRecord]) -> list[RedFlag]:
     flags = []
-    for ranker in sorted({r["ranker"] for r in records}):
-        lists = [r["scores"] for r in records if r["ranker"] == ranker]
+    for ranker in sorted({r.ranker for r in records}):
+        lists = [r.scores for r in records if r.ranker == ranker]
         total = sum(map(len, lists))
         tied = sum(len(scores) - len(set(scores)) for scores in lists)
         if total and tied / total > 0.2:
@@ -185,29 +187,28 @@ def _unjudged(effectiveness: Sequence[Effectiveness]) -> list[RedFlag]:
     ]
 
 
-def _identity(records: Sequence[Record]) -> list[RedFlag]:
+def _identity(records: Sequence[VariationRecord]) -> list[RedFlag]:
     """The unchanged query as a variation must give exactly the clean figure."""
     flags = []
-    for ranker in dict.fromkeys(r["ranker"] for r in records):
+    for ranker in dict.fromkeys(r.ranker for r in records):
         moved = [
             (record, variant)
             for record in records
-            for variant in record["variants"]
-            if record["ranker"] == ranker and variant["text"] == record["query"]
-            if variant["fixed"] != record["clean"]
+            for variant in record.variants
+            if record.ranker == ranker and variant.text == record.query
+            if variant.fixed != record.clean
         ]
         if moved:
-            detail = f"{len(moved)} queries; for example {moved[0][0]['query_id']} ({moved[0][0]['collection']})"
+            detail = f"{len(moved)} queries; for example {moved[0][0].query_id} ({moved[0][0].collection})"
             title = f"{ranker}: an unchanged query has a different effectiveness"
             flags.append(RedFlag(check="identity", severity="serious", title=title, detail=detail))
     return flags
 
 
-def _ceiling(records: Sequence[Record]) -> list[RedFlag]:
+def _ceiling(records: Sequence[RankingRecord]) -> list[RedFlag]:
     flags = []
-    for collection in dict.fromkeys(r["collection"] for r in records):
-        full = (r for r in records if r["collection"] == collection and "base" not in r)
-        queries = {r["query_id"]: r["relevant"] for r in full}
+    for collection in dict.fromkeys(r.collection for r in records):
+        queries = {r.query_id: r.relevant for r in records if r.collection == collection and r.base is None}
         empty = sum(count == 0 for count in queries.values())
         if empty > len(queries) / 4:
             detail = f"{empty} of {len(queries)} candidate lists have no relevant document; re-ranking cannot help"

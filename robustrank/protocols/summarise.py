@@ -3,76 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from robustrank.config.audit_file import AuditSpec
-from robustrank.core.interfaces import Attack
+from robustrank.config.specs import AuditSpec
+from robustrank.core.types import Status
 from robustrank.perturbations import operations
-from robustrank.plugins import registry
 from robustrank.protocols import adversarial, cases, certified, effectiveness, out_of_distribution, pooling
 from robustrank.protocols.five_tasks import assemble
 from robustrank.protocols.red_flags import red_flags
 from robustrank.results.five_tasks import FiveTasks
-from robustrank.results.summary import AttackResult, CollectionSummary, RankerSummary, Summary
-from robustrank.storage.journal import Record
-from robustrank.storage.structure import revive
+from robustrank.results.summary import AttackResult, RankerSummary, Summary
+from robustrank.storage.typed import plain
+from robustrank.work.records import (
+    AnyTask,
+    AttackRecord,
+    AuditedRanker,
+    CertificateRecord,
+    RankingRecord,
+    Record,
+    SessionRecord,
+    SetupRecord,
+    TaskRecord,
+)
 
 
 def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool) -> Summary:
     """The whole summary without gates, from records and the audit file."""
     ordered = [records[key] for key in sorted(records)]
-    setup = max((r for r in ordered if r["kind"] == "setup"), key=lambda r: str(r["started"]))
-    sessions = sorted((r for r in ordered if r["kind"] == "session"), key=lambda r: str(r["finished"]))
-    tasks = _in_file_order([r for r in ordered if "ranker" in r], spec)
-    rankings = [r for r in tasks if r["kind"] == "ranking" and "measures" in r]
-    attacked = [r for r in tasks if r["kind"] == "attack"]
-    built: dict[str, Attack] = {a.name: registry.build("attack", a.plugin) for a in spec.attacks}
-    plain = [r for r in rankings if "base_measures" not in r]
+    setup = max((r for r in ordered if isinstance(r, SetupRecord)), key=lambda r: r.started)
+    sessions = sorted((r for r in ordered if isinstance(r, SessionRecord)), key=lambda r: r.finished)
+    tasks = _in_file_order([r for r in ordered if isinstance(r, TaskRecord)], spec)
+    rankings = [r for r in tasks if isinstance(r, RankingRecord) and r.measures]
+    attacked = [r for r in tasks if isinstance(r, AttackRecord)]
+    proven = [r for r in tasks if isinstance(r, CertificateRecord)]
+    undefended = [r for r in rankings if r.base is None]
     figures = effectiveness.effectiveness(rankings)
-    results = adversarial.attacks(attacked, spec, built)
+    results = adversarial.attacks(attacked)
     lead = spec.measures[0]
-    threats = {name: attack.threat.edits for name, attack in built.items()}
     return Summary(
         name=spec.name,
-        started=str(setup["started"]),
-        finished=str(sessions[-1]["finished"]) if finished and sessions else None,
+        started=setup.started,
+        finished=sessions[-1].finished if finished and sessions else None,
         seed=spec.seed,
         headline=headline(results, spec.baseline),
         home=spec.home.name,
         measure=lead,
         baseline=spec.baseline,
-        collections=revive(Sequence[CollectionSummary], setup["collections"]),
-        rankers=[_with_cost(ranker, tasks) for ranker in revive(Sequence[RankerSummary], setup["rankers"])],
+        collections=setup.collections,
+        rankers=[_with_cost(ranker, tasks, spec) for ranker in setup.rankers],
         effectiveness=figures,
         comparisons=effectiveness.comparisons(rankings, lead),
-        shifts=out_of_distribution.shifts(plain, home=spec.home.name, measure=lead, baseline=spec.baseline),
+        shifts=out_of_distribution.shifts(undefended, home=spec.home.name, measure=lead, baseline=spec.baseline),
         attacks=results,
-        certificates=certified.certificates([r for r in tasks if r["kind"] == "certificate"], attacked, threats),
-        worst_cases=adversarial.worst_cases(attacked, built),
-        cases=cases.cases(attacked, [r for r in tasks if r["kind"] == "certificate"], built),
-        red_flags=red_flags(tasks, figures, results, threats),
+        certificates=certified.certificates(proven, attacked),
+        worst_cases=adversarial.worst_cases(attacked),
+        cases=cases.cases(attacked, proven),
+        red_flags=red_flags(tasks, figures, results),
         tested=tested(results, spec),
         not_tested=not_tested(results, spec),
-        five=_five(tasks, setup, built, spec),
-        pooling=pooling.of_audit(setup.get("pool"), rankings, spec),
-        environment={**setup["environment"], **_cost(tasks, ordered)},
+        five=_five(tasks, setup, spec),
+        pooling=pooling.of_audit(setup.pool, rankings, spec),
+        environment={**plain(setup.environment), **_cost(tasks, ordered)},
         source=spec.source,
     )
 
 
-def _five(tasks: Sequence[Record], setup: Record, built: Mapping[str, Attack], spec: AuditSpec) -> FiveTasks:
+def _five(tasks: Sequence[AnyTask], setup: SetupRecord, spec: AuditSpec) -> FiveTasks:
     """The five tasks, of undefended rankers; failed attacks count as failures, failed query variations are left out."""
-    plain = {r.name for r in spec.rankers}
-    done = [r for r in tasks if r["kind"] == "attack" or r["status"] == "ok" or "measures" in r]
+    undefended = {r.name for r in spec.rankers}
+    done = [
+        r for r in tasks
+        if isinstance(r, AttackRecord) or r.status is Status.OK or (isinstance(r, RankingRecord) and r.measures)
+    ]  # fmt: skip
     return assemble.five_tasks(
-        [r for r in done if r["ranker"] in plain],
-        setup.get("queries", {}),
+        [r for r in done if r.ranker in undefended],
+        setup.queries,
         home=spec.home.name,
         measure=spec.measures[0],
         baseline=spec.baseline,
         families={r.name: r.family for r in spec.rankers if r.family is not None},
-        attacks=built,
         groups={r.name: r.group for r in spec.rankers if r.group is not None},
     )
 
@@ -131,36 +140,45 @@ def not_tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
     return lines
 
 
-def _in_file_order(tasks: Sequence[Record], spec: AuditSpec) -> list[Record]:
+def _in_file_order(tasks: Sequence[AnyTask], spec: AuditSpec) -> list[AnyTask]:
     """Rankers, collections and attacks as the audit file lists them, so that tables do not depend on keys."""
-    rankers = [r.name for r in spec.rankers]
-    rankers += [f"{d.name} + {base}" for d in spec.defenses for base in d.rankers]
+    rankers = [victim.name for victim in spec.victims]
     collections = [c.name for c in spec.collections]
     attacks = [a.name for a in spec.attacks]
 
-    def place(record: Record) -> tuple[Any, ...]:
-        attack = attacks.index(record["attack"]) if "attack" in record else -1
-        where = rankers.index(record["ranker"]), collections.index(record["collection"]), attack
-        return (*where, str(record["query_id"]), record["key"])
+    def place(record: AnyTask) -> tuple[int, int, int, str, str]:
+        attack = attacks.index(record.attack) if isinstance(record, AttackRecord) else -1
+        where = rankers.index(record.ranker), collections.index(record.collection), attack
+        return (*where, record.query_id, record.key)
 
     return sorted(tasks, key=place)
 
 
-def _with_cost(ranker: RankerSummary, tasks: Sequence[Record]) -> RankerSummary:
-    mine = [r for r in tasks if r["ranker"] == ranker.name]
-    return replace(ranker, pairs=sum(r["pairs"] for r in mine), seconds=sum(r["scoring_seconds"] for r in mine))
+def _with_cost(ranker: AuditedRanker, tasks: Sequence[AnyTask], spec: AuditSpec) -> RankerSummary:
+    mine = [r for r in tasks if r.ranker == ranker.name]
+    return RankerSummary(
+        name=ranker.name,
+        plugin=ranker.plugin,
+        fingerprint=ranker.fingerprint,
+        note=ranker.note,
+        base=ranker.base,
+        defense=ranker.defense,
+        pairs=sum(r.pairs for r in mine),
+        seconds=sum(r.scoring_seconds for r in mine),
+        claimed=next((r.claimed for r in spec.rankers if r.name == ranker.name), {}),
+    )
 
 
-def _cost(tasks: Sequence[Record], records: Sequence[Record]) -> dict[str, Any]:
+def _cost(tasks: Sequence[AnyTask], records: Sequence[Record]) -> dict[str, Any]:
     lasted: dict[str, float] = {}
     for record in records:
-        if "session" in record:
-            lasted[record["session"]] = max(lasted.get(record["session"], 0.0), record["elapsed"])
+        if record.session:
+            lasted[record.session] = max(lasted.get(record.session, 0.0), record.elapsed)
     return {
         "wall_seconds": sum(lasted.values()),
-        "task_seconds": sum(r["seconds"] for r in tasks),
-        "scoring_seconds": sum(r["scoring_seconds"] for r in tasks),
-        "measuring_seconds": sum(r["measuring_seconds"] for r in tasks),
-        "pairs_scored": sum(r["pairs"] for r in tasks),
+        "task_seconds": sum(r.seconds for r in tasks),
+        "scoring_seconds": sum(r.scoring_seconds for r in tasks),
+        "measuring_seconds": sum(r.measuring_seconds for r in tasks),
+        "pairs_scored": sum(r.pairs for r in tasks),
         "sessions": len(lasted),
     }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from robustrank.core.ranking import order
 from robustrank.core.types import Estimate, Range
-from robustrank.measures.unjudged import Cut, bounds, cut
+from robustrank.measures.unjudged import bounds, cut
 from robustrank.stats import intervals
-from robustrank.storage.journal import Record
+from robustrank.work.records import BaseRanking, RankingRecord
 
 Reach = Mapping[str, tuple[float, float]]
 """Query id to least and greatest value."""
@@ -19,41 +19,38 @@ EVEN = 1e-12
 """Differences below this are float noise."""
 
 
-def judged(records: Iterable[Record], field: str = "judged") -> Estimate | None:
-    """Mean of judged@10 over ranking records; ``None`` without any, or where an old record does not know."""
-    shares = [record.get(field) for record in records]
-    known = [share for share in shares if share is not None]
-    return intervals.mean(known, bounds=(0, 1)) if known and len(known) == len(shares) else None
+def judged(shares: Sequence[float]) -> Estimate | None:
+    """Mean of judged@10 of lists; ``None`` without any."""
+    return intervals.mean(shares, bounds=(0, 1)) if shares else None
 
 
-def reaches(records: Sequence[Record]) -> dict[tuple[str, str, str], dict[str, tuple[float, float]]]:
+def reaches(records: Sequence[RankingRecord]) -> dict[tuple[str, str, str], dict[str, tuple[float, float]]]:
     """(ranker, collection, measure) to the bounds of every query; only measures that can be bounded."""
     found: dict[tuple[str, str, str], dict[str, tuple[float, float]]] = {}
     for record in records:
-        for name in record["measures"]:
-            measure = _measure(record, name)
+        for name in record.measures:
+            measure = cut(name, record.relevant_from)
             if measure is not None:
-                reach = bounds(measure, ranking(record), record["qrels"], record["top_grade"])
-                found.setdefault((record["ranker"], record["collection"], name), {})[record["query_id"]] = reach
+                reach = bounds(measure, ranking(record), record.qrels, record.top_grade)
+                found.setdefault((record.ranker, record.collection, name), {})[record.query_id] = reach
     return found
 
 
-def difference(a: Mapping[str, Record], b: Mapping[str, Record], name: str, *, base: bool = False) -> Range | None:
+def difference(pairs: Sequence[tuple[RankingRecord, RankingRecord | BaseRanking]], name: str) -> Range | None:
     """From the least to the greatest mean difference of two rankers, every hole having one grade for both.
 
     Args:
-        a: Ranking records of one ranker by query id.
-        b: Those of the other, of the same queries.
+        pairs: For every query a record of one ranker and, of the same list, one of the other.
         name: The measure.
-        base: Take from ``b`` the ranker behind the defended one.
     """
     ends = []
-    for query_id, record in a.items():
-        measure = _measure(record, name)
+    for record, against in pairs:
+        measure = cut(name, record.relevant_from)
         if measure is None:
             return None
-        other = ranking(b[query_id], "base_scores" if base else "scores")
-        ends.append(bounds(measure, ranking(record), record["qrels"], record["top_grade"], other=other))
+        ids = record.doc_ids if isinstance(against, BaseRanking) else against.doc_ids
+        other = order(list(zip(ids, against.scores, strict=True)))
+        ends.append(bounds(measure, ranking(record), record.qrels, record.top_grade, other=other))
     return mean(ends)
 
 
@@ -86,11 +83,6 @@ def could_flip(value: float, reach: Range | None) -> bool | None:
     return reach.low < -EVEN if value > 0 else reach.high > EVEN
 
 
-def ranking(record: Record, field: str = "scores") -> list[str]:
+def ranking(record: RankingRecord) -> list[str]:
     """Document ids of a ranking record, best first."""
-    return order(list(zip(record["doc_ids"], record[field], strict=True)))
-
-
-def _measure(record: Record, name: str) -> Cut | None:
-    """The measure, if it can be bounded and the record is not of a version that did not keep judgments."""
-    return cut(name, record["relevant_from"]) if "qrels" in record else None
+    return order(list(zip(record.doc_ids, record.scores, strict=True)))

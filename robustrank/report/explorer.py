@@ -66,7 +66,7 @@ def _short(value: Any) -> Any:
 
 
 def _texts(row: AttackedCase) -> list[Any]:
-    fell = [fall.doc_id for fall in row.fell or ()]
+    fell = [fall.doc_id for fall in row.fell]
     return [row.ranker, row.attack, row.collection, row.stratum, row.status, row.error, row.query_id, row.doc_id,
             fell, [change.text for change in row.changes], row.reached]  # fmt: skip
 

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from robustrank.core.types import Status
+from robustrank.work.records import Fall
+
 
 class Change(NamedTuple):
     """A stretch of a text that was replaced; ``start == end`` is an insertion, an empty ``text`` a deletion."""
@@ -18,20 +21,11 @@ class Change(NamedTuple):
     text: str
 
 
-class Fall(NamedTuple):
-    """A document that stood in the top ten and stands lower in the attacked list."""
-
-    doc_id: str
-    before: int
-    after: int
-    relevant: bool
-
-
 class Proof(NamedTuple):
     """A certificate of the case's list that covers the attack's kind of edit."""
 
     k: int
-    radius: float
+    radius: int | float
     certified: bool
 
 
@@ -45,7 +39,7 @@ class AttackedCase:
     attack: str
     collection: str
     stratum: str
-    status: str
+    status: Status
     error: str
     query_id: str
     query: int
@@ -68,8 +62,8 @@ class AttackedCase:
     """The ways of success that are true of it."""
     success: bool
     """Whether the way is among them by which the attack is judged."""
-    fell: Sequence[Fall] | None
-    """Who was pushed down; ``None``: not recorded."""
+    fell: Sequence[Fall]
+    """Who was pushed down."""
     proofs: Sequence[Proof]
     """Empty where nothing was to be proven for this list and this kind of edit."""
 

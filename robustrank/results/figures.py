@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from robustrank.core.types import Estimate
 
 if TYPE_CHECKING:
-    from robustrank.config.audit_file import AuditSpec
+    from robustrank.config.specs import AuditSpec
     from robustrank.results.summary import Summary
     from robustrank.work.workbench import Workbench
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from robustrank.core.types import Estimate
 
@@ -67,6 +68,15 @@ class TypeLoss:
     """Corrected over all types, axes, collections and rankers."""
 
 
+class Setting(StrEnum):
+    """How a changed query is ranked."""
+
+    FIXED = "re-rank fixed"
+    """The clean query's candidates."""
+    END_TO_END = "end to end"
+    """Searched again with the changed query."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WordingLoss:
     """Task 4: one operation of a variation, or all of them."""
@@ -76,8 +86,7 @@ class WordingLoss:
     variation: str
     operation: str
     """An operation, or ``"all"``."""
-    setting: str
-    """``"re-rank fixed"``: the clean query's candidates; ``"end to end"``: searched again with the variant."""
+    setting: Setting
     variants: int
     clean: Estimate
     changed: Estimate

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +17,11 @@ from robustrank.core.types import Estimate, Range
 from robustrank.results.attack_cases import Cases
 from robustrank.results.five_tasks import FiveTasks
 from robustrank.results.pooling import Pooling
+from robustrank.storage import typed
 from robustrank.storage.files import replace
-from robustrank.storage.structure import revive
+from robustrank.work.records import AuditedCollection
 
 SCHEMA = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class CollectionSummary:
-    """One collection as audited."""
-
-    name: str
-    role: str
-    """``"home"`` or ``"shift"``."""
-    documents: int
-    queries: int
-    queries_available: int
-    judgments: int
-    first_stage: str
-    depth: int
-    digest: str
-    terms: str
-    query_types: Mapping[str, int]
-    """Label to number of audited queries."""
-    warnings: Sequence[str] = ()
-    query_keys: Mapping[str, str] = field(default_factory=dict)
-    """Query id to a hash of its text, candidates and judgments, in the order in which queries were drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +172,7 @@ class CertifiedResult:
     ranker: str
     collection: str
     k: int
-    radius: float
+    radius: int | float
     edits: str
     crq: Estimate
     alpha: float
@@ -290,7 +269,7 @@ class Summary:
     measure: str
     """The first measure of the audit file, which the tables lead with."""
     baseline: str | None
-    collections: Sequence[CollectionSummary]
+    collections: Sequence[AuditedCollection]
     rankers: Sequence[RankerSummary]
     effectiveness: Sequence[Effectiveness]
     comparisons: Sequence[Comparison]
@@ -313,12 +292,11 @@ class Summary:
     """The five robustness tasks."""
     sequential: Sequential | None = None
     """``None`` where the number of queries was settled beforehand."""
-    schema: int = SCHEMA
 
 
 def write(summary: Summary, path: Path) -> None:
     """Write ``summary.json``, whole or not at all; in ASCII, so that unseen characters are seen and surrogates pass."""
-    data = asdict(summary)
+    data = {**typed.plain(summary), "schema": SCHEMA}
     cases = data.pop("cases")
     rows = ",\n".join(map(json.dumps, cases["rows"]))  # a line a case: with a line a field it is thrice as long
     texts = ",\n".join(map(json.dumps, cases["texts"]))
@@ -333,16 +311,13 @@ def read(path: Path) -> Summary:
         StoreError: It is missing, torn, or of another schema.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise StoreError(f"{path}: no summary there; `robustrank audit` writes it") from None
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from error
-    schema = data.get("schema") if isinstance(data, dict) else None
-    if schema != SCHEMA:
-        raise StoreError(f"{path}: schema {schema!r}, this version reads {SCHEMA}; run the audit again")
     try:
-        result: Summary = revive(Summary, data)
-    except (KeyError, TypeError) as error:
+        result: Summary = typed.loads(text, Summary, SCHEMA)
+    except typed.WrongForm as error:
         raise StoreError(f"{path}: not a summary of this version: {error}; run the audit again") from error
     return result

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from robustrank.config.audit_file import CollectionSpec
+from robustrank.config.specs import CollectionSpec
 from robustrank.core.types import Collection, Document, Query
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import log
-from typing import Any
 
 import numpy as np
 
@@ -107,8 +107,21 @@ def _intent(text: str, found: Sequence[str]) -> str:
     return "statement" if len(found) >= 7 else "keywords"
 
 
-def describe(lists: Lists, axes: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Query id to its ``types``, by axis, and its ``features``, numbers that slices are searched by.
+@dataclass(frozen=True, kw_only=True)
+class DescribedQuery:
+    """What slices of queries are made by.
+
+    Args:
+        types: Axis to type.
+        features: Name to number.
+    """
+
+    types: Mapping[str, str]
+    features: Mapping[str, float]
+
+
+def describe(lists: Lists, axes: Sequence[str]) -> dict[str, DescribedQuery]:
+    """Types and features of every query, by query id.
 
     The axis ``"label"`` is the collection's own. ``"clarity"`` parts the queries into thirds by the simplified clarity
     score (He & Ounis 2004): the divergence, in bits, of the query's words from the collection's.
@@ -126,7 +139,7 @@ def describe(lists: Lists, axes: Sequence[str]) -> dict[str, dict[str, dict[str,
     n, total = len(lists.collection.documents), sum(counts.values())
     clear = _thirds({query_id: _clarity(found, counts, total) for query_id, found in terms.items()})
     topics = _clusters(terms)
-    made: dict[str, dict[str, dict[str, Any]]] = {}
+    made: dict[str, DescribedQuery] = {}
     for query in queries:
         query_id = query.query_id
         types = {axis: clear[query_id] if axis == "clarity" else of(query, axis) for axis in axes if axis != "label"}
@@ -142,7 +155,7 @@ def describe(lists: Lists, axes: Sequence[str]) -> dict[str, dict[str, dict[str,
             "first stage": sum(v for t, v in idf.items() if t in held) / sum(idf.values()) if idf else 0.0,
             "cluster": float(topics[query_id]),
         }
-        made[query_id] = {"types": types, "features": features}
+        made[query_id] = DescribedQuery(types=types, features=features)
     return made
 
 

@@ -1,66 +1,101 @@
-"""The audit folder: append-only JSON lines that survive ``kill -9`` at any moment.
+"""The journal of an audit or study folder: append-only JSON lines that survive ``kill -9`` at any moment.
 
 One line a finished task, flushed before the next begins. A torn last line (the process died while writing) is cut off
 when the journal is next opened for writing and ignored when it is only read. Records are keyed by content, so resuming
-is skipping the keys already there.
+is skipping the keys already there. What a record is, whoever keeps the journal says with a :class:`RecordFormat`.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from robustrank.core.errors import StoreError
+from robustrank.storage import typed
 
-SCHEMA = 1
-
-Record = dict[str, Any]
+R = TypeVar("R")
 
 
-def read(folder: Path) -> dict[str, Record]:
-    """All records of an audit folder by key, from all writers; a key written twice counts once, first write first.
+class RecordFormat(Generic[R]):
+    """How the records of one kind of study are written.
+
+    Args:
+        kinds: The record type, or a union of tagged ones.
+        schema: The number of the form; a line of another one is refused.
+        key: A record's key.
+    """
+
+    def __init__(self, kinds: Any, *, schema: int, key: Callable[[R], str] = attrgetter("key")) -> None:
+        self.kinds = kinds
+        self.schema = schema
+        self.key = key
+
+    def dumps(self, record: R) -> str:
+        """A record as one line of JSON, without the line's end.
+
+        Raises:
+            ValueError: A number in it is NaN or infinite.
+        """
+        return typed.dumps(record, self.schema)
+
+    def loads(self, line: bytes) -> R:
+        """The record of a line.
+
+        Raises:
+            WrongForm: It is none, or one of another schema.
+        """
+        record: R = typed.loads(line, self.kinds, self.schema)
+        return record
+
+
+def read(folder: Path, form: RecordFormat[R]) -> dict[str, R]:
+    """All records of a folder by key, from all writers; a key written twice counts once, first write first.
+
+    Args:
+        folder: The audit's or study's folder.
+        form: What its records are.
 
     Raises:
         StoreError: No such folder, or a broken line that is not the last of its file.
     """
     if not folder.is_dir():
         raise StoreError(f"{folder}: no audit folder there; `robustrank audit` makes one")
-    records: dict[str, Record] = {}
+    records: dict[str, R] = {}
     for path in sorted((folder / "records").glob("*.jsonl")):
-        for record in _lines(path):
-            records.setdefault(record["key"], record)
+        for record in _lines(path, form):
+            records.setdefault(form.key(record), record)
     return records
 
 
-def _lines(path: Path) -> Iterator[Record]:
+def _lines(path: Path, form: RecordFormat[R]) -> Iterator[R]:
     lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is empty or torn
         try:
-            record = json.loads(line)
-            if record["schema"] != SCHEMA:
-                raise StoreError(f"{path}:{number}: schema {record['schema']!r}, this version reads {SCHEMA}")
-        except (ValueError, TypeError, KeyError) as error:
+            record = form.loads(line)
+        except typed.WrongForm as error:
             raise StoreError(f"{path}:{number}: not a record: {error}; move the file away to run it again") from error
         yield record
 
 
-class Journal:
+class Journal(Generic[R]):
     """Appends records; holds the folder's lock, so that two runs never write the same audit.
 
     Args:
-        folder: The audit folder; made when missing.
+        folder: The folder; made when missing.
+        form: What its records are.
 
     Raises:
         StoreError: Another process is writing there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, form: RecordFormat[R]) -> None:
         self.folder = folder
+        self._form = form
         try:
             (folder / "records").mkdir(parents=True, exist_ok=True)
             self._lock = (folder / "lock").open("w")
@@ -76,9 +111,9 @@ class Journal:
         _cut_torn_line(self._path)
         self._file = self._path.open("a", encoding="utf-8")
 
-    def append(self, record: Mapping[str, Any]) -> None:
+    def append(self, record: R) -> None:
         """Write one record and flush it."""
-        line = json.dumps({"schema": SCHEMA, **record}, ensure_ascii=True, allow_nan=False)
+        line = self._form.dumps(record)
         try:
             self._file.write(line + "\n")
             self._file.flush()
@@ -93,7 +128,7 @@ class Journal:
         self._path.parent.mkdir()
         self._file = self._path.open("a", encoding="utf-8")
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Journal[R]:
         return self
 
     def __exit__(

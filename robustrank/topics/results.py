@@ -9,7 +9,6 @@ from typing import Any
 
 from robustrank.core.types import Estimate
 from robustrank.stats import intervals
-from robustrank.storage.journal import Record
 from robustrank.topics.dynamic import held_out_boosts
 from robustrank.topics.metrics import SHARES, Outcome
 from robustrank.topics.scene import Scene
@@ -26,6 +25,7 @@ Nearly every edit lifts a document a little for half of the queries: the second 
 TOGETHER = "all victims"
 """What stands for the victim where all of them count."""
 
+Record = dict[str, Any]
 _Pair = tuple[dict[str, Any], list[Record], list[Record]]
 
 

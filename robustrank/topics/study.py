@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from time import perf_counter, process_time
@@ -23,13 +24,15 @@ from robustrank.perturbations.substitutes import load as load_table
 from robustrank.plugins import registry
 from robustrank.storage import journal as store
 from robustrank.storage.hashing import digest
-from robustrank.storage.journal import Journal, Record
+from robustrank.storage.journal import Journal, RecordFormat
 from robustrank.topics import dynamic
 from robustrank.topics.edits import within_budget
 from robustrank.topics.report import write
-from robustrank.topics.results import summarise
+from robustrank.topics.results import Record, summarise
 from robustrank.topics.scene import Role, Scene, clean_lists, open_scene, roles
 from robustrank.topics.spec import NamedPlugin, TopicSpec
+
+FORMAT: RecordFormat[Record] = RecordFormat(dict[str, Any], schema=1, key=itemgetter("key"))
 
 
 def folder(spec: TopicSpec, root: Path) -> Path:
@@ -52,8 +55,8 @@ def run(spec: TopicSpec, where: Path, progress: Progress) -> dict[str, Any]:
         RobustRankError: A wrong file, plug-in or collection, a missing package, a folder in use.
     """
     scene = open_scene(spec)
-    with Journal(where) as journal:
-        records = store.read(where)
+    with Journal(where, FORMAT) as journal:
+        records = store.read(where, FORMAT)
         live: list[Record] = []
         for named in spec.rankers:
             for record in _against(scene, named, where, records, progress):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
-from robustrank.config.audit_file import AttackSpec
+from robustrank.config.specs import AttackSpec
 from robustrank.core.errors import ContractError
 from robustrank.core.interfaces import Attack
 from robustrank.core.ranking import fallen, order, rank_of
-from robustrank.core.types import Access, Budget, Case, Document, Goal, Perturbation, Query
+from robustrank.core.types import Access, Budget, Case, Document, Perturbation, Query, Status
 from robustrank.core.words import UNIT
 from robustrank.measures import effectiveness
 from robustrank.perturbations.apply import apply, perturbed_scores
@@ -21,14 +21,27 @@ from robustrank.perturbations.quality import of_case
 from robustrank.perturbations.verify import Finding, verify
 from robustrank.plugins import registry
 from robustrank.storage.hashing import digest
-from robustrank.storage.journal import Record
 from robustrank.work.base import EXHAUSTED, Place, tried
+from robustrank.work.records import AttackRecord, Fall
 from robustrank.work.workbench import Workbench
 
 HARM_MEASURE = "nDCG@10"
 """What users lose by an attack is told in this measure of the whole list."""
 
 Scored = list[tuple[str, float]]
+
+
+class _Moved(TypedDict):
+    """Fields of a record; what they mean is said there."""
+
+    rank_before: int
+    rank_after: int
+    score_before: float
+    score_after: float
+    harm_before: float
+    harm_after: float
+    judged_after: float
+    fell: list[Fall]
 
 
 class _Outcome(NamedTuple):
@@ -38,10 +51,10 @@ class _Outcome(NamedTuple):
     done: Perturbation
     """Nothing where the offer is illegal or the attack failed."""
     finding: Finding
-    status: str
+    status: Status
     error: str
     calls: int
-    trajectory: list[list[int]]
+    trajectory: list[tuple[int, int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,39 +93,58 @@ class AttackTask:
     def _spec(self, bench: Workbench) -> AttackSpec:
         return next(a for a in bench.spec.attacks if a.name == self.attack)
 
-    def perform(self, bench: Workbench) -> Record:
+    def perform(self, bench: Workbench) -> AttackRecord:
         """The outcome as the harness measured it; an illegal perturbation counts as none, and is kept to be seen."""
-        place, attack = self.place, bench.attack(self.attack)
-        query, docs = place.query(bench), place.docs(bench)
-        ranker = place.victim(bench).ranker
-        ranker.remember(query, docs, self.known)
-        clean = [(doc.doc_id, score) for doc, score in zip(docs, self.known, strict=True)]
-        by_id = {doc.doc_id: doc for doc in docs}
-        case = Case(query, by_id[self.target], tuple(by_id[i] for i in order(clean)), self.goal_rank)
+        attack, ranker = bench.attack(self.attack), self.place.victim(bench).ranker
+        case, clean = self._case(bench)
+        docs = self.place.docs(bench)
+        ranker.remember(case.query, docs, self.known)
         outcome = self._attacked(bench, attack, case, docs)
         after, unranked = tried(lambda: perturbed_scores(ranker, case, outcome.done, clean), clean)
-        status, error = ("error", unranked) if unranked else (outcome.status, outcome.error)
+        status, error = (Status.ERROR, unranked) if unranked else (outcome.status, outcome.error)
+        return self._record(bench, case, clean, after, outcome._replace(status=status, error=error))
+
+    def failed(self, bench: Workbench, error: str) -> AttackRecord:
+        """A failure of the attack: nothing moved."""
+        case, clean = self._case(bench)
+        nothing = Finding(edits=0, similarity=None, violations=())
+        outcome = _Outcome(Perturbation(), Perturbation(), nothing, Status.ERROR, error, 0, [])
+        return self._record(bench, case, clean, clean, outcome)
+
+    def _case(self, bench: Workbench) -> tuple[Case, Scored]:
+        """What is attacked, in the victim's clean order, and the clean list in first-stage order."""
+        docs = self.place.docs(bench)
+        clean = [(doc.doc_id, score) for doc, score in zip(docs, self.known, strict=True)]
+        by_id = {doc.doc_id: doc for doc in docs}
+        candidates = tuple(by_id[i] for i in order(clean))
+        return Case(self.place.query(bench), by_id[self.target], candidates, self.goal_rank), clean
+
+    def _record(self, bench: Workbench, case: Case, clean: Scored, after: Scored, outcome: _Outcome) -> AttackRecord:
+        spec = self._spec(bench)
         new_query, new_target = apply(outcome.offered, case)
-        return {
-            "attack": self.attack,
-            "stratum": self.stratum,
-            "doc_id": self.target,
-            "status": status,
-            "error": error,
+        return AttackRecord(
+            **self.place.names(),
             **self._moved(bench, clean, after),
-            "list_length": len(docs),
-            "goal_rank": self.goal_rank,
-            "demote": attack.threat.goal is Goal.DEMOTE,
-            "edits": outcome.finding.edits,
-            "similarity": outcome.finding.similarity,
-            "calls": outcome.calls,
-            "quality": of_case(case, outcome.done),
-            "trajectory": outcome.trajectory,
-            "query": query.text,
-            "query_after": new_query.text if outcome.offered.query is not None else None,
-            "before": case.target.text,
-            "after": new_target.text,
-        }
+            attack=self.attack,
+            plugin=str(spec.plugin),
+            threat=bench.attack(self.attack).threat,
+            budget=spec.budget,
+            stratum=self.stratum,
+            doc_id=self.target,
+            status=outcome.status,
+            error=outcome.error,
+            list_length=len(clean),
+            goal_rank=self.goal_rank,
+            edits=outcome.finding.edits,
+            similarity=outcome.finding.similarity,
+            calls=outcome.calls,
+            quality=of_case(case, outcome.done),
+            trajectory=outcome.trajectory,
+            query=case.query.text,
+            query_after=new_query.text if outcome.offered.query is not None else None,
+            before=case.target.text,
+            after=new_target.text,
+        )
 
     def _attacked(self, bench: Workbench, attack: Attack, case: Case, docs: tuple[Document, ...]) -> _Outcome:
         """Let the attack act, and judge what it returns from the two texts alone."""
@@ -131,29 +163,29 @@ class AttackTask:
             lambda: verify(case, offered, attack.threat, spec.budget, similarity=_similarity(bench)),
             Finding(edits=0, similarity=None, violations=()),
         )
-        status, error = ("error", failed or unmeasured) if failed or unmeasured else ("ok", "")
+        status, error = (Status.ERROR, failed or unmeasured) if failed or unmeasured else (Status.OK, "")
         if failed == EXHAUSTED:
-            status, error = "budget_exhausted", ""
+            status, error = Status.BUDGET_EXHAUSTED, ""
         elif finding.violations:
-            status, error = "invalid", "; ".join(finding.violations)
-        done = offered if status == "ok" else Perturbation()
-        trajectory = [list(point) for point in oracle.trajectory]
+            status, error = Status.INVALID, "; ".join(finding.violations)
+        done = offered if status is Status.OK else Perturbation()
+        trajectory = list(oracle.trajectory)
         return _Outcome(offered, done, finding, status, error, oracle.spent, trajectory)
 
-    def _moved(self, bench: Workbench, clean: Scored, after: Scored) -> Record:
+    def _moved(self, bench: Workbench, clean: Scored, after: Scored) -> _Moved:
         """What the change did to the target, and to the list that users see."""
-        place, lists = self.place, bench.lists(self.place.collection).collection
-        qrels = lists.qrels[place.query_id]
-        harm = place.judged(bench, [HARM_MEASURE], clean), place.judged(bench, [HARM_MEASURE], after)
+        place, collection = self.place, bench.lists(self.place.collection).collection
+        qrels = collection.qrels[place.query_id]
+        fallen_ids = fallen(order(clean), order(after))
         return {
             "rank_before": rank_of(self.target, dict(clean)[self.target], clean),
             "rank_after": rank_of(self.target, dict(after)[self.target], after),
             "score_before": dict(clean)[self.target],
             "score_after": dict(after)[self.target],
-            "harm_before": harm[0][HARM_MEASURE],
-            "harm_after": harm[1][HARM_MEASURE],
+            "harm_before": place.judged(bench, [HARM_MEASURE], clean)[HARM_MEASURE],
+            "harm_after": place.judged(bench, [HARM_MEASURE], after)[HARM_MEASURE],
             "judged_after": effectiveness.judged_at(order(after), qrels),
-            "fell": [(*fall, qrels.get(fall[0], 0) >= lists.relevant) for fall in fallen(order(clean), order(after))],
+            "fell": [Fall(*fall, qrels.get(fall[0], 0) >= collection.relevant) for fall in fallen_ids],
         }
 
 

@@ -8,24 +8,42 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypedDict, TypeVar
 
-from robustrank.config.audit_file import AuditSpec
+from msgspec import structs
+
+from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import BudgetExhausted, ContractError, OracleError, RobustRankError
 from robustrank.core.interfaces import Certifier
 from robustrank.core.ranking import checked_scores, order
-from robustrank.core.types import Document, Query
+from robustrank.core.types import Document, Query, Status
 from robustrank.core.words import words
 from robustrank.measures import effectiveness
 from robustrank.storage.hashing import digest
-from robustrank.storage.journal import Record
-from robustrank.work.workbench import Victim, Workbench
+from robustrank.work.records import (
+    AnyTask,
+    BaseRanking,
+    CertificateRecord,
+    CheckRecord,
+    Differences,
+    RankingRecord,
+)
+from robustrank.work.workbench import MeteredVictim, Workbench
 
 Result = TypeVar("Result")
 Text = TypeVar("Text", Query, Document)
 
 EXHAUSTED = "budget exhausted"
 """What a step that asked for more pairs than its budget allows has for a reason."""
+
+
+class PlaceNames(TypedDict):
+    """What a record says of where it happened."""
+
+    ranker: str
+    collection: str
+    query_id: str
+    depth: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +62,10 @@ class Place:
     query_id: str
     depth: int | None = None
 
+    def names(self) -> PlaceNames:
+        """For records."""
+        return {"ranker": self.ranker, "collection": self.collection, "query_id": self.query_id, "depth": self.depth}
+
     def query(self, bench: Workbench) -> Query:
         """The query."""
         return bench.lists(self.collection).queries[self.query_id]
@@ -52,11 +74,13 @@ class Place:
         """The candidates in first-stage order."""
         return bench.lists(self.collection).candidates[self.query_id][: self.depth]
 
-    def victim(self, bench: Workbench) -> Victim:
+    def victim(self, bench: Workbench) -> MeteredVictim:
         """The ranker."""
         return bench.victim(self.ranker, self.collection)
 
-    def judged(self, bench: Workbench, measure_names: Sequence[str], scored: Sequence[tuple[str, float]]) -> Any:
+    def judged(
+        self, bench: Workbench, measure_names: Sequence[str], scored: Sequence[tuple[str, float]]
+    ) -> dict[str, float]:
         """Measure name to value for one scored list."""
         collection = bench.lists(self.collection).collection
         qrels = {self.query_id: collection.qrels[self.query_id]}
@@ -83,37 +107,53 @@ class RankTask:
         labels = collection.relevant, collection.query_types.get(self.place.query_id), "with judgments"
         return digest(self.kind, self.place.identity(bench), bench.spec.measures, labels)
 
-    def perform(self, bench: Workbench) -> Record:
+    def perform(self, bench: Workbench) -> RankingRecord:
         """Scores in candidate order, measures, judgments, and for a defended ranker its base's on the same list."""
         place = self.place
         query, docs = place.query(bench), place.docs(bench)
         nothing: list[float] = []
-        scores, failed = tried(lambda: checked_scores(place.victim(bench).ranker, query, docs), nothing)
-        if failed:  # counts as a list without documents, so that nobody gains by failing
+        scores, error = tried(lambda: checked_scores(place.victim(bench).ranker, query, docs), nothing)
+        if error:  # counts as a list without documents, so that nobody gains by failing
             docs = ()
         ids = [doc.doc_id for doc in docs]
         scored = list(zip(ids, scores, strict=True))
         collection = bench.lists(place.collection).collection
-        record: Record = {
-            "doc_ids": ids,
-            "scores": scores,
-            "measures": place.judged(bench, bench.spec.measures, scored),
-            "judged": effectiveness.judged_at(order(scored), collection.qrels[place.query_id]),
-            "relevant": sum(collection.qrels[place.query_id].get(i, 0) >= collection.relevant for i in ids),
-            "type": collection.query_types.get(place.query_id),
-            "qrels": dict(collection.qrels[place.query_id]),
-            "relevant_from": collection.relevant,
-            "top_grade": bench.lists(place.collection).top_grade,
-        }
-        if bench.split(place.ranker)[0] is not None:
-            base = replace(place, ranker=bench.split(place.ranker)[1])
-            record["base"] = base.ranker
-            base_scores = checked_scores(base.victim(bench).ranker, query, docs)
-            base_scored = list(zip(ids, base_scores, strict=True))
-            record["base_scores"] = base_scores
-            record["base_measures"] = place.judged(bench, bench.spec.measures, base_scored)
-            record["base_judged"] = effectiveness.judged_at(order(base_scored), collection.qrels[place.query_id])
-        return {**record, "status": "error", "error": failed} if failed else record
+        qrels = collection.qrels[place.query_id]
+        return RankingRecord(
+            **place.names(),
+            status=Status.ERROR if error else Status.OK,
+            error=error,
+            doc_ids=ids,
+            scores=scores,
+            measures=place.judged(bench, bench.spec.measures, scored),
+            judged=effectiveness.judged_at(order(scored), qrels),
+            relevant=sum(qrels.get(i, 0) >= collection.relevant for i in ids),
+            type=collection.query_types.get(place.query_id),
+            qrels=dict(qrels),
+            relevant_from=collection.relevant,
+            top_grade=bench.lists(place.collection).top_grade,
+            base=self._base(bench, docs),
+        )
+
+    def _base(self, bench: Workbench, docs: Sequence[Document]) -> BaseRanking | None:
+        """The ranking of a defended ranker's base; ``None`` for a plain ranker."""
+        victim = bench.spec.victim(self.place.ranker)
+        if victim.defense is None:
+            return None
+        base = replace(self.place, ranker=victim.ranker.name)
+        scores = checked_scores(base.victim(bench).ranker, base.query(bench), docs)
+        scored = [(doc.doc_id, score) for doc, score in zip(docs, scores, strict=True)]
+        qrels = bench.lists(base.collection).collection.qrels[base.query_id]
+        return BaseRanking(
+            ranker=base.ranker,
+            scores=scores,
+            measures=base.judged(bench, bench.spec.measures, scored),
+            judged=effectiveness.judged_at(order(scored), qrels),
+        )
+
+    def failed(self, bench: Workbench, error: str) -> RankingRecord:
+        """A record without measures, which protocols leave out."""
+        return RankingRecord(**self.place.names(), status=Status.ERROR, error=error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +167,7 @@ class CheckTask:
         """Hash of what the record depends on."""
         return digest(self.kind, self.place.identity(bench))
 
-    def perform(self, bench: Workbench) -> Record:
+    def perform(self, bench: Workbench) -> CheckRecord:
         """Largest score differences: asked twice, in reverse order, alone, and for another query."""
         query, docs = self.place.query(bench), self.place.docs(bench)
         victim = self.place.victim(bench)
@@ -141,14 +181,19 @@ class CheckTask:
         for what in bare.card.invariant:
             sides = [(_changed(query, what, on), [_changed(doc, what, on) for doc in docs]) for on in (False, True)]
             broken[what] = _distance(*(checked_scores(bare, *side) for side in sides))
-        return {
-            "spread": max(first) - min(first),
-            "repeat": _distance(first, again),
-            "order": _distance(first, reverse),
-            "batch": _distance(first[:1], alone),
-            "query": _distance(first, other),
-            "invariant": broken,
-        }
+        differences = Differences(
+            spread=max(first) - min(first),
+            repeat=_distance(first, again),
+            order=_distance(first, reverse),
+            batch=_distance(first[:1], alone),
+            query=_distance(first, other),
+            invariant=broken,
+        )
+        return CheckRecord(**self.place.names(), differences=differences)
+
+    def failed(self, bench: Workbench, error: str) -> CheckRecord:
+        """A record without differences."""
+        return CheckRecord(**self.place.names(), status=Status.ERROR, error=error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,16 +207,18 @@ class CertifyTask:
         """Hash of what the record depends on."""
         return digest(self.kind, self.place.identity(bench), asdict(bench.spec.certify))
 
-    def perform(self, bench: Workbench) -> Record:
+    def perform(self, bench: Workbench) -> CertificateRecord:
         """All certificates of the list; they hold together."""
         certifier = self.place.victim(bench).ranker.ranker
         if not isinstance(certifier, Certifier):
             raise ContractError(f"{self.place.ranker} certifies nothing")
-        wanted = bench.spec.certify
-        if not self.place.docs(bench):
-            return {"certificates": []}
-        found = certifier.certify(self.place.query(bench), self.place.docs(bench), wanted.k, wanted.radius)
-        return {"certificates": [asdict(c) for c in found]}
+        query, docs, wanted = self.place.query(bench), self.place.docs(bench), bench.spec.certify
+        certificates = certifier.certify(query, docs, wanted.k, wanted.radius) if docs else ()
+        return CertificateRecord(**self.place.names(), certificates=certificates)
+
+    def failed(self, bench: Workbench, error: str) -> CertificateRecord:
+        """A record without certificates."""
+        return CertificateRecord(**self.place.names(), status=Status.ERROR, error=error)
 
 
 class Task(Protocol):
@@ -188,11 +235,14 @@ class Task(Protocol):
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
 
-    def perform(self, bench: Workbench) -> Record:
-        """The record's own part."""
+    def perform(self, bench: Workbench) -> AnyTask:
+        """The record, but for its key and what it cost."""
+
+    def failed(self, bench: Workbench, error: str) -> AnyTask:
+        """The record of a task that raised: what is known without doing it."""
 
 
-def perform(spec: AuditSpec, task: Task) -> Record:
+def perform(spec: AuditSpec, task: Task) -> AnyTask:
     """Do one task in whichever process this is; the record says what it cost.
 
     A ranker or plug-in that breaks its contract, or raises, is a record with the reason: the audit goes on.
@@ -202,20 +252,21 @@ def perform(spec: AuditSpec, task: Task) -> Record:
     """
     bench = workbench(spec)
     place = task.place
-    meters = [bench.victim(name, place.collection) for name in {place.ranker, bench.split(place.ranker)[1]}]
+    meters = [bench.victim(name, place.collection) for name in {place.ranker, spec.victim(place.ranker).ranker.name}]
     pairs, seconds = sum(m.pairs for m in meters), sum(m.seconds for m in meters)
     measuring, started = _measuring_seconds(bench, task), perf_counter()
-    head = {"key": task.key(bench), "kind": task.kind, **asdict(place)}
-    body, failed = tried(lambda: {"status": "ok", **task.perform(bench)}, {"status": "error"})
-    if failed:
-        body["error"] = failed
-    cost = {
-        "pairs": sum(m.pairs for m in meters) - pairs,
-        "scoring_seconds": sum(m.seconds for m in meters) - seconds,
-        "measuring_seconds": _measuring_seconds(bench, task) - measuring,
-        "seconds": perf_counter() - started,
-    }
-    return {**head, **body, **cost}
+    record, error = tried(lambda: task.perform(bench), None)
+    if record is None:
+        record = task.failed(bench, error)
+    done: AnyTask = structs.replace(
+        record,
+        key=task.key(bench),
+        pairs=sum(m.pairs for m in meters) - pairs,
+        scoring_seconds=sum(m.seconds for m in meters) - seconds,
+        measuring_seconds=_measuring_seconds(bench, task) - measuring,
+        seconds=perf_counter() - started,
+    )
+    return done
 
 
 def workbench(spec: AuditSpec) -> Workbench:

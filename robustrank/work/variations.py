@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robustrank.config.audit_file import VariationSpec
+from msgspec import structs
+
+from robustrank.config.specs import VariationSpec
 from robustrank.core.ranking import checked_scores, rank_of
-from robustrank.core.types import Document, Edit
+from robustrank.core.types import Document, Edit, Status
 from robustrank.core.words import UNIT
 from robustrank.plugins import registry
 from robustrank.storage.hashing import digest
-from robustrank.storage.journal import Record
 from robustrank.work.base import Place
+from robustrank.work.records import EditedDocument, EditRecord, VariantValue, VariationRecord
 from robustrank.work.workbench import Workbench
 
 
@@ -39,7 +41,7 @@ class VaryTask:
         version = registry.version("variation", spec.plugin.use)
         return digest(self.kind, self.place.identity(bench), self.variation, version, bench.spec.measures[0], made)
 
-    def perform(self, bench: Workbench) -> Record:
+    def perform(self, bench: Workbench) -> VariationRecord:
         """Per wording the lead measure of the fixed list and of the list found with it; ``None``: not searched."""
         place, measure = self.place, bench.spec.measures[0]
         query, docs = place.query(bench), place.docs(bench)
@@ -48,21 +50,32 @@ class VaryTask:
 
         def value(text: str, among: Sequence[Document]) -> float:
             scores = checked_scores(ranker, query._replace(text=text), among)
-            judged = place.judged(bench, [measure], [(d.doc_id, s) for d, s in zip(among, scores, strict=True)])
-            return float(judged[measure])
+            return place.judged(bench, [measure], [(d.doc_id, s) for d, s in zip(among, scores, strict=True)])[measure]
 
         variants = [
-            {
-                "operation": wording.variant.operation,
-                "text": wording.variant.text,
-                "fixed": value(wording.variant.text, docs),
-                "end": None if wording.found is None else value(wording.variant.text, wording.found),
-            }
+            VariantValue(
+                operation=wording.variant.operation,
+                text=wording.variant.text,
+                fixed=value(wording.variant.text, docs),
+                end=None if wording.found is None else value(wording.variant.text, wording.found),
+            )
             for wording in bench.wordings(self.variation, place.collection)[place.query_id]
         ]
-        clean = value(query.text, docs)
-        return {"variation": self.variation, "measure": measure, "query": query.text, "clean": clean,
-                "variants": variants, "unit": UNIT}  # fmt: skip
+        return structs.replace(self._empty(bench), clean=value(query.text, docs), variants=variants)
+
+    def failed(self, bench: Workbench, error: str) -> VariationRecord:
+        """A record without variations."""
+        return structs.replace(self._empty(bench), status=Status.ERROR, error=error)
+
+    def _empty(self, bench: Workbench) -> VariationRecord:
+        return VariationRecord(
+            **self.place.names(),
+            variation=self.variation,
+            plugin=str(self._spec(bench).plugin),
+            measure=bench.spec.measures[0],
+            query=self.place.query(bench).text,
+            unit=UNIT,
+        )
 
     def _spec(self, bench: Workbench) -> VariationSpec:
         return next(v for v in bench.spec.variations if v.name == self.variation)
@@ -88,7 +101,7 @@ class EditTask:
         fingerprint = self.place.victim(bench).ranker.card.fingerprint
         return digest(self.kind, self.place.ranker, fingerprint, lists.collection.digest, self.place.query_id, edits)
 
-    def perform(self, bench: Workbench) -> Record:
+    def perform(self, bench: Workbench) -> EditRecord:
         """Rank, score and grade before and after each edit."""
         collection = bench.lists(self.place.collection).collection
         query, ranker = self.place.query(bench), self.place.victim(bench).ranker
@@ -100,23 +113,26 @@ class EditTask:
             rivals = [(i, scores[i]) for i in edit.rivals if i != edit.before]
             return rank_of(doc_id, scores[doc_id], rivals)
 
-        found = [
-            {
-                **_told(edit),
-                "rank_before": rank(edit, edit.before),
-                "rank_after": rank(edit, edit.after),
-                "score_before": scores[edit.before],
-                "score_after": scores[edit.after],
-                "grade_before": edit.grade_before,
-                "grade_after": edit.grade_after,
-            }
+        edited = [
+            EditedDocument(
+                before=edit.before,
+                after=edit.after,
+                rivals=len(edit.rivals),
+                rank_before=rank(edit, edit.before),
+                rank_after=rank(edit, edit.after),
+                score_before=scores[edit.before],
+                score_after=scores[edit.after],
+                grade_before=edit.grade_before,
+                grade_after=edit.grade_after,
+            )
             for edit in edits
         ]
-        return {"edits": found, "query": query.text}
+        return EditRecord(**self.place.names(), query=query.text, edits=edited)
 
-
-def _told(edit: Edit) -> Record:
-    return {"before": edit.before, "after": edit.after, "rivals": len(edit.rivals)}
+    def failed(self, bench: Workbench, error: str) -> EditRecord:
+        """A record without edits."""
+        query = self.place.query(bench).text
+        return EditRecord(**self.place.names(), status=Status.ERROR, error=error, query=query)
 
 
 def edits_of(bench: Workbench, place: Place) -> list[Edit]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from robustrank.config.audit_file import AuditSpec, DefenseSpec
+from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError, DataError, MissingExtra, PluginError
 from robustrank.core.interfaces import Attack, CollectionLoader, CollectionRanker, Defense, Ranker, Variation
 from robustrank.core.plugin_spec import Plugin
@@ -27,7 +27,7 @@ class Wording:
     found: tuple[Document, ...] | None
 
 
-class Victim:
+class MeteredVictim:
     """A ranker under test on one collection, with the meter around the innermost ranker."""
 
     def __init__(self, ranker: Ranker, defense: Defense | None = None) -> None:
@@ -60,7 +60,7 @@ class Workbench:
         self.spec = spec
         self._lists: dict[str, Lists] = {}
         self._plugins: dict[tuple[str, str], Any] = {}
-        self._victims: dict[tuple[str, str], Victim] = {}
+        self._victims: dict[tuple[str, str], MeteredVictim] = {}
         self._wordings: dict[tuple[str, str], dict[str, list[Wording]]] = {}
 
     def lists(self, name: str) -> Lists:
@@ -83,15 +83,14 @@ class Workbench:
             self._lists[name] = Lists(spec, collection, {q.query_id: q for q in queries}, candidates)
         return self._lists[name]
 
-    def victim(self, ranker: str, collection: str) -> Victim:
-        """A ranker, or ``"<defense> + <ranker>"``, fitted to a collection where it has statistics of one."""
+    def victim(self, ranker: str, collection: str) -> MeteredVictim:
+        """A ranker under test by name, fitted to a collection where it has statistics of one."""
         if (ranker, collection) not in self._victims:
-            defense, base = self.split(ranker)
-            spec = next(r for r in self.spec.rankers if r.name == base)
-            built = self.plugin("ranker", spec.plugin)
+            victim = self.spec.victim(ranker)
+            built = self.plugin("ranker", victim.ranker.plugin)
             fitted = built.fit(self.lists(collection).collection) if isinstance(built, CollectionRanker) else built
-            wrapper = None if defense is None else self.plugin("defense", defense.plugin)
-            self._victims[ranker, collection] = Victim(fitted, wrapper)
+            wrapper = None if victim.defense is None else self.plugin("defense", victim.defense.plugin)
+            self._victims[ranker, collection] = MeteredVictim(fitted, wrapper)
         return self._victims[ranker, collection]
 
     def wordings(self, variation: str, collection: str) -> Mapping[str, Sequence[Wording]]:
@@ -117,14 +116,6 @@ class Workbench:
                 for query_id, variants in made.items()
             }  # fmt: skip
         return self._wordings[variation, collection]
-
-    def split(self, ranker: str) -> tuple[DefenseSpec | None, str]:
-        """A victim's name as its defense (or ``None``) and its base ranker."""
-        for defense in self.spec.defenses:
-            for base in defense.rankers:
-                if ranker == f"{defense.name} + {base}":
-                    return defense, base
-        return None, ranker
 
     def attack(self, name: str) -> Attack:
         """An attack by its name in the audit file."""
@@ -162,9 +153,3 @@ class Workbench:
         for attack in self.spec.attacks:
             if not isinstance(self.plugin("attack", attack.plugin), Attack):
                 raise PluginError(f"attack {attack.plugin}: has no `threat` or no `perturb`")
-
-
-def victims(spec: AuditSpec) -> Sequence[tuple[str, DefenseSpec | None]]:
-    """Names of all rankers, plain then defended, with the defense."""
-    plain: list[tuple[str, DefenseSpec | None]] = [(r.name, None) for r in spec.rankers]
-    return [*plain, *((f"{d.name} + {base}", d) for d in spec.defenses for base in d.rankers)]

@@ -12,11 +12,12 @@ import pytest
 from robustrank.audit import run as audit
 from robustrank.config import audit_file
 from robustrank.core.interfaces import Attack
-from robustrank.core.types import Budget
+from robustrank.core.types import Budget, Status
 from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
 from robustrank.perturbations.verify import verify
 from robustrank.storage import journal
 from robustrank.testing import WordWeights, make_case
+from robustrank.work.records import FORMAT, AttackRecord
 from robustrank_attacks.substitution.greedy_substitution import GreedySubstitution
 from robustrank_attacks.substitution.list_transfer import ListTransfer
 from robustrank_attacks.substitution.prada import Prada
@@ -106,12 +107,12 @@ def test_a_victim_that_fails_on_attacked_texts_is_an_error_with_a_reason_and_the
     monkeypatch.delitem(importlib.import_module("sys").modules, "odd_victim", raising=False)
     where = tmp_path / "audit"
     summary = audit.run(audit_file.parse(AUDIT.replace("FOLDER", str(tmp_path))), where)
-    records = [r for r in journal.read(where).values() if r["kind"] == "attack"]
-    failed = [r for r in records if r["status"] == "error"]
+    records = [r for r in journal.read(where, FORMAT).values() if isinstance(r, AttackRecord)]
+    failed = [r for r in records if r.status is Status.ERROR]
     assert failed
-    assert all(reason in r["error"] for r in failed)
-    assert all(r["rank_after"] == r["rank_before"] for r in failed)
-    assert any(r["status"] == "ok" for r in records)
+    assert all(reason in r.error for r in failed)
+    assert all(r.rank_after == r.rank_before for r in failed)
+    assert any(r.status is Status.OK for r in records)
     assert summary.finished is not None
     assert summary.attacks[0].statuses["error"] == len(failed)
 

@@ -6,6 +6,7 @@ import importlib
 import json
 import linecache
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,13 +17,15 @@ from pathlib import Path
 import pytest
 
 from robustrank.audit import run as audit
+from robustrank.audit.phases import phases
 from robustrank.audit.session import Allowance
 from robustrank.config import audit_file
 from robustrank.core.errors import ConfigError, PluginError, StoreError
-from robustrank.core.types import Perturbation
+from robustrank.core.types import Perturbation, Status
 from robustrank.results.summary import Summary, read
 from robustrank.storage import journal as store
 from robustrank.work import base as tasks
+from robustrank.work.records import FORMAT, AttackRecord, CheckRecord, RankingRecord, SetupRecord, TaskRecord
 from robustrank_attacks.insertion.query_injection import QueryInjection
 
 SMALL = """
@@ -76,35 +79,34 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
 
 
 def test_every_planned_list_and_case_has_one_record(done: tuple[Path, Summary]) -> None:
-    records = list(store.read(done[0]).values())
-    kinds = [record["kind"] for record in records]
-    assert kinds.count("ranking") == 2 * 6
-    assert kinds.count("check") == 2
-    attacks = [r for r in records if r["kind"] == "attack" and r["attack"] != "typos"]
+    records = list(store.read(done[0], FORMAT).values())
+    assert sum(isinstance(record, RankingRecord) for record in records) == 2 * 6
+    assert sum(isinstance(record, CheckRecord) for record in records) == 2
+    attacks = [r for r in records if isinstance(r, AttackRecord) and r.attack != "typos"]
     assert len(attacks) == 2 * 2 * 4 * 2  # rankers, attacks, queries, strata
-    assert all(record["status"] == "ok" for record in records if "status" in record)
+    assert all(record.status is Status.OK for record in records if isinstance(record, TaskRecord))
 
 
 def test_targets_come_from_their_stratum_of_the_victims_own_ranking(done: tuple[Path, Summary]) -> None:
-    for record in store.read(done[0]).values():
-        if record["kind"] == "attack" and record["attack"] != "typos":
-            first, last = map(int, record["stratum"].split("-"))
-            assert first <= record["rank_before"] <= last
+    for record in store.read(done[0], FORMAT).values():
+        if isinstance(record, AttackRecord) and record.attack != "typos":
+            first, last = map(int, record.stratum.split("-"))
+            assert first <= record.rank_before <= last
 
 
 def test_controls_make_the_same_edits_against_every_ranker_when_the_target_is_the_same() -> None:
     spec = audit_file.parse(SMALL)
     bench = tasks.workbench(spec)
-    planned = [task for _, phase in audit.phases(bench, {}) for task in phase]
+    planned = [task for _, phase in phases(bench, {}) for task in phase]
     assert planned  # nothing is ranked yet, so nothing is attacked yet
     assert not [t for t in planned if t.kind == "attack"]
 
 
 def test_running_again_scores_nothing_and_changes_nothing(done: tuple[Path, Summary]) -> None:
     where, summary = done
-    before = len(store.read(where))
+    before = len(store.read(where, FORMAT))
     again = audit.run(audit_file.parse(SMALL), where)
-    assert len(store.read(where)) == before + 1  # one more session
+    assert len(store.read(where, FORMAT)) == before + 1  # one more session
     assert _figures(again) == _figures(summary)
 
 
@@ -174,9 +176,10 @@ def test_an_attack_that_returns_nonsense_is_an_error_with_a_reason(
         monkeypatch.setattr(QueryInjection, "perturb", lambda *_, found=nonsense: found)
         where = tmp_path / str(nonsense)[:4]
         audit.run(audit_file.parse(SMALL), where)
-        failed = [r for r in store.read(where).values() if r.get("attack") == "injection"]
-        assert {r["status"] for r in failed} == {"error"}
-        assert all("the attack returned" in r["error"] for r in failed)
+        failed = [r for r in store.read(where, FORMAT).values() if isinstance(r, AttackRecord)]
+        injected = [r for r in failed if r.attack == "injection"]
+        assert {r.status for r in injected} == {Status.ERROR}
+        assert all("the attack returned" in r.error for r in injected)
 
 
 def test_a_ranker_that_was_changed_leaves_its_old_figures_behind(
@@ -231,7 +234,7 @@ def test_a_wrong_parameter_fails_before_anything_is_scored(tmp_path: Path) -> No
     spec = audit_file.parse(SMALL.replace('use = "query_injection"', 'use = "query_injection"\nplaice = "end"'))
     with pytest.raises(PluginError, match="did you mean 'place'"):
         audit.run(spec, tmp_path)
-    assert not [r for r in store.read(tmp_path).values() if r["kind"] != "setup"]
+    assert not [r for r in store.read(tmp_path, FORMAT).values() if not isinstance(r, SetupRecord)]
 
 
 def test_a_ranker_that_fails_on_some_queries_is_a_record_with_a_reason_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -247,11 +250,33 @@ def test_a_ranker_that_fails_on_some_queries_is_a_record_with_a_reason_and_the_r
         summary = audit.run(audit_file.parse(text), tmp_path / "audit")
     finally:
         sys.path.remove(str(tmp_path))
-    failed = [r for r in store.read(tmp_path / "audit").values() if r.get("status") == "error"]
+    failed = [r for r in store.read(tmp_path / "audit", FORMAT).values() if isinstance(r, TaskRecord)]
+    failed = [r for r in failed if r.status is Status.ERROR]
     assert failed
-    assert all("no answer" in r["error"] or "score nan" in r["error"] for r in failed)
+    assert all("no answer" in r.error or "score nan" in r.error for r in failed)
     assert any(flag.check == "errors" for flag in summary.red_flags)
     clean = next(e for e in summary.effectiveness if e.ranker == "random" and e.slice is None)
-    lost = {r["query_id"] for r in failed if r["kind"] == "ranking"}
+    lost = {r.query_id for r in failed if isinstance(r, RankingRecord)}
     assert len(clean.per_query) == 6
     assert {query_id for query_id, value in clean.per_query.items() if value == 0} >= lost  # nobody gains by failing
+
+
+def test_a_summary_is_made_from_records_alone_where_the_plug_ins_are_gone(
+    done: tuple[Path, Summary], tmp_path: Path
+) -> None:
+    """In a process in which no name leads to a plug-in any more."""
+    where, summary = done
+    folder = tmp_path / "copy"
+    shutil.copytree(where, folder)
+    (folder / "summary.json").unlink()
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from robustrank.audit import run\n"
+        "from robustrank.plugins import registry\n"
+        "def gone(*names): raise AssertionError(f'{names} was looked up')\n"
+        "registry.load = registry.build = registry.version = gone\n"
+        "run.summarise(Path(sys.argv[1]))\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+    assert _figures(read(folder / "summary.json")) == _figures(replace(summary, finished=None))
+    assert "injection" in (folder / "report.html").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from robustrank.core.types import AttackSet, Case, Perturbation, ThreatModel
 from robustrank.core.words import words
 from robustrank.report import html
 from robustrank.storage import journal as store
+from robustrank.work.records import FORMAT, AttackRecord
 from robustrank_attacks.insertion.query_injection import QueryInjection
 
 FILE = """
@@ -72,8 +73,8 @@ def test_an_edit_attack_is_counted_budgeted_reported_and_covered_by_certificates
     spec = audit_file.parse(FILE)
     where = audit.folder(spec, tmp_path)
     summary = audit.run(spec, where)
-    records = [r for r in store.read(where).values() if r["kind"] == "attack"]
-    assert {(r["attack"], r["edits"], r["status"], r["error"]) for r in records} == {
+    records = [r for r in store.read(where, FORMAT).values() if isinstance(r, AttackRecord)]
+    assert {(r.attack, r.edits, r.status, r.error) for r in records} == {
         ("rewrite", 3, "ok", ""),
         ("over budget", 3, "invalid", "3 words edited, the budget is 1"),
     }

@@ -13,10 +13,12 @@ import pytest
 from robustrank.audit import run as audit
 from robustrank.audit.session import Allowance, read_plan
 from robustrank.config import audit_file
+from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError, StoreError
 from robustrank.judging import gate
 from robustrank.results.summary import Summary
 from robustrank.storage import journal
+from robustrank.work.records import FORMAT, RankingRecord
 
 FILE = """
 name = "fruits"
@@ -56,15 +58,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def parse(home: Path, *parts: str) -> audit_file.AuditSpec:
+def parse(home: Path, *parts: str) -> AuditSpec:
     spec = audit_file.parse(FILE + "".join(parts), folder=home)
     gate.check(spec)
     return spec
 
 
 def asked(folder: Path) -> dict[str, int]:
-    rankings = [r for r in journal.read(folder).values() if r["kind"] == "ranking"]
-    return {name: sum(r["ranker"] == name for r in rankings) for name in sorted({r["ranker"] for r in rankings})}
+    rankings = [r for r in journal.read(folder, FORMAT).values() if isinstance(r, RankingRecord)]
+    return {name: sum(r.ranker == name for r in rankings) for name in sorted({r.ranker for r in rankings})}
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +201,8 @@ def test_status_tells_how_much_is_planned(home: Path, tmp_path: Path) -> None:
     assert audit.status(tmp_path) == [
         ("ranking", 80, 80),
         ("checks", 2, 2),
+        ("variations", 0, 0),
+        ("edits", 0, 0),
         ("attacks", 6, 6),
         ("certificates", 0, 0),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -18,12 +17,14 @@ from robustrank.audit import run as audit
 from robustrank.audit.session import Allowance, Plan
 from robustrank.cli.main import main
 from robustrank.config import audit_file
+from robustrank.config.specs import AuditSpec, GateSpec
 from robustrank.core.errors import DataError, MissingExtra, StoreError
 from robustrank.core.progress import Progress
 from robustrank.judging import gate
 from robustrank.report import terminal
 from robustrank.results import summary as summaries
 from robustrank.results.summary import RedFlag, Sequential, Summary
+from robustrank.work.records import FORMAT, CheckRecord
 
 HOSTILE = "evil \x1b[2J\u202e[red]:smile:\nsecond"
 """Clears the screen, turns the line round, and speaks rich's markup."""
@@ -63,7 +64,7 @@ def audits(monkeypatch: pytest.MonkeyPatch, summary: Summary) -> list[dict[str, 
     """Stands in for the audit: remembers what it was asked for."""
     asked: list[dict[str, Any]] = []
 
-    def fake(spec: audit_file.AuditSpec, where: Path, *, progress: Progress, **options: Any) -> Summary:
+    def fake(spec: AuditSpec, where: Path, *, progress: Progress, **options: Any) -> Summary:
         asked.append({"spec": spec, "where": where, **options})
         progress.start("attacks", 3)
         progress.advance(1)
@@ -229,11 +230,13 @@ def test_audits_with_nothing_in_common_cannot_be_compared(folder: Path, tmp_path
 
 
 def test_status_counts_finished_tasks(folder: Path) -> None:
-    record = {"schema": 1, "key": "k", "kind": "attack"}
-    (folder / "records" / "main.jsonl").write_text(json.dumps(record) + "\n")
-    Plan(phases={"ranking": [], "checks": [], "attacks": ["k", "l"]}).write(folder)
+    record = CheckRecord(key="k", ranker="r", collection="c", query_id="q")
+    (folder / "records" / "main.jsonl").write_text(FORMAT.dumps(record) + "\n")
+    Plan(phases={"ranking": [], "checks": ["k", "l"], "variations": [], "edits": ["m"]}).write(folder)
     shown = run("status", folder).stdout
-    assert "attacks      1 of 2" in shown
+    assert "checks       1 of 2" in shown
+    assert "variations   0 of 0" in shown
+    assert "edits        0 of 1" in shown
     assert "certificates not planned yet" in shown
     assert "finished 2026-01-01" in shown
 
@@ -262,7 +265,7 @@ def test_hostile_names_are_shown_and_do_nothing(
         attacks=[replace(a, ranker=HOSTILE, attack=HOSTILE) for a in summary.attacks],
         red_flags=[RedFlag(check="x", severity="serious", title=HOSTILE, detail="")],
     )
-    gates = [audit_file.GateSpec(name=HOSTILE, measure="nDCG@10", where={"ranker": "net"}, min=0.5)]
+    gates = [GateSpec(name=HOSTILE, measure="nDCG@10", where={"ranker": "net"}, min=0.5)]
     evil = replace(evil, verdicts=[replace(v, reason=HOSTILE) for v in gate.judge(gates, evil)])
     screen = terminal.open_console()
     for part in terminal.overview(evil):

@@ -8,7 +8,7 @@ import pytest
 
 from robustrank.audit import run as audit
 from robustrank.config import audit_file
-from robustrank.config.audit_file import AuditSpec
+from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Budget

@@ -17,7 +17,7 @@ from robustrank.certificates import RULES, ScoreLaw, allowed
 from robustrank.certificates.smoothing import Substitution
 from robustrank.core.errors import DataError, PluginError
 from robustrank.core.interfaces import Certifier, Ranker
-from robustrank.core.types import Certificate, Document, Query, RankerCard
+from robustrank.core.types import Certificate, Document, Query, RankerCard, SpeaksOf
 from robustrank.core.words import substitute, words
 from robustrank.testing import check_defense
 from robustrank_defenses.certified.randomized_smoothing import RandomizedSmoothing, SmoothedRanker
@@ -305,7 +305,7 @@ def test_every_rule_certifies_a_list_without_attacks_whose_scores_are_far_apart(
     smoothed = build(ring, Marker(spread=9.0), samples=300, size=3, rule=rule)
     (claim,) = smoothed.certify(QUERY, docs("cat dog elk dog elk dog", "ant bee hen gnu hen ant"), [1], [0])
     assert claim.certified
-    assert (claim.ranker == "deployed") is (claim.alpha == 0.0) is RULES[rule].sampled
+    assert (claim.ranker is SpeaksOf.DEPLOYED) is (claim.alpha == 0.0) is RULES[rule].sampled
     assert claim.unit == "robustrank-words/1"
     assert claim.table == smoothed.table
     assert "sigmoid" in claim.calibration

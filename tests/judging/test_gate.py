@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from robustrank.config import audit_file
-from robustrank.config.audit_file import GateSpec
+from robustrank.config.specs import GateSpec
 from robustrank.core.errors import ConfigError
 from robustrank.judging import gate
 from robustrank.results.summary import Summary, Verdict

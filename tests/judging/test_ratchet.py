@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from robustrank.audit import run as audit
 from robustrank.cli.main import main
 from robustrank.config import audit_file as config
-from robustrank.config.audit_file import GateSpec
+from robustrank.config.specs import GateSpec
 from robustrank.core.errors import ConfigError
 from robustrank.judging import gate, ratchet
 from robustrank.results import summary as summaries

@@ -8,26 +8,35 @@ import numpy as np
 import pytest
 
 from robustrank.protocols.five_tasks import assemble, manipulation, query_types, variance, wording, worst_slices
-from robustrank.storage.journal import Record
+from robustrank.retrieval.query_features import DescribedQuery
+from robustrank.work.records import AnyTask, EditedDocument, EditRecord, RankingRecord, VariantValue, VariationRecord
 
 
-def ranking(query: str, value: float, ranker: str = "r", collection: str = "home") -> Record:
-    return {
-        "kind": "ranking", "status": "ok", "ranker": ranker, "collection": collection, "query_id": query,
-        "measures": {"nDCG@10": value},
-    }  # fmt: skip
+def ranking(query: str, value: float, ranker: str = "r", collection: str = "home", **more: Any) -> RankingRecord:
+    return RankingRecord(
+        ranker=ranker, collection=collection, query_id=query, measures={"nDCG@10": value}, doc_ids=["d"], scores=[1.0],
+        **more,
+    )  # fmt: skip
 
 
-def variation(query: str, clean: float, values: dict[str, float], ranker: str = "r", **more: Any) -> Record:
-    variants = [{"operation": name, "text": name, "fixed": v, "end": None} for name, v in values.items()]
-    return {
-        "kind": "variation", "status": "ok", "ranker": ranker, "collection": "home", "query_id": query,
-        "variation": "ops", "clean": clean, "query": "q", "variants": variants, **more,
-    }  # fmt: skip
+def variation(query: str, clean: float, values: dict[str, float], ranker: str = "r", **more: Any) -> VariationRecord:
+    variants = [VariantValue(operation=name, text=name, fixed=v, end=None) for name, v in values.items()]
+    body: dict[str, Any] = {"clean": clean, "query": "q", "variants": variants}
+    return VariationRecord(
+        ranker=ranker, collection="home", query_id=query, variation="ops", plugin="ops", measure="nDCG@10", unit="",
+        **body | more,
+    )  # fmt: skip
 
 
-def edit(before: int, after: int, grades: tuple[int, int]) -> dict[str, float]:
-    return {"rank_before": before, "rank_after": after, "grade_before": grades[0], "grade_after": grades[1]}
+def edit(before: int, after: int, grades: tuple[int, int]) -> EditedDocument:
+    return EditedDocument(
+        before="a", after="b", rivals=9, rank_before=before, rank_after=after, score_before=0.0, score_after=0.0,
+        grade_before=grades[0], grade_after=grades[1],
+    )  # fmt: skip
+
+
+def described_as(types: dict[str, str], features: dict[str, float] | None = None) -> DescribedQuery:
+    return DescribedQuery(types=types, features=features or {})
 
 
 def test_a_loss_against_the_baseline_counts_twice() -> None:
@@ -72,7 +81,7 @@ def test_rankers_of_one_family_are_told_apart_from_queries() -> None:
 
 
 def test_a_type_is_compared_with_all_others_of_its_axis_and_with_the_baseline() -> None:
-    described = {"home": {str(i): {"types": {"wh": "who" if i < 6 else "what"}, "features": {}} for i in range(12)}}
+    described = {"home": {str(i): described_as({"wh": "who" if i < 6 else "what"}) for i in range(12)}}
     records = [ranking(str(i), (0.2 if i < 6 else 0.8) + i / 100) for i in range(12)]
     records += [ranking(str(i), (0.4 if i < 6 else 0.8) + i / 100, "base") for i in range(12)]
     found = {(f.ranker, f.type): f for f in query_types.losses(records, described, "nDCG@10", "base")}
@@ -106,7 +115,7 @@ def test_wordings_are_told_by_mean_worst_and_share_that_hurts() -> None:
 
 def test_a_ranker_is_fooled_by_edits_that_made_nothing_more_relevant() -> None:
     edits = [edit(3, 1, (1, 1)), edit(3, 3, (1, 0)), edit(2, 1, (0, 2)), edit(1, 2, (0, 1))]
-    records = [{"kind": "edit", "ranker": "r", "collection": "c", "query_id": str(i), "edits": edits} for i in range(3)]
+    records = [EditRecord(ranker="r", collection="c", query_id=str(i), query="q", edits=edits) for i in range(3)]
     (found,) = manipulation.manipulations(records, None)
     assert found.fooled is not None
     assert found.earned is not None
@@ -118,7 +127,7 @@ def test_a_planted_slice_is_found_and_confirmed_and_noise_is_not() -> None:
     rng = np.random.default_rng(1)
     queries = [f"q{i}" for i in range(200)]
     features = {q: {"words": float(i % 7), "noise": float(rng.random())} for i, q in enumerate(queries)}
-    described = {"home": {q: {"types": {}, "features": f} for q, f in features.items()}}
+    described = {"home": {q: described_as({}, f) for q, f in features.items()}}
     records = [
         ranking(q, float(np.clip(rng.normal(0.3 if features[q]["words"] > 4 else 0.8, 0.1), 0, 1))) for q in queries
     ]
@@ -131,7 +140,7 @@ def test_a_slice_that_is_hard_for_everyone_is_not_held_against_a_ranker() -> Non
     rng = np.random.default_rng(3)
     hard, lost = {f"q{i}" for i in range(60)}, {f"q{i}" for i in range(60, 120)}
     kinds = {f"q{i}": "hard" if i < 60 else "lost" if i < 120 else "easy" for i in range(240)}
-    described = {"home": {q: {"types": {"kind": kind}, "features": {}} for q, kind in kinds.items()}}
+    described = {"home": {q: described_as({"kind": kind}) for q, kind in kinds.items()}}
     records = []
     for q in kinds:
         level = (0.3 if q in hard else 0.8) + float(rng.normal(0, 0.05))
@@ -151,7 +160,7 @@ def test_false_discoveries_are_rare_where_there_is_nothing_to_find() -> None:
         rng = np.random.default_rng(seed)
         queries = [f"q{i}" for i in range(80)]
         described = {
-            "home": {q: {"types": {"t": str(rng.integers(4))}, "features": {"f": float(rng.random())}} for q in queries}
+            "home": {q: described_as({"t": str(rng.integers(4))}, {"f": float(rng.random())}) for q in queries}
         }
         records = [ranking(q, float(rng.random())) for q in queries]
         found += sum(s.confirmed for s in worst_slices.search(records, described, "nDCG@10")[0])
@@ -160,13 +169,13 @@ def test_false_discoveries_are_rare_where_there_is_nothing_to_find() -> None:
 
 def test_the_table_tells_every_task_against_the_baseline_and_corrects_all_cells_together() -> None:
     rng = np.random.default_rng(2)
-    records = []
+    records: list[AnyTask] = []
     for i in range(30):
         level = float(rng.uniform(0.5, 0.9))
         for ranker, away in (("base", 0.9), ("r", 0.4)):
             records += [ranking(str(i), level, ranker), ranking(str(i), level * away, ranker, "away")]
             records.append(variation(str(i), level, {"typo": level * away}, ranker))
-    found = assemble.five_tasks(records, {}, home="home", measure="nDCG@10", baseline="base", families={}, attacks={})
+    found = assemble.five_tasks(records, {}, home="home", measure="nDCG@10", baseline="base", families={})
     cells = {(c.task[0], c.ranker): c for c in found.table}
     assert set(cells) == {(t, r) for t in "134" for r in ("base", "r")}
     assert cells["1", "r"].verdict == "inconclusive"  # the same values
@@ -180,7 +189,7 @@ def test_the_table_tells_every_task_against_the_baseline_and_corrects_all_cells_
 
 def test_verdicts_of_a_ranker_that_equals_the_baseline_are_inconclusive() -> None:
     records = [ranking(str(i), i / 10, r, c) for i in range(9) for r in ("base", "r") for c in ("home", "away")]
-    found = assemble.five_tasks(records, {}, home="home", measure="nDCG@10", baseline="base", families={}, attacks={})
+    found = assemble.five_tasks(records, {}, home="home", measure="nDCG@10", baseline="base", families={})
     assert {c.verdict for c in found.table if c.ranker == "r"} == {"inconclusive"}
 
 
@@ -194,7 +203,7 @@ def test_a_group_is_the_mean_of_its_rankers_and_is_corrected_with_the_others() -
                 ranking(str(i), (0.5 + i / 100) * share, ranker, "away"),
             ]
     found = assemble.five_tasks(
-        records, {}, home="home", measure="nDCG@10", baseline="base", families={}, attacks={},
+        records, {}, home="home", measure="nDCG@10", baseline="base", families={},
         groups={"n1": "neural", "n2": "neural", "alone": "one of a kind"},
     )  # fmt: skip
     cells = {c.ranker: c for c in found.table if c.task[0] == "3"}

@@ -14,9 +14,9 @@ from robustrank.core.errors import ConfigError, DataError
 from robustrank.core.types import Estimate, Range
 from robustrank.judging import compare, gate
 from robustrank.measures import runs
-from robustrank.protocols import effectiveness, out_of_distribution, pooling, unjudged
+from robustrank.protocols import effectiveness, out_of_distribution, pooling
 from robustrank.results.summary import Summary, read
-from robustrank.storage.journal import Record
+from robustrank.work.records import BaseRanking, RankingRecord, RecordedPool
 
 DOCS = {f"d{i}": f"about {'cats ' * (i % 3)} and {'dogs' if i % 2 else 'birds'} number {i}" for i in range(12)}
 QRELS = {"q1": {"d1": 1, "d3": 1, "d2": 0}, "q2": {"d5": 1, "d4": 0}}
@@ -168,13 +168,16 @@ def test_run_files_must_exist_be_of_these_queries_and_have_names_of_their_own(fo
         audit.run(audit_file.load(folder / "audit.toml"), folder / "out")
 
 
-def record(query: str, scores: list[float], *, ranker: str = "r", collection: str = "home", **more: Any) -> Record:
+def record(
+    query: str, scores: list[float], *, ranker: str = "r", collection: str = "home", **more: Any
+) -> RankingRecord:
     """A list of three documents, of which the first is relevant, the second not, the third not judged."""
     ids = ["rel", "non", "hole"]
-    head = {"ranker": ranker, "collection": collection, "query_id": query, "type": None, "doc_ids": ids}
-    body = {"scores": scores, "judged": 2 / 3, "qrels": {"rel": 1, "non": 0}, "relevant_from": 1, "top_grade": 1}
-    best = unjudged.ranking({**head, "scores": scores})
-    return {**head, **body, "measures": {"P@1": float(best[0] == "rel")}, **more}
+    best = max(range(3), key=scores.__getitem__)
+    return RankingRecord(
+        ranker=ranker, collection=collection, query_id=query, doc_ids=ids, scores=scores, judged=2 / 3,
+        qrels={"rel": 1, "non": 0}, relevant_from=1, top_grade=1, measures={"P@1": float(best == 0)}, **more,
+    )  # fmt: skip
 
 
 def test_a_difference_that_the_unjudged_could_reverse_is_marked() -> None:
@@ -191,8 +194,8 @@ def test_a_difference_that_the_unjudged_could_reverse_is_marked() -> None:
 
 
 def test_a_defended_ranker_is_bounded_against_its_base_on_the_same_holes() -> None:
-    base: dict[str, Any] = {"base": "r", "base_measures": {"P@1": 0.0}, "base_scores": [1, 2, 3], "base_judged": 1 / 3}
-    (found,) = effectiveness.comparisons([record(q, [1, 2, 3], ranker="s + r", **base) for q in "ab"], "P@1")
+    base = BaseRanking(ranker="r", measures={"P@1": 0.0}, scores=[1, 2, 3], judged=1 / 3)
+    (found,) = effectiveness.comparisons([record(q, [1, 2, 3], ranker="s + r", base=base) for q in "ab"], "P@1")
     assert found.holes == Range(0, 0)  # the same document is first in both
     assert found.judged_a is not None
     assert found.judged_b is not None
@@ -214,19 +217,12 @@ def test_a_drop_that_the_unjudged_could_undo_is_marked() -> None:
     assert found["r"].judged_target.value == pytest.approx(2 / 3)
 
 
-def test_records_of_an_older_version_are_not_bounded() -> None:
-    old = [{k: v for k, v in record(q, [3, 2, 1], ranker=r).items() if k != "qrels"} for q in "ab" for r in "xy"]
-    (found,) = effectiveness.comparisons(old, "P@1")
-    assert found.holes is None
-    assert found.holes_could_flip is None
-
-
 def test_a_ranker_without_all_queries_is_no_system(folder: Path) -> None:
     spec = audit_file.load(folder / "audit.toml")
-    pool: Record = {
-        "collection": "pets", "relevant": 1, "qrels": {"a": {"rel": 1}, "b": {"rel": 1}},
-        "runs": {"one": {"a": ["rel"], "b": []}, "two": {"a": ["non"], "b": ["rel"]}},
-    }  # fmt: skip
+    pool = RecordedPool(
+        collection="pets", relevant=1, qrels={"a": {"rel": 1}, "b": {"rel": 1}},
+        runs={"one": {"a": ["rel"], "b": []}, "two": {"a": ["non"], "b": ["rel"]}},
+    )  # fmt: skip
     ranked = [record(q, [3, 2, 1], ranker="BM25", collection="pets") for q in "ab"]
     ranked += [record("a", [3, 2, 1], ranker="one", collection="pets")]
     found = pooling.of_audit(pool, ranked, spec)

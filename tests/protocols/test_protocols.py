@@ -5,42 +5,56 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from robustrank.config import audit_file
-from robustrank.core.interfaces import Attack
-from robustrank.core.types import AttackSet
+from robustrank.core.types import (
+    Access,
+    AttackSet,
+    Budget,
+    Certificate,
+    Goal,
+    Status,
+    Surface,
+    ThreatModel,
+)
 from robustrank.protocols import adversarial, certified, effectiveness, out_of_distribution
 from robustrank.protocols.red_flags import red_flags
-from robustrank.storage.journal import Record
-from robustrank_attacks.insertion.benign_insertion import BenignInsertion
-from robustrank_attacks.insertion.query_injection import QueryInjection
-from robustrank_attacks.substitution.random_edits import RandomEdits
+from robustrank.work.records import (
+    AttackRecord,
+    BaseRanking,
+    CertificateRecord,
+    CheckRecord,
+    Differences,
+    RankingRecord,
+)
 
-SPEC = audit_file.parse("""
-name = "hand-made"
-collection = [{ use = "scifact", name = "home" }]
-ranker = [{ use = "bm25", name = "r" }]
-attack = [{ use = "query_injection", name = "inject" }, { use = "benign_insertion", name = "control" },
-{ use = "random_edits", name = "other edits" }]
-""")
-BUILT: dict[str, Attack] = {"inject": QueryInjection(), "control": BenignInsertion(), "other edits": RandomEdits()}
+INSERT = AttackSet(operation="insert")
+SUBSTITUTE = AttackSet(operation="substitute", substitutes="a")
 
 
-def ranking(query: str, value: float, *, ranker: str = "r", collection: str = "home", **more: Any) -> Record:
-    record = {"kind": "ranking", "status": "ok", "ranker": ranker, "collection": collection, "query_id": query}
-    body = {"measures": {"nDCG@10": value}, "judged": 1.0, "relevant": 1, "type": None, "scores": [1.0, 0.5]}
-    return {**record, **body, **more}
+def threat(edits: AttackSet = INSERT, *, control: bool = False, goal: Goal = Goal.PROMOTE) -> ThreatModel:
+    return ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=edits, goal=goal, control=control)
 
 
-def attack(query: str, before: int, after: int, *, name: str = "inject", **more: Any) -> Record:
-    record = {
-        "kind": "attack", "status": "ok", "ranker": "r", "collection": "home", "query_id": query, "attack": name,
-        "stratum": "11-20", "doc_id": f"d{query}", "rank_before": before, "rank_after": after, "score_before": 0.0,
-        "score_after": 1.0, "harm_before": 0.5, "harm_after": 0.5, "list_length": 20, "goal_rank": 1, "demote": False,
-        "edits": 2, "similarity": 0.9, "calls": 3, "seconds": 0.1, "query": "q", "query_after": None,
-        "before": "old text", "after": "new text", "key": f"{name}{query}",
+THREATS = {"inject": threat(), "control": threat(control=True), "other edits": threat(SUBSTITUTE, control=True)}
+
+
+def ranking(query: str, value: float, *, ranker: str = "r", collection: str = "home", **more: Any) -> RankingRecord:
+    body: dict[str, Any] = {
+        "doc_ids": ["a", "b"], "scores": [1.0, 0.5], "measures": {"nDCG@10": value}, "judged": 1.0, "relevant": 1,
     }  # fmt: skip
-    return {**record, **more}
+    return RankingRecord(ranker=ranker, collection=collection, query_id=query, **body | more)
+
+
+def attack(query: str, before: int, after: int, *, name: str = "inject", **more: Any) -> AttackRecord:
+    body: dict[str, Any] = {
+        "plugin": name, "threat": THREATS[name], "budget": Budget(), "stratum": "11-20", "doc_id": f"d{query}",
+        "rank_before": before, "rank_after": after, "score_before": 0.0, "score_after": 1.0, "harm_before": 0.5,
+        "harm_after": 0.5, "judged_after": 1.0, "fell": (), "list_length": 20, "goal_rank": 1, "edits": 2,
+        "similarity": 0.9, "calls": 3, "quality": {}, "trajectory": (), "seconds": 0.1, "query": "q",
+        "query_after": None, "before": "old text", "after": "new text", "key": f"{name}{query}",
+    }  # fmt: skip
+    return AttackRecord(ranker="r", collection="home", query_id=query, attack=name, **body | more)
 
 
 def test_effectiveness_is_told_per_collection_and_per_type_of_query() -> None:
@@ -67,7 +81,8 @@ def test_rankers_are_compared_on_the_queries_both_have() -> None:
 
 
 def test_a_defended_ranker_is_compared_with_its_base_on_the_same_lists() -> None:
-    records = [ranking(str(i), 0.4, ranker="s + r", base="r", base_measures={"nDCG@10": 0.5}) for i in range(3)]
+    base = BaseRanking(ranker="r", scores=[1.0, 0.5], measures={"nDCG@10": 0.5}, judged=1.0)
+    records = [ranking(str(i), 0.4, ranker="s + r", base=base) for i in range(3)]
     records += [ranking(str(i), 0.9, ranker="r") for i in range(9)]
     (found,) = effectiveness.comparisons(records, "nDCG@10")
     assert (found.a, found.b) == ("s + r", "r (same lists)")
@@ -88,7 +103,7 @@ def test_shifts_are_told_absolutely_relatively_and_against_the_baseline() -> Non
 
 def test_success_is_told_in_every_way_that_makes_sense() -> None:
     group = [attack("1", 15, 9), attack("2", 12, 1), attack("3", 18, 18), attack("4", 11, 13)]
-    (found,) = adversarial.attacks(group, SPEC, BUILT)
+    (found,) = adversarial.attacks(group)
     assert {name: estimate.value for name, estimate in found.success.items()} == {
         "promoted": 0.5, "ASR@1": 0.25, "ASR@3": 0.25, "ASR@5": 0.25, "ASR@10": 0.5, "goal": 0.25,
     }  # fmt: skip
@@ -101,18 +116,18 @@ def test_cutoffs_the_target_already_stood_above_are_no_success() -> None:
 
 
 def test_errors_and_illegal_perturbations_count_as_failures_not_as_missing() -> None:
-    group = [attack("1", 15, 1), attack("2", 15, 15, status="invalid"), attack("3", 15, 15, status="error")]
-    (found,) = adversarial.attacks(group, SPEC, BUILT)
+    group = [attack("1", 15, 1), attack("2", 15, 15, status=Status.INVALID), attack("3", 15, 15, status=Status.ERROR)]
+    (found,) = adversarial.attacks(group)
     assert found.success["promoted"].value == pytest.approx(1 / 3)
     assert found.statuses == {"error": 1, "invalid": 1, "ok": 1}
 
 
 def test_success_over_pairs_asked_ends_at_the_share_that_was_verified() -> None:
-    early = attack("1", 15, 8, calls=20) | {"trajectory": [[1, 15], [4, 9], [20, 8]]}
-    late = attack("2", 15, 10, calls=20) | {"trajectory": [[1, 15], [20, 10]]}
-    refused = attack("3", 15, 15, calls=7, status="invalid") | {"trajectory": [[1, 15], [2, 3]]}
-    unasked = attack("4", 15, 2, calls=0) | {"trajectory": []}
-    (found,) = adversarial.attacks([early, late, refused, unasked], SPEC, BUILT)
+    early = attack("1", 15, 8, calls=20, trajectory=[(1, 15), (4, 9), (20, 8)])
+    late = attack("2", 15, 10, calls=20, trajectory=[(1, 15), (20, 10)])
+    refused = attack("3", 15, 15, calls=7, status=Status.INVALID, trajectory=[(1, 15), (2, 3)])
+    unasked = attack("4", 15, 2, calls=0, trajectory=[])
+    (found,) = adversarial.attacks([early, late, refused, unasked])
     assert list(found.curve) == [(0, 0.25), (4, 0.5), (20, 0.75)]
     assert found.curve[-1][1] == found.success["ASR@10"].value
 
@@ -121,7 +136,7 @@ def test_an_attack_is_paired_with_its_control_case_by_case() -> None:
     records = [attack(str(i), 15, 1) for i in range(6)]
     records += [attack(str(i), 15, 1 if i == 0 else 15, name="control") for i in range(6)]
     records += [attack(str(i), 15, 15, name="other edits") for i in range(6)]  # substitutes: no control of an insertion
-    inject, control, _ = adversarial.attacks(records, SPEC, BUILT)
+    inject, control, _ = adversarial.attacks(records)
     (against,) = inject.against_controls
     assert against.control == "control"
     assert against.difference.value == pytest.approx(5 / 6)
@@ -131,7 +146,8 @@ def test_an_attack_is_paired_with_its_control_case_by_case() -> None:
 
 
 def test_query_attacks_succeed_when_the_relevant_document_falls() -> None:
-    group = [attack("1", 1, 4, demote=True, harm_after=0.2), attack("2", 2, 2, demote=True)]
+    demote = threat(goal=Goal.DEMOTE)
+    group = [attack("1", 1, 4, threat=demote, harm_after=0.2), attack("2", 2, 2, threat=demote)]
     assert {name: [test(r) for r in group] for name, test in adversarial.successes(group).items()} == {
         "demoted": [True, False],
         "harmed": [True, False],
@@ -140,24 +156,23 @@ def test_query_attacks_succeed_when_the_relevant_document_falls() -> None:
 
 def test_worst_cases_are_the_largest_moves_of_real_attacks_with_their_differences() -> None:
     records = [attack(str(i), 19, 19 - i) for i in range(6)] + [attack("9", 19, 1, name="control")]
-    found = adversarial.worst_cases(records, BUILT)
+    found = adversarial.worst_cases(records)
     assert [case.rank_after for case in found] == [14, 15, 16]
     assert ("replace", "old", "new") in found[0].diff
 
 
-def certificate(query: str, *, certified_: bool, k: int = 1, radius: int = 2) -> Record:
-    claim = {
-        "query_id": query, "k": k, "radius": radius, "edits": {"operation": "substitute", "substitutes": "a|b"},
-        "certified": certified_, "alpha": 0.05, "samples": 10, "method": "m", "lower": 0.0, "upper": 1.0, "assumes": "",
-    }  # fmt: skip
-    where = {"kind": "certificate", "status": "ok", "ranker": "r", "collection": "home", "query_id": query}
-    return {**where, "certificates": [claim]}
+def certificate(query: str, *, certified_: bool, k: int = 1, radius: float = 2) -> CertificateRecord:
+    edits = AttackSet(operation="substitute", substitutes="a|b")
+    claim = Certificate(
+        query_id=query, k=k, radius=radius, edits=edits, certified=certified_, alpha=0.05, samples=10, method="m",
+        lower=0.0, upper=1.0, assumes="",
+    )  # fmt: skip
+    return CertificateRecord(ranker="r", collection="home", query_id=query, certificates=[claim])
 
 
 def test_crq_is_the_share_of_certified_queries_and_errors_are_not_certified() -> None:
     records = [certificate("1", certified_=True), certificate("2", certified_=False)]
-    failed = {**certificate("3", certified_=True), "status": "error"}
-    del failed["certificates"]
+    failed = CertificateRecord(ranker="r", collection="home", query_id="3", status=Status.ERROR, error="it broke")
     (found,) = certified.certificates([*records, failed])
     assert found.crq.value == pytest.approx(1 / 3)
     assert found.expected_false == pytest.approx(0.15)
@@ -175,34 +190,35 @@ def test_crq_is_the_share_of_certified_queries_and_errors_are_not_certified() ->
 def test_a_certificate_is_broken_only_by_an_attack_it_covers(
     edits: int, table: str, after: int, is_broken: bool
 ) -> None:
-    sets = {"inject": AttackSet(operation="substitute", substitutes=table)}
-    claims, attacks = [certificate("1", certified_=True)], [attack("1", 15, after, edits=edits)]
-    assert bool(certified.broken(claims, attacks, sets)) is is_broken
-    serious = [flag.check for flag in red_flags([*claims, *attacks], [], [], sets) if flag.severity == "serious"]
+    made = threat(AttackSet(operation="substitute", substitutes=table))
+    claims, attacks = [certificate("1", certified_=True)], [attack("1", 15, after, edits=edits, threat=made)]
+    assert bool(certified.broken(claims, attacks)) is is_broken
+    serious = [flag.check for flag in red_flags([*claims, *attacks], [], []) if flag.severity == "serious"]
     assert serious == (["certificate"] if is_broken else [])
 
 
 def test_attacks_on_certified_lists_are_counted_with_those_that_succeed() -> None:
-    sets = {"inject": AttackSet(operation="substitute", substitutes="a")}
-    attacks = [attack("1", 15, 1), attack("1", 15, 9), attack("2", 15, 1), attack("1", 15, 1, query_after="other")]
-    (found,) = certified.certificates([certificate("1", certified_=True)], attacks, sets)
+    attacks = [
+        attack(query, 15, after, threat=threat(SUBSTITUTE), query_after=query_after)
+        for query, after, query_after in (("1", 1, None), ("1", 9, None), ("2", 1, None), ("1", 1, "other"))
+    ]
+    (found,) = certified.certificates([certificate("1", certified_=True)], attacks)
     assert (found.attacks_on_certified, found.certificates_broken) == (2, 1)
 
 
 def test_a_share_of_the_words_is_counted_in_words_of_the_document() -> None:
-    sets = {"inject": AttackSet(operation="substitute", substitutes="a")}
-    claim = certificate("1", certified_=True)
-    claim["certificates"][0]["radius"] = 0.1
+    claim = certificate("1", certified_=True, radius=0.1)
     long, short = "one two three four five six seven eight nine ten", "old text"
-    attacks = [{**attack("1", 15, 1, edits=1), "before": text} for text in (long, short)]
-    covered = [bool(certified.broken([claim], [tried], sets)) for tried in attacks]
+    attacks = [
+        structs.replace(attack("1", 15, 1, edits=1, threat=threat(SUBSTITUTE)), before=text) for text in (long, short)
+    ]
+    covered = [bool(certified.broken([claim], [tried])) for tried in attacks]
     assert covered == [True, False]
 
 
-def check_record(**differences: float) -> Record:
-    base = {"spread": 1.0, "repeat": 0.0, "order": 0.0, "batch": 0.0, "query": 0.5}
-    where = {"kind": "check", "status": "ok", "ranker": "r", "collection": "home", "query_id": "1"}
-    return {**where, **base, **differences}
+def check_record(**differences: float) -> CheckRecord:
+    seen: dict[str, Any] = {"spread": 1.0, "repeat": 0.0, "order": 0.0, "batch": 0.0, "query": 0.5}
+    return CheckRecord(ranker="r", collection="home", query_id="1", differences=Differences(**seen | differences))
 
 
 @pytest.mark.parametrize(
@@ -217,21 +233,21 @@ def check_record(**differences: float) -> Record:
     ],
 )
 def test_a_ranker_that_cannot_be_audited_is_flagged(differences: dict[str, float], checks: list[str]) -> None:
-    assert [flag.check for flag in red_flags([check_record(**differences)], [], [], {})] == checks
+    assert [flag.check for flag in red_flags([check_record(**differences)], [], [])] == checks
 
 
 def test_an_attack_no_better_than_its_control_is_flagged() -> None:
     records = [attack(str(i), 15, 1 if i < 2 else 15) for i in range(6)]
     records += [attack(str(i), 15, 1 if i < 2 else 15, name="control") for i in range(6)]
-    results = adversarial.attacks(records, SPEC, BUILT)
-    assert [flag.check for flag in red_flags(records, [], results, {})] == ["control"]
+    results = adversarial.attacks(records)
+    assert [flag.check for flag in red_flags(records, [], results)] == ["control"]
 
 
 def test_ties_failures_missing_judgments_and_empty_lists_are_flagged() -> None:
     records = [ranking(str(i), 0.0, scores=[1.0, 1.0], relevant=0, judged=0.1) for i in range(4)]
-    records.append({**ranking("x", 0.0), "status": "error", "error": "it broke"})
+    records.append(ranking("x", 0.0, status=Status.ERROR, error="it broke"))
     figures = effectiveness.effectiveness(records[:4])
-    flags = {flag.check: flag for flag in red_flags(records, figures, [], {})}
+    flags = {flag.check: flag for flag in red_flags(records, figures, [])}
     assert set(flags) == {"ties", "errors", "judged", "ceiling"}
     assert flags["errors"].severity == "serious"
     assert "it broke" in flags["errors"].detail

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from robustrank.audit import run as audit
 from robustrank.cli.main import main
+from robustrank.core.types import Status
 from robustrank.report import sheet
 from robustrank.results.attack_cases import AttackedCase, Cases, Change
 
@@ -23,10 +24,10 @@ STRINGS: dict[str, str] = json.loads(
 )
 TEXTS = ["what is it", "a b c d"]
 CASE = AttackedCase(
-    key="0f", ranker="net", attack="random substitutions", collection="home", stratum="11-20", status="ok", error="",
-    query_id="q1", query=0, doc_id="-7", document=1, changes=[Change(2, 3, "x"), Change(7, 7, " e")],
+    key="0f", ranker="net", attack="random substitutions", collection="home", stratum="11-20", status=Status.OK,
+    error="", query_id="q1", query=0, doc_id="-7", document=1, changes=[Change(2, 3, "x"), Change(7, 7, " e")],
     query_changed=False, rank_before=12, rank_after=3, list_length=20, score_before=-0.25, score_after=1.5, harm=0.0,
-    edits=2, similarity=None, calls=0, reached=["promoted", "ASR@10"], success=True, fell=None, proofs=(),
+    edits=2, similarity=None, calls=0, reached=["promoted", "ASR@10"], success=True, fell=(), proofs=(),
 )  # fmt: skip
 
 

@@ -10,24 +10,32 @@ import pytest
 
 from robustrank.protocols.five_tasks import assemble
 from robustrank.report import html as report
-from robustrank.storage.journal import Record
+from robustrank.work.records import AnyTask, RankingRecord, VariantValue, VariationRecord
 
 
 @pytest.fixture
 def section(summaries: SimpleNamespace) -> str:
     """Of two neural rankers that lose half elsewhere and nothing by typos, and a baseline that loses nothing."""
-    records: list[Record] = []
+    records: list[AnyTask] = []
     for i in range(30):
         level = 0.4 + i / 100
         for ranker, kept in (("BM25", 1.0), ("bi", 0.5), ("cross", 0.5)):
             for collection, value in (("home", level), ("elsewhere", level * kept)):
-                place = {"ranker": ranker, "collection": collection, "query_id": str(i), "status": "ok"}
-                records.append({"kind": "ranking", "measures": {"nDCG@10": value}, **place})
-            variants = [{"operation": "typo", "text": "t", "fixed": level, "end": None}]
-            typo = {"variation": "ops", "clean": level, "query": "q", "variants": variants, **place}
-            records.append({"kind": "variation", **typo, "collection": "home"})
+                records.append(
+                    RankingRecord(
+                        ranker=ranker, collection=collection, query_id=str(i), measures={"nDCG@10": value},
+                        doc_ids=["d"], scores=[1.0],
+                    )
+                )  # fmt: skip
+            variants = [VariantValue(operation="typo", text="t", fixed=level, end=None)]
+            records.append(
+                VariationRecord(
+                    ranker=ranker, collection="home", query_id=str(i), variation="ops", plugin="ops",
+                    measure="nDCG@10", clean=level, query="q", variants=variants, unit="",
+                )
+            )  # fmt: skip
     found = assemble.five_tasks(
-        records, {}, home="home", measure="nDCG@10", baseline="BM25", families={}, attacks={},
+        records, {}, home="home", measure="nDCG@10", baseline="BM25", families={},
         groups={"bi": "neural rankers", "cross": "neural rankers"},
     )  # fmt: skip
     page = report.render(replace(summaries.bare(), five=found, baseline="BM25"))

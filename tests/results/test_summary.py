@@ -40,7 +40,7 @@ def test_text_that_utf8_cannot_hold_survives(summaries: SimpleNamespace, tmp_pat
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "cannot be read"),
+        ("{", "not JSON"),
         ("[]", "schema None, this version reads 2"),
         ('{"schema": 99}', "schema 99, this version reads 2"),
         ('{"schema": 2, "name": "x"}', "not a summary of this version"),

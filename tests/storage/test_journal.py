@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,28 @@ from robustrank.storage import hashing
 from robustrank.storage import journal as store
 
 
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A record of whoever keeps the journal."""
+
+    key: str
+    text: str = ""
+    score: float = 0.0
+
+
+FORMAT: store.RecordFormat[Line] = store.RecordFormat(Line, schema=7)
+
+
 def _write(folder: Path, *keys: str) -> None:
-    with store.Journal(folder) as journal:
+    with store.Journal(folder, FORMAT) as journal:
         for key in keys:
-            journal.append({"key": key, "kind": "test", "text": "line one\nline two \u202e\ud800"})
+            journal.append(Line(key=key, text="line one\nline two \u202e\ud800"))
 
 
 def test_records_come_back_as_written(tmp_path: Path) -> None:
     _write(tmp_path, "a", "b")
-    assert list(store.read(tmp_path)) == ["a", "b"]
-    assert store.read(tmp_path)["a"]["text"] == "line one\nline two \u202e\ud800"
+    assert list(store.read(tmp_path, FORMAT)) == ["a", "b"]
+    assert store.read(tmp_path, FORMAT)["a"].text == "line one\nline two \u202e\ud800"
 
 
 def test_a_journal_cut_at_any_byte_loses_only_the_torn_record(tmp_path: Path) -> None:
@@ -31,10 +44,10 @@ def test_a_journal_cut_at_any_byte_loses_only_the_torn_record(tmp_path: Path) ->
     whole = path.read_bytes()
     for cut in range(len(whole)):
         path.write_bytes(whole[:cut])
-        survivors = list(store.read(tmp_path))
+        survivors = list(store.read(tmp_path, FORMAT))
         assert survivors == ["a", "b", "c"][: whole[:cut].count(b"\n")]
         _write(tmp_path, "next")
-        assert list(store.read(tmp_path)) == [*survivors, "next"]
+        assert list(store.read(tmp_path, FORMAT)) == [*survivors, "next"]
 
 
 def test_a_broken_line_in_the_middle_is_an_error_with_its_place(tmp_path: Path) -> None:
@@ -42,21 +55,39 @@ def test_a_broken_line_in_the_middle_is_an_error_with_its_place(tmp_path: Path) 
     path = tmp_path / "records" / "main.jsonl"
     path.write_bytes(path.read_bytes().replace(b"{", b"[", 1))
     with pytest.raises(StoreError, match=r"main\.jsonl:1: not a record"):
-        store.read(tmp_path)
+        store.read(tmp_path, FORMAT)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"schema": 6, "key": "b"}', "schema 6, this version reads 7"),
+        ('{"key": "b"}', "schema None, this version reads 7"),
+        ('{"schema": 7, "key": "b", "colour": "red"}', r"unknown field - at `\$\.colour`"),
+        ('{"schema": 7, "key": "b", "score": "high"}', r"Expected `float`, got `str` - at `\$\.score`"),
+        ('{"schema": 7}', "missing required field `key`"),
+    ],
+)
+def test_a_line_of_another_form_is_an_error_with_its_place(line: str, message: str, tmp_path: Path) -> None:
+    _write(tmp_path, "a")
+    with (tmp_path / "records" / "main.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(StoreError, match=rf"main\.jsonl:2: not a record: .*{message}"):
+        store.read(tmp_path, FORMAT)
 
 
 def test_records_of_several_writers_are_united_and_a_key_counts_once(tmp_path: Path) -> None:
     _write(tmp_path, "a", "b")
     main = tmp_path / "records" / "main.jsonl"
     main.with_name("other.jsonl").write_bytes(main.read_bytes().replace(b'"b"', b'"c"'))
-    assert sorted(store.read(tmp_path)) == ["a", "b", "c"]
+    assert sorted(store.read(tmp_path, FORMAT)) == ["a", "b", "c"]
 
 
 def test_two_runs_cannot_write_the_same_folder(tmp_path: Path) -> None:
-    with store.Journal(tmp_path):
+    with store.Journal(tmp_path, FORMAT):
         code = (
-            "import sys; from pathlib import Path; from robustrank.storage.journal import Journal; "
-            "Journal(Path(sys.argv[1]))"
+            "import sys; from pathlib import Path; from robustrank.storage.journal import Journal, RecordFormat; "
+            "Journal(Path(sys.argv[1]), RecordFormat(dict, schema=7))"
         )
         done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert "another audit is writing there" in done.stderr
@@ -65,17 +96,17 @@ def test_two_runs_cannot_write_the_same_folder(tmp_path: Path) -> None:
 
 def test_fresh_runs_put_old_records_aside_and_lose_none(tmp_path: Path) -> None:
     _write(tmp_path, "old")
-    with store.Journal(tmp_path) as journal:
+    with store.Journal(tmp_path, FORMAT) as journal:
         journal.put_aside()
-        journal.append({"key": "new", "kind": "test"})
-    assert list(store.read(tmp_path)) == ["new"]
+        journal.append(Line(key="new"))
+    assert list(store.read(tmp_path, FORMAT)) == ["new"]
     assert "old" in (tmp_path / "records.old-1" / "main.jsonl").read_text()
 
 
 def test_nan_is_refused_rather_than_written(tmp_path: Path) -> None:
-    with store.Journal(tmp_path) as journal, pytest.raises(ValueError, match="not JSON compliant"):
-        journal.append({"key": "a", "score": float("nan")})
-    assert store.read(tmp_path) == {}
+    with store.Journal(tmp_path, FORMAT) as journal, pytest.raises(ValueError, match="not JSON compliant"):
+        journal.append(Line(key="a", score=float("nan")))
+    assert store.read(tmp_path, FORMAT) == {}
 
 
 def test_digests_do_not_depend_on_the_order_of_keys() -> None:

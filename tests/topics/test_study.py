@@ -138,7 +138,9 @@ def test_given_groups_lie_beside_the_topic_file_and_other_groups_are_attacked_an
         group = {"attack": attacked, "held_out": ["q-fruit-3", "q-fruit-4"]}
         (tmp_path / "g.json").write_text(json.dumps({"fruit": group}), encoding="utf-8")
         study.run(spec.load(topic_file), tmp_path / "out", Silent())
-        keys.append({key for key, record in journal.read(tmp_path / "out").items() if record["kind"] == "topic"})
+        keys.append(
+            {key for key, record in journal.read(tmp_path / "out", study.FORMAT).items() if record["kind"] == "topic"}
+        )
     assert len(keys[0]) == 1
     assert len(keys[1]) == 2
 

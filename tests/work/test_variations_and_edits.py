@@ -16,12 +16,25 @@ from robustrank.cli.main import main
 from robustrank.collections import jsonl
 from robustrank.collections.competition import Competition
 from robustrank.config import audit_file
+from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import DataError
 from robustrank.core.types import Query
 from robustrank.protocols.red_flags import red_flags
 from robustrank.results import summary
+from robustrank.results.five_tasks import Setting
 from robustrank.retrieval import query_features
 from robustrank.storage import journal
+from robustrank.work.records import (
+    FORMAT,
+    AttackRecord,
+    CheckRecord,
+    Differences,
+    EditRecord,
+    RankingRecord,
+    TaskRecord,
+    VariantValue,
+    VariationRecord,
+)
 
 WORDS = ("apples", "pears", "whales", "trains", "violins", "planets", "rivers", "castles")
 
@@ -87,7 +100,7 @@ use = "query_injection"
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> audit_file.AuditSpec:
+def spec(tmp_path: Path) -> AuditSpec:
     write(tmp_path / "home")
     competition(tmp_path / "game")
     return audit_file.parse(SPEC, folder=tmp_path)
@@ -101,44 +114,49 @@ def traced_mean(folder: Path, operation: str, **where: str) -> float:
     return float(sum(sum(found) / len(found) for found in values) / len(values))
 
 
-def test_an_audit_tells_wordings_edits_and_the_five_tasks(spec: audit_file.AuditSpec, tmp_path: Path) -> None:
+def test_an_audit_tells_wordings_edits_and_the_five_tasks(spec: AuditSpec, tmp_path: Path) -> None:
     found = audit.run(spec, tmp_path / "out")
     rows = {(w.ranker, w.operation, w.setting): w for w in found.five.wordings}
-    for setting in ("re-rank fixed", "end to end"):
+    for setting in Setting:
         for ranker in "ab":
             for operation in ("identity", "upper", "order"):  # neither ranker reads case or order
                 loss = rows[ranker, operation, setting].loss
                 assert loss is not None
                 assert loss[:3] == (0, 0, 0)
-    assert rows["a", "keyboard", "end to end"].clean.value > rows["a", "keyboard", "end to end"].changed.value
+    assert (
+        rows["a", "keyboard", Setting.END_TO_END].clean.value > rows["a", "keyboard", Setting.END_TO_END].changed.value
+    )
     fooled = {m.ranker: m for m in found.five.manipulations}["a"]
     assert (fooled.edits, fooled.promoted.value) == (1, 1.0)  # the other author changed nothing
     assert not [f for f in found.red_flags if f.check in ("identity", "invariant")]
     assert {c.task[0] for c in found.five.table} == {"1", "4", "5"}  # the game is no corpus, and types are too few
     traced = traced_mean(tmp_path / "out", "keyboard", kind="variation", ranker="a")
-    assert traced == pytest.approx(rows["a", "keyboard", "end to end"].changed.value)
+    assert traced == pytest.approx(rows["a", "keyboard", Setting.END_TO_END].changed.value)
     again = summary.read(tmp_path / "out" / "summary.json")
     assert again.five == found.five or json.dumps(again.five, default=vars) == json.dumps(found.five, default=vars)
 
 
-def test_the_planner_knows_the_pairs_before_they_are_asked(spec: audit_file.AuditSpec, tmp_path: Path) -> None:
+def test_the_planner_knows_the_pairs_before_they_are_asked(spec: AuditSpec, tmp_path: Path) -> None:
     planned = cost.plan(spec)
     audit.run(spec, tmp_path / "out")
-    done = [r for r in journal.read(tmp_path / "out").values() if "pairs" in r]
-    phases = {"ranking": "ranking", "checks": "check", "variations": "variation", "edits": "edit", "attacks": "attack"}
-    for phase, kind in phases.items():
-        asked = sum(r["pairs"] for r in done if r["kind"] == kind)
+    done = [r for r in journal.read(tmp_path / "out", FORMAT).values() if isinstance(r, TaskRecord)]
+    kinds = {
+        "ranking": RankingRecord, "checks": CheckRecord, "variations": VariationRecord, "edits": EditRecord,
+        "attacks": AttackRecord,
+    }  # fmt: skip
+    for phase, kind in kinds.items():
+        asked = sum(r.pairs for r in done if isinstance(r, kind))
         assert sum(c.pairs for c in planned.costs if c.phase == phase) == pytest.approx(asked, rel=0.2), phase
-    assert planned.pairs == pytest.approx(sum(r["pairs"] for r in done), rel=0.2)
+    assert planned.pairs == pytest.approx(sum(r.pairs for r in done), rel=0.2)
     assert [(p.collection, p.queries) for p in planned.power] == [("home", 8)]  # one query shows nothing
 
 
-def test_a_variation_can_be_limited_and_a_wrong_name_is_refused(spec: audit_file.AuditSpec, tmp_path: Path) -> None:
+def test_a_variation_can_be_limited_and_a_wrong_name_is_refused(spec: AuditSpec, tmp_path: Path) -> None:
     from robustrank.core.errors import ConfigError
 
     few = replace(spec, variations=(replace(spec.variations[0], queries=2, rankers=("b",), end_to_end=False),))
     found = audit.run(few, tmp_path / "out")
-    assert {(w.ranker, w.setting) for w in found.five.wordings} == {("b", "re-rank fixed")}
+    assert {(w.ranker, w.setting) for w in found.five.wordings} == {("b", Setting.FIXED)}
     assert next(w for w in found.five.wordings if w.operation == "upper").clean.n == 2
     with pytest.raises(ConfigError, match=r"\[\[variation\]\] ranker 'c'"):
         audit_file.parse(SPEC.replace('name = "operations"', 'name = "operations"\nrankers = ["c"]'), folder=tmp_path)
@@ -164,16 +182,13 @@ def test_the_published_competition_loads(shared_data: Path) -> None:
 
 
 def test_a_ranker_that_breaks_its_own_word_is_flagged() -> None:
-    record = {
-        "kind": "check", "status": "ok", "ranker": "r", "collection": "c", "query_id": "q", "spread": 1.0,
-        "repeat": 0.0, "order": 0.0, "batch": 0.0, "query": 0.5, "invariant": {"order": 0.0, "case": 0.2},
-    }  # fmt: skip
-    variant = {"operation": "identity", "text": "same", "fixed": 0.4, "end": None}
-    moved = {
-        "kind": "variation", "status": "ok", "ranker": "r", "collection": "c", "query_id": "q", "query": "same",
-        "clean": 0.5, "variants": [variant],
-    }  # fmt: skip
-    flags = red_flags([record, moved], [], [], {})
+    seen = Differences(spread=1.0, repeat=0.0, order=0.0, batch=0.0, query=0.5, invariant={"order": 0.0, "case": 0.2})
+    record = CheckRecord(ranker="r", collection="c", query_id="q", differences=seen)
+    moved = VariationRecord(
+        ranker="r", collection="c", query_id="q", variation="v", plugin="v", measure="m", query="same", clean=0.5,
+        variants=[VariantValue(operation="identity", text="same", fixed=0.4, end=None)], unit="",
+    )  # fmt: skip
+    flags = red_flags([record, moved], [], [])
     assert [(f.check, f.severity) for f in flags] == [("invariant", "serious"), ("identity", "serious")]
     assert "case" in flags[0].title
 

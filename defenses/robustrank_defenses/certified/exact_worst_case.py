@@ -22,6 +22,7 @@ from robustrank.plugin import (
     Query,
     Ranker,
     RankerCard,
+    SpeaksOf,
     SubstituteTable,
     checked_scores,
     load_table,
@@ -125,7 +126,7 @@ class ExactlyCertified:
             lower=found.lower,
             upper=found.upper,
             assumes="; ".join(assumed),
-            ranker="deployed",
+            ranker=SpeaksOf.DEPLOYED,
             unit=UNIT,
             table=self.table.digest,
         )

@@ -28,6 +28,7 @@ from robustrank.plugin import (
     Query,
     Ranker,
     RankerCard,
+    SpeaksOf,
     checked_scores,
     order,
 )
@@ -218,7 +219,7 @@ class SmoothedRanker:
             for radius in reaches:
                 margin = -1.0 if found is None else found.margins.get((k, radius), -1.0)
                 claim = self._certificate(query, k, radius, Bounds(margin, 0.0))
-                claims.append(replace(claim, method="sequential", ranker="exact", alpha=options.alpha))
+                claims.append(replace(claim, method="sequential", ranker=SpeaksOf.EXACT, alpha=options.alpha))
         return claims
 
     def evidence(self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[float]) -> Evidence:
@@ -300,7 +301,7 @@ class SmoothedRanker:
             lower=found.lower,
             upper=found.upper,
             assumes="; ".join(assumed),
-            ranker="deployed" if rule.sampled else "exact",
+            ranker=SpeaksOf.DEPLOYED if rule.sampled else SpeaksOf.EXACT,
             unit=UNIT,
             table=self.table,
             calibration=self.calibration,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from robustrank.config.audit_file import AuditSpec
+from robustrank.config.specs import AuditSpec
 from robustrank.core.strata import first_rank
 from robustrank.core.types import Estimate, Goal, Surface
 from robustrank.results.figures import CUTOFFS, Figure, FigureKind
 from robustrank.results.summary import AttackResult, Summary
 from robustrank.storage.hashing import digest
-from robustrank.work.workbench import Workbench, victims
+from robustrank.work.workbench import Workbench
 
 WHERE = ("ranker", "attack", "stratum")
 DEFAULTS = {"attack": "the worst that is no control", "stratum": "all"}
@@ -20,19 +20,14 @@ PROMOTED, GOAL, DEMOTED, HARMED, BOOST, HARM = "promoted", "goal", "demoted", "h
 def _planned(bench: Workbench) -> Iterator[tuple[dict[str, str], bool, Goal, Sequence[int]]]:
     """Labels of every attack on every ranker and stratum, whether it is a control, its goal, and its cut-offs."""
     spec = bench.spec
-    for ranker, _ in victims(spec):
-        for attack in (a for a in spec.attacks if _attacked(spec, ranker) and ranker in (a.rankers or (ranker,))):
+    for ranker in (victim.name for victim in spec.victims if victim.attacked):
+        for attack in (a for a in spec.attacks if ranker in (a.rankers or (ranker,))):
             threat = bench.attack(attack.name).threat
             strata = [] if threat.surface is Surface.QUERY else list(spec.cases.strata)
             for stratum in ["all", *(strata if len(strata) > 1 else ())]:
                 labels = {"ranker": ranker, "attack": attack.name, "stratum": stratum}
                 first = min((first_rank(s) for s in strata if stratum in ("all", s)), default=1)
                 yield labels, threat.control, threat.goal, [k for k in CUTOFFS if k < first]
-
-
-def _attacked(spec: AuditSpec, ranker: str) -> bool:
-    plain = {r.name: r.attacked for r in spec.rankers}
-    return {**plain, **{f"{d.name} + {base}": d.attacked for d in spec.defenses for base in d.rankers}}[ranker]
 
 
 def _reachable(spec: AuditSpec) -> list[str]:

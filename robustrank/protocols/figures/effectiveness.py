@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from robustrank.core.types import Estimate
 from robustrank.results.figures import MIN_SLICE, Figure, FigureKind
 from robustrank.results.summary import Effectiveness, Summary
-from robustrank.work.workbench import Workbench, victims
+from robustrank.work.workbench import Workbench
 
 JUDGED = "judged@10"
 LOWEST = "lowest decile"
@@ -24,10 +24,11 @@ def slices(bench: Workbench, collection: str) -> list[str]:
 def ranked(bench: Workbench) -> Iterator[dict[str, str]]:
     """Labels of every ranker on every collection whose lists it ranks."""
     spec = bench.spec
-    for ranker, defense in victims(spec):
+    for victim in spec.victims:
+        defense = victim.defense
         own = defense.collections or (spec.home.name,) if defense else [c.name for c in spec.collections]
         for collection in own:
-            yield {"ranker": ranker, "collection": collection}
+            yield {"ranker": victim.name, "collection": collection}
 
 
 def _with_slices(bench: Workbench) -> Iterator[dict[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from robustrank.measures import runs
 from robustrank.results.figures import Figure, FigureKind
 from robustrank.results.summary import Summary
-from robustrank.work.workbench import Workbench, victims
+from robustrank.work.workbench import Workbench
 
 TAU = "tau"
 
@@ -15,7 +15,7 @@ TAU = "tau"
 def _expected(bench: Workbench) -> Iterator[Figure]:
     pooling = bench.spec.pooling
     if pooling is not None:
-        for system in [*runs.read(pooling.runs), *(name for name, _ in victims(bench.spec)), *pooling.groups]:
+        for system in [*runs.read(pooling.runs), *(victim.name for victim in bench.spec.victims), *pooling.groups]:
             yield Figure(measure=TAU, labels={"left_out": system})
 
 

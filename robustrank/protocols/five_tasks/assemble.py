@@ -15,16 +15,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from robustrank.core.interfaces import Attack
-from robustrank.core.types import Surface
 from robustrank.protocols.adversarial import leading, successes
 from robustrank.protocols.effectiveness import Values, values
 from robustrank.protocols.five_tasks import manipulation, query_types, variance, wording, worst_slices
 from robustrank.protocols.five_tasks.query_types import Described
-from robustrank.results.five_tasks import Cell, FiveTasks
+from robustrank.results.five_tasks import Cell, FiveTasks, Setting
 from robustrank.stats import intervals
 from robustrank.stats.ratios import Contrast, Floats, contrast, detectable
-from robustrank.storage.journal import Record
+from robustrank.work.records import AnyTask, AttackRecord, EditRecord, RankingRecord, VariationRecord
 
 SURE = 0.05
 
@@ -33,14 +31,13 @@ Statistic = Callable[..., Floats]
 
 
 def five_tasks(
-    records: Sequence[Record],
+    records: Sequence[AnyTask],
     described: Described,
     *,
     home: str,
     measure: str,
     baseline: str | None,
     families: Mapping[str, str],
-    attacks: Mapping[str, Attack],
     groups: Mapping[str, str] = MappingProxyType({}),
 ) -> FiveTasks:
     """All five tasks.
@@ -52,21 +49,18 @@ def five_tasks(
         measure: The lead measure.
         baseline: Who is compared with.
         families: Ranker to family of seeds.
-        attacks: By name.
         groups: Ranker to the group it is told with, such as all neural ones.
     """
-    by_kind: dict[str, list[Record]] = {}
-    for record in records:
-        by_kind.setdefault(record["kind"], []).append(record)
-    rankings, edits = by_kind.get("ranking", []), by_kind.get("edit", [])
+    done = _Done(records)
+    rankings = done.rankings
     found, looked = worst_slices.search(rankings, described, measure, baseline)
     return FiveTasks(
-        table=_table(_tasks(by_kind, described, home, measure, attacks), rankings, baseline, groups),
+        table=_table(_tasks(done, described, home, measure), rankings, baseline, groups),
         variance=variance.variances(rankings, measure, baseline),
         seeds=variance.seeds(rankings, families, home, measure),
         types=query_types.losses(rankings, described, measure, baseline),
-        wordings=wording.losses(by_kind.get("variation", []), baseline),
-        manipulations=manipulation.manipulations(edits, baseline),
+        wordings=wording.losses(done.variations, baseline),
+        manipulations=manipulation.manipulations(done.edits, baseline),
         slices=found,
         searched=looked,
         families=FAMILIES,
@@ -81,31 +75,35 @@ FAMILIES = (
 )
 
 
-def _tasks(
-    by_kind: Mapping[str, Sequence[Record]],
-    described: Described,
-    home: str,
-    measure: str,
-    attacks: Mapping[str, Attack],
-) -> list[_Task]:
-    every = values(by_kind.get("ranking", []))
+class _Done:
+    """Records by kind."""
+
+    def __init__(self, records: Sequence[AnyTask]) -> None:
+        self.rankings = [r for r in records if isinstance(r, RankingRecord)]
+        self.variations = [r for r in records if isinstance(r, VariationRecord)]
+        self.edits = [r for r in records if isinstance(r, EditRecord)]
+        self.attacks = [r for r in records if isinstance(r, AttackRecord)]
+
+
+def _tasks(done: _Done, described: Described, home: str, measure: str) -> list[_Task]:
+    every = values(done.rankings)
     away = [c for c in dict.fromkeys(c for _, c, _ in every) if c != home]
-    away = [c for c in away if c not in {r["collection"] for r in by_kind.get("edit", [])}]
+    away = [c for c in away if c not in {r.collection for r in done.edits}]
     return [
         _evenness(every, home, measure),
         *_types(every, described, home, measure),
         *_corpora(every, home, away, measure),
-        *_wordings(by_kind.get("variation", [])),
-        *_attacks(by_kind.get("attack", []), attacks),
-        *_edits(by_kind.get("edit", [])),
+        *_wordings(done.variations),
+        *_attacks(done.attacks),
+        *_edits(done.edits),
     ]
 
 
 def _table(
-    tasks: Sequence[_Task], rankings: Sequence[Record], baseline: str | None, groups: Mapping[str, str]
+    tasks: Sequence[_Task], rankings: Sequence[RankingRecord], baseline: str | None, groups: Mapping[str, str]
 ) -> list[Cell]:
     """A row per ranker and per group of several, on every task; Holm over all of them."""
-    rankers = list(dict.fromkeys(r["ranker"] for r in rankings))
+    rankers = list(dict.fromkeys(r.ranker for r in rankings))
     rows = [(ranker, [ranker]) for ranker in rankers]
     for group in dict.fromkeys(groups.values()):
         rows.append((group, [r for r in rankers if groups.get(r) == group and r != baseline]))
@@ -251,15 +249,15 @@ def _corpora(every: Values, home: str, away: Sequence[str], measure: str) -> Ite
     )
 
 
-def _wordings(records: Sequence[Record]) -> Iterator[_Task]:
-    for setting in wording.SETTINGS:
+def _wordings(records: Sequence[VariationRecord]) -> Iterator[_Task]:
+    for setting in Setting:
         groups: dict[tuple[str, str], dict[str, dict[str, list[float]]]] = {}
         for record in records:
             found = wording.changed(record, "all", setting)
             if found:
-                place = groups.setdefault((record["collection"], record["variation"]), {})
-                row = [record["clean"], sum(found) / len(found)]
-                place.setdefault(record["ranker"], {})[record["query_id"]] = row
+                place = groups.setdefault((record.collection, record.variation), {})
+                row = [record.clean, sum(found) / len(found)]
+                place.setdefault(record.ranker, {})[record.query_id] = row
         rankers = set.intersection(*(set(g) for g in groups.values())) if groups else set()
         rows = {r: [g[r] for g in groups.values()] for r in sorted(rankers)}
 
@@ -272,13 +270,13 @@ def _wordings(records: Sequence[Record]) -> Iterator[_Task]:
             yield _Task("4 query operations", figure, rows, loss, "variation")
 
 
-def _attacks(records: Sequence[Record], attacks: Mapping[str, Attack]) -> Iterator[_Task]:
-    real = [r for r in records if _counts(attacks[r["attack"]])]
-    names = sorted({r["attack"] for r in real})
-    cases: dict[str, dict[str, list[Record]]] = {}
+def _attacks(records: Sequence[AttackRecord]) -> Iterator[_Task]:
+    real = [r for r in records if r.on_document and not r.control]
+    names = sorted({r.attack for r in real})
+    cases: dict[str, dict[str, list[AttackRecord]]] = {}
     for record in real:
-        cases.setdefault(record["ranker"], {}).setdefault(record["query_id"], []).append(record)
-    complete = {r: g for r, g in cases.items() if {x["attack"] for each in g.values() for x in each} == set(names)}
+        cases.setdefault(record.ranker, {}).setdefault(record.query_id, []).append(record)
+    complete = {r: g for r, g in cases.items() if {x.attack for each in g.values() for x in each} == set(names)}
     if not complete:
         return
     ways = successes([record for group in complete.values() for each in group.values() for record in each])
@@ -292,15 +290,11 @@ def _attacks(records: Sequence[Record], attacks: Mapping[str, Attack]) -> Iterat
     yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1], "attack")
 
 
-def _counts(attack: Attack) -> bool:
-    return attack.threat.surface is Surface.DOCUMENT and not attack.threat.control
-
-
-def _edits(records: Sequence[Record]) -> Iterator[_Task]:
+def _edits(records: Sequence[EditRecord]) -> Iterator[_Task]:
     rows: dict[str, list[dict[str, list[float]]]] = {}
     for record in records:
-        group = rows.setdefault(record["ranker"], [{}])
-        group[0][record["query_id"]] = manipulation.fooled(record["edits"])
+        group = rows.setdefault(record.ranker, [{}])
+        group[0][record.query_id] = manipulation.fooled(record.edits)
     if rows:
         figure = "share of people's edits that rank higher though no more relevant"
         yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1], "edit")

@@ -12,17 +12,17 @@ from robustrank.core.types import Estimate
 from robustrank.results.five_tasks import Manipulation
 from robustrank.stats import intervals
 from robustrank.stats.ratios import Contrast, contrast
-from robustrank.storage.journal import Record
+from robustrank.work.records import EditedDocument, EditRecord
 
-Edits = Mapping[str, Sequence[Mapping[str, float]]]
+Edits = Mapping[str, Sequence[EditedDocument]]
 """Query id to its edits."""
 
 
-def manipulations(records: Sequence[Record], baseline: str | None) -> list[Manipulation]:
+def manipulations(records: Sequence[EditRecord], baseline: str | None) -> list[Manipulation]:
     """One row per ranker and collection; intervals over queries."""
-    groups: dict[tuple[str, str], dict[str, list[dict[str, float]]]] = {}
+    groups: dict[tuple[str, str], dict[str, Sequence[EditedDocument]]] = {}
     for record in records:
-        groups.setdefault((record["ranker"], record["collection"]), {})[record["query_id"]] = record["edits"]
+        groups.setdefault((record.ranker, record.collection), {})[record.query_id] = record.edits
     found = []
     for (ranker, collection), mine in groups.items():
         pairs = [(edit, q) for q, edits in sorted(mine.items()) for edit in edits]
@@ -33,12 +33,10 @@ def manipulations(records: Sequence[Record], baseline: str | None) -> list[Manip
                 ranker=ranker,
                 collection=collection,
                 edits=len(pairs),
-                promoted=intervals.share([promoted(e) for e, _ in pairs], clusters=[q for _, q in pairs]),
-                fooled=_share([(e, q) for e, q in pairs if better(e) is False]),
-                earned=_share([(e, q) for e, q in pairs if better(e)]),
-                gain=intervals.mean(
-                    [e["rank_before"] - e["rank_after"] for e, _ in pairs], clusters=[q for _, q in pairs]
-                ),
+                promoted=intervals.share([e.promoted for e, _ in pairs], clusters=[q for _, q in pairs]),
+                fooled=_share([(e, q) for e, q in pairs if e.more_relevant is False]),
+                earned=_share([(e, q) for e, q in pairs if e.more_relevant]),
+                gain=intervals.mean([e.rank_before - e.rank_after for e, _ in pairs], clusters=[q for _, q in pairs]),
                 versus_baseline=against.estimate if against else None,
                 p=against.p if against else None,
             )
@@ -46,21 +44,10 @@ def manipulations(records: Sequence[Record], baseline: str | None) -> list[Manip
     return found
 
 
-def promoted(edit: Mapping[str, float]) -> bool:
-    """Whether the document ranks higher than before."""
-    return edit["rank_after"] < edit["rank_before"]
-
-
-def better(edit: Mapping[str, float]) -> bool | None:
-    """Whether assessors graded it higher than before; ``None`` where a version is not judged."""
-    before, after = edit["grade_before"], edit["grade_after"]
-    return None if before is None or after is None else after > before
-
-
-def fooled(edits: Sequence[Mapping[str, float]]) -> list[float]:
+def fooled(edits: Sequence[EditedDocument]) -> list[float]:
     """Number of edits that fooled the ranker, and of those that could have."""
-    could = [edit for edit in edits if better(edit) is False]
-    return [float(sum(map(promoted, could))), float(len(could))]
+    could = [edit for edit in edits if edit.more_relevant is False]
+    return [float(sum(edit.promoted for edit in could)), float(len(could))]
 
 
 def fooled_more(mine: Edits, base: Edits) -> Contrast | None:
@@ -69,5 +56,5 @@ def fooled_more(mine: Edits, base: Edits) -> Contrast | None:
     return contrast([rows], lambda m: m[:, 0] / m[:, 1] - m[:, 2] / m[:, 3])
 
 
-def _share(pairs: Sequence[tuple[Mapping[str, float], str]]) -> Estimate | None:
-    return intervals.share([promoted(e) for e, _ in pairs], clusters=[q for _, q in pairs]) if pairs else None
+def _share(pairs: Sequence[tuple[EditedDocument, str]]) -> Estimate | None:
+    return intervals.share([e.promoted for e, _ in pairs], clusters=[q for _, q in pairs]) if pairs else None

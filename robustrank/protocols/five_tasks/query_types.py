@@ -13,19 +13,20 @@ from dataclasses import replace
 from robustrank.protocols.effectiveness import values
 from robustrank.results.figures import MIN_SLICE
 from robustrank.results.five_tasks import TypeLoss
+from robustrank.retrieval.query_features import DescribedQuery
 from robustrank.stats import intervals
 from robustrank.stats.ratios import Contrast, Floats, contrast
-from robustrank.storage.journal import Record
+from robustrank.work.records import RankingRecord
 
-Described = Mapping[str, Mapping[str, Mapping[str, Mapping[str, str]]]]
-"""Collection to query id to ``types`` (axis to type) and ``features``, as a setup record holds them."""
+Described = Mapping[str, Mapping[str, DescribedQuery]]
+"""Collection to query id to types and features, as a setup record holds them."""
 
 
 def types(described: Described, collection: str) -> dict[str, dict[str, list[str]]]:
     """Axis to type to query ids; only types with enough queries, and axes with at least two of those."""
     found: dict[str, dict[str, list[str]]] = {}
     for query_id, query in sorted(described.get(collection, {}).items()):
-        for axis, name in query["types"].items():
+        for axis, name in query.types.items():
             found.setdefault(axis, {}).setdefault(name, []).append(query_id)
     enough = {
         axis: {name: ids for name, ids in sorted(by_type.items()) if len(ids) >= MIN_SLICE}
@@ -34,7 +35,9 @@ def types(described: Described, collection: str) -> dict[str, dict[str, list[str
     return {axis: by_type for axis, by_type in enough.items() if len(by_type) > 1}
 
 
-def losses(records: Sequence[Record], described: Described, measure: str, baseline: str | None) -> list[TypeLoss]:
+def losses(
+    records: Sequence[RankingRecord], described: Described, measure: str, baseline: str | None
+) -> list[TypeLoss]:
     """One row per ranker, collection, axis and type; Holm over all of them."""
     every = values(records)
     found: list[TypeLoss] = []

@@ -11,14 +11,14 @@ from math import sqrt
 
 import numpy as np
 
-from robustrank.core.ranking import order
 from robustrank.core.types import Estimate
 from robustrank.measures import arrays as gains
+from robustrank.protocols import unjudged
 from robustrank.protocols.effectiveness import values
 from robustrank.results.five_tasks import SeedVariance, Variance
 from robustrank.stats import intervals
 from robustrank.stats.ratios import Floats, contrast
-from robustrank.storage.journal import Record
+from robustrank.work.records import RankingRecord
 
 FLOOR = 0.1
 """A query below it got nothing that a user would have found."""
@@ -30,12 +30,12 @@ DRAWS = 50
 BETA = 1.0
 
 
-def variances(records: Sequence[Record], measure: str, baseline: str | None) -> list[Variance]:
+def variances(records: Sequence[RankingRecord], measure: str, baseline: str | None) -> list[Variance]:
     """One row per ranker and collection."""
     every = values(records)
-    lists: dict[tuple[str, str], list[Record]] = {}
+    lists: dict[tuple[str, str], list[RankingRecord]] = {}
     for record in records:
-        lists.setdefault((record["ranker"], record["collection"]), []).append(record)
+        lists.setdefault((record.ranker, record.collection), []).append(record)
     found = []
     for (ranker, collection), group in lists.items():
         mine = every.get((ranker, collection, measure), {})
@@ -106,24 +106,24 @@ def geo_risk(rows: Mapping[str, Mapping[str, float]], alpha: float = 0.0) -> dic
     }
 
 
-def over_judgments(group: Sequence[Record], measure: str, seed: int = 0) -> float | None:
+def over_judgments(group: Sequence[RankingRecord], measure: str, seed: int = 0) -> float | None:
     """Standard deviation of the mean over queries when a random fifth of the judgments is not there.
 
-    ``None`` where the measure is none of :mod:`robustrank.measures.arrays` or records hold no judgments.
+    ``None`` where the measure is none of :mod:`robustrank.measures.arrays`.
     """
-    if not gains.supported(measure) or any("qrels" not in record or "doc_ids" not in record for record in group):
+    if not gains.supported(measure):
         return None
     rng = np.random.default_rng(seed)
-    rankings = [order(list(zip(r["doc_ids"], r["scores"], strict=True))) for r in group]
+    rankings = [unjudged.ranking(record) for record in group]
     means = []
     for _ in range(DRAWS):
-        kept = [{d: g for d, g in r["qrels"].items() if rng.random() >= TAKEN} for r in group]
-        data = gains.graded([rankings], kept, int(group[0].get("relevant_from", 1)))
+        kept = [{d: g for d, g in r.qrels.items() if rng.random() >= TAKEN} for r in group]
+        data = gains.graded([rankings], kept, group[0].relevant_from)
         means.append(float(gains.measured(measure, data).mean()))
     return float(np.std(means, ddof=1))
 
 
-def seeds(records: Sequence[Record], families: Mapping[str, str], home: str, measure: str) -> list[SeedVariance]:
+def seeds(records: Sequence[RankingRecord], families: Mapping[str, str], home: str, measure: str) -> list[SeedVariance]:
     """Variance over seeds told apart from variance over queries, on the home collection.
 
     Args:

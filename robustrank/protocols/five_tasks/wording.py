@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from robustrank.results.five_tasks import WordingLoss
+from robustrank.results.five_tasks import Setting, WordingLoss
 from robustrank.stats import intervals
 from robustrank.stats.ratios import contrast
-from robustrank.storage.journal import Record
+from robustrank.work.records import VariantValue, VariationRecord
 
-SETTINGS = {"re-rank fixed": "fixed", "end to end": "end"}
 BY = 0.1
 """A variant hurts when it loses more than this."""
 
@@ -23,18 +22,16 @@ Key = tuple[str, str, str]
 """Ranker, collection, variation."""
 
 
-def losses(records: Sequence[Record], baseline: str | None) -> list[WordingLoss]:
+def losses(records: Sequence[VariationRecord], baseline: str | None) -> list[WordingLoss]:
     """One row per ranker, collection, variation, operation (and all of them) and setting; Holm over all rows."""
-    groups: dict[Key, dict[str, Record]] = {}
+    groups: dict[Key, dict[str, VariationRecord]] = {}
     for record in records:
-        groups.setdefault((record["ranker"], record["collection"], record["variation"]), {})[record["query_id"]] = (
-            record
-        )
+        groups.setdefault((record.ranker, record.collection, record.variation), {})[record.query_id] = record
     found = []
     for (ranker, collection, variation), mine in groups.items():
         base = groups.get((baseline or "", collection, variation), {}) if ranker != baseline else {}
-        names = dict.fromkeys(v["operation"] for r in mine.values() for v in r["variants"])
-        for setting in SETTINGS:
+        names = dict.fromkeys(v.operation for r in mine.values() for v in r.variants)
+        for setting in Setting:
             for operation in ("all", *names):
                 row = _row(mine, base, operation, setting)
                 if row is not None:
@@ -45,28 +42,34 @@ def losses(records: Sequence[Record], baseline: str | None) -> list[WordingLoss]
     return found
 
 
-def changed(record: Record, operation: str, setting: str) -> list[float]:
+def changed(record: VariationRecord, operation: str, setting: Setting) -> list[float]:
     """The values of a record's variants by one operation, or by all but the identity."""
     return [
-        float(v[SETTINGS[setting]])
-        for v in record["variants"]
-        if v[SETTINGS[setting]] is not None
-        and (v["operation"] == operation or (operation == "all" and v["operation"] != "identity"))
+        value
+        for v in record.variants
+        if (value := _value(v, setting)) is not None
+        and (v.operation == operation or (operation == "all" and v.operation != "identity"))
     ]
 
 
-def _row(mine: dict[str, Record], base: dict[str, Record], operation: str, setting: str) -> WordingLoss | None:
+def _value(variant: VariantValue, setting: Setting) -> float | None:
+    return variant.fixed if setting is Setting.FIXED else variant.end
+
+
+def _row(
+    mine: dict[str, VariationRecord], base: dict[str, VariationRecord], operation: str, setting: Setting
+) -> WordingLoss | None:
     queries = [q for q in sorted(mine) if changed(mine[q], operation, setting)]
     if len(queries) < 2:
         return None
     variants = {q: changed(mine[q], operation, setting) for q in queries}
-    ours = [[mine[q]["clean"], sum(variants[q]) / len(variants[q])] for q in queries]
+    ours = [[mine[q].clean, sum(variants[q]) / len(variants[q])] for q in queries]
     paired = set(queries) <= set(base)
     theirs = [_pair(base[q], operation, setting) if paired else [0.0, 0.0] for q in queries]
     rows = [[[*a, *b] for a, b in zip(ours, theirs, strict=True)]]
     loss = contrast(rows, lambda m: 1 - m[:, 1] / m[:, 0])
     against = contrast(rows, lambda m: m[:, 3] / m[:, 2] - m[:, 1] / m[:, 0]) if paired else None
-    lost = [(mine[q]["clean"] - value, q) for q in queries for value in variants[q]]
+    lost = [(mine[q].clean - value, q) for q in queries for value in variants[q]]
     tested = against or loss
     return WordingLoss(
         ranker="",
@@ -81,13 +84,13 @@ def _row(mine: dict[str, Record], base: dict[str, Record], operation: str, setti
         versus_baseline=against.estimate if against else None,
         worst=intervals.mean([min(variants[q]) for q in queries], bounds=(0, 1)),
         hurt=intervals.share([by > BY for by, _ in lost], clusters=[q for _, q in lost]),
-        queries_hurt=intervals.share([mine[q]["clean"] - min(variants[q]) > BY for q in queries]),
+        queries_hurt=intervals.share([mine[q].clean - min(variants[q]) > BY for q in queries]),
         by=BY,
         p=tested.p if tested else None,
         p_holm=None,
     )
 
 
-def _pair(record: Record, operation: str, setting: str) -> list[float]:
+def _pair(record: VariationRecord, operation: str, setting: Setting) -> list[float]:
     values = changed(record, operation, setting)
-    return [record["clean"], sum(values) / max(1, len(values))]
+    return [record.clean, sum(values) / max(1, len(values))]

@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from robustrank.protocols.effectiveness import Values, values
+from robustrank.protocols.five_tasks.query_types import Described
 from robustrank.results.five_tasks import WorstSlice
 from robustrank.stats import intervals
 from robustrank.stats.ratios import contrast
-from robustrank.storage.journal import Record
+from robustrank.work.records import RankingRecord
 
 LEAST = 40
 """Queries of a collection that is searched."""
@@ -35,15 +36,15 @@ SURE = 0.05
 UNORDERED = ("cluster",)
 
 
-def slices(described: Mapping[str, Mapping[str, Any]], collection: str) -> dict[str, frozenset[str]]:
+def slices(described: Described, collection: str) -> dict[str, frozenset[str]]:
     """Description to query ids: every type of every axis, every cluster, lowest and highest third of every feature."""
     queries = described.get(collection, {})
     found: dict[str, set[str]] = {}
     numbers: dict[str, dict[str, float]] = {}
     for query_id, query in queries.items():
-        for axis, name in query["types"].items():
+        for axis, name in query.types.items():
             found.setdefault(f"{axis}: {name}", set()).add(query_id)
-        for feature, value in query["features"].items():
+        for feature, value in query.features.items():
             if feature in UNORDERED:
                 found.setdefault(f"{feature}: {value:.0f}", set()).add(query_id)
             else:
@@ -57,7 +58,7 @@ def slices(described: Mapping[str, Mapping[str, Any]], collection: str) -> dict[
 
 
 def search(
-    records: Sequence[Record], described: Mapping[str, Mapping[str, Any]], measure: str, baseline: str | None = None
+    records: Sequence[RankingRecord], described: Described, measure: str, baseline: str | None = None
 ) -> tuple[list[WorstSlice], int]:
     """The slices found, those that were confirmed first, and how many were looked at."""
     from statsmodels.stats.multitest import multipletests

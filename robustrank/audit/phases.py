@@ -1,0 +1,123 @@
+"""The phases of an audit and their tasks. Later phases read the records of earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from robustrank.audit.targets import attack_tasks
+from robustrank.core.interfaces import Certifier
+from robustrank.core.types import Status
+from robustrank.work.base import CertifyTask, CheckTask, Place, RankTask, Task
+from robustrank.work.records import RankingRecord, Record
+from robustrank.work.variations import EditTask, VaryTask, edits_of
+from robustrank.work.workbench import Workbench
+
+CHECK_DEPTH = 8
+"""Documents in the list with which a ranker's stability is checked."""
+
+Records = Mapping[str, Record]
+
+
+class Phase(NamedTuple):
+    """A name, and the tasks of some lists, as far as they follow from the records so far."""
+
+    name: str
+    tasks: Callable[[Workbench, Records, Sequence[Place]], Sequence[Task]]
+
+
+def phases(bench: Workbench, records: Records, queries: int | None = None) -> Iterator[tuple[str, Sequence[Task]]]:
+    """The tasks, phase by phase.
+
+    Args:
+        bench: Of the audit.
+        records: So far; what is recorded of a phase before the next one is asked for counts.
+        queries: Only the first so many of each collection, in the order of drawing; default all.
+    """
+    places = _places(bench, queries)
+    for phase in PHASES:
+        yield phase.name, phase.tasks(bench, records, places)
+
+
+def _places(bench: Workbench, most: int | None) -> list[Place]:
+    """Every list every ranker ranks; a defended ranker only its share."""
+    places = []
+    for victim in bench.spec.victims:
+        defense = victim.defense
+        for collection in bench.spec.collections:
+            wanted = (defense.collections or (bench.spec.home.name,)) if defense else (collection.name,)
+            if collection.name in wanted:
+                queries = list(bench.lists(collection.name).queries)[: defense.queries if defense else None][:most]
+                depth = defense.depth if defense else None
+                places += [
+                    Place(ranker=victim.name, collection=collection.name, query_id=q, depth=depth) for q in queries
+                ]
+    return places
+
+
+def _ranked(bench: Workbench, records: Records, place: Place) -> RankingRecord | None:
+    """The clean ranking of a list, once it is there."""
+    record = records.get(RankTask(place=place).key(bench))
+    return record if isinstance(record, RankingRecord) and record.status is Status.OK else None
+
+
+def _rankings(bench: Workbench, records: Records, places: Sequence[Place]) -> Sequence[Task]:
+    return [RankTask(place=place) for place in places]
+
+
+def _checks(bench: Workbench, records: Records, places: Sequence[Place]) -> Sequence[Task]:
+    """One list per ranker, preferably one that is known not to have one score throughout: it would say little."""
+
+    def flat(place: Place) -> bool:
+        record = _ranked(bench, records, place)
+        return record is not None and len(set(record.scores[:CHECK_DEPTH])) == 1
+
+    short: dict[str, Place] = {}
+    for place in sorted((p for p in places if len(p.docs(bench)) > 1), key=flat):
+        first = Place(ranker=place.ranker, collection=place.collection, query_id=place.query_id, depth=CHECK_DEPTH)
+        short.setdefault(place.ranker, first)
+    return [CheckTask(place=place) for place in short.values()]
+
+
+def _variations(bench: Workbench, records: Records, places: Sequence[Place]) -> Sequence[Task]:
+    """For plain rankers only: a smoothed one would cost a hundred times as much."""
+    tasks = []
+    for place in places:
+        record = _ranked(bench, records, place)
+        if record is None or bench.spec.victim(place.ranker).defense is not None:
+            continue
+        tasks += [
+            VaryTask(place=place, variation=variation.name, known=tuple(record.scores))
+            for variation in bench.spec.variations
+            if place.collection in (variation.collections or (bench.spec.home.name,))
+            and place.ranker in (variation.rankers or (place.ranker,))
+            and bench.wordings(variation.name, place.collection).get(place.query_id)
+        ]
+    return tasks
+
+
+def _edits(bench: Workbench, records: Records, places: Sequence[Place]) -> Sequence[Task]:
+    return [EditTask(place=place) for place in places if edits_of(bench, place)]
+
+
+def _attacks(bench: Workbench, records: Records, places: Sequence[Place]) -> Sequence[Task]:
+    tasks = []
+    for place in places:
+        record = _ranked(bench, records, place)
+        tasks += [] if record is None else attack_tasks(bench, record, place)
+    return tasks
+
+
+def _certificates(bench: Workbench, records: Records, places: Sequence[Place]) -> Sequence[Task]:
+    return [CertifyTask(place=place) for place in places if isinstance(place.victim(bench).ranker.ranker, Certifier)]
+
+
+PHASES = (
+    Phase("ranking", _rankings),
+    Phase("checks", _checks),
+    Phase("variations", _variations),
+    Phase("edits", _edits),
+    Phase("attacks", _attacks),
+    Phase("certificates", _certificates),
+)
+"""All of them, in their order."""

@@ -1,0 +1,76 @@
+"""Which documents are attacked: drawn from the victim's own clean ranking, with the audit's seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from random import Random
+
+from robustrank.config.specs import CasesSpec
+from robustrank.core.ranking import order
+from robustrank.core.strata import ranks
+from robustrank.core.types import Surface
+from robustrank.work.attack import AttackTask
+from robustrank.work.base import Place
+from robustrank.work.records import RankingRecord
+from robustrank.work.workbench import Workbench
+
+BEST_RELEVANT = "best relevant"
+"""The stratum of query attacks: their target is the relevant document that stands highest."""
+
+
+def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[AttackTask]:
+    """The attacks on one list: some targets per stratum for document attacks, the best relevant one for query attacks.
+
+    Args:
+        bench: Of the audit.
+        record: The victim's clean ranking of the list.
+        place: The list.
+    """
+    spec, cases = bench.spec, bench.spec.cases
+    if place.collection != (cases.collection or spec.home.name) or not spec.victim(place.ranker).attacked:
+        return []
+    if place.query_id not in list(bench.lists(place.collection).queries)[: cases.queries]:
+        return []
+    known = tuple(record.scores)
+    ranking = order(list(zip(record.doc_ids, known, strict=True)))
+    relevant = [doc_id for doc_id in ranking if record.qrels.get(doc_id, 0) >= record.relevant_from]
+    drawn = draw(cases, spec.seed, place.query_id, ranking, set(relevant))
+    tasks = []
+    for attack in spec.attacks:
+        if attack.rankers and place.ranker not in attack.rankers:
+            continue
+        if bench.attack(attack.name).threat.surface is Surface.QUERY:
+            targets = [(BEST_RELEVANT, relevant[0], len(ranking))] if relevant else []
+        else:
+            targets = [(stratum, target, cases.goal_rank) for stratum, target in drawn]
+        tasks += [
+            AttackTask(place=place, attack=attack.name, stratum=stratum, target=target, goal_rank=goal, known=known)
+            for stratum, target, goal in targets
+        ]
+    return tasks
+
+
+def draw(
+    cases: CasesSpec, seed: int, query_id: str, ranking: Sequence[str], relevant: Set[str]
+) -> list[tuple[str, str]]:
+    """Targets of document attacks on one list: not relevant, because lifting those is what hurts.
+
+    Args:
+        cases: Strata, and how many targets of each.
+        seed: Of the audit.
+        query_id: The query.
+        ranking: Document ids, best first.
+        relevant: Those that are judged relevant.
+
+    Returns:
+        Stratum and document id of every target; fewer of a stratum where it holds fewer documents.
+    """
+    drawn = []
+    for stratum in cases.strata:
+        pool = [ranking[rank - 1] for rank in ranks(stratum, len(ranking)) if ranking[rank - 1] not in relevant]
+        rng = Random(f"{seed}|target|{query_id}|{stratum}")
+        if pool and cases.targets == 1:
+            drawn.append((stratum, rng.choice(pool)))
+        elif pool:
+            drawn += [(stratum, doc_id) for doc_id in rng.sample(pool, min(cases.targets, len(pool)))]
+    return drawn

@@ -1,0 +1,432 @@
+"""What an audit records: a type per kind. What follows a run reads these records and the audit file, nothing else.
+
+A record holds what its readers need, the threat model and budget of its attack among it, so that a summary can be made
+where the plug-in is no longer installed. On disk a record is one line of JSON; its ``kind`` says which type it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from msgspec import Struct, field
+
+from robustrank.core.types import Budget, Certificate, CollectionRole, Goal, Status, Surface, ThreatModel
+from robustrank.retrieval.query_features import DescribedQuery
+from robustrank.storage.journal import RecordFormat
+
+SCHEMA = 2
+"""Of a line of the journal."""
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of a record."""
+
+
+class BaseRecord(Part, frozen=True, kw_only=True, tag_field="kind"):
+    """What every record has.
+
+    Args:
+        key: Hash of everything the record depends on.
+        session: The run of the audit that made it.
+        elapsed: Seconds from that run's start to the record.
+    """
+
+    key: str = ""
+    session: str = ""
+    elapsed: float = 0.0
+
+
+class TaskRecord(BaseRecord, frozen=True, kw_only=True):
+    """What the record of every task has: where it happened, how it ended, and what it cost.
+
+    Args:
+        ranker: Name of the ranker, plain or defended.
+        collection: Name of the collection.
+        query_id: The query.
+        depth: Candidates taken from the first-stage list; ``None`` took all.
+        status: How it ended.
+        error: Why it did not end well; empty where it did.
+        pairs: Scored by the innermost ranker.
+        scoring_seconds: Inside the innermost ranker.
+        measuring_seconds: Inside the encoder that measures similarity.
+        seconds: In all.
+    """
+
+    ranker: str
+    collection: str
+    query_id: str
+    depth: int | None = None
+    status: Status = Status.OK
+    error: str = ""
+    pairs: int = 0
+    scoring_seconds: float = 0.0
+    measuring_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+class BaseRanking(Part, frozen=True, kw_only=True):
+    """The same list ranked by the ranker behind a defended one; fields as in :class:`RankingRecord`."""
+
+    ranker: str
+    scores: Sequence[float]
+    measures: Mapping[str, float]
+    judged: float
+
+
+class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
+    """One clean list, scored.
+
+    Args:
+        doc_ids: The candidates in first-stage order; none where the ranker failed.
+        scores: Theirs.
+        measures: Measure name to value; none where the task failed as a whole.
+        judged: judged@10.
+        relevant: Relevant documents among the candidates.
+        type: The collection's own label of the query's type.
+        qrels: Judgments of the query.
+        relevant_from: Least relevant grade of the collection.
+        top_grade: Greatest grade of the collection.
+        base: Of a defended ranker, its base's ranking of the same list.
+    """
+
+    doc_ids: Sequence[str] = ()
+    scores: Sequence[float] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
+    judged: float = 0.0
+    relevant: int = 0
+    type: str | None = None
+    qrels: Mapping[str, int] = field(default_factory=dict)
+    relevant_from: int = 1
+    top_grade: int = 1
+    base: BaseRanking | None = None
+
+
+class Differences(Part, frozen=True, kw_only=True):
+    """Largest absolute differences of a ranker's scores of one list, when it is asked in several ways.
+
+    Args:
+        spread: Greatest minus least score of the list.
+        repeat: Of the same call made twice.
+        order: With the documents in reverse order.
+        batch: Of the first document alone.
+        query: For an unrelated query.
+        invariant: With each thing changed that the ranker declares to ignore.
+    """
+
+    spread: float
+    repeat: float
+    order: float
+    batch: float
+    query: float
+    invariant: Mapping[str, float] = field(default_factory=dict)
+
+
+class CheckRecord(TaskRecord, frozen=True, kw_only=True, tag="check"):
+    """A ranker asked questions whose answers must not differ; ``None`` where it failed."""
+
+    differences: Differences | None = None
+
+
+class Fall(NamedTuple):
+    """A document that stood in the top ten and stands lower in the attacked list."""
+
+    doc_id: str
+    before: int
+    after: int
+    relevant: bool
+
+
+class AttackRecord(TaskRecord, frozen=True, kw_only=True, tag="attack"):
+    """One attack on one target of one list, as measured by the harness.
+
+    An illegal perturbation counts as none: ranks, scores and harm are those of the clean list, and the texts show it.
+
+    Args:
+        attack: Name in the audit file.
+        plugin: Canonical one-line form of the plug-in.
+        threat: Its whole threat model.
+        budget: Its limits.
+        stratum: The rank range the target was drawn from.
+        doc_id: The target.
+        goal_rank: Rank at which the attacker is content.
+        list_length: Candidates.
+        rank_before: Of the target in the clean list.
+        rank_after: In the attacked one.
+        score_before: Of the target.
+        score_after: Of the changed target.
+        harm_before: nDCG@10 of the clean list.
+        harm_after: Of the attacked list.
+        judged_after: judged@10 of the attacked list; a changed document counts as judged if the original was.
+        fell: Documents of the clean top ten that stand lower.
+        edits: Words changed or inserted, or what they cost, as counted by the harness.
+        similarity: Cosine of the changed text and the clean one; ``None`` where it was not measured.
+        calls: Pairs the attack asked for.
+        quality: Figures of the changed document (:mod:`robustrank.perturbations.quality`).
+        trajectory: Pairs asked for and the best rank seen so far, rising.
+        query: Text of the query.
+        query_after: Text of the query the attack returned; ``None`` where it left the query alone.
+        before: Text of the target.
+        after: Text of the target the attack returned.
+    """
+
+    attack: str
+    plugin: str
+    threat: ThreatModel
+    budget: Budget
+    stratum: str
+    doc_id: str
+    goal_rank: int
+    list_length: int
+    rank_before: int
+    rank_after: int
+    score_before: float
+    score_after: float
+    harm_before: float
+    harm_after: float
+    judged_after: float
+    fell: Sequence[Fall]
+    edits: int
+    similarity: float | None
+    calls: int
+    quality: Mapping[str, float]
+    trajectory: Sequence[tuple[int, int]]
+    query: str
+    query_after: str | None
+    before: str
+    after: str
+
+    @property
+    def demote(self) -> bool:
+        """Whether the attacker wants the target to fall."""
+        return self.threat.goal is Goal.DEMOTE
+
+    @property
+    def control(self) -> bool:
+        """Whether it is no attack but a control."""
+        return self.threat.control
+
+    @property
+    def on_document(self) -> bool:
+        """Whether it changes documents (and not queries)."""
+        return self.threat.surface is Surface.DOCUMENT
+
+
+class VariantValue(Part, frozen=True, kw_only=True):
+    """The lead measure for one variation of a query.
+
+    Args:
+        operation: What was done to the query.
+        text: The changed query.
+        fixed: The measure of the clean query's candidates.
+        end: The measure of what the first stage retrieves for the changed query; ``None``: not searched again.
+    """
+
+    operation: str
+    text: str
+    fixed: float
+    end: float | None
+
+
+class VariationRecord(TaskRecord, frozen=True, kw_only=True, tag="variation"):
+    """One query in other words; nobody optimises them.
+
+    Args:
+        variation: Name in the audit file.
+        plugin: Canonical one-line form of the plug-in.
+        measure: The lead measure.
+        query: The clean query.
+        clean: The measure for it.
+        variants: Its variations.
+        unit: The tokenisation.
+    """
+
+    variation: str
+    plugin: str
+    measure: str
+    query: str
+    clean: float = 0.0
+    variants: Sequence[VariantValue] = ()
+    unit: str
+
+
+class EditedDocument(Part, frozen=True, kw_only=True):
+    """A document that a person changed to rank higher, ranked before and after among its rivals.
+
+    Args:
+        before: Document id of the version before.
+        after: Document id of the version after.
+        rivals: How many documents it competed with.
+        rank_before: Its rank among them.
+        rank_after: The same of the version after.
+        score_before: Its score.
+        score_after: The same of the version after.
+        grade_before: What assessors gave; ``None``: not judged.
+        grade_after: The same of the version after.
+    """
+
+    before: str
+    after: str
+    rivals: int
+    rank_before: int
+    rank_after: int
+    score_before: float
+    score_after: float
+    grade_before: int | None
+    grade_after: int | None
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the document ranks higher than before."""
+        return self.rank_after < self.rank_before
+
+    @property
+    def more_relevant(self) -> bool | None:
+        """Whether assessors graded it higher than before; ``None`` where a version is not judged."""
+        if self.grade_before is None or self.grade_after is None:
+            return None
+        return self.grade_after > self.grade_before
+
+
+class EditRecord(TaskRecord, frozen=True, kw_only=True, tag="edit"):
+    """People's edits of documents for one query."""
+
+    query: str
+    edits: Sequence[EditedDocument] = ()
+
+
+class CertificateRecord(TaskRecord, frozen=True, kw_only=True, tag="certificate"):
+    """What a defended ranker proves about one list; its certificates hold together."""
+
+    certificates: Sequence[Certificate] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditedCollection:
+    """One collection as audited.
+
+    Args:
+        name: In the audit file.
+        role: What it is for.
+        documents: How many.
+        queries: Audited.
+        queries_available: In the collection.
+        judgments: Of all its queries.
+        first_stage: Canonical one-line form of the plug-in.
+        depth: Candidates for each query.
+        digest: Hash of its content.
+        terms: Licence and origin.
+        query_types: Label to number of audited queries.
+        warnings: What the loader tolerated.
+        query_keys: Query id to a hash of its text, candidates and judgments, in the order in which queries were drawn.
+    """
+
+    name: str
+    role: CollectionRole
+    documents: int
+    queries: int
+    queries_available: int
+    judgments: int
+    first_stage: str
+    depth: int
+    digest: str
+    terms: str
+    query_types: Mapping[str, int]
+    warnings: Sequence[str] = ()
+    query_keys: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditedRanker:
+    """One ranker, plain or defended.
+
+    Args:
+        name: In the audit file, or of the defended ranker.
+        plugin: Canonical one-line form of the innermost ranker's plug-in.
+        fingerprint: Changes whenever its scores may.
+        note: What a reader must know of it.
+        base: The ranker behind a defended one.
+        defense: Canonical one-line form of the defense's plug-in.
+    """
+
+    name: str
+    plugin: str
+    fingerprint: str
+    note: str
+    base: str | None = None
+    defense: str | None = None
+
+
+class RecordedPool(Part, frozen=True, kw_only=True):
+    """Lists that other systems gave for the audited queries, and the judgments of those queries.
+
+    Args:
+        collection: Whose queries they are.
+        relevant: Its least relevant grade.
+        runs: System to query id to document ids, best first.
+        qrels: Query id to document id to grade.
+    """
+
+    collection: str
+    relevant: int
+    runs: Mapping[str, Mapping[str, Sequence[str]]]
+    qrels: Mapping[str, Mapping[str, int]]
+
+
+class Environment(Part, frozen=True, kw_only=True):
+    """Versions, machine, and the conventions every figure rests on.
+
+    Args:
+        versions: Package to version.
+        python: Its version.
+        platform: Operating system and processor.
+        cores: ``None`` where the system does not say.
+        tie_rule: How equal scores are ordered.
+        word_unit: The tokenisation.
+        spec_hash: Of the audit file.
+    """
+
+    versions: Mapping[str, str]
+    python: str
+    platform: str
+    cores: int | None
+    tie_rule: str
+    word_unit: str
+    spec_hash: str
+
+
+class SetupRecord(BaseRecord, frozen=True, kw_only=True, tag="setup"):
+    """What the audit is made of.
+
+    Args:
+        started: When.
+        collections: As audited.
+        rankers: Plain ones, then defended ones.
+        queries: Collection to query id to its types and features.
+        environment: Versions and machine.
+        pool: What ``[pooling]`` needs.
+    """
+
+    started: str
+    collections: Sequence[AuditedCollection]
+    rankers: Sequence[AuditedRanker]
+    queries: Mapping[str, Mapping[str, DescribedQuery]]
+    environment: Environment
+    pool: RecordedPool | None = None
+
+
+class SessionRecord(BaseRecord, frozen=True, kw_only=True, tag="session"):
+    """One run of the audit that ended by itself."""
+
+    finished: str
+
+
+AnyTask = RankingRecord | CheckRecord | AttackRecord | VariationRecord | EditRecord | CertificateRecord
+"""The record of a task."""
+
+Record = AnyTask | SetupRecord | SessionRecord
+
+FORMAT: RecordFormat[Record] = RecordFormat(Record, schema=SCHEMA)
+"""Of the journal of an audit."""
