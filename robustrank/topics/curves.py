@@ -1,75 +1,141 @@
-"""The curves of a topic study: success over the share of queries asked for, boost over lists, and what events do."""
+"""The curves of a topic study: success over the share of queries, boost over ranked lists, and what events change."""
 
 from __future__ import annotations
 
-import io
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-import numpy as np
+from robustrank.report.canvas import INK, LINES, MUTED, RULE, Canvas, round_values, style
 
-MARKERS = "osD^vPX"
+TOP, ROW, PLOT = 10, 15, 200
+"""Pixels above the first line, of a line of the legend, and of the plot."""
+
+SHARES = 100
+"""Steps of the curves over the share of queries."""
 
 
-def draw(found: dict[str, Any]) -> dict[str, str]:
-    """File name to SVG: one static figure for each victim, one dynamic figure for each that was played; same bytes."""
+class Curve(NamedTuple):
+    """One curve of a chart: its name, its points, and (low, high) at each where there are intervals."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    ends: Sequence[tuple[float, float]] = ()
+
+
+def draw(found: Mapping[str, Any]) -> dict[str, str]:
+    """File name to SVG, the same bytes for the same summary.
+
+    For each victim ``success-N.svg`` and ``boost-N.svg``, and where the dynamic setting was played ``events-N.svg`` and
+    ``reactions-N.svg``.
+    """
     figures = {}
     for number, ranker in enumerate(dict.fromkeys(row["ranker"] for row in found["rows"]), start=1):
-        figures[f"static-{number}.svg"] = _static([row for row in found["rows"] if row["ranker"] == ranker], ranker)
+        rows = [row for row in found["rows"] if row["ranker"] == ranker]
+        figures[f"success-{number}.svg"] = _success(rows, ranker)
+        figures[f"boost-{number}.svg"] = _boost(rows, ranker)
         if played := [curve for curve in found["dynamic"] if curve["ranker"] == ranker]:
-            figures[f"dynamic-{number}.svg"] = _dynamic(played, ranker)
+            figures[f"events-{number}.svg"] = _events(played, ranker)
+            figures[f"reactions-{number}.svg"] = _reactions(played, ranker)
     return figures
 
 
-def _static(rows: list[dict[str, Any]], ranker: str) -> str:
-    figure, (left, right) = _axes(2)
-    shares = np.linspace(0, 1, 101)[1:]
-    for row, marker in zip(rows, MARKERS * len(rows), strict=False):
-        label = f"{row['attack']} (n={row['documents']})"
-        promoted = np.array(row["promoted"])
-        left.plot(shares, [(promoted >= share - 1e-12).mean() for share in shares], label=label)
-        right.plot(*zip(*row["answered"], strict=True), label=label, marker=marker, markersize=3)
-    left.set(xlabel="share of held-out queries", ylabel="targets that rise for so many", title=ranker, ylim=(0, 1.02))
-    right.set(xlabel="ranked lists asked", ylabel="best mean boost seen, attacked queries", title=ranker)
-    return _svg(figure, left)
+def _label(row: Mapping[str, Any], what: str = "") -> str:
+    return f"{row['attack']}{what} (n={row['documents']})"
 
 
-def _dynamic(played: list[dict[str, Any]], ranker: str) -> str:
-    figure, (left, right) = _axes(2)
-    for curve, marker in zip(played, MARKERS * len(played), strict=False):
-        events = np.arange(len(curve["events"]))
-        for what, style, aside in (("kept", "--", -0.03), ("reacted", "-", 0.03)):
-            values = np.array([estimate["value"] for estimate in curve[what]])
-            ends = np.array([[estimate["low"], estimate["high"]] for estimate in curve[what]]).T
-            label = f"{curve['attack']}, {what} (n={curve['documents']})"
-            left.errorbar(
-                events + aside, values, np.abs(ends - values), linestyle=style, marker=marker, label=label, capsize=2
-            )
-        right.plot(curve["lists"], [estimate["value"] for estimate in curve["reacted"]], marker=marker)
-    left.set_xticks(range(len(played[0]["events"])), played[0]["events"])
-    left.set(ylabel="mean held-out boost after the event", title=ranker)
-    right.set(xlabel="ranked lists asked since the attack", ylabel="mean held-out boost, reacted", title=ranker)
-    for axes in (left, right):  # what an event takes is seen against what the attack won
-        low, high = axes.get_ylim()
-        axes.set_ylim(min(0.0, low), 1.05 * high)
-    return _svg(figure, left)
+def _success(rows: Sequence[Mapping[str, Any]], ranker: str) -> str:
+    shares = [(step + 1) / SHARES for step in range(SHARES)]
+    curves = [
+        Curve(
+            _label(row),
+            [(share, sum(p >= share - 1e-12 for p in row["promoted"]) / len(row["promoted"])) for share in shares],
+        )
+        for row in rows
+    ]
+    return _chart(f"{ranker}: targets that rise", "share of held-out queries", curves, least=(0.0, 1.0), every=10)
 
 
-def _axes(count: int) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    FigureCanvasSVG(figure)
-    return figure, figure.subplots(1, count)
+def _boost(rows: Sequence[Mapping[str, Any]], ranker: str) -> str:
+    curves = [Curve(_label(row), [(x, y) for x, y in row["answered"]]) for row in rows]
+    return _chart(f"{ranker}: best mean boost seen, attacked queries", "ranked lists requested", curves)
 
 
-def _svg(figure: Any, labelled: Any) -> str:
-    """The figure, with a legend of one of its axes below both."""
-    import matplotlib
+def _events(played: Sequence[Mapping[str, Any]], ranker: str) -> str:
+    curves = [
+        Curve(
+            _label(curve, f", {what}"),
+            [(place + aside, estimate["value"]) for place, estimate in enumerate(curve[what])],
+            [(estimate["low"], estimate["high"]) for estimate in curve[what]],
+        )
+        for curve in played
+        for what, aside in (("kept", -0.06), ("reacted", 0.06))
+    ]
+    names = {float(place): name for place, name in enumerate(played[0]["events"])}
+    return _chart(f"{ranker}: mean held-out boost", "after the event", curves, names=names)
 
-    handles, labels = labelled.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize="small", frameon=False)
-    written = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "robustrank", "svg.fonttype": "none"}):
-        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
-    return written.getvalue()
+
+def _reactions(played: Sequence[Mapping[str, Any]], ranker: str) -> str:
+    curves = [
+        Curve(
+            _label(curve),
+            [(lists, estimate["value"]) for lists, estimate in zip(curve["lists"], curve["reacted"], strict=True)],
+            [(estimate["low"], estimate["high"]) for estimate in curve["reacted"]],
+        )
+        for curve in played
+    ]
+    return _chart(f"{ranker}: mean held-out boost, reacted", "ranked lists requested since the attack", curves)
+
+
+def _chart(
+    title: str,
+    axis: str,
+    curves: Sequence[Curve],
+    *,
+    least: tuple[float, float] = (0.0, 0.0),
+    names: Mapping[float, str] | None = None,
+    every: int = 1,
+) -> str:
+    """Curves over one scale, with a legend above them.
+
+    Args:
+        title: What the vertical axis measures.
+        axis: Name of the horizontal axis.
+        curves: The curves.
+        least: Values that the vertical axis has to hold: what is gained is seen against zero.
+        names: Names of places on the horizontal axis, in place of round values.
+        every: How many points go to one mark.
+    """
+    xs = [x for curve in curves for x, _ in curve.points]
+    ys = [
+        *least,
+        *(y for curve in curves for _, y in curve.points),
+        *(y for c in curves for pair in c.ends for y in pair),
+    ]
+    low, high = min(ys), max(ys)
+    high = high if high > low else low + 1.0
+    left, right = (min(names) - 0.3, max(names) + 0.3) if names else (min([0.0, *xs]), max([*xs, 1e-9]))
+    left -= 0.09 * (right - left)  # room for the names of the vertical axis
+    top = TOP + ROW * (1 + len(curves))
+    height = top + PLOT
+
+    def at(value: float) -> float:
+        return height - 6 - (value - low) / (high - low) * (PLOT - 16)
+
+    canvas = Canvas(height, (left, right), axis, ticks=())
+    canvas.text(0, TOP, title, INK, bold=True)
+    for value in round_values(low, high):
+        canvas.line([left, right], [at(value)] * 2, RULE, width=0.8)
+        canvas.text(0, at(value) - 6, f"{value:g}", MUTED, size=9)
+    for place in names or [value for value in round_values(max(left, 0.0), right) if value <= right]:
+        canvas.tick(place, names[place] if names else f"{place:g}")
+    for index, curve in enumerate(curves):
+        colour, marker = style(index)
+        canvas.entry(TOP + ROW * (index + 1), curve.name, colour, marker)
+        across, up = [x for x, _ in curve.points], [at(y) for _, y in curve.points]
+        canvas.line(across, up, colour, width=1.6, dash=LINES[index % len(LINES)])
+        for (x, _), (lower, upper) in zip(curve.points, curve.ends or [], strict=False):
+            canvas.line([x, x], [at(lower), at(upper)], colour, width=1.2)
+        for x, y in curve.points[every - 1 :: every]:
+            canvas.mark(x, at(y), colour, marker, size=5)
+    said = "; ".join(f"{curve.name} ends at {curve.points[-1][1]:.2f}" for curve in curves)
+    return str(canvas.svg(f"{title}, over {axis}. {said}.", standalone=True))

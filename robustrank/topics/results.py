@@ -33,23 +33,38 @@ def summarise(records: Sequence[Record], scene: Scene) -> dict[str, Any]:
     """A study in plain data, from its records alone.
 
     Returns:
-        ``rows``: one per victim and attack, every figure an estimate over documents with topics as units.
-        ``comparisons``: the first attack minus each other one, on the same documents, Holm-corrected over each of two
-        families of figures (:data:`FAMILIES`), against each victim and, where there are several, against all of them.
-        ``costs``: how many times as much as the first attack each other one spends on planning.
-        ``dynamic``: mean held-out boost after each event.
-        ``examples``: documents drawn with the seed, with the ranks for every query of the group.
+        What was attacked, the figures of :func:`measured`, and ``examples``: documents in the order of a hash, with the
+        ranks for every query of the group.
     """
-    rankers = list(dict.fromkeys(record["ranker"] for record in records))
     attacks = [named.name for named in scene.spec.attacks]
-    by = {(r, a): [x for x in records if x["ranker"] == r and x["attack"] == a] for r in rankers for a in attacks}
-    rows = [_row(r, a, group) for (r, a), group in by.items() if group]
     return {
         "name": scene.spec.name,
         "collection": scene.collection.name,
         "groups": [asdict(group) for group in scene.groups],
         "budget": asdict(scene.spec.budget),
-        "rows": rows,
+        **measured(records, attacks),
+        "examples": _examples(records, attacks),
+    }
+
+
+def measured(records: Sequence[Record], attacks: Sequence[str]) -> dict[str, Any]:
+    """The figures of a study's records; the texts of queries and documents play no part.
+
+    Args:
+        records: Of documents that were attacked.
+        attacks: Names of the attacks; the first is compared with each other one.
+
+    Returns:
+        ``rows``: one per victim and attack, every figure an estimate over documents with topics as units.
+        ``comparisons``: the first attack minus each other one, on the same documents, Holm-corrected over each of two
+        families of figures (:data:`FAMILIES`), against each victim and, where there are several, against all of them.
+        ``costs``: how many times as much as the first attack each other one spends on planning.
+        ``dynamic``: mean held-out boost after each event.
+    """
+    rankers = list(dict.fromkeys(record["ranker"] for record in records))
+    by = {(r, a): [x for x in records if x["ranker"] == r and x["attack"] == a] for r in rankers for a in attacks}
+    return {
+        "rows": [_row(r, a, group) for (r, a), group in by.items() if group],
         "comparisons": _comparisons(by, rankers, attacks),
         "costs": _costs(by, rankers, attacks),
         "dynamic": [
@@ -57,7 +72,6 @@ def summarise(records: Sequence[Record], scene: Scene) -> dict[str, Any]:
             for (r, a), group in by.items()
             if any("events" in record for record in group)
         ],
-        "examples": _examples(by, rankers, attacks),
     }
 
 
@@ -103,7 +117,7 @@ def _answered(group: Sequence[Record]) -> list[tuple[float, float]]:
     """
     paths: list[list[tuple[float, float]]] = []
     for record in group:
-        queries, before, best = len(record["queries"]), sum(record["attack_before"]), 0.0
+        queries, before, best = len(record["attack_before"]), sum(record["attack_before"]), 0.0
         path = [(0.0, 0.0)]
         for number, ranks in enumerate(record["answers"], start=1):
             best = max(best, (before - sum(ranks)) / queries)
@@ -219,13 +233,11 @@ def _curve(group: Sequence[Record]) -> dict[str, Any]:
     return curves
 
 
-def _examples(
-    by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], attacks: Sequence[str]
-) -> list[dict[str, Any]]:
-    """The first documents in the order of their record's key, which is a hash: nobody chose them."""
+def _examples(records: Sequence[Record], attacks: Sequence[str]) -> list[dict[str, Any]]:
+    """Of the first attack on the first victim, in the order of the record's key, which is a hash: nobody chose them."""
     kept = (
         "ranker", "attack", "topic", "doc_id", "queries", "held_out", "attack_before", "attack_after",
         "held_out_before", "held_out_after", "before", "after",
     )  # fmt: skip
-    found = sorted(by[rankers[0], attacks[0]], key=lambda record: record["key"])[:EXAMPLES] if rankers else []
-    return [{key: record[key] for key in kept} for record in found]
+    first = [r for r in records if (r["ranker"], r["attack"]) == (records[0]["ranker"], attacks[0])]
+    return [{key: r[key] for key in kept} for r in sorted(first, key=lambda record: record["key"])[:EXAMPLES]]

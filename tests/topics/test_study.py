@@ -235,8 +235,10 @@ def test_a_summary_tells_costs_per_document_and_boosts_by_lists(topic_file: Path
         (2, "held_out QSR@50% in top 10", 0.0),  # all were there before
     ]
     figures = curves.draw(found)
-    assert list(figures) == ["static-1.svg"]
-    assert "ranked lists asked" in figures["static-1.svg"]
+    assert list(figures) == ["success-1.svg", "boost-1.svg"]
+    assert figures == curves.draw(found)
+    assert "ranked lists requested" in figures["boost-1.svg"]
+    assert all(svg.count("(n=3)") == 2 * 2 for svg in figures.values())  # each attack in legend and text alternative
     assert "| theirs / ours | texts scored | 20.0" in report.report(found)
 
 
