@@ -8,6 +8,7 @@ from typing import NamedTuple
 from robustrank.audit.targets import attack_tasks
 from robustrank.core.interfaces import Certifier
 from robustrank.core.types import Status
+from robustrank.protocols.installed import protocols
 from robustrank.work.base import CertifyTask, CheckTask, Place, RankTask, Task
 from robustrank.work.records import RankingRecord, Record
 from robustrank.work.variations import EditTask, VaryTask, edits_of
@@ -35,8 +36,14 @@ def phases(bench: Workbench, records: Records, queries: int | None = None) -> It
         queries: Only the first so many of each collection, in the order of drawing; default all.
     """
     places = _places(bench, queries)
-    for phase in PHASES:
+    for phase in every_phase():
         yield phase.name, phase.tasks(bench, records, places)
+
+
+def every_phase() -> Sequence[Phase]:
+    """The phases of every audit, then one for each installed protocol that makes records of its own."""
+    own = [Phase(protocol.name, protocol.tasks) for protocol in protocols() if protocol.tasks is not None]
+    return (*PHASES, *own)
 
 
 def _places(bench: Workbench, most: int | None) -> list[Place]:
@@ -120,4 +127,4 @@ PHASES = (
     Phase("attacks", _attacks),
     Phase("certificates", _certificates),
 )
-"""All of them, in their order."""
+"""Those of every audit, in their order."""

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from robustrank.audit import inventory
-from robustrank.audit.phases import PHASES, phases
+from robustrank.audit.phases import every_phase, phases
 from robustrank.audit.session import Allowance, Plan, Session, read_plan
 from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import StoreError
@@ -21,6 +21,7 @@ from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress, Silent
 from robustrank.judging.gate import check_planned, judge
 from robustrank.plugins import registry
+from robustrank.protocols.installed import record_format
 from robustrank.protocols.summarise import summarise as summary_of
 from robustrank.report import html as report
 from robustrank.results import summary
@@ -29,7 +30,7 @@ from robustrank.storage import files, hashing, typed
 from robustrank.storage import journal as store
 from robustrank.storage.journal import Journal
 from robustrank.work.base import Task, perform, workbench
-from robustrank.work.records import FORMAT, AnyTask, Record, SessionRecord, TaskRecord
+from robustrank.work.records import Record, SessionRecord, TaskRecord
 
 SPEC_SCHEMA = 2
 """Of ``spec.json``."""
@@ -63,7 +64,7 @@ def run(
         RobustRankError: A wrong audit file, plug-in or collection, a missing package, a folder in use.
     """
     executor = executor or registry.build("executor", Plugin(use="serial"))
-    with Journal(where, FORMAT) as journal:
+    with Journal(where, record_format()) as journal:
         if fresh:
             journal.put_aside()
         _write_spec(spec, where)
@@ -78,7 +79,7 @@ class _Run:
         self, spec: AuditSpec, journal: Journal[Record], executor: Executor, progress: Progress, allowance: Allowance
     ) -> None:
         self.spec, self.journal, self.executor, self.progress = spec, journal, executor, progress
-        self.records = store.read(journal.folder, FORMAT)
+        self.records = store.read(journal.folder, record_format())
         self.session = Session()
         self.now = allowance
         sequential = spec.sequential
@@ -148,7 +149,7 @@ class _Run:
             if self.now.spent or self.whole.spent:
                 break
 
-    def _count(self, record: AnyTask) -> None:
+    def _count(self, record: TaskRecord) -> None:
         if record.key not in self.counted:
             self.counted.add(record.key)
             self.whole.spend(record)
@@ -169,13 +170,13 @@ def summarise(where: Path) -> Summary:
     spec = load_spec(where)
     old = where / "summary.json"
     done = old.exists() and summary.read(old).finished is not None
-    records = store.read(where, FORMAT)
+    records = store.read(where, record_format())
     return _judged(_sum_up(records, spec, read_plan(where), finished=done), spec, where)
 
 
 def status(where: Path) -> list[tuple[str, int, int | None]]:
     """Phase, number of finished tasks and of planned ones; ``None`` where that follows from phases not yet done."""
-    records = store.read(where, FORMAT)
+    records = store.read(where, record_format())
     planned = read_plan(where).phases
     return [
         (
@@ -183,7 +184,7 @@ def status(where: Path) -> list[tuple[str, int, int | None]]:
             sum(key in records for key in planned.get(phase, ())),
             len(planned[phase]) if phase in planned else None,
         )
-        for phase in (phase.name for phase in PHASES)
+        for phase in (phase.name for phase in every_phase())
     ]
 
 

@@ -15,7 +15,7 @@ from robustrank.audit.inventory import now
 from robustrank.core.errors import StoreError
 from robustrank.results.summary import Sequential
 from robustrank.storage import files, hashing, typed
-from robustrank.work.records import AnyTask, BaseRecord, SessionRecord
+from robustrank.work.records import BaseRecord, SessionRecord, TaskRecord
 
 SCHEMA = 2
 """Of ``keys.json``."""
@@ -56,7 +56,7 @@ class Allowance:
     _pairs: int = 0
     _seconds: dict[str, float] = field(default_factory=dict)
 
-    def spend(self, record: AnyTask) -> None:
+    def spend(self, record: TaskRecord) -> None:
         """Count a record."""
         self._tasks += 1
         self._pairs += record.pairs

@@ -15,8 +15,7 @@ from robustrank.cli import judging
 from robustrank.cli.judging import STORE, audited
 from robustrank.core import plugin_spec
 from robustrank.core.errors import ConfigError, RobustRankError
-
-KINDS = ("collection", "ranker", "attack", "defense", "variation", "topic_attack", "executor")
+from robustrank.plugins.registry import KINDS
 
 
 class _Shell(click.Group):
@@ -112,7 +111,7 @@ def audit(
 
 
 @main.command("list")
-@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.argument("kind", type=click.Choice(list(KINDS)), required=False)
 def list_(kind: str | None) -> None:
     """List installed plug-ins (of one KIND)."""
     from robustrank.plugins import catalogue
@@ -124,7 +123,7 @@ def list_(kind: str | None) -> None:
 
 
 @main.command()
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice(list(KINDS)))
 @click.argument("name")
 def show(kind: str, name: str) -> None:
     """Show a plug-in's description and parameters."""
@@ -239,13 +238,13 @@ def trace(folder: Path, where: tuple[str, ...]) -> None:
     """
     import json
 
+    from robustrank.protocols.installed import record_format
     from robustrank.storage import journal, typed
-    from robustrank.work.records import FORMAT
 
     if not all("=" in pair for pair in where):
         raise click.UsageError("--where needs NAME=VALUE")
     wanted = [pair.partition("=") for pair in where]
-    for record in map(typed.plain, journal.read(folder, FORMAT).values()):
+    for record in map(typed.plain, journal.read(folder, record_format()).values()):
         if all(str(record.get(name)) == value for name, _, value in wanted):
             click.echo(json.dumps(record, ensure_ascii=True))
 

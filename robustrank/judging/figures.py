@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from robustrank.core.errors import ConfigError
-from robustrank.protocols.figures import adversarial, certified, effectiveness, out_of_distribution, pooling
+from robustrank.protocols.installed import protocols
 from robustrank.results.figures import Figure, FigureKind
 
 if TYPE_CHECKING:
@@ -17,14 +17,8 @@ if TYPE_CHECKING:
 
 
 def kinds() -> Sequence[FigureKind]:
-    """Every declared kind of figure, in the order of the docs."""
-    return (
-        *effectiveness.KINDS,
-        *out_of_distribution.KINDS,
-        *adversarial.KINDS,
-        *certified.KINDS,
-        *pooling.KINDS,
-    )
+    """Every kind of figure that an installed protocol declares."""
+    return [kind for protocol in protocols() for kind in protocol.figures]
 
 
 def named(spec: AuditSpec) -> dict[str, FigureKind]:

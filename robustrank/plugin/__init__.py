@@ -4,6 +4,10 @@ Everything a ranker, attack, variation, defense, collection or executor needs is
 module and of :mod:`robustrank.testing` are kept from version to version; those of other modules may move.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from robustrank.core.errors import (
     AccessDenied,
     BudgetExhausted,
@@ -72,10 +76,27 @@ from robustrank.perturbations.operations import Edited, Operation, declare
 from robustrank.perturbations.quality import language_model
 from robustrank.perturbations.substitutes import SubstituteTable, function_words
 from robustrank.perturbations.substitutes import load as load_table
+from robustrank.protocols.interface import AuditProtocol, Evidence, Section
 from robustrank.rankers.models.batching import by_length
 from robustrank.rankers.models.weights import resolve as model_folder
+from robustrank.results.figures import Figure, FigureKind
+from robustrank.results.summary import Summary
 from robustrank.retrieval.analysis import analyze
 from robustrank.retrieval.tfidf import Vectors
+from robustrank.work.base import Place, Task
+from robustrank.work.records import (
+    AttackRecord,
+    CertificateRecord,
+    CheckRecord,
+    EditRecord,
+    RankingRecord,
+    TaskRecord,
+    VariationRecord,
+)
+from robustrank.work.workbench import Workbench
+
+if TYPE_CHECKING:
+    from robustrank.stats.intervals import mean, share
 
 __all__ = [
     "TIE_RULE",
@@ -83,12 +104,16 @@ __all__ = [
     "Access",
     "AccessDenied",
     "Attack",
+    "AttackRecord",
     "AttackSet",
+    "AuditProtocol",
     "Budget",
     "BudgetExhausted",
     "Case",
     "Certificate",
+    "CertificateRecord",
     "Certifier",
+    "CheckRecord",
     "Collection",
     "CollectionLoader",
     "CollectionRanker",
@@ -98,10 +123,14 @@ __all__ = [
     "Defense",
     "Document",
     "Edit",
+    "EditRecord",
     "Edited",
     "Edits",
     "Estimate",
+    "Evidence",
     "Executor",
+    "Figure",
+    "FigureKind",
     "Goal",
     "Guesser",
     "Learner",
@@ -110,6 +139,7 @@ __all__ = [
     "Oracle",
     "OracleError",
     "Perturbation",
+    "Place",
     "Plugin",
     "PluginError",
     "Practice",
@@ -119,14 +149,19 @@ __all__ = [
     "Range",
     "Ranker",
     "RankerCard",
+    "RankingRecord",
     "Reckoner",
     "RobustRankError",
     "ScoredDoc",
+    "Section",
     "Silent",
     "SpeaksOf",
     "StoreError",
     "SubstituteTable",
+    "Summary",
     "Surface",
+    "Task",
+    "TaskRecord",
     "ThreatModel",
     "TopicAttack",
     "TopicBudget",
@@ -134,10 +169,12 @@ __all__ = [
     "TopicOracle",
     "Variant",
     "Variation",
+    "VariationRecord",
     "Vectors",
     "WhiteBox",
     "Word",
     "WordGradients",
+    "Workbench",
     "analyze",
     "by_length",
     "checked_scores",
@@ -148,10 +185,21 @@ __all__ = [
     "load_substitutes",
     "load_table",
     "match_case",
+    "mean",
     "model_folder",
     "order",
     "rank_of",
+    "share",
     "substitute",
     "with_edits",
     "words",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Intervals, which want numpy, when they are first used."""
+    if name in ("mean", "share"):
+        from robustrank.stats import intervals
+
+        return getattr(intervals, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

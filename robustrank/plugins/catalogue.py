@@ -45,6 +45,8 @@ def entries(kind: str | None = None) -> list[Entry]:
 def document(kind: str, name: str) -> str:
     """A plug-in's docstring; that of its module where it has none of its own."""
     plugin = registry.load(kind, name)
+    if hasattr(plugin, "about"):  # a protocol is an object, not a class, and says itself what it is
+        return str(plugin.about)
     generated = f"{plugin.__name__}("  # a dataclass without a docstring is given its signature as one
     own = plugin.__doc__ or ""
     return inspect.cleandoc((sys.modules[plugin.__module__].__doc__ or "") if own.startswith(generated) else own)
@@ -53,6 +55,8 @@ def document(kind: str, name: str) -> str:
 def parameters(kind: str, name: str) -> list[Parameter]:
     """A plug-in's parameters as an audit file gives them."""
     plugin = registry.load(kind, name)
+    if not callable(plugin):
+        return []
     about = _arguments(document(kind, name))
     defaults = _factories(plugin)
     return [

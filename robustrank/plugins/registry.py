@@ -19,6 +19,7 @@ KINDS = {
     "defense": "robustrank.defenses",
     "variation": "robustrank.variations",
     "topic_attack": "robustrank.topic_attacks",
+    "protocol": "robustrank.protocols",
     "executor": "robustrank.executors",
 }
 """Kind of plug-in to entry-point group."""

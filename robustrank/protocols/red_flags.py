@@ -9,11 +9,11 @@ from robustrank.protocols import certified
 from robustrank.protocols.adversarial import lead
 from robustrank.results.summary import AttackResult, Effectiveness, RedFlag
 from robustrank.work.records import (
-    AnyTask,
     AttackRecord,
     CertificateRecord,
     CheckRecord,
     RankingRecord,
+    TaskRecord,
     VariationRecord,
 )
 
@@ -25,7 +25,7 @@ _INVARIANCES = {"order": "the order of words", "case": "upper and lower case"}
 
 
 def red_flags(
-    records: Sequence[AnyTask], effectiveness: Sequence[Effectiveness], attacks: Sequence[AttackResult]
+    records: Sequence[TaskRecord], effectiveness: Sequence[Effectiveness], attacks: Sequence[AttackResult]
 ) -> list[RedFlag]:
     """All flags that hold, serious ones first."""
     certificates = [r for r in records if isinstance(r, CertificateRecord)]
@@ -69,7 +69,7 @@ def _broken_certificates(certificates: Sequence[CertificateRecord], attacks: Seq
     return [RedFlag(check="certificate", severity="serious", title=title, detail=detail)]
 
 
-def _failures(records: Sequence[AnyTask]) -> list[RedFlag]:
+def _failures(records: Sequence[TaskRecord]) -> list[RedFlag]:
     flags = []
     for ranker in sorted({r.ranker for r in records}):
         mine = [r for r in records if r.ranker == ranker]

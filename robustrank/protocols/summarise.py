@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from robustrank.config.specs import AuditSpec
-from robustrank.core.types import Status
 from robustrank.perturbations import operations
-from robustrank.protocols import adversarial, cases, certified, effectiveness, out_of_distribution, pooling
-from robustrank.protocols.five_tasks import assemble
-from robustrank.protocols.red_flags import red_flags
-from robustrank.results.five_tasks import FiveTasks
+from robustrank.protocols import adversarial
+from robustrank.protocols.installed import protocols
+from robustrank.protocols.interface import Evidence
 from robustrank.results.summary import AttackResult, RankerSummary, Summary
 from robustrank.storage.typed import plain
-from robustrank.work.records import (
-    AnyTask,
-    AttackRecord,
-    AuditedRanker,
-    CertificateRecord,
-    RankingRecord,
-    Record,
-    SessionRecord,
-    SetupRecord,
-    TaskRecord,
-)
+from robustrank.work.records import AttackRecord, AuditedRanker, Record, SessionRecord, SetupRecord, TaskRecord
 
 
 def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool) -> Summary:
@@ -33,57 +22,38 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
     setup = max((r for r in ordered if isinstance(r, SetupRecord)), key=lambda r: r.started)
     sessions = sorted((r for r in ordered if isinstance(r, SessionRecord)), key=lambda r: r.finished)
     tasks = _in_file_order([r for r in ordered if isinstance(r, TaskRecord)], spec)
-    rankings = [r for r in tasks if isinstance(r, RankingRecord) and r.measures]
-    attacked = [r for r in tasks if isinstance(r, AttackRecord)]
-    proven = [r for r in tasks if isinstance(r, CertificateRecord)]
-    undefended = [r for r in rankings if r.base is None]
-    figures = effectiveness.effectiveness(rankings)
-    results = adversarial.attacks(attacked)
-    lead = spec.measures[0]
+    fields, results = _results(Evidence(spec=spec, setup=setup, tasks=tasks))
     return Summary(
         name=spec.name,
         started=setup.started,
         finished=sessions[-1].finished if finished and sessions else None,
         seed=spec.seed,
-        headline=headline(results, spec.baseline),
-        home=spec.home.name,
-        measure=lead,
-        baseline=spec.baseline,
-        collections=setup.collections,
-        rankers=[_with_cost(ranker, tasks, spec) for ranker in setup.rankers],
-        effectiveness=figures,
-        comparisons=effectiveness.comparisons(rankings, lead),
-        shifts=out_of_distribution.shifts(undefended, home=spec.home.name, measure=lead, baseline=spec.baseline),
-        attacks=results,
-        certificates=certified.certificates(proven, attacked),
-        worst_cases=adversarial.worst_cases(attacked),
-        cases=cases.cases(attacked, proven),
-        red_flags=red_flags(tasks, figures, results),
-        tested=tested(results, spec),
-        not_tested=not_tested(results, spec),
-        five=_five(tasks, setup, spec),
-        pooling=pooling.of_audit(setup.pool, rankings, spec),
-        environment={**plain(setup.environment), **_cost(tasks, ordered)},
-        source=spec.source,
-    )
-
-
-def _five(tasks: Sequence[AnyTask], setup: SetupRecord, spec: AuditSpec) -> FiveTasks:
-    """The five tasks, of undefended rankers; failed attacks count as failures, failed query variations are left out."""
-    undefended = {r.name for r in spec.rankers}
-    done = [
-        r for r in tasks
-        if isinstance(r, AttackRecord) or r.status is Status.OK or (isinstance(r, RankingRecord) and r.measures)
-    ]  # fmt: skip
-    return assemble.five_tasks(
-        [r for r in done if r.ranker in undefended],
-        setup.queries,
+        headline=headline(fields["attacks"], spec.baseline),
         home=spec.home.name,
         measure=spec.measures[0],
         baseline=spec.baseline,
-        families={r.name: r.family for r in spec.rankers if r.family is not None},
-        groups={r.name: r.group for r in spec.rankers if r.group is not None},
+        collections=setup.collections,
+        rankers=[_with_cost(ranker, tasks, spec) for ranker in setup.rankers],
+        tested=tested(fields["attacks"], spec),
+        not_tested=not_tested(fields["attacks"], spec),
+        environment={**plain(setup.environment), **_cost(tasks, ordered)},
+        source=spec.source,
+        results=results,
+        **fields,
     )
+
+
+def _results(evidence: Evidence) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Runs every protocol: what fills fields of the summary, and the results of the others as plain data, by name."""
+    fields: dict[str, Any] = {}
+    results: dict[str, Any] = {}
+    for protocol in protocols():
+        result = protocol.summarise(replace(evidence, results={**fields, **results}))
+        if protocol.result is None:
+            fields |= result
+        elif result is not None:
+            results[protocol.name] = plain(result)
+    return fields, results
 
 
 def headline(results: Sequence[AttackResult], baseline: str | None) -> str:
@@ -140,13 +110,13 @@ def not_tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
     return lines
 
 
-def _in_file_order(tasks: Sequence[AnyTask], spec: AuditSpec) -> list[AnyTask]:
+def _in_file_order(tasks: Sequence[TaskRecord], spec: AuditSpec) -> list[TaskRecord]:
     """Rankers, collections and attacks as the audit file lists them, so that tables do not depend on keys."""
     rankers = [victim.name for victim in spec.victims]
     collections = [c.name for c in spec.collections]
     attacks = [a.name for a in spec.attacks]
 
-    def place(record: AnyTask) -> tuple[int, int, int, str, str]:
+    def place(record: TaskRecord) -> tuple[int, int, int, str, str]:
         attack = attacks.index(record.attack) if isinstance(record, AttackRecord) else -1
         where = rankers.index(record.ranker), collections.index(record.collection), attack
         return (*where, record.query_id, record.key)
@@ -154,7 +124,7 @@ def _in_file_order(tasks: Sequence[AnyTask], spec: AuditSpec) -> list[AnyTask]:
     return sorted(tasks, key=place)
 
 
-def _with_cost(ranker: AuditedRanker, tasks: Sequence[AnyTask], spec: AuditSpec) -> RankerSummary:
+def _with_cost(ranker: AuditedRanker, tasks: Sequence[TaskRecord], spec: AuditSpec) -> RankerSummary:
     mine = [r for r in tasks if r.ranker == ranker.name]
     return RankerSummary(
         name=ranker.name,
@@ -169,7 +139,7 @@ def _with_cost(ranker: AuditedRanker, tasks: Sequence[AnyTask], spec: AuditSpec)
     )
 
 
-def _cost(tasks: Sequence[AnyTask], records: Sequence[Record]) -> dict[str, Any]:
+def _cost(tasks: Sequence[TaskRecord], records: Sequence[Record]) -> dict[str, Any]:
     lasted: dict[str, float] = {}
     for record in records:
         if record.session:

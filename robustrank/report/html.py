@@ -13,14 +13,28 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from robustrank.protocols.installed import protocols
+from robustrank.protocols.interface import Section
+from robustrank.report import pages
 from robustrank.report.marks import Marks
 from robustrank.results.summary import Summary
 from robustrank.storage.files import replace
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+
+GENERAL = (
+    Section(anchor="verdict", title="Verdict", place=10),
+    Section(anchor="rankers", title="Rankers", place=20),
+    Section(anchor="scope", title="What was tested", place=200),
+    Section(anchor="flags", title="Red flags", place=210),
+    Section(anchor="reproduce", title="Reproduce", place=220),
+    Section(anchor="glossary", title="Glossary", place=230),
+)
+"""Sections of no single protocol."""
 
 
 def write(summary: Summary, path: Path, marks: Marks | None = None) -> None:
@@ -46,6 +60,8 @@ def render(summary: Summary, marks: Marks | None = None) -> str:
         .get_template("report.html.j2")
         .render(
             summary=summary,
+            sections=_sections(),
+            results=_results(summary),
             view=view.build(summary),
             pool=pool_view.build(summary),
             charts=charts.draw(summary),
@@ -67,21 +83,28 @@ def _hash(text: str) -> str:
     return b64encode(sha256(text.encode()).digest()).decode()
 
 
+def _sections() -> list[Section]:
+    """Those of no single protocol and those of every protocol that is installed, in the order of the page."""
+    own = [section for protocol in protocols() for section in protocol.sections]
+    return sorted((*GENERAL, *own), key=lambda section: (section.place, section.anchor))
+
+
+def _results(summary: Summary) -> dict[str, Any]:
+    """Anchor of a section to the result of its protocol, in its own type."""
+    return {
+        section.anchor: protocol.result_in(summary)
+        for protocol in protocols()
+        if protocol.result is not None
+        for section in protocol.sections
+    }
+
+
 @cache
 def _environment() -> Environment:
-    """Templates are compiled once a process."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
+    """Templates are compiled once a process; a protocol's own come with it."""
     from robustrank.protocols.adversarial import lead
-    from robustrank.report import filters
 
-    environment = Environment(
-        loader=PackageLoader(__package__),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=filters.plain,
-    )
-    environment.filters.update(filters.FILTERS, lead=lead)
+    own = {f"{section.anchor}.html.j2": section.template for section in _sections() if section.template}
+    environment = pages.environment(own)
+    environment.filters["lead"] = lead
     return environment

@@ -6,8 +6,35 @@ code point on the way out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def environment(own: Mapping[str, str] = MappingProxyType({})) -> Environment:
+    """How every page of RobustRank is rendered: all that is printed is escaped, and a name that is missing is an error.
+
+    Args:
+        own: Templates that are no files of ours, by file name.
+    """
+    from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
+
+    from robustrank.report import filters
+
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(__package__), DictLoader(own)]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=filters.plain,
+    )
+    made.filters.update(filters.FILTERS)
+    return made
 
 
 def render(template: str, **names: Any) -> str:
@@ -17,19 +44,7 @@ def render(template: str, **names: Any) -> str:
         template: Its name under ``templates/``, without endings.
         **names: What it shows.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    from robustrank.report import filters
-
-    environment = Environment(
-        loader=PackageLoader(__package__),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=filters.plain,
-    )
-    environment.filters.update(filters.FILTERS)
-    style = files("robustrank.report").joinpath("style.css").read_text(encoding="utf-8")
-    return environment.get_template(f"{template}.html.j2").render(style=Markup(style), **names)
+    style = files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    return environment().get_template(f"{template}.html.j2").render(style=Markup(style), **names)

@@ -292,6 +292,8 @@ class Summary:
     """The five robustness tasks."""
     sequential: Sequential | None = None
     """``None`` where the number of queries was settled beforehand."""
+    results: Mapping[str, Any] = field(default_factory=dict)
+    """Name of a protocol of another package to its result, as plain data (``AuditProtocol.result_in``)."""
 
 
 def write(summary: Summary, path: Path) -> None:

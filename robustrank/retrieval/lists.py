@@ -29,3 +29,16 @@ class Lists:
     def top_grade(self) -> int:
         """The greatest grade anybody gave in the collection; 1 where nothing is relevant."""
         return max(1, *(max(grades.values()) for grades in self.collection.qrels.values()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribedQuery:
+    """What slices of queries are made by.
+
+    Args:
+        types: Axis to type.
+        features: Name to number.
+    """
+
+    types: Mapping[str, str]
+    features: Mapping[str, float]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import log
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from robustrank.core.types import Query
 from robustrank.core.words import words
 from robustrank.retrieval.analysis import analyze, analyzed
-from robustrank.retrieval.lists import Lists
+from robustrank.retrieval.lists import DescribedQuery, Lists
 
 WH = ("what", "which", "who", "when", "where", "why", "how")
 
@@ -105,19 +104,6 @@ def _intent(text: str, found: Sequence[str]) -> str:
     if _COMMERCE.search(text):
         return "transactional"
     return "statement" if len(found) >= 7 else "keywords"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DescribedQuery:
-    """What slices of queries are made by.
-
-    Args:
-        types: Axis to type.
-        features: Name to number.
-    """
-
-    types: Mapping[str, str]
-    features: Mapping[str, float]
 
 
 def describe(lists: Lists, axes: Sequence[str]) -> dict[str, DescribedQuery]:

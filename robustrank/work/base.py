@@ -21,12 +21,12 @@ from robustrank.core.words import words
 from robustrank.measures import effectiveness
 from robustrank.storage.hashing import digest
 from robustrank.work.records import (
-    AnyTask,
     BaseRanking,
     CertificateRecord,
     CheckRecord,
     Differences,
     RankingRecord,
+    TaskRecord,
 )
 from robustrank.work.workbench import MeteredVictim, Workbench
 
@@ -235,14 +235,14 @@ class Task(Protocol):
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
 
-    def perform(self, bench: Workbench) -> AnyTask:
+    def perform(self, bench: Workbench) -> TaskRecord:
         """The record, but for its key and what it cost."""
 
-    def failed(self, bench: Workbench, error: str) -> AnyTask:
+    def failed(self, bench: Workbench, error: str) -> TaskRecord:
         """The record of a task that raised: what is known without doing it."""
 
 
-def perform(spec: AuditSpec, task: Task) -> AnyTask:
+def perform(spec: AuditSpec, task: Task) -> TaskRecord:
     """Do one task in whichever process this is; the record says what it cost.
 
     A ranker or plug-in that breaks its contract, or raises, is a record with the reason: the audit goes on.
@@ -258,7 +258,7 @@ def perform(spec: AuditSpec, task: Task) -> AnyTask:
     record, error = tried(lambda: task.perform(bench), None)
     if record is None:
         record = task.failed(bench, error)
-    done: AnyTask = structs.replace(
+    done: TaskRecord = structs.replace(
         record,
         key=task.key(bench),
         pairs=sum(m.pairs for m in meters) - pairs,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from robustrank.core.types import Budget, Certificate, CollectionRole, Goal, Status, Surface, ThreatModel
-from robustrank.retrieval.query_features import DescribedQuery
+from robustrank.retrieval.lists import DescribedQuery
 from robustrank.storage.journal import RecordFormat
 
 SCHEMA = 2
@@ -423,10 +423,19 @@ class SessionRecord(BaseRecord, frozen=True, kw_only=True, tag="session"):
     finished: str
 
 
-AnyTask = RankingRecord | CheckRecord | AttackRecord | VariationRecord | EditRecord | CertificateRecord
-"""The record of a task."""
+Record = TaskRecord | SetupRecord | SessionRecord
 
-Record = AnyTask | SetupRecord | SessionRecord
+KINDS = (
+    RankingRecord
+    | CheckRecord
+    | AttackRecord
+    | VariationRecord
+    | EditRecord
+    | CertificateRecord
+    | SetupRecord
+    | SessionRecord
+)
+"""The types of record of an audit, apart from those of protocols of other packages."""
 
-FORMAT: RecordFormat[Record] = RecordFormat(Record, schema=SCHEMA)
-"""Of the journal of an audit."""
+FORMAT: RecordFormat[Record] = RecordFormat(KINDS, schema=SCHEMA)
+"""Of the journal of an audit without protocols of other packages."""

@@ -41,6 +41,8 @@ def test_the_plugins_shown_are_those_of_the_sample_package() -> None:
     sample = ROOT / "tests" / "plugin"
     for file in ("term_echo.py", "first_words.py"):
         assert (sample / "robustrank_sample" / file).read_text(encoding="utf-8") in text
+    protocol = (ROOT / "docs" / "writing-a-protocol.md").read_text(encoding="utf-8")
+    assert (sample / "robustrank_sample" / "ties.py").read_text(encoding="utf-8") in protocol
     entry_points = (sample / "pyproject.toml").read_text(encoding="utf-8").partition("[project.entry-points")
     assert "".join(entry_points[1:]) in text
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import fields, is_dataclass
+from importlib import metadata
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import get_type_hints
@@ -15,10 +16,12 @@ from zipfile import ZipFile
 
 import pytest
 
+import robustrank
 from robustrank.plugins import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PLUGINS = [(kind, name) for kind in registry.KINDS if kind != "protocol" for name in registry.names(kind)]
 PACKAGES = {"robustrank": "", "robustrank_attacks": "attacks", "robustrank_defenses": "defenses"}
 
 
@@ -32,7 +35,7 @@ def test_installed_entry_points_are_those_of_pyproject() -> None:
     assert installed == declared, "pyproject.toml and the installed metadata differ: run `pip install -e .` again"
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in registry.KINDS for name in registry.names(kind)])
+@pytest.mark.parametrize(("kind", "name"), PLUGINS)
 def test_every_plugin_is_a_frozen_dataclass_with_keyword_parameters(kind: str, name: str) -> None:
     plugin = registry.load(kind, name)
     if not is_dataclass(plugin):  # a name may also stand for a function that makes one
@@ -70,7 +73,7 @@ def test_all_brings_every_extra_a_user_can_want() -> None:
         nested = {each for names in own for each in names.split(",")}
         return nested.union(*map(brought, nested)) if nested else nested
 
-    apart = {"all", "test", "textattack"}  # textattack holds back transformers
+    apart = {"all", "test", "benchmarks", "textattack"}  # textattack holds back transformers
     assert brought("all") == set(extras) - apart
 
 
@@ -83,3 +86,9 @@ def test_the_readme_begins_with_two_command_lines_and_ci_runs_the_second() -> No
     assert commands == ["pip install '.[offline]' && robustrank audit", "pip install '.[test]' && pytest -n auto"]
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "grep --max-count=1 '&& pytest -n auto$' README.md" in ci
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert robustrank.__version__ == metadata.version("robustrank")
+    with pytest.raises(AttributeError, match="no attribute 'version'"):
+        robustrank.version  # noqa: B018

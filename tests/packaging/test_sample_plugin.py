@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from robustrank.report import html
+from robustrank.results import summary
+
 SAMPLE = Path(__file__).parents[1] / "plugin"
 
 AUDIT = """
@@ -36,6 +39,11 @@ measure = "promoted"
 where = { ranker = "first_words + term_count", attack = "term_echo" }
 max = 0.0
 bound = "value"
+[[gate]]
+name = "scores tell documents apart"
+measure = "tied documents"
+where = { ranker = "term_count" }
+max = 1.0
 """
 
 
@@ -66,8 +74,8 @@ def test_the_registry_finds_it_and_it_keeps_its_contract(installed: Path, kind: 
     assert (checked.stdout, checked.returncode) == (f"{kind} {name} passes the contract checks\n", 0), checked.stderr
 
 
-def test_an_audit_of_nothing_but_foreign_plugins_runs(installed: Path, tmp_path: Path) -> None:
-    tiny = tmp_path / "tiny"
+def write_collection(tiny: Path) -> None:
+    """Four documents and four queries in BEIR layout."""
     (tiny / "qrels").mkdir(parents=True)
     docs = {f"d{i}": f"filler filler filler filler filler filler {'apple pear plum fig ' * i}" for i in range(1, 5)}
     (tiny / "corpus.jsonl").write_text("".join(json.dumps({"_id": i, "text": t}) + "\n" for i, t in docs.items()))
@@ -76,10 +84,45 @@ def test_an_audit_of_nothing_but_foreign_plugins_runs(installed: Path, tmp_path:
         "".join(json.dumps({"_id": f"q{i}", "text": t}) + "\n" for i, t in asked.items())
     )
     (tiny / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(f"q{i}\td4\t1\n" for i in asked))
+
+
+def test_an_audit_of_nothing_but_foreign_plugins_runs(installed: Path, tmp_path: Path) -> None:
+    write_collection(tmp_path / "tiny")
     (tmp_path / "sample.toml").write_text(AUDIT)
     run = robustrank(installed, "audit", "sample.toml", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     [folder] = (tmp_path / ".robustrank").glob("sample-*")
-    summary = json.loads((folder / "summary.json").read_text())
-    promoted = {a["ranker"]: a["success"]["promoted"][0] for a in summary["attacks"]}
+    written = json.loads((folder / "summary.json").read_text())
+    assert set(written["results"]["ties"]["shares"]) == {"term_count", "first_words + term_count"}
+    page = (folder / "report.html").read_text()
+    assert '<a href="#ties">Ties</a>' in page
+    assert page.count("the tie rule decides their order") == 1
+    assert [v["outcome"] for v in written["verdicts"]] == ["pass", "pass"]
+    promoted = {a["ranker"]: a["success"]["promoted"][0] for a in written["attacks"]}
     assert promoted == {"term_count": 1.0, "first_words + term_count": 0.0}
+
+
+def test_a_summary_is_read_and_shown_where_its_protocol_is_gone(installed: Path, tmp_path: Path) -> None:
+    write_collection(tmp_path / "tiny")
+    (tmp_path / "sample.toml").write_text(AUDIT)
+    assert robustrank(installed, "audit", "sample.toml", cwd=tmp_path).returncode == 0
+    [folder] = (tmp_path / ".robustrank").glob("sample-*")
+    held = summary.read(folder / "summary.json")
+    html.write(held, tmp_path / "report.html")
+    assert "ties" in held.results
+    assert "#ties" not in (tmp_path / "report.html").read_text()
+
+
+def test_its_protocol_is_listed_and_described(installed: Path) -> None:
+    assert "ties " in robustrank(installed, "list", "protocol").stdout
+    assert "How often the tie rule decides" in robustrank(installed, "show", "protocol", "ties").stdout
+
+
+def test_a_gate_on_a_figure_of_its_protocol_is_checked_before_anything_is_scored(
+    installed: Path, tmp_path: Path
+) -> None:
+    write_collection(tmp_path / "tiny")
+    (tmp_path / "sample.toml").write_text(AUDIT.replace('"tied documents"', '"tied document"'))
+    run = robustrank(installed, "audit", "sample.toml", cwd=tmp_path)
+    assert run.returncode == 2
+    assert "did you mean 'tied documents'?" in run.stderr

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from robustrank.protocols.five_tasks import assemble, manipulation, query_types, variance, wording, worst_slices
-from robustrank.retrieval.query_features import DescribedQuery
-from robustrank.work.records import AnyTask, EditedDocument, EditRecord, RankingRecord, VariantValue, VariationRecord
+from robustrank.retrieval.lists import DescribedQuery
+from robustrank.work.records import EditedDocument, EditRecord, RankingRecord, TaskRecord, VariantValue, VariationRecord
 
 
 def ranking(query: str, value: float, ranker: str = "r", collection: str = "home", **more: Any) -> RankingRecord:
@@ -169,7 +169,7 @@ def test_false_discoveries_are_rare_where_there_is_nothing_to_find() -> None:
 
 def test_the_table_tells_every_task_against_the_baseline_and_corrects_all_cells_together() -> None:
     rng = np.random.default_rng(2)
-    records: list[AnyTask] = []
+    records: list[TaskRecord] = []
     for i in range(30):
         level = float(rng.uniform(0.5, 0.9))
         for ranker, away in (("base", 0.9), ("r", 0.4)):

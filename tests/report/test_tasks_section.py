@@ -10,13 +10,13 @@ import pytest
 
 from robustrank.protocols.five_tasks import assemble
 from robustrank.report import html as report
-from robustrank.work.records import AnyTask, RankingRecord, VariantValue, VariationRecord
+from robustrank.work.records import RankingRecord, TaskRecord, VariantValue, VariationRecord
 
 
 @pytest.fixture
 def section(summaries: SimpleNamespace) -> str:
     """Of two neural rankers that lose half elsewhere and nothing by typos, and a baseline that loses nothing."""
-    records: list[AnyTask] = []
+    records: list[TaskRecord] = []
     for i in range(30):
         level = 0.4 + i / 100
         for ranker, kept in (("BM25", 1.0), ("bi", 0.5), ("cross", 0.5)):

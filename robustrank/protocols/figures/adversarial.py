@@ -12,8 +12,7 @@ from robustrank.results.summary import AttackResult, Summary
 from robustrank.storage.hashing import digest
 from robustrank.work.workbench import Workbench
 
-WHERE = ("ranker", "attack", "stratum")
-DEFAULTS = {"attack": "the worst that is no control", "stratum": "all"}
+ASR = "ASR@10"
 PROMOTED, GOAL, DEMOTED, HARMED, BOOST, HARM = "promoted", "goal", "demoted", "harmed", "boost", "harm"
 
 
@@ -81,71 +80,44 @@ def _if_attacked(*names: str) -> Callable[[AuditSpec], Iterable[str]]:
     return lambda spec: names if spec.attacks else ()
 
 
-PROMOTING = (Goal.PROMOTE,)
-DEMOTING = (Goal.DEMOTE,)
+def _kind(
+    name: str,
+    about: str,
+    measured: Callable[[Summary], Iterable[Figure]],
+    *,
+    goals: Sequence[Goal] = tuple(Goal),
+    unbounded: str = "",
+) -> FigureKind:
+    """A kind of figure that is measured once for every attack on every ranker and stratum."""
+    return FigureKind(
+        name=name,
+        about=about,
+        where=("ranker", "attack", "stratum"),
+        defaults={"attack": "the worst that is no control", "stratum": "all"},
+        names=_reachable if name == ASR else _if_attacked(name),
+        expected=_expected(*(() if name == ASR else (name,)), goals=goals),
+        measured=measured,
+        unbounded=unbounded,
+    )
+
+
+PROMOTING, DEMOTING = (Goal.PROMOTE,), (Goal.DEMOTE,)
 KINDS = (
-    FigureKind(
-        name="ASR@10",
-        about="share of attacks that bring the target into the top 10 (1, 3, 5), where it stood below",
-        where=WHERE,
-        defaults=DEFAULTS,
-        names=_reachable,
-        expected=_expected(goals=PROMOTING),
-        measured=_success(),
+    _kind(
+        ASR,
+        "share of attacks that bring the target into the top 10 (1, 3, 5), where it stood below",
+        _success(),
+        goals=PROMOTING,
     ),
-    FigureKind(
-        name=PROMOTED,
-        about="share of attacks that lift the target at all",
-        where=WHERE,
-        defaults=DEFAULTS,
-        names=_if_attacked(PROMOTED),
-        expected=_expected(PROMOTED, goals=PROMOTING),
-        measured=_success(PROMOTED),
-    ),
-    FigureKind(
-        name=GOAL,
-        about="share of attacks that bring the target to the attacker's goal rank",
-        where=WHERE,
-        defaults=DEFAULTS,
-        names=_if_attacked(GOAL),
-        expected=_expected(GOAL, goals=PROMOTING),
-        measured=_success(GOAL),
-    ),
-    FigureKind(
-        name=DEMOTED,
-        about="share of attacks that lower the best relevant document",
-        where=WHERE,
-        defaults=DEFAULTS,
-        names=_if_attacked(DEMOTED),
-        expected=_expected(DEMOTED, goals=DEMOTING),
-        measured=_success(DEMOTED),
-    ),
-    FigureKind(
-        name=HARMED,
-        about="share of demoting attacks that lower the list's nDCG@10",
-        where=WHERE,
-        defaults=DEFAULTS,
-        names=_if_attacked(HARMED),
-        expected=_expected(HARMED, goals=DEMOTING),
-        measured=_success(HARMED),
-    ),
-    FigureKind(
-        name=BOOST,
-        about="mean ranks gained by the target",
-        where=WHERE,
-        defaults=DEFAULTS,
-        names=_if_attacked(BOOST),
-        expected=_expected(BOOST),
-        measured=_boost,
+    _kind(PROMOTED, "share of attacks that lift the target at all", _success(PROMOTED), goals=PROMOTING),
+    _kind(GOAL, "share of attacks that bring the target to the attacker's goal rank", _success(GOAL), goals=PROMOTING),
+    _kind(DEMOTED, "share of attacks that lower the best relevant document", _success(DEMOTED), goals=DEMOTING),
+    _kind(HARMED, "share of demoting attacks that lower the list's nDCG@10", _success(HARMED), goals=DEMOTING),
+    _kind(
+        BOOST,
+        "mean ranks gained by the target",
+        _boost,
         unbounded="ranks gained have no bounds that are known beforehand",
     ),
-    FigureKind(
-        name=HARM,
-        about="mean nDCG@10 lost by the list",
-        where=WHERE,
-        defaults=DEFAULTS,
-        names=_if_attacked(HARM),
-        expected=_expected(HARM),
-        measured=_harm,
-    ),
+    _kind(HARM, "mean nDCG@10 lost by the list", _harm),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from robustrank.core.types import Estimate
 from robustrank.protocols.figures.effectiveness import slices
@@ -12,7 +12,6 @@ from robustrank.work.workbench import Workbench
 
 DROP = "drop"
 AGAINST = "drop vs baseline"
-RATIO = "a drop is a ratio of means over different queries"
 
 
 def _targets(bench: Workbench) -> Iterator[dict[str, str]]:
@@ -35,17 +34,15 @@ def _figure(measure: str, labels: dict[str, str], estimate: Estimate | None = No
     )
 
 
-def _expected(bench: Workbench) -> Iterator[Figure]:
-    for ranker in bench.spec.rankers:
-        for labels in _targets(bench):
-            yield _figure(DROP, {"ranker": ranker.name, **labels})
+def _expected(measure: str) -> Callable[[Workbench], Iterable[Figure]]:
+    def expected(bench: Workbench) -> Iterator[Figure]:
+        for ranker in bench.spec.rankers:
+            if measure == AGAINST and bench.spec.baseline in (None, ranker.name):
+                continue
+            for labels in _targets(bench):
+                yield _figure(measure, {"ranker": ranker.name, **labels})
 
-
-def _expected_against(bench: Workbench) -> Iterator[Figure]:
-    for ranker in bench.spec.rankers:
-        for labels in _targets(bench):
-            if bench.spec.baseline not in (None, ranker.name):
-                yield _figure(AGAINST, {"ranker": ranker.name, **labels})
+    return expected
 
 
 def _labels(shift: Shift) -> dict[str, str]:
@@ -56,40 +53,30 @@ def _labels(shift: Shift) -> dict[str, str]:
     return {"ranker": shift.ranker, "collection": collection, "slice": label}
 
 
-def _loss(shift: Shift, measure: str, change: Estimate | None) -> Iterator[Figure]:
-    if change is not None:
-        loss = change._replace(value=-change.value, low=-change.high, high=-change.low)
-        yield _figure(measure, _labels(shift), loss)
+def _measured(measure: str) -> Callable[[Summary], Iterable[Figure]]:
+    def measured(summary: Summary) -> Iterator[Figure]:
+        for shift in summary.shifts:
+            change = shift.relative if measure == DROP else shift.relative_to_baseline
+            if change is not None:
+                loss = change._replace(value=-change.value, low=-change.high, high=-change.low)
+                yield _figure(measure, _labels(shift), loss)
+
+    return measured
 
 
-def _measured(summary: Summary) -> Iterator[Figure]:
-    for shift in summary.shifts:
-        yield from _loss(shift, DROP, shift.relative)
-
-
-def _measured_against(summary: Summary) -> Iterator[Figure]:
-    for shift in summary.shifts:
-        yield from _loss(shift, AGAINST, shift.relative_to_baseline)
-
-
-KINDS = (
+KINDS = tuple(
     FigureKind(
-        name=DROP,
-        about="share of the mean that is lost elsewhere; positive when effectiveness falls",
+        name=measure,
+        about=about,
         where=("ranker", "collection", "slice"),
-        names=lambda spec: (DROP,),
-        expected=_expected,
-        measured=_measured,
-        not_a_mean=RATIO,
-    ),
-    FigureKind(
-        name=AGAINST,
-        about="that share minus the baseline ranker's",
-        where=("ranker", "collection", "slice"),
-        names=lambda spec: (AGAINST,),
-        expected=_expected_against,
-        measured=_measured_against,
-        not_a_mean=RATIO,
-        needs_baseline=True,
-    ),
+        names=lambda spec, measure=measure: (measure,),  # type: ignore[misc]
+        expected=_expected(measure),
+        measured=_measured(measure),
+        not_a_mean="a drop is a ratio of means over different queries",
+        needs_baseline=measure == AGAINST,
+    )
+    for measure, about in {
+        DROP: "share of the mean that is lost elsewhere; positive when effectiveness falls",
+        AGAINST: "that share minus the baseline ranker's",
+    }.items()
 )

@@ -15,14 +15,16 @@ from types import MappingProxyType
 
 import numpy as np
 
+from robustrank.core.types import Status
 from robustrank.protocols.adversarial import leading, successes
 from robustrank.protocols.effectiveness import Values, values
 from robustrank.protocols.five_tasks import manipulation, query_types, variance, wording, worst_slices
 from robustrank.protocols.five_tasks.query_types import Described
+from robustrank.protocols.interface import Evidence
 from robustrank.results.five_tasks import Cell, FiveTasks, Setting
 from robustrank.stats import intervals
 from robustrank.stats.ratios import Contrast, Floats, contrast, detectable
-from robustrank.work.records import AnyTask, AttackRecord, EditRecord, RankingRecord, VariationRecord
+from robustrank.work.records import AttackRecord, EditRecord, RankingRecord, TaskRecord, VariationRecord
 
 SURE = 0.05
 
@@ -30,8 +32,32 @@ Rows = Sequence[Sequence[Sequence[float]]]
 Statistic = Callable[..., Floats]
 
 
+def of_audit(evidence: Evidence) -> FiveTasks:
+    """The five tasks of the plain rankers; an attack that failed is a failure, a failed variation is left out."""
+    spec = evidence.spec
+    undefended = {ranker.name for ranker in spec.rankers}
+    return five_tasks(
+        [
+            record
+            for record in evidence.tasks
+            if record.ranker in undefended
+            and (
+                isinstance(record, AttackRecord)
+                or record.status is Status.OK
+                or (isinstance(record, RankingRecord) and record.measures)
+            )
+        ],
+        evidence.setup.queries,
+        home=spec.home.name,
+        measure=evidence.leading,
+        baseline=spec.baseline,
+        families={r.name: r.family for r in spec.rankers if r.family is not None},
+        groups={r.name: r.group for r in spec.rankers if r.group is not None},
+    )
+
+
 def five_tasks(
-    records: Sequence[AnyTask],
+    records: Sequence[TaskRecord],
     described: Described,
     *,
     home: str,
@@ -78,7 +104,7 @@ FAMILIES = (
 class _Done:
     """Records by kind."""
 
-    def __init__(self, records: Sequence[AnyTask]) -> None:
+    def __init__(self, records: Sequence[TaskRecord]) -> None:
         self.rankings = [r for r in records if isinstance(r, RankingRecord)]
         self.variations = [r for r in records if isinstance(r, VariationRecord)]
         self.edits = [r for r in records if isinstance(r, EditRecord)]

@@ -13,7 +13,7 @@ from dataclasses import replace
 from robustrank.protocols.effectiveness import values
 from robustrank.results.figures import MIN_SLICE
 from robustrank.results.five_tasks import TypeLoss
-from robustrank.retrieval.query_features import DescribedQuery
+from robustrank.retrieval.lists import DescribedQuery
 from robustrank.stats import intervals
 from robustrank.stats.ratios import Contrast, Floats, contrast
 from robustrank.work.records import RankingRecord
