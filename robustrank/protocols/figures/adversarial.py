@@ -13,7 +13,7 @@ from robustrank.storage.hashing import digest
 from robustrank.work.workbench import Workbench
 
 WHERE = ("ranker", "attack", "stratum")
-DEFAULTS = {"attack": "the worst that is no control", "stratum": "all"}
+DEFAULTS = {"attack": "the strongest that is not a control", "stratum": "all"}
 PROMOTED, GOAL, DEMOTED, HARMED, BOOST, HARM = "promoted", "goal", "demoted", "harmed", "boost", "harm"
 
 
@@ -86,7 +86,7 @@ DEMOTING = (Goal.DEMOTE,)
 KINDS = (
     FigureKind(
         name="ASR@10",
-        about="share of attacks that bring the target into the top 10 (1, 3, 5), where it stood below",
+        about="share of attacks that bring the target into the top 10 (1, 3, 5), among targets ranked below it",
         where=WHERE,
         defaults=DEFAULTS,
         names=_reachable,

@@ -75,7 +75,7 @@ def _measured_against(summary: Summary) -> Iterator[Figure]:
 KINDS = (
     FigureKind(
         name=DROP,
-        about="share of the mean that is lost elsewhere; positive when effectiveness falls",
+        about="share of the mean that is lost at the target of a shift; positive when effectiveness falls",
         where=("ranker", "collection", "slice"),
         names=lambda spec: (DROP,),
         expected=_expected,
