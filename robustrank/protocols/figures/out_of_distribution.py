@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from robustrank.core.types import Estimate
 from robustrank.protocols.figures.effectiveness import slices
 from robustrank.results.figures import Figure, FigureKind
-from robustrank.results.summary import Shift, Summary
+from robustrank.results.summary import (
+    Shift,
+    ShiftKind,
+    Summary,
+)
 from robustrank.work.workbench import Workbench
 
 DROP = "drop"
@@ -50,7 +54,7 @@ def _expected_against(bench: Workbench) -> Iterator[Figure]:
 
 def _labels(shift: Shift) -> dict[str, str]:
     """Where a shift leads: another collection, or a slice of one (``"SciFact: how"``)."""
-    if shift.kind == "corpus":
+    if shift.kind is ShiftKind.CORPUS:
         return {"ranker": shift.ranker, "collection": shift.target}
     collection, _, label = shift.target.partition(": ")
     return {"ranker": shift.ranker, "collection": collection, "slice": label}
