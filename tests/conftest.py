@@ -12,13 +12,21 @@ from types import SimpleNamespace
 
 import pytest
 
-from robustrank.core.types import CollectionRole, Estimate
+from robustrank.core.types import (
+    Access,
+    CollectionRole,
+    Estimate,
+    Goal,
+    Status,
+    Surface,
+)
 from robustrank.results.summary import (
     AttackResult,
     CertifiedResult,
     Effectiveness,
     RankerSummary,
     Shift,
+    ShiftKind,
     Summary,
 )
 from robustrank.work.records import AuditedCollection
@@ -67,7 +75,7 @@ def effectiveness(ranker: str, where: str, value: float, slice_: str | None = No
     )  # fmt: skip
 
 
-def shift(ranker: str, target: str, relative: float, kind: str = "corpus", source: str = "home") -> Shift:
+def shift(ranker: str, target: str, relative: float, kind: ShiftKind = ShiftKind.CORPUS, source: str = "home") -> Shift:
     return Shift(
         ranker=ranker, kind=kind, source=source, target=target, measure="nDCG@10", change=estimate(relative / 2),
         relative=estimate(relative), relative_to_baseline=estimate(relative + 0.05) if ranker != "bm25" else None,
@@ -75,13 +83,21 @@ def shift(ranker: str, target: str, relative: float, kind: str = "corpus", sourc
 
 
 def attack(
-    ranker: str, name: str, asr: float, *, control: bool = False, stratum: str = "all", surface: str = "document"
+    ranker: str,
+    name: str,
+    asr: float,
+    *,
+    control: bool = False,
+    stratum: str = "all",
+    surface: Surface = Surface.DOCUMENT,
 ) -> AttackResult:
     return AttackResult(
-        ranker=ranker, attack=name, plugin=name, control=control, surface=surface, access="none", goal="promote",
-        edits_allowed="insert", budget={"edits": 5, "calls": None, "similarity": None}, stratum=stratum,
-        statuses={"ok": 20}, success={"promoted": estimate(asr), "ASR@10": estimate(asr)}, boost=estimate(3.0, 1.0),
-        harm=estimate(0.02, 0.01), calls=estimate(10), edits=estimate(4), similarity=None, seconds=estimate(0.1),
+        ranker=ranker, attack=name, plugin=name, control=control, surface=surface, access=Access.NONE,
+        goal=Goal.PROMOTE, edits_allowed="insert", stratum=stratum,
+        budget={"edits": 5, "calls": None, "similarity": None},
+        statuses={Status.OK: 20}, success={"promoted": estimate(asr), "ASR@10": estimate(asr)},
+        boost=estimate(3.0, 1.0), harm=estimate(0.02, 0.01), calls=estimate(10), edits=estimate(4), similarity=None,
+        seconds=estimate(0.1),
     )  # fmt: skip
 
 
@@ -114,7 +130,7 @@ def summary() -> Summary:
         comparisons=[],
         shifts=[
             shift("bm25", "away", -0.2), shift("net", "away", -0.4),
-            shift("net", "home: how", -0.1, "query type", "home: other types"),
+            shift("net", "home: how", -0.1, ShiftKind.QUERY_TYPE, "home: other types"),
         ],
         attacks=[
             attack("bm25", "stuffing", 0.3), attack("net", "stuffing", 0.6), attack("net", "synonyms", 0.2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from robustrank.core.types import Estimate
 from robustrank.results.five_tasks import (
     Cell,
+    Comparative,
     FiveTasks,
     Manipulation,
     SeedVariance,
@@ -79,11 +80,12 @@ def _cell(task: str, figure: str, n: int, ranker: str) -> Cell:
     if not n:
         return Cell(
             task=task, ranker=ranker, figure=figure, kind="ranking", value=about(0.33), versus_baseline=None,
-            effect=None, p=None, p_holm=None, detectable=None, verdict="",
+            effect=None, p=None, p_holm=None, detectable=None, verdict=Comparative.NONE,
         )  # fmt: skip
     shown = task.startswith("4") and n == 1
     return Cell(
         task=task, ranker=ranker, figure=figure, kind="ranking", value=about(0.5 if shown else 0.34),
         versus_baseline=about(0.17 if shown else 0.01), effect=1.1 if shown else 0.1, p=0.001 if shown else 0.8,
-        p_holm=0.004 if shown else 1.0, detectable=0.05, verdict="less robust" if shown else "inconclusive",
+        p_holm=0.004 if shown else 1.0, detectable=0.05,
+        verdict=Comparative.LESS if shown else Comparative.INCONCLUSIVE,
     )  # fmt: skip

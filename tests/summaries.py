@@ -9,18 +9,30 @@ from math import sqrt
 from pathlib import Path
 from random import Random
 
-from robustrank.core.types import CollectionRole, Estimate, Range
+from robustrank.core.types import (
+    Access,
+    CollectionRole,
+    Estimate,
+    Goal,
+    Range,
+    Status,
+    Surface,
+)
 from robustrank.protocols.pooling import Question, analyse
 from robustrank.results.pooling import Pooling
 from robustrank.results.summary import (
     AgainstControl,
     AttackResult,
     CertifiedResult,
+    Check,
     Comparison,
     Effectiveness,
+    Outcome,
     RankerSummary,
     RedFlag,
+    Severity,
     Shift,
+    ShiftKind,
     Summary,
     Verdict,
 )
@@ -239,7 +251,7 @@ def _shifts() -> list[Shift]:
         baseline = ranker == BM25
         found.append(
             Shift(
-                ranker=ranker, kind="corpus", source=HOME, target=AWAY, measure="nDCG@10",
+                ranker=ranker, kind=ShiftKind.CORPUS, source=HOME, target=AWAY, measure="nDCG@10",
                 change=_about(corpus * 0.67, 0.09, 100), relative=_about(corpus, 0.13, 100),
                 relative_to_baseline=None if baseline else _about(corpus + 0.13, 0.12, 100),
                 judged_source=_about(0.11, 0.03, 50), judged_target=_about(1.0, 0.02, 100),
@@ -250,7 +262,7 @@ def _shifts() -> list[Shift]:
         for label, value in kinds.items():
             found.append(
                 Shift(
-                    ranker=ranker, kind="query type", source=f"{AWAY}: other types", target=f"{AWAY}: {label}",
+                    ranker=ranker, kind=ShiftKind.QUERY_TYPE, source=f"{AWAY}: other types", target=f"{AWAY}: {label}",
                     measure="nDCG@10", change=_about(value * 0.6, 0.1, 20), relative=_about(value, 0.16, 20),
                     relative_to_baseline=None if baseline else _about(value + 0.04, 0.17, 20),
                 )
@@ -297,7 +309,7 @@ def _attacks() -> list[AttackResult]:
     whole = [_attack(ranker, *row) for ranker, rows in _ATTACKS.items() for row in rows]
     first = whole[0]
     halves = [
-        replace(first, stratum=stratum, success={"ASR@10": share(value, 15)}, statuses={"ok": 15})
+        replace(first, stratum=stratum, success={"ASR@10": share(value, 15)}, statuses={Status.OK: 15})
         for stratum, value in (("11-15", 1.0), ("16-20", 14 / 15))
     ]
     return [first, *halves, *whole[1:]]
@@ -320,9 +332,9 @@ def _attack(
         if not (control or query)
     ]
     return AttackResult(
-        ranker=ranker, attack=name, plugin=plugin, control=control, surface=surface, access=access,
-        goal="demote" if query else "promote", edits_allowed=allowed, budget=limits, stratum="all",
-        statuses={"ok": n - invalid, "invalid": invalid} if invalid else {"ok": n},
+        ranker=ranker, attack=name, plugin=plugin, control=control, surface=Surface(surface), access=Access(access),
+        goal=Goal.DEMOTE if query else Goal.PROMOTE, edits_allowed=allowed, budget=limits, stratum="all",
+        statuses={Status.OK: n - invalid, Status.INVALID: invalid} if invalid else {Status.OK: n},
         success={key: share(round(success * n * part) / n, n) for key, part in ways.items()},
         boost=_about(-boost if query else boost, 1.6, n), harm=_about(0.004 * abs(boost), 0.012, n),
         calls=_about(calls, calls * 0.1, n), edits=_about(edits, 0.8, n), similarity=_about(0.9, 0.03, n),
@@ -343,16 +355,17 @@ def _certified(k: int, radius: int, held: int) -> CertifiedResult:
 def _flags() -> list[RedFlag]:
     return [
         RedFlag(
-            check="batch", severity="serious",
+            check=Check.BATCH, severity=Severity.SERIOUS,
             title=f"{CROSS}: scores depend on the other documents of the batch",
             detail="largest difference 1.40% of the spread of the list (SciFact, query 1319)",
         ),
         RedFlag(
-            check="control", severity="warning", title="word substitution: not shown to beat random substitutions",
+            check=Check.CONTROL, severity=Severity.WARNING,
+            title="word substitution: not shown to beat random substitutions",
             detail=f"ASR@10 0.10 against {SMOOTHED}; minus the control +0.00 [-0.15, +0.15], n=20",
         ),
         RedFlag(
-            check="judged", severity="warning", title=f"{BI} on SciFact: few judgments",
+            check=Check.JUDGED, severity=Severity.WARNING, title=f"{BI} on SciFact: few judgments",
             detail="only 11% of its top 10 is judged; nDCG@10 counts the rest as not relevant, which favours rankers "
             "close to the ones that were pooled",
         ),
@@ -362,19 +375,19 @@ def _flags() -> list[RedFlag]:
 def _verdicts() -> list[Verdict]:
     return [
         Verdict(
-            gate="no attack lifts half of the documents into the top ten", outcome="fail",
+            gate="no attack lifts half of the documents into the top ten", outcome=Outcome.FAIL,
             reason=f"ASR@10 of {CROSS}, query at the start, the worst of 3 attacks, is 0.767 [0.591, 0.882] with n=30; "
             "wanted at most 0.5",
             estimate=share(23 / 30, 30), limit="at most 0.5",
         ),
         Verdict(
-            gate="word substitution stays under two thirds", outcome="inconclusive",
+            gate="word substitution stays under two thirds", outcome=Outcome.INCONCLUSIVE,
             reason=f"ASR@10 of {CROSS}, word substitution is 0.567 [0.392, 0.726] with n=30; wanted at most 0.66; "
             "about 115 queries would decide it",
             estimate=share(17 / 30, 30), limit="at most 0.66", queries_needed=115,
         ),
         Verdict(
-            gate="the cross-encoder is good at home", outcome="pass",
+            gate="the cross-encoder is good at home", outcome=Outcome.PASS,
             reason=f"nDCG@10 of {CROSS} on SciFact is 0.703 [0.623, 0.783] with n=50; wanted at least 0.6",
             estimate=_about(0.703, 0.08, 50), limit="at least 0.6", held=True,
         ),

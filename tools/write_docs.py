@@ -73,8 +73,7 @@ def section(entry: catalogue.Entry) -> str:
     if parameters:
         lines += ["| parameter | type | default | |", "|---|---|---|---|"]
         lines += [
-            f"| `{p.name}` | {code(p.type)} | {code(p.default) or 'must be given'} | {prose(p.about)} |"
-            for p in parameters
+            f"| `{p.name}` | {code(p.type)} | {code(p.default) or 'required'} | {prose(p.about)} |" for p in parameters
         ] + [""]
     return "\n".join(lines)
 

@@ -25,7 +25,7 @@ from robustrank.protocols.installed import record_format
 from robustrank.protocols.summarise import summarise as summary_of
 from robustrank.report import html as report
 from robustrank.results import summary
-from robustrank.results.summary import RedFlag, Sequential, Summary
+from robustrank.results.summary import Check, Outcome, RedFlag, Sequential, Severity, Stopped, Summary
 from robustrank.storage import files, hashing, typed
 from robustrank.storage import journal as store
 from robustrank.storage.journal import Journal
@@ -108,16 +108,16 @@ class _Run:
         while True:
             asked = min(asked + batch, most)
             plan, complete = self._do(setup, asked)
-            plan = replace(plan, sequential=Sequential(queries=asked, stopped=""))
+            plan = replace(plan, sequential=Sequential(queries=asked, stopped=Stopped.NOT_YET))
             if not complete and whole_batches is not None:
                 plan, complete = whole_batches, self.whole.spent
             if not complete or plan is whole_batches:
-                return _stopped(plan, "budget" if complete else ""), complete
+                return _stopped(plan, Stopped.BUDGET if complete else Stopped.NOT_YET), complete
             verdicts = judge(self.spec.gates, _sum_up(self.records, self.spec, plan, finished=True), self.spec.ratchet)
-            if all(verdict.outcome != "inconclusive" for verdict in verdicts):
-                return _stopped(plan, "decided"), True
+            if all(verdict.outcome is not Outcome.INCONCLUSIVE for verdict in verdicts):
+                return _stopped(plan, Stopped.DECIDED), True
             if asked == most:
-                return _stopped(plan, "all queries asked"), True
+                return _stopped(plan, Stopped.ALL_QUERIES), True
             whole_batches = plan
 
     def _do(self, setup: str, queries: int | None) -> tuple[Plan, bool]:
@@ -160,7 +160,7 @@ class _Run:
             self.records[record.key] = record
 
 
-def _stopped(plan: Plan, why: str) -> Plan:
+def _stopped(plan: Plan, why: Stopped) -> Plan:
     queries = plan.sequential.queries if plan.sequential else 0
     return replace(plan, sequential=Sequential(queries=queries, stopped=why))
 
@@ -218,8 +218,8 @@ def _sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finis
     if plan.sequential is None:
         return result
     flag = RedFlag(
-        check="sequential",
-        severity="warning",
+        check=Check.SEQUENTIAL,
+        severity=Severity.WARNING,
         title="The gates decided how many queries were asked",
         detail="the intervals of the gates hold at any time; all others assume a number settled beforehand, and are "
         "too narrow by what looking often costs",

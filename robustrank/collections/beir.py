@@ -14,11 +14,11 @@ from robustrank.core.types import Collection, Qrel
 
 @dataclass(frozen=True, kw_only=True)
 class Beir:
-    """A folder in BEIR layout; title and text of a document are joined by a blank.
+    """A folder in BEIR layout; title and text of a document are joined by a space.
 
     Args:
         path: The folder.
-        split: Name of the judgments in ``qrels/``; its queries are the ones asked.
+        split: Name of the judgments in ``qrels/``; its queries are evaluated.
         qrels: A judgment file inside the folder to read instead of ``qrels/<split>.tsv``.
         query_type: Field of queries.jsonl that holds a query's type.
         doc_prefix: Only documents whose id begins with this, for example ``"en-"``.

@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any
 
+from msgspec import Meta
+
+from robustrank.config.tables import key
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Budget
+
+Count = Annotated[int, Meta(ge=1)]
+"""A number of things, of which there must be one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +26,9 @@ class CollectionSpec:
 
     plugin: Plugin
     name: str
-    queries: int | None = None
+    queries: Count | None = None
     first_stage: Plugin = field(default_factory=lambda: Plugin(use="bm25"))
-    depth: int = 100
+    depth: Count = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +56,8 @@ class DefenseSpec:
     name: str
     rankers: tuple[str, ...] = ()
     collections: tuple[str, ...] = ()
-    queries: int | None = None
-    depth: int | None = None
+    queries: Count | None = None
+    depth: Count | None = None
     attacked: bool = False
 
 
@@ -83,7 +90,7 @@ class AttackSpec:
 
     plugin: Plugin
     name: str
-    budget: Budget
+    budget: Budget = field(default_factory=Budget)
     rankers: tuple[str, ...] = ()
 
 
@@ -103,7 +110,7 @@ class VariationSpec:
     plugin: Plugin
     name: str
     collections: tuple[str, ...] = ()
-    queries: int | None = None
+    queries: Count | None = None
     rankers: tuple[str, ...] = ()
     end_to_end: bool = True
 
@@ -120,10 +127,10 @@ class CasesSpec:
         collection: Where; default home.
     """
 
-    queries: int = 20
+    queries: Count = 20
     strata: tuple[str, ...] = ("11-20",)
-    targets: int = 1
-    goal_rank: int = 1
+    targets: Count = 1
+    goal_rank: Count = 1
     collection: str | None = None
 
 
@@ -131,7 +138,7 @@ class CasesSpec:
 class CertifySpec:
     """``[certify]``: the K and radii (words, or below 1 shares of words) of the certificates asked of every defense."""
 
-    k: tuple[int, ...] = (1, 5, 10)
+    k: tuple[Count, ...] = (1, 5, 10)
     radius: tuple[int | float, ...] = (1, 2, 5)
 
 
@@ -147,8 +154,8 @@ class SequentialSpec:
         minutes: That the whole audit may take.
     """
 
-    batch: int = 20
-    pairs: int | None = None
+    batch: Count = 20
+    pairs: Count | None = None
     minutes: float | None = None
 
 
@@ -168,9 +175,18 @@ class PoolingSpec:
     runs: tuple[str, ...]
     collection: str | None = None
     measure: str | None = None
-    depth: int = 10
-    shallow: tuple[int, ...] = (1, 2, 3, 5, 10, 20, 50)
+    depth: Count = 10
+    shallow: tuple[Count, ...] = (1, 2, 3, 5, 10, 20, 50)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Bound(StrEnum):
+    """What a gate is judged on."""
+
+    INTERVAL = "interval"
+    """The bound of the interval."""
+    VALUE = "value"
+    """The point estimate; such a gate is never inconclusive."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +201,7 @@ class GateSpec:
         min: Lower limit; holds when the interval's lower bound is at least this.
         worse_by: How much worse than in the ratchet file it may be; holds when the upper bound of the loss, paired by
             query, is at most this.
-        bound: ``"interval"`` judges on the bound; ``"value"`` on the point estimate, and never is inconclusive.
+        bound: What it is judged on.
         allow_inconclusive: Count an inconclusive gate as held. A decision to write down, hence not a default.
     """
 
@@ -195,7 +211,7 @@ class GateSpec:
     max: float | None = None
     min: float | None = None
     worse_by: float | None = None
-    bound: Literal["interval", "value"] = "interval"
+    bound: Bound = Bound.INTERVAL
     allow_inconclusive: bool = False
 
 
@@ -204,24 +220,24 @@ class AuditSpec:
     """A whole audit file."""
 
     name: str
-    collections: tuple[CollectionSpec, ...]
-    rankers: tuple[RankerSpec, ...]
+    collections: tuple[CollectionSpec, ...] = key("collection", default=())
+    rankers: tuple[RankerSpec, ...] = key("ranker", default=())
     seed: int = 13
     measures: tuple[str, ...] = ("nDCG@10", "RR@10")
     baseline: str | None = None
-    defenses: tuple[DefenseSpec, ...] = ()
-    attacks: tuple[AttackSpec, ...] = ()
-    variations: tuple[VariationSpec, ...] = ()
+    defenses: tuple[DefenseSpec, ...] = key("defense", default=())
+    attacks: tuple[AttackSpec, ...] = key("attack", default=())
+    variations: tuple[VariationSpec, ...] = key("variation", default=())
     query_types: tuple[str, ...] = ("label",)
     """Which types of queries are told apart (:data:`robustrank.config.checks.QUERY_TYPES`)."""
     cases: CasesSpec = CasesSpec()
     certify: CertifySpec = CertifySpec()
     sequential: SequentialSpec | None = None
     pooling: PoolingSpec | None = None
-    gates: tuple[GateSpec, ...] = ()
+    gates: tuple[GateSpec, ...] = key("gate", default=())
     ratchet: str | None = None
     """File of an earlier audit's values, which ``worse_by`` compares with."""
-    source: str = ""
+    source: str = key(None, default="")
     """The text of the audit file, so that the report can show how to reproduce itself."""
 
     @property

@@ -1,15 +1,30 @@
-"""Tables of a TOML file, checked: an unknown key or a wrong type is an error that names the mend."""
+"""TOML files as typed values: an unknown key, a missing one or a value of another type is an error with its fix.
+
+A dataclass is a table, its fields the keys. A dataclass with a field ``plugin`` is the table of a plug-in: it has
+``use``, and every key that is no field is a parameter of the plug-in.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING
+from dataclasses import MISSING, dataclass, is_dataclass
 from difflib import get_close_matches
+from enum import Enum
+from functools import cache
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from robustrank.core.errors import ConfigError
+from robustrank.core.plugin_spec import Plugin
+from robustrank.storage import typed
+
+T = TypeVar("T")
+
+PATHS = frozenset({"path", "run", "topics", "qrels", "documents", "misspellings"})
+"""Parameters of plug-ins that are paths, and relative to the file."""
 
 
 def suggest(name: str, among: Sequence[str]) -> str:
@@ -28,8 +43,8 @@ def known(name: str, names: Sequence[str], what: str) -> None:
         raise ConfigError(f"{what} {name!r} is not defined{suggest(name, names)} (have: {', '.join(names) or 'none'})")
 
 
-def read(path: Path | str, what: str, mend: str = "") -> str:
-    """The text of a TOML file; ``what`` it is and, where it is missing, the ``mend`` are for the message.
+def read(path: Path | str, what: str, fix: str = "") -> str:
+    """The text of a TOML file; ``what`` it is and, where it is missing, the ``fix`` are for the message.
 
     Raises:
         ConfigError: It is missing or cannot be read.
@@ -37,7 +52,7 @@ def read(path: Path | str, what: str, mend: str = "") -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such {what}{mend}") from None
+        raise ConfigError(f"{path}: no such {what}{fix}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 
@@ -54,48 +69,155 @@ def toml(text: str, where: str) -> dict[str, Any]:
         raise ConfigError(f"{where}: not valid TOML: {error}") from error
 
 
-class Tables:
-    """Checks tables; remembers where they came from for the messages.
+def key(name: str | None, **options: Any) -> Any:
+    """A field of a table whose key is not the field's name; ``None``: not in the file. Options as of ``field``."""
+    return dataclasses.field(metadata={"key": name}, **options)
+
+
+def read_as(kind: type[T], data: Mapping[str, Any], where: str, folder: Path | None = None) -> T:
+    """The tables of a file as a dataclass.
 
     Args:
+        kind: The dataclass.
+        data: The tables.
         where: The file, for messages.
-        folder: Where its relative paths begin.
+        folder: Where relative paths of plug-ins begin.
+
+    Raises:
+        ConfigError: An unknown key (with the nearest known one), a missing one, or a value of another type; the message
+            names file, table and key.
+    """
+    value: T = _Reader(where, folder).table(kind, data, "", "the top level")
+    return value
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Turns data into values.
+
+    Args:
+        where: The file.
+        folder: Where relative paths of plug-ins begin.
     """
 
-    def __init__(self, where: str, folder: Path | None) -> None:
-        self.where = where
-        self.folder = folder
+    where: str
+    folder: Path | None
 
-    def table(
-        self, data: Any, what: str, *, required: Mapping[str, type], optional: Mapping[str, type], more: bool = False
-    ) -> dict[str, Any]:
-        """A table with every key known (unless there may be more), every type right, and nothing missing.
+    def table(self, kind: Any, data: Any, name: str, place: str) -> Any:
+        """A table as a dataclass; ``name`` is its dotted name and ``place`` what messages call it."""
+        if not isinstance(data, Mapping):
+            raise ConfigError(f"{self.where}: {place} must be a table, not {data!r}")
+        if kind is Plugin:
+            return self._plugin(data, (), place)
+        fields = _fields(kind)
+        values = {}
+        own = dict(data)
+        if fields.get("plugin", MISSING) is Plugin:
+            fields = {key: hint for key, hint in fields.items() if key != "plugin"}
+            values["plugin"] = self._plugin(data, fields, place)
+            own = {key: value for key, value in data.items() if key in fields}
+            if "name" in fields:
+                own.setdefault("name", data["use"])
+        inside = "" if place == "the top level" else f"{place}: "
+        for key_, value in own.items():
+            if key_ not in fields:
+                raise ConfigError(f"{self.where}: {place}: unknown key {key_!r}{suggest(key_, list(fields))}")
+            values[key_] = self._value(fields[key_], value, f"{name}.{key_}".lstrip("."), key_, inside)
+        for field in dataclasses.fields(kind):
+            key_ = field.metadata.get("key", field.name)
+            if key_ is not None and key_ not in values and field.default is field.default_factory is MISSING:
+                raise ConfigError(f"{self.where}: {place} needs {key_!r}")
+        return kind(**{f.name: values[k] for f in dataclasses.fields(kind) if (k := _key(f)) in values})
 
-        Raises:
-            ConfigError: It is not so.
-        """
-        if not isinstance(data, dict):
-            raise ConfigError(f"{self.where}: {what} must be a table, not {type(data).__name__}")
-        expected = {**required, **optional}
-        for key, value in data.items():
-            if key not in expected:
-                if more:
-                    continue
-                raise ConfigError(f"{self.where}: {what}: unknown key {key!r}{suggest(key, list(expected))}")
-            if expected[key] is float and isinstance(value, int) and not isinstance(value, bool):
-                continue
-            if not isinstance(value, expected[key]) or (expected[key] is int and isinstance(value, bool)):
-                raise ConfigError(f"{self.where}: {what}: {key} must be {expected[key].__name__}, not {value!r}")
-        for key in required:
-            if key not in data:
-                raise ConfigError(f"{self.where}: {what} needs {key!r}")
-        return data
+    def _value(self, hint: Any, value: Any, name: str, shown: str, inside: str) -> Any:
+        """A value of a table; ``shown`` is its key for messages, ``inside`` what they begin with."""
+        origin, arguments = get_origin(hint), get_args(hint)
+        if origin in (Union, UnionType):
+            tables: list[Any] = [option for option in arguments if is_dataclass(option)]
+            if tables and isinstance(value, Mapping):  # the one that knows most of the keys
+                hint = max(tables, key=lambda option: len(_fields(option).keys() & value.keys()))
+            elif len(arguments) == 2 and NoneType in arguments:
+                hint = next(option for option in arguments if option is not NoneType)
+            origin, arguments = get_origin(hint), get_args(hint)
+        if is_dataclass(hint):
+            return self.table(hint, value, name, f"{inside}[{name}]")
+        if origin is tuple:
+            return self._list(arguments, value, name, shown, inside)
+        if origin is Mapping and isinstance(value, Mapping):
+            return {k: self._value(arguments[1], v, f"{name}.{k}", f"{shown}: {k}", inside) for k, v in value.items()}
+        try:
+            return typed.convert(value, hint)
+        except typed.WrongForm:
+            raise ConfigError(f"{self.where}: {inside}{shown} must be {_words(hint)}, not {value!r}") from None
 
-    def options(self, kind: type[Any], data: Any, what: str) -> Any:
-        """A dataclass whose keys are the table's keys; lists become tuples."""
-        types = {"int": int, "float": float, "str": str, "bool": bool}
-        options = kind.__dataclass_fields__
-        expected = {name: types.get(str(option.type).removesuffix(" | None"), list) for name, option in options.items()}
-        required = {n: expected[n] for n, o in options.items() if o.default is MISSING and o.default_factory is MISSING}
-        table = self.table(data, what, required=required, optional=expected)
-        return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
+    def _list(self, items: tuple[Any, ...], value: Any, name: str, shown: str, inside: str) -> Any:
+        many = items[-1] is Ellipsis
+        if not isinstance(value, list) or not (many or len(value) == len(items)):
+            what = "a list" if many else f"a list of {len(items)} values"
+            raise ConfigError(f"{self.where}: {inside}{shown} must be {what}, not {value!r}")
+        hints = [items[0]] * len(value) if many else items
+        if _is_table(items[0]):
+            return tuple(
+                self._row(hint, item, name, f"{inside}[[{name}]] {number}")
+                for number, (hint, item) in enumerate(zip(hints, value, strict=True), start=1)
+            )
+        return tuple(
+            self._value(hint, item, name, f"{shown}[{number}]", inside)
+            for number, (hint, item) in enumerate(zip(hints, value, strict=True))
+        )
+
+    def _row(self, hint: Any, item: Any, name: str, place: str) -> Any:
+        """One of several tables of a name, which messages call by its number and its own name."""
+        kinds = [hint] if is_dataclass(hint) else get_args(hint)
+        if not isinstance(item, Mapping):
+            raise ConfigError(f"{self.where}: {place} must be a table, not {item!r}")
+        kind = max(kinds, key=lambda option: len(_fields(option).keys() & item.keys()))
+        title = item.get("name", item.get("use"))
+        return self.table(kind, item, name, f"{place} {title!r}" if isinstance(title, str) else place)
+
+    def _plugin(self, data: Mapping[str, Any], own: Sequence[str] | Mapping[str, Any], place: str) -> Plugin:
+        """The plug-in of a table, with every key that is not the table's own as a parameter."""
+        if "use" not in data:
+            raise ConfigError(f"{self.where}: {place} needs 'use'")
+        if not isinstance(data["use"], str):
+            raise ConfigError(f"{self.where}: {place}: use must be text, not {data['use']!r}")
+        params = {name: value for name, value in data.items() if name not in own and name not in ("use", "name")}
+        paths = {"path"} if "path" in params else PATHS  # beside a folder, other names are names inside it
+        for name, value in params.items():
+            if self.folder is not None and isinstance(value, str) and (name in paths or value.startswith("./")):
+                params[name] = str(self.folder / value)
+        return Plugin(use=data["use"], params=params)
+
+
+@cache
+def _fields(kind: Any) -> dict[str, Any]:
+    """Key to type, of the fields that a file may have."""
+    if kind is Plugin:
+        return {"use": str}
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: hints[field.name] for field in dataclasses.fields(kind) if (name := _key(field)) is not None}
+
+
+def _key(field: dataclasses.Field[Any]) -> str | None:
+    name: str | None = field.metadata.get("key", field.name)
+    return name
+
+
+def _is_table(hint: Any) -> bool:
+    return is_dataclass(hint) or (get_origin(hint) in (Union, UnionType) and all(map(is_dataclass, get_args(hint))))
+
+
+def _words(hint: Any) -> str:
+    """A type of single values, for messages."""
+    if get_origin(hint) is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    if get_origin(hint) is Annotated:
+        base, limit = get_args(hint)
+        return f"{_words(base)} of at least {limit.ge}"
+    if hint == int | float:
+        return _words(float)
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(dict.fromkeys(_words(option) for option in get_args(hint) if option is not NoneType))
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return " or ".join(repr(member.value) for member in hint)
+    return {int: "a whole number", float: "a number", str: "text", bool: "true or false"}.get(hint, "a table")

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from robustrank.core.escaping import for_terminal
-from robustrank.results.summary import Summary, Verdict, WorstCase
+from robustrank.results.summary import Outcome, Summary, Verdict, WorstCase
 
 SCHEMA = 1
 CHANGES = 8
@@ -123,7 +123,7 @@ def as_github(told: Told) -> str:
     """Workflow commands: an error for every gate that is not held, a notice for every other."""
     lines = []
     for verdict in told.verdicts:
-        kind = "notice" if verdict.outcome == "pass" else "warning" if verdict.held else "error"
+        kind = "notice" if verdict.outcome is Outcome.PASS else "warning" if verdict.held else "error"
         where = {
             "file": told.path.as_posix(),
             "line": str(told.line(verdict)),
@@ -136,12 +136,12 @@ def as_github(told: Told) -> str:
 
 def as_markdown(told: Told) -> str:
     """A job summary: the table of verdicts, and the worst case with what was changed."""
-    counts = {o: sum(v.outcome == o for v in told.verdicts) for o in ("fail", "inconclusive", "pass")}
+    counts = {o: sum(v.outcome == o for v in told.verdicts) for o in reversed(Outcome)}
     said = ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n) or "no gates"
     lines = [f"## RobustRank: {said}", "", _span(told.summary.headline), "", "| | gate | why |", "|---|---|---|"]
     for verdict in told.verdicts:
-        mark = {"pass": "✅", "fail": "❌", "inconclusive": "❔"}[verdict.outcome]
-        allowed = " (allowed)" if verdict.held and verdict.outcome == "inconclusive" else ""
+        mark = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.INCONCLUSIVE: "❔"}[verdict.outcome]
+        allowed = " (allowed)" if verdict.held and verdict.outcome is Outcome.INCONCLUSIVE else ""
         lines.append(f"| {mark} {verdict.outcome}{allowed} | {_cell(verdict.gate)} | {_cell(verdict.reason)} |")
     if told.summary.worst_cases:
         lines += ["", "### Worst case", "", *_worst(told.summary.worst_cases[0])]
@@ -161,8 +161,8 @@ FORMATS: dict[str, Callable[[Told], str]] = {
 def _sarif_outcome(verdict: Verdict) -> dict[str, str]:
     """SARIF wants no level on what is no failure, and has a word of its own for too little information."""
     if verdict.held:
-        return {"kind": "pass" if verdict.outcome == "pass" else "open", "level": "none"}
-    return {"kind": "fail", "level": "error" if verdict.outcome == "fail" else "warning"}
+        return {"kind": "pass" if verdict.outcome is Outcome.PASS else "open", "level": "none"}
+    return {"kind": "fail", "level": "error" if verdict.outcome is Outcome.FAIL else "warning"}
 
 
 def _message(text: str) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from robustrank.config.specs import AuditSpec, GateSpec
+from robustrank.config.specs import AuditSpec, Bound, GateSpec
 from robustrank.config.tables import known
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate
@@ -24,12 +24,10 @@ from robustrank.judging import ratchet as ratchets
 from robustrank.judging.ratchet import Ratchet
 from robustrank.judging.selection import NoFigureError, pick
 from robustrank.results.figures import Figure, FigureKind
-from robustrank.results.summary import Summary, Verdict
+from robustrank.results.summary import Outcome, Summary, Verdict
 
 if TYPE_CHECKING:
     from robustrank.work.workbench import Workbench
-
-_SEVERITY = ("pass", "inconclusive", "fail")
 
 
 def judge(gates: Sequence[GateSpec], summary: Summary, ratchet: Path | str | None = None) -> list[Verdict]:
@@ -112,7 +110,7 @@ def _check_means(gate: GateSpec, kind: FigureKind, spec: AuditSpec) -> None:
     way = "worse_by" if gate.worse_by is not None else "[sequential]" if spec.sequential else None
     if way and spec.sequential:
         why = kind.unbounded or why
-        if gate.bound == "value":
+        if gate.bound is Bound.VALUE:
             why = "bound = 'value' looks at no interval, and would be decided by the first batch"
     if way and why:
         raise ConfigError(f"gate {gate.name!r}: {gate.measure} does not go with {way}: {why}")
@@ -136,23 +134,23 @@ class _Judge:
             if self.summary.finished is not None:
                 raise
             return self._verdict(
-                "inconclusive", f"the audit is not finished, and has no {gate.measure} for this gate yet"
+                Outcome.INCONCLUSIVE, f"the audit is not finished, and has no {gate.measure} for this gate yet"
             )
         verdicts = [self._figure(figure, len(found)) for figure in found]
-        sign = -1 if gate.min is not None else 1
-        return max(verdicts, key=lambda v: (_SEVERITY.index(v.outcome), sign * v.estimate.value if v.estimate else 0.0))
+        sign, severity = -1 if gate.min is not None else 1, list(Outcome)
+        return max(verdicts, key=lambda v: (severity.index(v.outcome), sign * v.estimate.value if v.estimate else 0.0))
 
     def _figure(self, figure: Figure, candidates: int) -> Verdict:
         estimate, limit = self._estimate(figure), _limit(self.gate)
         if estimate is None:
             reason = f"{figure} is not in {self.path} yet; `robustrank gate DIR --update-ratchet` writes it"
-            return self._verdict("inconclusive", reason)
+            return self._verdict(Outcome.INCONCLUSIVE, reason)
         gate = self.gate
-        low, high = (estimate.low, estimate.high) if gate.bound == "interval" else (estimate.value, estimate.value)
+        low, high = (estimate.low, estimate.high) if gate.bound is Bound.INTERVAL else (estimate.value, estimate.value)
         if gate.min is None:
-            outcome = "pass" if high <= limit else "fail" if low > limit else "inconclusive"
+            outcome = Outcome.PASS if high <= limit else Outcome.FAIL if low > limit else Outcome.INCONCLUSIVE
         else:
-            outcome = "pass" if low >= limit else "fail" if high < limit else "inconclusive"
+            outcome = Outcome.PASS if low >= limit else Outcome.FAIL if high < limit else Outcome.INCONCLUSIVE
         of = f", the worst of {candidates} attacks," if candidates > 1 else ""
         than = f"worse than in {Path(self.path).name} by " if gate.worse_by is not None else ""
         anytime = " at any time" if self.summary.sequential else ""
@@ -161,7 +159,7 @@ class _Judge:
             f"with n={estimate.n}; wanted {_wanted(gate)}"
         )
         needed = None
-        if outcome == "inconclusive":
+        if outcome is Outcome.INCONCLUSIVE:
             needed = _needed(estimate, limit)
             reason += f"; about {needed} queries would decide it" if needed else "; the value is the limit itself"
         return self._verdict(outcome, reason, estimate, needed)
@@ -187,7 +185,7 @@ class _Judge:
         return intervals.mean(list(lost.values()), bounds=(-width, width))
 
     def _verdict(
-        self, outcome: str, reason: str, estimate: Estimate | None = None, needed: int | None = None
+        self, outcome: Outcome, reason: str, estimate: Estimate | None = None, needed: int | None = None
     ) -> Verdict:
         return Verdict(
             gate=self.gate.name,
@@ -196,7 +194,7 @@ class _Judge:
             estimate=estimate,
             limit=_wanted(self.gate),
             queries_needed=needed,
-            held=outcome == "pass" or (outcome == "inconclusive" and self.gate.allow_inconclusive),
+            held=outcome is Outcome.PASS or (outcome is Outcome.INCONCLUSIVE and self.gate.allow_inconclusive),
         )
 
 

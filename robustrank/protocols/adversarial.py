@@ -15,7 +15,11 @@ from itertools import accumulate
 
 from msgspec import structs
 
-from robustrank.core.types import Estimate, Status
+from robustrank.core.types import (
+    Estimate,
+    Status,
+    Surface,
+)
 from robustrank.perturbations.verify import diff
 from robustrank.results.figures import CUTOFFS
 from robustrank.results.summary import AgainstControl, AttackResult, WorstCase
@@ -81,7 +85,7 @@ def strongest(
         baseline: At a tie another ranker's result is told: nobody audits the baseline.
     """
     real = [r for r in results if not r.control and r.stratum == "all" and ranker in (None, r.ranker) and r.success]
-    pool = [r for r in real if r.surface == "document"] or real
+    pool = [r for r in real if r.surface is Surface.DOCUMENT] or real
 
     def strength(result: AttackResult) -> tuple[float, float, bool]:
         success = result.success[lead(result)]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from robustrank.core.types import Range
 from robustrank.protocols import unjudged
 from robustrank.protocols.effectiveness import query_types, values
-from robustrank.results.summary import Shift
+from robustrank.results.summary import Shift, ShiftKind
 from robustrank.stats import intervals
 from robustrank.work.records import RankingRecord
 
@@ -30,7 +30,7 @@ def shifts(records: Sequence[RankingRecord], *, home: str, measure: str, baselin
             if known and collection != home:
                 source = (home, sorted(every[ranker, home, measure]), home)
                 target = (collection, sorted(every[ranker, collection, measure]), collection)
-                found.append(_shift(lists, ranker, "corpus", source, target, baseline))
+                found.append(_shift(lists, ranker, ShiftKind.CORPUS, source, target, baseline))
     for collection, by_type in types.items():
         everyone = {query_id for ids in by_type.values() for query_id in ids}
         for name, ids in by_type.items() if len(by_type) > 1 else ():
@@ -38,7 +38,7 @@ def shifts(records: Sequence[RankingRecord], *, home: str, measure: str, baselin
             target = (f"{collection}: {name}", ids, collection)
             for ranker in rankers:
                 if everyone <= set(every.get((ranker, collection, measure), {})):
-                    found.append(_shift(lists, ranker, "query type", source, target, baseline))
+                    found.append(_shift(lists, ranker, ShiftKind.QUERY_TYPE, source, target, baseline))
     return found
 
 
@@ -69,7 +69,7 @@ class _Lists:
         return unjudged.reach_of(self._reaches.get((ranker, side[2], self.measure), {}), side[1])
 
 
-def _shift(lists: _Lists, ranker: str, kind: str, source: Side, target: Side, baseline: str | None) -> Shift:
+def _shift(lists: _Lists, ranker: str, kind: ShiftKind, source: Side, target: Side, baseline: str | None) -> Shift:
     base_home = base_away = None
     if baseline is not None and baseline != ranker:
         base_home, base_away = lists.values(baseline, source), lists.values(baseline, target)

@@ -25,11 +25,13 @@ from robustrank.results.pooling import (
     Adjustment,
     Calibration,
     LeftOut,
+    LeftOutKind,
     LeftOutSystem,
     OtherPool,
     PairHoles,
     PooledSystem,
     Pooling,
+    SystemKind,
 )
 from robustrank.stats import intervals
 from robustrank.work.records import RankingRecord, RecordedPool
@@ -207,7 +209,7 @@ def _systems(
         found.append(
             PooledSystem(
                 system=name,
-                kind="ranker" if name in question.rankers else "run",
+                kind=SystemKind.RANKER if name in question.rankers else SystemKind.RUN,
                 value=_mean(values[s]),
                 judged=_mean(judged[s]),
                 holes=hole_range(pool, measure, pool.judged, s),
@@ -258,8 +260,8 @@ def _left_out(pool: Pool, measure: Cut, question: Question) -> list[LeftOut]:
     depth = question.depth
     whole = pool.values(measure, pool.pooled(depth))
     before = leave_out.conclusions(pool.systems, whole)
-    wanted = [("system", name, [name]) for name in pool.systems]
-    wanted += [("group", name, list(members)) for name, members in question.groups.items()]
+    wanted = [(LeftOutKind.SYSTEM, name, [name]) for name in pool.systems]
+    wanted += [(LeftOutKind.GROUP, name, list(members)) for name, members in question.groups.items()]
     found = []
     for kind, name, members in wanted:
         judged = leave_out.without(pool, depth, members)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from robustrank.core.types import SpeaksOf, Status
 from robustrank.protocols import certified
 from robustrank.protocols.adversarial import lead
-from robustrank.results.summary import AttackResult, Effectiveness, RedFlag
+from robustrank.results.summary import AttackResult, Check, Effectiveness, RedFlag, Severity
 from robustrank.work.records import (
     AttackRecord,
     CertificateRecord,
@@ -43,7 +43,7 @@ def red_flags(
         *_identity([r for r in done if isinstance(r, VariationRecord)]),
         *_ceiling(rankings),
     ]
-    return sorted(flags, key=lambda flag: flag.severity != "serious")
+    return sorted(flags, key=lambda flag: flag.severity is not Severity.SERIOUS)
 
 
 def _broken_certificates(certificates: Sequence[CertificateRecord], attacks: Sequence[AttackRecord]) -> list[RedFlag]:
@@ -66,7 +66,7 @@ def _broken_certificates(certificates: Sequence[CertificateRecord], attacks: Seq
             "samples before rejecting it"
         )
     title = "An attack succeeded on a certified list"
-    return [RedFlag(check="certificate", severity="serious", title=title, detail=detail)]
+    return [RedFlag(check=Check.CERTIFICATE, severity=Severity.SERIOUS, title=title, detail=detail)]
 
 
 def _failures(records: Sequence[TaskRecord]) -> list[RedFlag]:
@@ -80,9 +80,9 @@ def _failures(records: Sequence[TaskRecord]) -> list[RedFlag]:
                 f"{len(failed)} of {len(mine)} tasks failed with an error, {lost} of them queries that count as "
                 f"0; the first: {failed[0].error}"
             )
-            severity = "serious" if lost or len(failed) > len(mine) / 10 else "warning"
+            severity = Severity.SERIOUS if lost or len(failed) > len(mine) / 10 else Severity.WARNING
             title = f"{ranker}: some tasks failed"
-            flags.append(RedFlag(check="errors", severity=severity, title=title, detail=detail))
+            flags.append(RedFlag(check=Check.ERRORS, severity=severity, title=title, detail=detail))
     return flags
 
 
@@ -94,16 +94,16 @@ def _unstable(record: CheckRecord) -> list[RedFlag]:
     if spread == 0:
         detail = f"every document of query {record.query_id} has the same score; ranks come from the tie rule alone"
         title = f"{ranker}: constant scores"
-        return [RedFlag(check="constant", severity="serious", title=title, detail=detail)]
+        return [RedFlag(check=Check.CONSTANT, severity=Severity.SERIOUS, title=title, detail=detail)]
     flags = []
     for check, what, difference in (
-        ("repeat", "scores differ between two identical calls", seen.repeat),
-        ("order", "scores depend on the order of the documents", seen.order),
-        ("batch", "scores depend on the other documents of the batch", seen.batch),
+        (Check.REPEAT, "scores differ between two identical calls", seen.repeat),
+        (Check.ORDER, "scores depend on the order of the documents", seen.order),
+        (Check.BATCH, "scores depend on the other documents of the batch", seen.batch),
     ):
         share = difference / spread
         if share > SAME:
-            severity = "serious" if share > 0.01 else "warning"
+            severity = Severity.SERIOUS if share > 0.01 else Severity.WARNING
             detail = f"largest difference {share:.2%} of the spread of the list ({collection}, query {record.query_id})"
             flags.append(RedFlag(check=check, severity=severity, title=f"{ranker}: {what}", detail=detail))
     for what, distance in seen.invariant.items():
@@ -111,11 +111,11 @@ def _unstable(record: CheckRecord) -> list[RedFlag]:
             detail = f"its card says it ignores {_INVARIANCES[what]}, but scores change by {distance / spread:.2%} of "
             detail += f"the spread of the list ({collection}, query {record.query_id}): an error in ranker or card"
             title = f"{ranker}: {_INVARIANCES[what]} changes its scores"
-            flags.append(RedFlag(check="invariant", severity="serious", title=title, detail=detail))
+            flags.append(RedFlag(check=Check.INVARIANT, severity=Severity.SERIOUS, title=title, detail=detail))
     if seen.query == 0:
         detail = "every document has the same score for an unrelated query; query attacks cannot affect such a ranker"
         title = f"{ranker}: ignores the query"
-        flags.append(RedFlag(check="query-blind", severity="serious", title=title, detail=detail))
+        flags.append(RedFlag(check=Check.QUERY_BLIND, severity=Severity.SERIOUS, title=title, detail=detail))
     return flags
 
 
@@ -128,7 +128,7 @@ def _ties(records: Sequence[RankingRecord]) -> list[RedFlag]:
         if total and tied / total > 0.2:
             detail = f"{tied} of {total} scores equal another score of their list; ranks among them follow the tie rule"
             title = f"{ranker}: many tied scores"
-            flags.append(RedFlag(check="ties", severity="warning", title=title, detail=detail))
+            flags.append(RedFlag(check=Check.TIES, severity=Severity.WARNING, title=title, detail=detail))
     return flags
 
 
@@ -145,8 +145,8 @@ def _no_better_than_control(attacks: Sequence[AttackResult]) -> list[RedFlag]:
                 )
     return [
         RedFlag(
-            check="control",
-            severity="warning",
+            check=Check.CONTROL,
+            severity=Severity.WARNING,
             title=f"{attack}: not significantly better than “{control}”",
             detail=f"on {'; '.join(rankers)}",
         )
@@ -157,12 +157,13 @@ def _no_better_than_control(attacks: Sequence[AttackResult]) -> list[RedFlag]:
 def _illegal(attacks: Sequence[AttackResult]) -> list[RedFlag]:
     flags = []
     for result in attacks:
-        bad = sum(count for status, count in result.statuses.items() if status != "ok")
+        bad = sum(count for status, count in result.statuses.items() if status is not Status.OK)
         total = sum(result.statuses.values())
         if result.stratum == "all" and bad > total / 2:
-            detail = f"{bad} of {total} cases ended {result.statuses}; its success rate is not informative"
+            ends = ", ".join(f"{count} {status}" for status, count in result.statuses.items())
+            detail = f"{bad} of {total} cases failed ({ends}); its success rate is not informative"
             title = f"{result.attack} on {result.ranker}: most cases failed"
-            flags.append(RedFlag(check="invalid", severity="warning", title=title, detail=detail))
+            flags.append(RedFlag(check=Check.INVALID, severity=Severity.WARNING, title=title, detail=detail))
     return flags
 
 
@@ -176,8 +177,8 @@ def _unjudged(effectiveness: Sequence[Effectiveness]) -> list[RedFlag]:
             least[figure.collection] = min(least[figure.collection], (share, figure), key=lambda pair: pair[0])
     return [
         RedFlag(
-            check="judged",
-            severity="warning",
+            check=Check.JUDGED,
+            severity=Severity.WARNING,
             title=f"{collection}: few judgments",
             detail=f"of the top 10 of {figure.ranker} only {share:.0%} is judged; measures count the rest as not "
             "relevant, which favours rankers close to the ones that were pooled",
@@ -201,7 +202,7 @@ def _identity(records: Sequence[VariationRecord]) -> list[RedFlag]:
         if moved:
             detail = f"{len(moved)} queries; for example {moved[0][0].query_id} ({moved[0][0].collection})"
             title = f"{ranker}: an unchanged query has a different effectiveness"
-            flags.append(RedFlag(check="identity", severity="serious", title=title, detail=detail))
+            flags.append(RedFlag(check=Check.IDENTITY, severity=Severity.SERIOUS, title=title, detail=detail))
     return flags
 
 
@@ -213,5 +214,5 @@ def _ceiling(records: Sequence[RankingRecord]) -> list[RedFlag]:
         if empty > len(queries) / 4:
             detail = f"{empty} of {len(queries)} candidate lists have no relevant document; re-ranking cannot help"
             title = f"{collection}: the first stage misses many relevant documents"
-            flags.append(RedFlag(check="ceiling", severity="warning", title=title, detail=detail))
+            flags.append(RedFlag(check=Check.CEILING, severity=Severity.WARNING, title=title, detail=detail))
     return flags

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from robustrank.config.specs import AuditSpec
+from robustrank.core.types import Access, Surface
 from robustrank.perturbations import operations
 from robustrank.protocols import adversarial
 from robustrank.protocols.installed import protocols
@@ -90,14 +91,14 @@ def not_tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
     if len(spec.collections) == 1:
         lines.append("any corpus other than the home collection")
     for level, what in {
-        "none": "attackers without access to the ranker",
-        "ranks": "attackers with access to ranks only",
-        "scores": "attackers with access to scores",
-        "weights": "attackers with access to the weights (gradients)",
+        Access.NONE: "attackers without access to the ranker",
+        Access.RANKS: "attackers with access to ranks only",
+        Access.SCORES: "attackers with access to scores",
+        Access.WEIGHTS: "attackers with access to the weights (gradients)",
     }.items():
         if level not in {r.access for r in real}:
             lines.append(what)
-    if "query" not in {r.surface for r in real}:
+    if Surface.QUERY not in {r.surface for r in real}:
         lines.append("changed queries (typos, paraphrases)")
     lines += operations.not_made([r.edits_allowed for r in real])
     lines += [

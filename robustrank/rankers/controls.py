@@ -14,7 +14,7 @@ class Random:
     """A score from a hash of the texts: arbitrary, but the same for the same pair.
 
     Args:
-        seed: Another seed is another arbitrary ranking.
+        seed: Each seed gives a different arbitrary ranking.
     """
 
     seed: int = 0
@@ -35,7 +35,7 @@ class Random:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Leaves the list in the order it was handed over, that is, the first stage's.
+    """Keeps the order of the first stage.
 
     Not pointwise: a document's score is its place. No edit of a document or query moves anything.
     """

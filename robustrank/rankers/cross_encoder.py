@@ -18,7 +18,7 @@ from robustrank.rankers.models.pairs import Encoded, PairTokenizer
 
 @dataclass(frozen=True, kw_only=True)
 class CrossEncoder:
-    """A sequence-classification cross-encoder; scores are raw logits, never squashed.
+    """A sequence-classification cross-encoder; scores are raw logits.
 
     Args:
         model: ``"ms-marco-MiniLM-L-12-v2"`` comes inside a package (int8, in ONNX Runtime); ``"robustrank-tiny"``, two

@@ -62,7 +62,7 @@ class CallableRanker:
 
     Args:
         function: ``"package.module:name"`` of a function ``(query: str, documents: list[str]) -> list[float]``.
-        pointwise: Say ``false`` where a document's score depends on the others of the call.
+        pointwise: Set ``false`` where a document's score depends on the others of the call.
     """
 
     function: str

@@ -34,8 +34,8 @@ class LateInteraction:
     and punctuation of the document is skipped, as ColBERT does.
 
     Args:
-        model: ``"colbert-backbone"`` comes inside a package, without the projection that belongs to it: its states are
-            compared as they are, which the card says. Any other name is a local folder or a hub id of a BERT model
+        model: ``"colbert-backbone"`` comes inside a package, without its projection: its states are
+            compared directly, and the card says so. Any other name is a local folder or a hub id of a BERT model
             with ``linear.weight`` (in ``model.safetensors`` or ``1_Dense/``); without one, states are unprojected too.
         max_length: Word pieces read of a document.
         query_length: Word pieces of a query, filled up or cut to.

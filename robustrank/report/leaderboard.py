@@ -22,7 +22,12 @@ from robustrank.protocols.adversarial import lead, strongest
 from robustrank.report import pages
 from robustrank.report.filters import budget, radius
 from robustrank.results import summary
-from robustrank.results.summary import AttackResult, RankerSummary, Summary
+from robustrank.results.summary import (
+    AttackResult,
+    Outcome,
+    RankerSummary,
+    Summary,
+)
 from robustrank.storage import files
 
 
@@ -107,7 +112,7 @@ def _rows(audit: Summary, path: Path, page: Path) -> list[tuple[_Key, Row]]:
     home = next(c for c in audit.collections if c.name == audit.home)
     report = path.with_name("report.html")
     address = quote(os.path.relpath(report, page.parent)) if report.exists() else None
-    counts = {o: sum(v.outcome == o for v in audit.verdicts) for o in ("fail", "inconclusive", "pass")}
+    counts = {o: sum(v.outcome is o for v in audit.verdicts) for o in reversed(Outcome)}
     gates = ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n)
     found = []
     for ranker in audit.rankers:

@@ -15,8 +15,10 @@ from robustrank.results.summary import (
     CertifiedResult,
     Comparison,
     Effectiveness,
+    Outcome,
     RankerSummary,
     RedFlag,
+    Severity,
     Shift,
     Summary,
     WorstCase,
@@ -109,7 +111,7 @@ class View:
 
     state: str
     """``"fail"``, ``"inconclusive"``, ``"pass"`` or ``"none"`` (no gates)."""
-    gates: Mapping[str, int]
+    gates: Mapping[Outcome, int]
     confidence: Sequence[float]
     """Of all intervals in the summary."""
     key_figures: Sequence[KeyFigure]
@@ -133,14 +135,14 @@ class View:
 
 def build(summary: Summary) -> View:
     """Arrange a summary for the templates."""
-    gates = {o: sum(v.outcome == o for v in summary.verdicts) for o in ("fail", "inconclusive", "pass")}
-    open_ = any(v.outcome == "inconclusive" and not v.held for v in summary.verdicts)
+    gates = {o: sum(v.outcome is o for v in summary.verdicts) for o in Outcome}
+    open_ = any(v.outcome is Outcome.INCONCLUSIVE and not v.held for v in summary.verdicts)
     return View(
-        state="fail" if gates["fail"] else "inconclusive" if open_ else "pass" if summary.verdicts else "none",
+        state="fail" if gates[Outcome.FAIL] else "inconclusive" if open_ else "pass" if summary.verdicts else "none",
         gates=gates,
         confidence=sorted({e.confidence for e in _estimates(summary)}),
         key_figures=_key_figures(summary),
-        serious=[flag for flag in summary.red_flags if flag.severity == "serious"],
+        serious=[flag for flag in summary.red_flags if flag.severity is Severity.SERIOUS],
         level=LEVEL,
         shown=[c for c in summary.comparisons if c.p_holm < LEVEL],
         not_shown=[c for c in summary.comparisons if not c.p_holm < LEVEL],

@@ -127,6 +127,16 @@ class Manipulation:
     p: float | None
 
 
+class Comparative(StrEnum):
+    """How a ranker does next to the baseline."""
+
+    LESS = "less robust"
+    MORE = "more robust"
+    INCONCLUSIVE = "inconclusive"
+    NONE = ""
+    """Not compared: the baseline itself, or without one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cell:
     """One ranker, or one group of them, on one task."""
@@ -148,8 +158,7 @@ class Cell:
     p_holm: float | None
     detectable: float | None
     """Smallest true difference that would have been seen in four of five repetitions."""
-    verdict: str
-    """``"less robust"``, ``"more robust"`` or ``"inconclusive"`` than the baseline; empty for the baseline."""
+    verdict: Comparative
 
 
 @dataclass(frozen=True, kw_only=True)

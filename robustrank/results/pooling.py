@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from robustrank.core.types import Estimate, Range
+
+
+class SystemKind(StrEnum):
+    """Where a system's lists come from."""
+
+    RUN = "run"
+    RANKER = "ranker"
+    """Of the audit."""
+
+
+class LeftOutKind(StrEnum):
+    """What is left out of a pool."""
+
+    SYSTEM = "system"
+    GROUP = "group"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,8 +29,7 @@ class PooledSystem:
     """One system under all judgments there are."""
 
     system: str
-    kind: str
-    """``"run"``, or ``"ranker"`` of the audit."""
+    kind: SystemKind
     value: Estimate
     judged: Estimate
     """judged@k: share of the top k with a judgment for the query."""
@@ -70,8 +85,7 @@ class LeftOut:
     """Leave one system, or one group of systems, out of the pool."""
 
     name: str
-    kind: str
-    """``"system"`` or ``"group"``."""
+    kind: LeftOutKind
     unique: int
     """Judgments that nobody else contributed."""
     judgments: int

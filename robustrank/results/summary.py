@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from robustrank.core.errors import StoreError
-from robustrank.core.types import Estimate, Range
+from robustrank.core.types import Access, Estimate, Goal, Range, SpeaksOf, Status, Surface
 from robustrank.results.attack_cases import Cases
 from robustrank.results.five_tasks import FiveTasks
 from robustrank.results.pooling import Pooling
@@ -86,13 +87,19 @@ class Comparison:
     """Whether that could change the difference's sign."""
 
 
+class ShiftKind(StrEnum):
+    """What is unforeseen."""
+
+    CORPUS = "corpus"
+    QUERY_TYPE = "query type"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shift:
     """The change of effectiveness from home to somewhere unforeseen; negative is a drop."""
 
     ranker: str
-    kind: str
-    """``"corpus"`` or ``"query type"``."""
+    kind: ShiftKind
     source: str
     target: str
     measure: str
@@ -132,15 +139,15 @@ class AttackResult:
     """Name in the audit file."""
     plugin: str
     control: bool
-    surface: str
-    access: str
-    goal: str
+    surface: Surface
+    access: Access
+    goal: Goal
     edits_allowed: str
     budget: Mapping[str, float | int | None]
     stratum: str
     """A rank range, or ``"all"``."""
-    statuses: Mapping[str, int]
-    """``ok``, ``budget_exhausted``, ``invalid`` (broke its threat model: counted as no attack), ``error``."""
+    statuses: Mapping[Status, int]
+    """How many of its cases ended how."""
     success: Mapping[str, Estimate]
     """Measure name, such as ``"promoted"``, ``"ASR@10"``, ``"goal"``, to the share of cases."""
     boost: Estimate
@@ -183,8 +190,7 @@ class CertifiedResult:
     assumes: str
     per_query: Mapping[str, float] = field(default_factory=dict)
     """Query id to 1 where its list is certified, else 0."""
-    speaks_of: str = "exact"
-    """``"exact"``: the ranker that the deployed one estimates; ``"deployed"``: the deployed one itself."""
+    speaks_of: SpeaksOf = SpeaksOf.EXACT
     attacks_on_certified: int = 0
     """Attacks of this audit that the certificates cover, on targets below a certified top K."""
     certificates_broken: int = 0
@@ -217,15 +223,64 @@ class WorstCase:
     """Runs of (``"equal"`` | ``"replace"`` | ``"insert"`` | ``"delete"``, text before, text after)."""
 
 
+class Check(StrEnum):
+    """What a red flag is about."""
+
+    CERTIFICATE = "certificate"
+    """An attack succeeded on a certified list."""
+    ERRORS = "errors"
+    """Tasks failed."""
+    CONSTANT = "constant"
+    """One score for all documents."""
+    REPEAT = "repeat"
+    """Scores differ between two identical calls."""
+    ORDER = "order"
+    """Scores depend on the order of the documents."""
+    BATCH = "batch"
+    """Scores depend on the other documents of the call."""
+    INVARIANT = "invariant"
+    """Scores depend on what the ranker declares to ignore."""
+    QUERY_BLIND = "query-blind"
+    """Scores do not depend on the query."""
+    TIES = "ties"
+    """Many scores are equal."""
+    CONTROL = "control"
+    """An attack is not shown to do better than its control."""
+    INVALID = "invalid"
+    """Most cases of an attack failed."""
+    JUDGED = "judged"
+    """Little of the top ten is judged."""
+    IDENTITY = "identity"
+    """An unchanged query has another effectiveness."""
+    CEILING = "ceiling"
+    """The first stage misses relevant documents."""
+    SEQUENTIAL = "sequential"
+    """The number of queries was not settled beforehand."""
+
+
+class Severity(StrEnum):
+    """How much a red flag matters."""
+
+    WARNING = "warning"
+    SERIOUS = "serious"
+
+
 @dataclass(frozen=True, kw_only=True)
 class RedFlag:
     """A reason not to believe the evaluation itself."""
 
-    check: str
-    severity: str
-    """``"warning"`` or ``"serious"``."""
+    check: Check
+    severity: Severity
     title: str
     detail: str
+
+
+class Outcome(StrEnum):
+    """What a gate comes to, from good to bad."""
+
+    PASS = "pass"
+    INCONCLUSIVE = "inconclusive"
+    FAIL = "fail"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,8 +288,7 @@ class Verdict:
     """A gate, judged."""
 
     gate: str
-    outcome: str
-    """``"pass"``, ``"fail"`` or ``"inconclusive"``."""
+    outcome: Outcome
     reason: str
     estimate: Estimate | None
     limit: str
@@ -244,14 +298,24 @@ class Verdict:
     """Pass, or inconclusive where the audit file allows that in writing."""
 
 
+class Stopped(StrEnum):
+    """Why an audit asks no further queries."""
+
+    NOT_YET = ""
+    DECIDED = "decided"
+    """Every gate is."""
+    BUDGET = "budget"
+    """It is spent."""
+    ALL_QUERIES = "all queries asked"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sequential:
     """How an audit went that asks queries until its gates are decided."""
 
     queries: int
     """Asked so far, of each collection and for cases, where there are as many."""
-    stopped: str
-    """``"decided"``, ``"budget"``, ``"all queries asked"``, or empty while it goes on."""
+    stopped: Stopped
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from robustrank.config.audit_file import Reader
-from robustrank.config.tables import read, toml
+from robustrank.config.tables import key, read, read_as, toml
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.topic_types import TopicBudget
@@ -66,15 +65,18 @@ class TargetsSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class NamedPlugin:
-    """One ``[[ranker]]`` or ``[[attack]]``.
-
-    ``dynamic`` plays the dynamic setting, too: with an attack that has it (none by default), against a ranker that has
-    it (all by default).
-    """
+    """One ``[[attack]]``; ``dynamic`` attacks play the dynamic setting, too."""
 
     name: str
     plugin: Plugin
     dynamic: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedRanker(NamedPlugin):
+    """One ``[[ranker]]``; all of them are played in the dynamic setting, unless ``dynamic`` is false."""
+
+    dynamic: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +99,12 @@ class TopicSpec:
 
     name: str
     collection: Plugin
-    groups: GroupsSpec
-    targets: TargetsSpec
-    rankers: tuple[NamedPlugin, ...]
-    attacks: tuple[NamedPlugin, ...]
-    budget: TopicBudget
-    variations: tuple[Plugin, ...] = ()
+    rankers: tuple[NamedRanker, ...] = key("ranker")
+    attacks: tuple[NamedPlugin, ...] = key("attack")
+    groups: GroupsSpec = GroupsSpec()
+    targets: TargetsSpec = TargetsSpec()
+    budget: TopicBudget = field(default_factory=TopicBudget)
+    variations: tuple[Plugin, ...] = key("variation", default=())
     folds: int = 2
     reactions: int = 40
     seed: int = 13
@@ -114,36 +116,11 @@ def load(path: Path | str) -> TopicSpec:
     Raises:
         ConfigError: No such file, not TOML, an unknown key (with the nearest known one), or a wrong value.
     """
-    data = toml(read(path, "topic file"), str(path))
-    reader = Reader(str(path), Path(path).parent)
-    top = reader.table(
-        data,
-        "the top level",
-        required={"name": str, "collection": dict, "ranker": list, "attack": list},
-        optional={
-            **{"groups": dict, "targets": dict, "budget": dict, "variation": list},
-            **{"folds": int, "reactions": int, "seed": int},
-        },
-    )
-    spec = TopicSpec(
-        name=top["name"],
-        collection=reader.plugin(top["collection"], "[collection]", {})[0],
-        groups=reader.options(GroupsSpec, top.get("groups", {}), "[groups]"),
-        targets=reader.options(TargetsSpec, top.get("targets", {}), "[targets]"),
-        rankers=tuple(_named(reader, table, "[[ranker]]") for table in top["ranker"]),
-        attacks=tuple(_named(reader, table, "[[attack]]") for table in top["attack"]),
-        budget=reader.options(TopicBudget, top.get("budget", {}), "[budget]"),
-        variations=tuple(reader.plugin(table, "[[variation]]", {})[0] for table in top.get("variation", ())),
-        **{key: top[key] for key in ("folds", "reactions", "seed") if key in top},
-    )
-    _check(spec, str(path))
-    given = spec.groups.path and str(Path(path).parent / spec.groups.path)
+    where, folder = str(path), Path(path).parent
+    spec = read_as(TopicSpec, toml(read(path, "topic file"), where), where, folder)
+    _check(spec, where)
+    given = spec.groups.path and str(folder / spec.groups.path)
     return replace(spec, groups=replace(spec.groups, path=given))
-
-
-def _named(reader: Reader, table: object, what: str) -> NamedPlugin:
-    plugin, options = reader.plugin(table, what, {"dynamic": bool})
-    return NamedPlugin(plugin=plugin, **{"dynamic": what == "[[ranker]]", **options})
 
 
 def _check(spec: TopicSpec, where: str) -> None:

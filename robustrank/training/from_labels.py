@@ -36,7 +36,7 @@ def ready(
     teacher: Callable[[Any], Any], progress: Progress,
 ) -> Ready:  # fmt: skip
     """Draw the lists and encode them; a selection model, where one is asked for, is put beside the ranker."""
-    train, dev = judged.build(stage, forbidden, seed, lambda rule: teacher(rule.teacher))
+    train, dev = judged.build(stage, forbidden, seed, lambda rule: teacher(rule.plugin))
     progress.start(f"{stage.name}: lists", len(train) + len(dev))
     spread = _spread(train)
     learnt, measured = (list(_encoded(part, spread, tokenizer, progress)) for part in (train, dev))

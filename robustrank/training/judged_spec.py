@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from robustrank.config.audit_file import Reader
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.training.coupled import Coupling
@@ -21,14 +17,14 @@ class FilterSpec:
     """``filter`` of a ``[[stage.judged]]``: negatives that a teacher takes for relevant are not used.
 
     Args:
-        teacher: Any pointwise ranker plug-in.
+        plugin: The teacher: any pointwise ranker plug-in.
         share: A negative must score below this share of the positive's score (TopK-PercPos of NV-Retriever, Moreira et
             al. 2024, with 0.95), which is for scores that begin at 0, such as cosines. A positive below 0 is passed by
             what lies as far below it.
         ceiling: A negative must score below this (RocketQA, Qu et al. 2021).
     """
 
-    teacher: Plugin
+    plugin: Plugin
     share: float | None = None
     ceiling: float | None = None
 
@@ -84,58 +80,12 @@ class JudgedStageSpec:
     schedule: Schedule = field(default_factory=Schedule)
 
 
-def read_stage(reader: Reader, folder: Path, table: Mapping[str, Any]) -> JudgedStageSpec:
-    """One table.
+def check_judged(stage: JudgedStageSpec, where: str) -> None:
+    """Find what does not go together.
 
     Raises:
-        ConfigError: An unknown key, a wrong value, or what does not go together.
+        ConfigError: The first of it.
     """
-    stage = reader.table(
-        table,
-        "[[stage]]",
-        required={"name": str, "judged": list, "dev": int},
-        optional={"loss": str, "selection": dict, "schedule": dict},
-    )
-    coupling = reader.options(Coupling, stage["selection"], "[stage.selection]") if "selection" in stage else None
-    spec = JudgedStageSpec(
-        name=stage["name"],
-        judged=tuple(_judged(reader, folder, judged) for judged in stage["judged"]),
-        dev=stage["dev"],
-        loss=stage.get("loss", JudgedStageSpec.loss),
-        selection=coupling,
-        schedule=reader.options(Schedule, stage.get("schedule", {}), "[stage.schedule]"),
-    )
-    _check(spec, f"{reader.where}: stage {spec.name!r}")
-    return spec
-
-
-def _judged(reader: Reader, folder: Path, data: Any) -> JudgedSpec:
-    what = "[[stage.judged]]"
-    table = reader.table(
-        data,
-        what,
-        required={"name": str, "path": str},
-        optional={
-            "split": str, "queries": int, "positives": int, "negatives": int, "first_stage": dict, "ranks": list,
-            "filter": dict, "evidence": list,
-        },
-    )  # fmt: skip
-    options = dict(table)
-    options["path"] = str(folder / table["path"])
-    if "first_stage" in table:
-        options["first_stage"], _ = reader.plugin(table["first_stage"], f"{what} first_stage", {})
-    if "evidence" in table:
-        options["evidence"] = tuple(reader.plugin(each, f"{what} evidence", {})[0] for each in table["evidence"])
-    if "ranks" in table:
-        options["ranks"] = tuple(table["ranks"])
-    if "filter" in table:
-        limits = {"share": float, "ceiling": float}
-        teacher, own = reader.plugin(table["filter"], f"{what} filter", limits)
-        options["filter"] = FilterSpec(teacher=teacher, **{name: own[name] for name in limits if name in own})
-    return JudgedSpec(**options)
-
-
-def _check(stage: JudgedStageSpec, where: str) -> None:
     names = [judged.name for judged in stage.judged]
     if not names or len(set(names)) < len(names):
         raise ConfigError(f"{where}: needs at least one [[stage.judged]], each with a name of its own")
@@ -166,8 +116,6 @@ def _check_judged(judged: JudgedSpec, where: str, size: int) -> None:
         raise ConfigError(
             f"{where}: {judged.negatives} negatives and a positive do not fit lists of {size}; set size in schedule"
         )
-    if len(judged.ranks) != 2 or not all(type(rank) is int for rank in judged.ranks):
-        raise ConfigError(f"{where}: ranks are the first and the last rank to draw from, such as [1, 100]")
     if not 1 <= judged.ranks[0] <= judged.ranks[1]:
         raise ConfigError(f"{where}: ranks {list(judged.ranks)} are none: the first is 1, and the last not before it")
     if judged.filter is not None and judged.filter.share is None and judged.filter.ceiling is None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from robustrank.certificates.smoothing import LAWS
-from robustrank.config.audit_file import Reader
-from robustrank.config.tables import read, toml
+from robustrank.config.tables import key, read, read_as, toml
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
-from robustrank.training.judged_spec import JudgedStageSpec, read_stage
+from robustrank.training.judged_spec import JudgedStageSpec, check_judged
 from robustrank.training.trainer import Schedule
 
 STRATA = ((0, 5), (5, 20), (20, 100))
@@ -109,8 +107,8 @@ class StageSpec:
     """
 
     name: str
-    teachers: tuple[TeacherSpec, ...]
-    sources: tuple[SourceSpec, ...]
+    teachers: tuple[TeacherSpec, ...] = key("teacher")
+    sources: tuple[SourceSpec, ...] = key("source")
     dev: int
     pairs: int | None = None
     score_weight: float = 0.0
@@ -132,7 +130,7 @@ class TrainingSpec:
 
     name: str
     student: StudentSpec
-    stages: tuple[StageSpec | JudgedStageSpec, ...]
+    stages: tuple[StageSpec | JudgedStageSpec, ...] = key("stage")
     exclude: tuple[str, ...] = ()
     seed: int = 13
 
@@ -143,79 +141,47 @@ def load(path: Path | str) -> TrainingSpec:
     Raises:
         ConfigError: No such file, not TOML, an unknown key (with the nearest known one), or a wrong value.
     """
-    data = toml(read(path, "training file"), str(path))
-    folder = Path(path).parent
-    reader = Reader(str(path), folder)
-    top = reader.table(
-        data,
-        "the top level",
-        required={"name": str, "student": dict, "stage": list},
-        optional={"exclude": list, "seed": int},
-    )
-    if not top["stage"]:
-        raise ConfigError(f"{path}: needs at least one [[stage]]")
-    return TrainingSpec(
-        name=top["name"],
-        student=reader.options(StudentSpec, top["student"], "[student]"),
-        stages=tuple(_stage_of(reader, folder, table) for table in top["stage"]),
-        exclude=tuple(str(folder / name) for name in top.get("exclude", ())),
-        seed=top.get("seed", TrainingSpec.seed),
+    where, folder = str(path), Path(path).parent
+    spec = read_as(TrainingSpec, toml(read(path, "training file"), where), where, folder)
+    if not spec.stages:
+        raise ConfigError(f"{where}: needs at least one [[stage]]")
+    for stage in spec.stages:
+        place = f"{where}: stage {stage.name!r}"
+        if isinstance(stage, JudgedStageSpec):
+            check_judged(stage, place)
+        else:
+            _check(stage, place)
+    return replace(
+        spec,
+        stages=tuple(_placed(stage, folder) for stage in spec.stages),
+        exclude=tuple(str(folder / name) for name in spec.exclude),
     )
 
 
-def _stage_of(reader: Reader, folder: Path, table: Any) -> StageSpec | JudgedStageSpec:
-    judged = isinstance(table, dict) and "judged" in table
-    return read_stage(reader, folder, table) if judged else _stage(reader, folder, table)
+def _placed(stage: StageSpec | JudgedStageSpec, folder: Path) -> StageSpec | JudgedStageSpec:
+    """The stage with its folders taken from where the file lies."""
+    if isinstance(stage, JudgedStageSpec):
+        return replace(stage, judged=tuple(replace(each, path=str(folder / each.path)) for each in stage.judged))
+    return replace(stage, sources=tuple(replace(each, path=str(folder / each.path)) for each in stage.sources))
 
 
-def _stage(reader: Reader, folder: Path, table: Any) -> StageSpec:
-    stage = reader.table(
-        table,
-        "[[stage]]",
-        required={"name": str, "teacher": list, "source": list, "dev": int},
-        optional={"pairs": int, "score_weight": float, "schedule": dict, "noise": dict},
-    )
-    where = f"{reader.where}: stage {stage['name']!r}"
-    if stage["dev"] < 1:
+def _check(stage: StageSpec, where: str) -> None:
+    if stage.dev < 1:
         raise ConfigError(f"{where}: dev must be at least 1: without a development set nothing says when to stop")
-    sources = tuple(_source(reader, folder, source) for source in stage["source"])
-    names = [source.name for source in sources]
-    if not sources or len(set(names)) < len(names):
+    names = [source.name for source in stage.sources]
+    if not names or len(set(names)) < len(names):
         raise ConfigError(f"{where}: needs at least one [[stage.source]], each with a name of its own")
-    if not stage["teacher"]:
+    if not stage.teachers:
         raise ConfigError(f"{where}: needs at least one [[stage.teacher]]")
-    return StageSpec(
-        name=stage["name"],
-        teachers=tuple(_teacher(reader, table) for table in stage["teacher"]),
-        sources=sources,
-        dev=stage["dev"],
-        pairs=stage.get("pairs"),
-        score_weight=float(stage.get("score_weight", StageSpec.score_weight)),
-        schedule=reader.options(Schedule, stage.get("schedule", {}), "[stage.schedule]"),
-        noise=_noise(reader, stage["noise"]) if "noise" in stage else None,
-    )
-
-
-def _noise(reader: Reader, table: Any) -> NoiseSpec:
-    noise: NoiseSpec = reader.options(NoiseSpec, table, "[stage.noise]")
-    if noise.law not in LAWS or not 0.0 < noise.keep <= 1.0:
+    for source in stage.sources:
+        if len(source.candidates) != len(STRATA) + 1:
+            places = ", ".join(f"{start + 1}-{end}" for start, end in STRATA)
+            raise ConfigError(
+                f"{where}: source {source.name!r}: needs {len(STRATA) + 1} counts of candidates: {places}, random"
+            )
+    noise = stage.noise
+    if noise is not None and (noise.law not in LAWS or not 0.0 < noise.keep <= 1.0):
         raise ConfigError(
-            f"{reader.where}: [stage.noise] needs law as one of {', '.join(LAWS)} and keep above 0 and at most 1, "
+            f"{where}: [stage.noise] needs law as one of {', '.join(LAWS)} and keep above 0 and at most 1, "
             f"not {noise.law!r} and {noise.keep!r}"
         )
-    return noise
-
-
-def _teacher(reader: Reader, table: Any) -> TeacherSpec:
-    plugin, own = reader.plugin(table, "[[stage.teacher]]", {"weight": float})
-    return TeacherSpec(plugin=plugin, weight=float(own.get("weight", TeacherSpec.weight)))
-
-
-def _source(reader: Reader, folder: Path, table: Any) -> SourceSpec:
-    source: SourceSpec = reader.options(SourceSpec, table, "[[stage.source]]")
-    if len(source.candidates) != len(STRATA) + 1:
-        places = ", ".join(f"{start + 1}-{end}" for start, end in STRATA)
-        raise ConfigError(
-            f"{reader.where}: source {source.name!r}: needs {len(STRATA) + 1} counts of candidates: {places}, random"
-        )
-    return replace(source, path=str(folder / source.path))

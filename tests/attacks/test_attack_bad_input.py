@@ -114,7 +114,7 @@ def test_a_victim_that_fails_on_attacked_texts_is_an_error_with_a_reason_and_the
     assert all(r.rank_after == r.rank_before for r in failed)
     assert any(r.status is Status.OK for r in records)
     assert summary.finished is not None
-    assert summary.attacks[0].statuses["error"] == len(failed)
+    assert summary.attacks[0].statuses[Status.ERROR] == len(failed)
 
 
 def _write(folder: Path) -> None:

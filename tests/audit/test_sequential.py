@@ -16,7 +16,10 @@ from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError, StoreError
 from robustrank.judging import gate
-from robustrank.results.summary import Summary
+from robustrank.results.summary import (
+    Stopped,
+    Summary,
+)
 from robustrank.storage import journal
 from robustrank.work.records import FORMAT, RankingRecord
 
@@ -131,7 +134,7 @@ def test_a_spent_budget_leaves_whole_batches_and_more_budget_goes_on(home: Path,
     assert audit.run(small, tmp_path).sequential == summary.sequential  # nothing is left to spend
     more = replace(parse(home, BATCHES + "pairs = 100000\n", HOPELESS), seed=1)
     assert audit.folder(more, tmp_path) == audit.folder(small, tmp_path)
-    assert audit.run(more, tmp_path).sequential == replace(summary.sequential, queries=40, stopped="all queries asked")
+    assert audit.run(more, tmp_path).sequential == replace(summary.sequential, queries=40, stopped=Stopped.ALL_QUERIES)
 
 
 def test_any_audit_can_be_cut_off_at_so_many_pairs_or_minutes_and_resumed(home: Path, tmp_path: Path) -> None:

@@ -23,7 +23,14 @@ from robustrank.core.progress import Progress
 from robustrank.judging import gate
 from robustrank.report import terminal
 from robustrank.results import summary as summaries
-from robustrank.results.summary import RedFlag, Sequential, Summary
+from robustrank.results.summary import (
+    Check,
+    RedFlag,
+    Sequential,
+    Severity,
+    Stopped,
+    Summary,
+)
 from robustrank.work.records import FORMAT, CheckRecord
 
 HOSTILE = "evil \x1b[2J\u202e[red]:smile:\nsecond"
@@ -250,7 +257,7 @@ def test_init_writes_a_file_that_parses_and_never_over_another(tmp_path: Path) -
 
 def test_an_audit_that_stopped_by_itself_says_why(summary: Summary, capsys: pytest.CaptureFixture[str]) -> None:
     screen = terminal.open_console()
-    for part in terminal.overview(replace(summary, sequential=Sequential(queries=40, stopped="decided"))):
+    for part in terminal.overview(replace(summary, sequential=Sequential(queries=40, stopped=Stopped.DECIDED))):
         screen.print(part)
     assert "40 queries of each collection so far; decided." in capsys.readouterr().out
 
@@ -263,7 +270,7 @@ def test_hostile_names_are_shown_and_do_nothing(
         headline=HOSTILE,
         rankers=[replace(summary.rankers[0], name=HOSTILE)],
         attacks=[replace(a, ranker=HOSTILE, attack=HOSTILE) for a in summary.attacks],
-        red_flags=[RedFlag(check="x", severity="serious", title=HOSTILE, detail="")],
+        red_flags=[RedFlag(check=Check.TIES, severity=Severity.SERIOUS, title=HOSTILE, detail="")],
     )
     gates = [GateSpec(name=HOSTILE, measure="nDCG@10", where={"ranker": "net"}, min=0.5)]
     evil = replace(evil, verdicts=[replace(v, reason=HOSTILE) for v in gate.judge(gates, evil)])

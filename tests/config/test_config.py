@@ -52,11 +52,11 @@ rankers = ["bm25"]
     ("extra", "message"),
     [
         ("sede = 1", r"the top level: unknown key 'sede'; did you mean 'seed'"),
-        ("seed = 'x'", r"seed must be int, not 'x'"),
-        ("seed = true", r"seed must be int, not True"),
+        ("seed = 'x'", r"seed must be a whole number, not 'x'"),
+        ("seed = true", r"seed must be a whole number, not True"),
         ("[cases]\nquerys = 3", r"\[cases\]: unknown key 'querys'; did you mean 'queries'"),
         ("[cases]\nstrata = ['20-11']", r"'20-11' is not a rank range"),
-        ("[[attack]]\nbudget = {}", r"\[\[attack\]\] needs 'use'"),
+        ("[[attack]]\nbudget = {}", r"\[\[attack\]\] 1 needs 'use'"),
         (
             "[[attack]]\nuse = 'prada'\nbudget = { edit = 1 }",
             r"\[attack.budget\]: unknown key 'edit'; did you mean 'edits'",
@@ -71,16 +71,44 @@ rankers = ["bm25"]
             r"gate 'g' needs either `max`, `min` or `worse_by`",
         ),
         ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmax = 1\nbound = 'low'", r"bound must be 'interval' or 'value'"),
-        ("[[gate]]\nmeasure = 'nDCG@10'\nmax = 1", r"\[\[gate\]\] needs 'name'"),
+        ("[[gate]]\nmeasure = 'nDCG@10'\nmax = 1", r"\[\[gate\]\] 1 needs 'name'"),
         ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nworse_by = 0.1", r"worse_by needs a file at the top: ratchet"),
         ("[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nworse_by = -0.1", r"worse_by must not be negative"),
         ("[sequential]\nbatch = 5", r"there is no \[\[gate\]\]"),
         ("[sequential]\nbatch = 0\n[[gate]]\nname = 'g'\nmeasure = 'nDCG@10'\nmax = 1", r"at least 1, not 0"),
         ("[[ranker]]\nname = 'x'\nuse = 'bm25'\nclaimed = { 'nDCG@10' = 'high' }", r"nDCG@10 must be a number"),
         ("= 3", r"not valid TOML"),
+        ("measures = 'nDCG@10'", r"measures must be a list, not 'nDCG@10'"),
+        ("measures = ['nDCG@10', 3]", r"measures\[1\] must be text, not 3"),
+        ("cases = 3", r"\[cases\] must be a table, not 3"),
+        ("attack = 'paste'", r"attack must be a list, not 'paste'"),
+        ("attack = ['paste']", r"\[\[attack\]\] 1 must be a table, not 'paste'"),
+        ("source = 'x'", r"the top level: unknown key 'source'"),
+        ("[cases]\nstrata = [11]", r"\[cases\]: strata\[0\] must be text, not 11"),
+        ("[cases]\nqueries = 0", r"\[cases\]: queries must be a whole number of at least 1, not 0"),
+        ("[certify]\nradius = [1, 'two']", r"\[certify\]: radius\[1\] must be a number, not 'two'"),
+        ("[certify]\nk = [0]", r"\[certify\]: k\[0\] must be a whole number of at least 1, not 0"),
+        ("[pooling]\nruns = ['r']\ngroups = { a = 'x' }", r"\[pooling\]: groups: a must be a list, not 'x'"),
+        ("[pooling]\nruns = ['r']\ngroups = { a = [1] }", r"\[pooling\]: groups: a\[0\] must be text, not 1"),
+        ("[pooling]\ndepth = 3", r"\[pooling\] needs 'runs'"),
+        (
+            "[[attack]]\nuse = 'prada'\n[[attack]]\nuse = 'prada'\nname = 'paste'\nbudget = { edits = 'five' }",
+            r"\[\[attack\]\] 2 'paste': \[attack.budget\]: edits must be a whole number, not 'five'",
+        ),
+        (
+            "[[attack]]\nuse = 'prada'\nrankers = 'bm25'",
+            r"\[\[attack\]\] 1 'prada': rankers must be a list, not 'bm25'",
+        ),
+        ("[[attack]]\nuse = 'prada'\nbudget = { edits = -1 }", r"'prada': budget: edits must be at least 0, not -1"),
+        ("[[attack]]\nuse = 3", r"\[\[attack\]\] 1: use must be text, not 3"),
+        (
+            "[[collection]]\nuse = 'selqa'\nfirst_stage = 'bm25'",
+            r"\[collection.first_stage\] must be a table, not 'bm25'",
+        ),
+        ("[[gate]]\nname = 'g'\nmeasure = 'm'\nmax = 1\nwhere = 'net'", r"\[\[gate\]\] 1 'g': where must be a table"),
     ],
 )
-def test_a_mistake_is_named_with_its_mend(extra: str, message: str) -> None:
+def test_a_mistake_is_named_with_its_fix(extra: str, message: str) -> None:
     text = SMALLEST + extra if extra.startswith("[") else extra + SMALLEST
     with pytest.raises(ConfigError, match=message):
         audit_file.parse(text, where="my.toml")
@@ -166,3 +194,30 @@ worse_by = 0.02
     claims = SMALLEST.replace('use = "bm25"', 'use = "bm25"\nclaimed = { "nDCG@10" = 0.7 }')
     same = [SMALLEST, more.partition("[seq")[0] + SMALLEST + "[seq" + more.partition("[seq")[2], claims]
     assert len({audit.folder(audit_file.parse(text), Path("x")) for text in same}) == 1
+
+
+DEFENDED = """
+[[defense]]
+name = "{defense}"
+use = "randomized_smoothing"
+rankers = ["{ranker}"]
+attacked = {attacked}
+"""
+
+
+def test_a_defended_ranker_is_found_by_its_name_even_where_names_hold_a_plus() -> None:
+    text = SMALLEST.replace('use = "bm25"', 'use = "bm25"\nname = "a + b"\nattacked = false')
+    spec = audit_file.parse(text + DEFENDED.format(defense="c + d", ranker="a + b", attacked="true"))
+    assert [victim.name for victim in spec.victims] == ["a + b", "c + d + a + b"]
+    victim = spec.victim("c + d + a + b")
+    assert victim.defense is not None
+    assert (victim.defense.name, victim.ranker.name, victim.attacked) == ("c + d", "a + b", True)
+    assert (spec.victim("a + b").defense, spec.victim("a + b").attacked) == (None, False)
+
+
+def test_two_rankers_under_test_of_one_name_are_refused() -> None:
+    rankers = (
+        SMALLEST.replace('use = "bm25"', 'use = "bm25"\nname = "b"') + '[[ranker]]\nuse = "bm25"\nname = "a + b"\n'
+    )
+    with pytest.raises(ConfigError, match=r"two rankers under test are named 'a \+ b'"):
+        audit_file.parse(rankers + DEFENDED.format(defense="a", ranker="b", attacked="false"))

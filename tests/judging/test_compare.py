@@ -140,4 +140,4 @@ def test_the_page_has_table_charts_and_queries_and_hostile_names_do_nothing(old:
     assert "<script" not in text
     assert "\u202e" not in text
     assert text.count("<svg") == 2  # one a collection
-    assert "Broke: 20 queries" in text
+    assert "Regressed: 20 queries" in text

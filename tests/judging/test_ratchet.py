@@ -19,7 +19,12 @@ from robustrank.config.specs import GateSpec
 from robustrank.core.errors import ConfigError
 from robustrank.judging import gate, ratchet
 from robustrank.results import summary as summaries
-from robustrank.results.summary import Sequential, Summary, Verdict
+from robustrank.results.summary import (
+    Sequential,
+    Stopped,
+    Summary,
+    Verdict,
+)
 from robustrank.stats import intervals
 
 QUERIES = [f"q{n}" for n in range(20)]
@@ -127,7 +132,7 @@ def test_for_attacks_more_success_is_worse(file: Path, release: Summary) -> None
 def test_a_sequential_audit_compares_at_any_time(file: Path, release: Summary) -> None:
     new = changed(release, lambda v: v - 0.01)
     fixed = judge(new, file).estimate
-    anytime = judge(replace(new, sequential=Sequential(queries=20, stopped="")), file).estimate
+    anytime = judge(replace(new, sequential=Sequential(queries=20, stopped=Stopped.NOT_YET)), file).estimate
     assert fixed is not None
     assert anytime is not None
     assert anytime.low < fixed.low

@@ -140,16 +140,16 @@ def test_an_audit_without_the_table_has_no_pool_and_its_old_folder(folder: Path)
     ("old", "new", "said"),
     [
         ('runs = ["pets/runs"]\n', "", "needs 'runs'"),
-        ('["pets/runs"]', "[1]", "must be a list of texts"),
+        ('["pets/runs"]', "[1]", r"runs\[0\] must be text, not 1"),
         ('["one", "two"]', '"one"', r"groups: both must be a list"),
-        ("depth = 3", "depth = 0", r"depth and shallow must be whole numbers of at least 1"),
+        ("depth = 3", "depth = 0", "depth must be a whole number of at least 1, not 0"),
         ("depth = 3", 'collection = "pet"', r"did you mean 'pets'"),
         ("depth = 3", "depht = 3", r"did you mean 'depth'"),
         ("depth = 3", 'measure = "AP"', r"cannot bound 'AP'"),
         ('["one", "two"]', '["one", "too"]', r"group 'both': system 'too' is not defined; did you mean 'two'"),
     ],
 )
-def test_a_wrong_table_is_an_error_that_names_the_mend(old: str, new: str, said: str, folder: Path) -> None:
+def test_a_wrong_table_is_an_error_that_names_the_fix(old: str, new: str, said: str, folder: Path) -> None:
     with pytest.raises(ConfigError, match=said):
         audit.run(audit_file.parse(AUDIT.replace(old, new), folder=folder), folder / "out")
 

@@ -19,6 +19,7 @@ from robustrank.core.types import (
 )
 from robustrank.protocols import adversarial, certified, effectiveness, out_of_distribution
 from robustrank.protocols.red_flags import red_flags
+from robustrank.results.summary import Check, Severity
 from robustrank.work.records import (
     AttackRecord,
     BaseRanking,
@@ -248,6 +249,6 @@ def test_ties_failures_missing_judgments_and_empty_lists_are_flagged() -> None:
     records.append(ranking("x", 0.0, status=Status.ERROR, error="it broke"))
     figures = effectiveness.effectiveness(records[:4])
     flags = {flag.check: flag for flag in red_flags(records, figures, [])}
-    assert set(flags) == {"ties", "errors", "judged", "ceiling"}
-    assert flags["errors"].severity == "serious"
-    assert "it broke" in flags["errors"].detail
+    assert set(flags) == {Check.TIES, Check.ERRORS, Check.JUDGED, Check.CEILING}
+    assert flags[Check.ERRORS].severity is Severity.SERIOUS
+    assert "it broke" in flags[Check.ERRORS].detail

@@ -109,7 +109,7 @@ def test_hostile_names_do_nothing(summary: Summary, tmp_path: Path) -> None:
         summary,
         measure=summary.measure,
         rankers=[replace(r, name=evil, plugin=evil) for r in summary.rankers[:1]],
-        attacks=[replace(a, ranker=evil, attack=evil, access=evil) for a in summary.attacks[:1]],
+        attacks=[replace(a, ranker=evil, attack=evil) for a in summary.attacks[:1]],
     ))  # fmt: skip
     shown = page(tmp_path)
     assert "<img" not in shown

@@ -20,7 +20,10 @@ from robustrank.core.types import Estimate
 from robustrank.protocols.adversarial import strongest
 from robustrank.report import charts, explorer, filters, view
 from robustrank.report import html as report
-from robustrank.results.summary import Verdict
+from robustrank.results.summary import (
+    Outcome,
+    Verdict,
+)
 
 STRINGS: dict[str, str] = json.loads(
     (Path(__file__).parents[1] / "data" / "hostile_strings.json").read_text(encoding="utf-8")
@@ -248,12 +251,12 @@ def test_labels_of_charts_are_text_even_where_they_look_like_markup_or_mathemati
     ],
 )
 def test_the_state_is_that_of_the_worst_gate(summaries: SimpleNamespace, outcomes: list[str], state: str) -> None:
-    verdicts = [Verdict(gate=o, outcome=o, reason="", estimate=None, limit="") for o in outcomes]
+    verdicts = [Verdict(gate=o, outcome=Outcome(o), reason="", estimate=None, limit="") for o in outcomes]
     assert view.build(replace(summaries.bare(), verdicts=verdicts)).state == state
 
 
 def test_a_gate_that_may_be_inconclusive_in_writing_holds(summaries: SimpleNamespace) -> None:
-    verdict = Verdict(gate="g", outcome="inconclusive", reason="", estimate=None, limit="", held=True)
+    verdict = Verdict(gate="g", outcome=Outcome.INCONCLUSIVE, reason="", estimate=None, limit="", held=True)
     whole = replace(summaries.bare(), verdicts=[verdict])
     assert view.build(whole).state == "pass"
     assert "accepts this gate as inconclusive" in report.render(whole)

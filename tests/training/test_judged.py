@@ -101,7 +101,7 @@ def test_a_query_with_nothing_to_set_against_its_positive_makes_no_list(home: Pa
 
 def test_the_filter_drops_what_the_teacher_scores_near_the_positive_or_above(home: Path) -> None:
     """d1 scores 0.5, d0 -0.5: 95 % of these are 0.475 and -0.525."""
-    rule = FilterSpec(teacher=Plugin(use="number"), share=0.95)
+    rule = FilterSpec(plugin=Plugin(use="number"), share=0.95)
     asked = spec(home, first_stage=None, filter=rule)
     assert lists(home, asked) == {}
     fewer = replace(rule, share=None, ceiling=3.0)
@@ -122,7 +122,7 @@ def test_the_filter_drops_what_the_teacher_scores_near_the_positive_or_above(hom
 def test_a_negative_must_stay_below_the_share_and_below_the_ceiling(
     rule: dict[str, float], positive: float, limit: float
 ) -> None:
-    assert judged._limit(FilterSpec(teacher=Plugin(use="number"), **rule), positive) == pytest.approx(limit)
+    assert judged._limit(FilterSpec(plugin=Plugin(use="number"), **rule), positive) == pytest.approx(limit)
 
 
 def test_evidence_is_whether_and_where_a_retriever_found_a_document_and_never_its_text(home: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_training_file_tells_of_judgments_samplers_and_selection(tmp_path: Pat
     (source,) = stage.judged
     assert source.path == str(tmp_path / "home")
     assert source.first_stage == Plugin(use="run", params={"path": str(tmp_path / "dense.trec")})
-    assert source.filter == FilterSpec(teacher=Plugin(use="random", params={"seed": 1}), share=0.95)
+    assert source.filter == FilterSpec(plugin=Plugin(use="random", params={"seed": 1}), share=0.95)
     assert source.evidence == (Plugin(use="bm25"),)
     assert stage.selection is not None
     assert stage.selection.temperature == 2.0
@@ -183,7 +183,7 @@ def test_a_training_file_tells_of_judgments_samplers_and_selection(tmp_path: Pat
     ("old", "new", "told"),
     [
         ("ranks = [1, 30]", "ranks = [0, 30]", "the first is 1"),
-        ("ranks = [1, 30]", "ranks = [30]", "first and the last rank"),
+        ("ranks = [1, 30]", "ranks = [30]", "ranks must be a list of 2 values"),
         ("ranks = [1, 30]", "negatives = 12", "size"),
         (", share = 0.95", "", "`share`"),
         ("evidence = [", "evidences = [", "did you mean 'evidence'"),

@@ -17,13 +17,13 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class GivenVariants:
-    """Variants out of a file, or out of every file of a folder.
+    """Query variations from a file, or from every file of a folder.
 
     Args:
         path: A table with a heading (``.csv``, ``.tsv``), JSON lines (``.jsonl``), or, where ``id`` is empty, lines of
             id, tab, text without a heading. A folder is read file by file, in the order of names.
         id: Column of the query's id, or of its text where ``by`` is ``"text"``; empty where there is no heading.
-        text: Columns that hold wordings.
+        text: Columns that hold variations.
         operation: Column that says what was done; without it, the column's or the file's name.
         valid: Column that must say true; without it every line is taken.
         by: Whether lines are matched to queries by ``"id"`` or by ``"text"``.
@@ -41,7 +41,7 @@ class GivenVariants:
             raise PluginError(f"given_variants: by must be 'id' or 'text', not {self.by!r}")
 
     def variants(self, query: Query, rng: Random, /) -> list[Variant]:
-        """The file's wordings of this query that differ from it, in file order."""
+        """The file's variations of this query that differ from it, in file order."""
         table = _table(self.path, self.id, tuple(self.text), self.operation, self.valid)
         key = query.query_id if self.by == "id" else _plain(query.text)
         given = dict.fromkeys(v for k, v in table if (k if self.by == "id" else _plain(k)) == key)

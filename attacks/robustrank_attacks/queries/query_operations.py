@@ -38,17 +38,17 @@ ZERO_WIDTH = "\u200b"
 
 @dataclass(frozen=True, kw_only=True)
 class QueryOperations:
-    """One variant of a query per operation and draw.
+    """One variation of a query per operation and draw.
 
     Args:
         operations: Any of ``"identity"`` (must change nothing), the typos ``"keyboard"``, ``"swap"``, ``"insert"``,
-            ``"delete"``, ``"replace"`` and ``"misspelling"`` (real ones, out of a list), ``"stop_words"`` (function
+            ``"delete"``, ``"replace"`` and ``"misspelling"`` (real ones, from a list), ``"stop_words"`` (function
             words removed), ``"order"`` (words shuffled), ``"stem"``, ``"back_off"`` (the longest word dropped),
-            ``"synonym"``, ``"upper"``, ``"lower"``, ``"accents"`` (one put on a vowel), ``"no_accents"``,
+            ``"synonym"``, ``"upper"``, ``"lower"``, ``"accents"`` (one added to a vowel), ``"no_accents"``,
             ``"homoglyphs"`` (letters of other scripts that look the same) and ``"invisible"`` (zero-width spaces).
-        words: Words that a typo, synonym, homoglyph or invisible character is put into.
-        draws: Variants per operation that draws at random.
-        misspellings: A table with tabs between, ``correct`` and ``misspelling`` its first columns; only for
+        words: Number of words that a typo, synonym, homoglyph or invisible character changes.
+        draws: Variations per random operation.
+        misspellings: A tab-separated table whose first columns are ``correct`` and ``misspelling``; only for
             ``"misspelling"``.
         substitutes: The table that synonyms are taken from.
     """

@@ -42,8 +42,8 @@ class QueryTypos:
         kinds: Which of ``"insert"``, ``"delete"``, ``"replace"``, ``"swap"`` (of neighbours) and ``"keyboard"``
             (a neighbouring key); each is equally likely.
         words: Words to misspell.
-        search: ``"random"`` takes one misspelt query as it comes and sees nothing of the ranker; ``"worst"`` draws
-            ``variants`` of them and keeps the one that hurts the target most, at the price of a whole list each.
+        search: ``"random"`` draws one misspelt query without access to the ranker; ``"worst"`` draws
+            ``variants`` of them and keeps the one that lowers the target most, at the cost of a whole list each.
         variants: Only for ``"worst"``.
     """
 

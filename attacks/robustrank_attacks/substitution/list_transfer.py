@@ -36,11 +36,11 @@ from robustrank_attacks.substitution._listed import opinions
 
 @dataclass(frozen=True, kw_only=True)
 class ListTransfer:
-    """Attack a surrogate and hand in the result.
+    """Attack a surrogate and submit the result (transfer attack).
 
     Args:
         substitutes: The set of substitutes (:func:`robustrank.perturbations.substitutes.load`).
-        surrogate: A ranker as a table with ``use``, which must lend its gradients; default the linear model of the
+        surrogate: A ranker as a table with ``use``, which must provide gradients; default the linear model of the
             ranked list.
         rounds: Backward passes through the surrogate.
     """
@@ -52,7 +52,7 @@ class ListTransfer:
     def __post_init__(self) -> None:
         require_positive("list_transfer", "rounds", self.rounds)
         if self.surrogate is not None and not isinstance(self.surrogate, WhiteBox):
-            raise PluginError(f"list_transfer: the surrogate {self.surrogate.card.name} lends no gradients")
+            raise PluginError(f"list_transfer: the surrogate {self.surrogate.card.name} provides no gradients")
 
     @property
     def threat(self) -> ThreatModel:

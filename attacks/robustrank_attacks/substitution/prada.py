@@ -47,14 +47,14 @@ class Prada:
     """Replace important words by synonyms, one after another.
 
     Args:
-        importance: ``"gradient"`` orders words by one backward pass (needs weights); ``"leave_one_out"`` how high
-            the score is without the word (needs scores), which costs a pair a word and so looks only at the first
+        importance: ``"gradient"`` orders words by one backward pass (needs weights); ``"leave_one_out"`` by the
+            score without the word (needs scores), which costs one pair per word and so covers only the first
             words of the document, for at most half of the calls.
         substitutes: The table of synonyms (:func:`robustrank.perturbations.substitutes.load`).
         words: Most important words to try.
         candidates: Synonyms of a word to try, in one batch: the most promising ones by gradient, else random ones.
-        feedback: Keep a replacement if it improves the target's ``"rank"``, as PRADA does, which ends where no single
-            word moves the document; or its ``"score"``.
+        feedback: Keep a replacement if it improves the target's ``"rank"``, as PRADA does, which stops where no single
+            word changes the rank; or its ``"score"``.
     """
 
     importance: Literal["gradient", "leave_one_out"] = "gradient"

@@ -33,7 +33,7 @@ class RandomEdits:
 
     Args:
         operation: ``"substitute"`` draws positions, then one substitute each; without a limit on edits it replaces
-            every word it can. ``"insert"`` puts random words of the table at random places; without a limit, as many
+            every word it can. ``"insert"`` inserts random words of the table at random places; without a limit, as many
             as the query has.
         substitutes: The table of words (:func:`robustrank.perturbations.substitutes.load`).
     """

@@ -67,7 +67,7 @@ WARMTH = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class WordSubstitution:
-    """Word substitution that asks less: every text it scores teaches it about all of its edits at once.
+    """Query-efficient word substitution: every scored text updates the estimates of all its edits at once.
 
     Args:
         access: What it sees of the victim: ``"weights"``, ``"scores"`` or ``"ranks"``.
@@ -75,7 +75,7 @@ class WordSubstitution:
             ``"any"``: every word of the ranked list and of the query, at every position.
         surrogate: A ranker of the attacker's own, as a table with ``use``. Not the victim.
         looks: Single edits of a document to try on the surrogate.
-        pairs: Pairs to ask at most, backward passes included; the audit's budget may allow fewer.
+        pairs: Most pairs to request, backward passes included; the audit's budget may allow fewer.
         batch: Texts to score between two looks at the answers.
     """
 
@@ -124,13 +124,13 @@ class WordSubstitution:
 
 
 def hotflip(*, pairs: int = 16, batch: int = 3) -> WordSubstitution:
-    """Any word of the list for any word of the document, by gradients: what no set of synonyms can exceed by much.
+    """Any word of the list for any word of the document, by gradients: a reference point for synonym attacks.
 
     The upper bound for word substitution (Ebrahimi et al., HotFlip, ACL 2018): it shows what a ranker could be made to
     do, not what a reader would fail to notice.
 
     Args:
-        pairs: Pairs to ask at most, backward passes included.
+        pairs: Most pairs to request, backward passes included.
         batch: Texts to score between two backward passes.
     """
     return WordSubstitution(access="weights", substitutes=ANY, pairs=pairs, batch=batch)

@@ -75,7 +75,7 @@ class TopicRL:
             [0, 1]. Needs the extra ``fluency``.
         steps: Policy updates.
         tune: Policy updates on the very document before it is attacked; 0 applies the policy as it is.
-        seed: Of the training.
+        seed: Seed of the training.
     """
 
     substitutes: str = BoardOptions.substitutes
@@ -215,7 +215,7 @@ class FittedSearch(_Planned):
 
 @dataclass(frozen=True, kw_only=True)
 class TopicRandom:
-    """Random legal edits, and the victim chooses among several: what its feedback alone is worth.
+    """Random legal edits, of which the victim's feedback selects one: measures the effect of the feedback alone.
 
     The words are those of the other attacks' boards; nothing else is taken from the surrogate.
     """
@@ -244,7 +244,7 @@ class FittedRandom(_Planned):
 
 @dataclass(frozen=True, kw_only=True)
 class QueryStuffing:
-    """All words of all queries pasted in front: strong, visible, and the row that no table is without.
+    """Insert all words of all queries at the start of the document: a strong and visible baseline.
 
     It breaks the budget of insertions, and the study says so.
     """

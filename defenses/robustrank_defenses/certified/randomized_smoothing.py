@@ -36,16 +36,16 @@ from robustrank.plugin import (
 
 @dataclass(frozen=True, kw_only=True)
 class RandomizedSmoothing:
-    """Score random rewordings of every document, and certify the top of its lists.
+    """Aggregate scores over random perturbations of every document, and certify the top of its lists.
 
-    Where a rule is about the exact smoothed ranker, a document with at most ``samples`` rewordings has all of them
+    Where a rule is about the exact smoothed ranker, a document with at most ``samples`` perturbed texts has all of them
     scored: its score is exact, not estimated.
 
-    The scores of the ranker behind are mapped to [0, 1] by ``sigmoid((score - center) / temperature)``; fix the two
+    The scores of the base ranker are mapped to [0, 1] by ``sigmoid((score - center) / temperature)``; fix the two
     on a development split, before any certificate.
 
     Args:
-        samples: Most rewordings scored per document.
+        samples: Most perturbed texts scored per document.
         alpha: Allowed probability of a false certificate, per list, for all K and radii together.
         law: ``"substitute"`` draws synonyms and certifies against synonyms; ``"mask"`` reads a share of the words and
             certifies against any replaced words; ``"delete"`` keeps each word with a probability and certifies
@@ -61,9 +61,9 @@ class RandomizedSmoothing:
         center: The base score that maps to 1/2.
         rule: A name of :data:`robustrank.certificates.RULES`; ``"shared-draws"`` and ``"shared-quantile"`` certify
             the deployed ranker itself, the others the exact smoothed ranker that it estimates.
-        quantile: Which quantile of the rewordings' scores is the score, under a rule for quantiles; else it is the
+        quantile: Which quantile of the perturbed texts' scores is the score, under a rule for quantiles; else it is the
             mean.
-        seed: Of the rewordings.
+        seed: Seed of the perturbations.
 
     Raises:
         PluginError: A parameter out of its range.

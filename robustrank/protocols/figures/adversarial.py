@@ -93,7 +93,7 @@ def _kind(
         name=name,
         about=about,
         where=("ranker", "attack", "stratum"),
-        defaults={"attack": "the worst that is no control", "stratum": "all"},
+        defaults={"attack": "the strongest that is not a control", "stratum": "all"},
         names=_reachable if name == ASR else _if_attacked(name),
         expected=_expected(*(() if name == ASR else (name,)), goals=goals),
         measured=measured,
@@ -105,7 +105,7 @@ PROMOTING, DEMOTING = (Goal.PROMOTE,), (Goal.DEMOTE,)
 KINDS = (
     _kind(
         ASR,
-        "share of attacks that bring the target into the top 10 (1, 3, 5), where it stood below",
+        "share of attacks that bring the target into the top 10 (1, 3, 5), among targets ranked below it",
         _success(),
         goals=PROMOTING,
     ),

@@ -98,7 +98,7 @@ KINDS = (
     ),
     FigureKind(
         name=LOWEST,
-        about="mean of its lowest tenth of the queries",
+        about="mean of that measure over its worst tenth of the queries",
         where=("ranker", "collection", "of"),
         defaults={"collection": "home", "of": "the first measure"},
         names=lambda spec: (LOWEST,),
@@ -108,7 +108,7 @@ KINDS = (
     ),
     FigureKind(
         name=JUDGED,
-        about="share of the top 10 that was judged",
+        about="share of the top 10 that is judged",
         where=("ranker", "collection", "slice"),
         defaults={"collection": "home"},
         names=lambda spec: (JUDGED,),

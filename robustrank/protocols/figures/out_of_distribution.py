@@ -7,7 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from robustrank.core.types import Estimate
 from robustrank.protocols.figures.effectiveness import slices
 from robustrank.results.figures import Figure, FigureKind
-from robustrank.results.summary import Shift, Summary
+from robustrank.results.summary import (
+    Shift,
+    ShiftKind,
+    Summary,
+)
 from robustrank.work.workbench import Workbench
 
 DROP = "drop"
@@ -47,7 +51,7 @@ def _expected(measure: str) -> Callable[[Workbench], Iterable[Figure]]:
 
 def _labels(shift: Shift) -> dict[str, str]:
     """Where a shift leads: another collection, or a slice of one (``"SciFact: how"``)."""
-    if shift.kind == "corpus":
+    if shift.kind is ShiftKind.CORPUS:
         return {"ranker": shift.ranker, "collection": shift.target}
     collection, _, label = shift.target.partition(": ")
     return {"ranker": shift.ranker, "collection": collection, "slice": label}
@@ -76,7 +80,7 @@ KINDS = tuple(
         needs_baseline=measure == AGAINST,
     )
     for measure, about in {
-        DROP: "share of the mean that is lost elsewhere; positive when effectiveness falls",
+        DROP: "share of the mean that is lost at the target of a shift; positive when effectiveness falls",
         AGAINST: "that share minus the baseline ranker's",
     }.items()
 )

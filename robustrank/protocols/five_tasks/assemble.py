@@ -21,7 +21,7 @@ from robustrank.protocols.effectiveness import Values, values
 from robustrank.protocols.five_tasks import manipulation, query_types, variance, wording, worst_slices
 from robustrank.protocols.five_tasks.query_types import Described
 from robustrank.protocols.interface import Evidence
-from robustrank.results.five_tasks import Cell, FiveTasks, Setting
+from robustrank.results.five_tasks import Cell, Comparative, FiveTasks, Setting
 from robustrank.stats import intervals
 from robustrank.stats.ratios import Contrast, Floats, contrast, detectable
 from robustrank.work.records import AttackRecord, EditRecord, RankingRecord, TaskRecord, VariationRecord
@@ -145,10 +145,10 @@ def _table(
     return cells
 
 
-def _verdict(cell: Cell, p: float) -> str:
+def _verdict(cell: Cell, p: float) -> Comparative:
     if p >= SURE or cell.versus_baseline is None:
-        return "inconclusive"
-    return "less robust" if cell.versus_baseline.value > 0 else "more robust"
+        return Comparative.INCONCLUSIVE
+    return Comparative.LESS if cell.versus_baseline.value > 0 else Comparative.MORE
 
 
 class _Task:
@@ -193,7 +193,8 @@ class _Task:
             kind=self.kind, value=own.estimate, versus_baseline=difference, effect=_effect(against),
             p=against.p if against else None, p_holm=None,
             # Of a difference that no resampling changes, as where both always fail, the spread is not known.
-            detectable=detectable(difference) if difference and difference.high > difference.low else None, verdict="",
+            detectable=detectable(difference) if difference and difference.high > difference.low else None,
+            verdict=Comparative.NONE,
         )  # fmt: skip
 
     def _contrast(self, members: Sequence[str], baseline: str | None) -> Contrast | None:

@@ -1,4 +1,4 @@
-"""First words: let the ranker read only the beginning of a document, where appended words do not count."""
+"""First words: truncate documents, so that words appended at the end have no effect."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from robustrank.plugin import Document, Query, Ranker, RankerCard, words
 
 @dataclass(frozen=True, kw_only=True)
 class FirstWords:
-    """Cut every document after its first words.
+    """Truncate every document after its first words.
 
     Args:
-        keep: How many words the ranker may read.
+        keep: Number of words that the ranker reads.
     """
 
     keep: int = 8
 
     def wrap(self, ranker: Ranker, /) -> Ranker:
-        """The ranker, reading less."""
+        """The ranker on truncated documents."""
         return _Cut(ranker, self.keep)
 
 

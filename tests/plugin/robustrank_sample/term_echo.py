@@ -1,4 +1,4 @@
-"""Term echo: append words of the query until the document is high enough. It sees ranks, and pays for each look."""
+"""Term echo: append words of the query until the document reaches the goal rank. It needs access to ranks."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ class TermEcho:
     """Append one random word of the query after another.
 
     Args:
-        most: Words to append at most, where the budget allows more.
+        most: Most words to append; the budget may allow fewer.
     """
 
     most: int = 10
 
     @property
     def threat(self) -> ThreatModel:
-        """Sees ranks; inserts words into the document."""
+        """Access to ranks; inserts words into the document."""
         return ThreatModel(surface=Surface.DOCUMENT, access=Access.RANKS, edits=AttackSet(operation="insert"))
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
-        """The shortest echo that reaches the goal, else the longest the budget pays for."""
+        """The shortest echo that reaches the goal, else the longest within the budget."""
         terms = [word.text for word in words(case.query.text)]
         edits = self.most if oracle.budget.edits is None else min(self.most, oracle.budget.edits)
         tried = Perturbation()

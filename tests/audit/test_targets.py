@@ -1,0 +1,122 @@
+"""Which documents are attacked."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robustrank.audit.targets import BEST_RELEVANT, attack_tasks, draw
+from robustrank.config import audit_file
+from robustrank.config.specs import CasesSpec
+from robustrank.core.ranking import order
+from robustrank.work.base import Place, workbench
+from robustrank.work.records import RankingRecord
+from robustrank.work.workbench import Workbench
+
+RANKING = [f"d{rank}" for rank in range(1, 31)]
+"""A document's number is its rank."""
+
+FILE = """
+name = "targets"
+measures = ["nDCG@10"]
+[[collection]]
+use = "selqa"
+queries = 3
+depth = 12
+[[ranker]]
+use = "bm25"
+[[ranker]]
+use = "random"
+attacked = false
+[cases]
+queries = 2
+strata = ["1-6", "7-12"]
+targets = 2
+goal_rank = 3
+[[attack]]
+name = "injection"
+use = "query_injection"
+[[attack]]
+name = "elsewhere"
+use = "query_injection"
+rankers = ["random"]
+[[attack]]
+name = "typos"
+use = "query_typos"
+"""
+
+
+@given(
+    relevant=st.sets(st.sampled_from(RANKING)),
+    seed=st.integers(0, 99),
+    targets=st.integers(1, 4),
+    strata=st.lists(st.sampled_from(["1-5", "11-20", "18-25", "last 5"]), unique=True, min_size=1),
+)
+def test_targets_are_distinct_documents_of_their_stratum_that_are_not_relevant(
+    relevant: set[str], seed: int, targets: int, strata: list[str]
+) -> None:
+    drawn = draw(CasesSpec(strata=tuple(strata), targets=targets), seed, "q", RANKING, relevant)
+    first_last = {"1-5": (1, 5), "11-20": (11, 20), "18-25": (18, 25), "last 5": (26, 30)}
+    for stratum in strata:
+        low, high = first_last[stratum]
+        possible = set(RANKING[low - 1 : high]) - relevant
+        mine = [doc_id for name, doc_id in drawn if name == stratum]
+        assert set(mine) <= possible
+        assert len(mine) == len(set(mine)) == min(targets, len(possible))
+
+
+def test_every_document_of_a_stratum_is_drawn_about_as_often_as_another() -> None:
+    cases = CasesSpec(strata=("11-20",))
+    counts = Counter(draw(cases, 13, f"q{n}", RANKING, {"d11", "d20"})[0][1] for n in range(4000))
+    assert set(counts) == {f"d{rank}" for rank in range(12, 20)}
+    assert min(counts.values()) > 400  # 500 expected, with a standard deviation of 21
+    assert max(counts.values()) < 600
+
+
+def test_targets_depend_on_seed_and_query_and_on_nothing_else() -> None:
+    cases = CasesSpec(strata=("11-20",))
+    drawn = {(seed, q): draw(cases, seed, q, RANKING, set()) for seed in range(5) for q in "abcde"}
+    assert len({tuple(each) for each in drawn.values()}) > 3
+    more = CasesSpec(strata=("1-5", "11-20"), queries=99, goal_rank=3)
+    assert all(each[0] in draw(more, seed, q, RANKING, set()) for (seed, q), each in drawn.items())
+
+
+@pytest.fixture(scope="module")
+def bench() -> Workbench:
+    return workbench(audit_file.parse(FILE))
+
+
+def ranked(bench: Workbench, place: Place) -> RankingRecord:
+    """Candidates in first-stage order are the clean ranking, and every second one is relevant."""
+    ids = [doc.doc_id for doc in place.docs(bench)]
+    return RankingRecord(
+        **place.names(), doc_ids=ids, scores=[-float(n) for n in range(len(ids))], relevant_from=2,
+        qrels={doc_id: 2 if n % 2 else 1 for n, doc_id in enumerate(ids)},
+    )  # fmt: skip
+
+
+def test_document_attacks_meet_documents_that_are_not_relevant_and_query_attacks_the_best_that_is(
+    bench: Workbench,
+) -> None:
+    query = next(iter(bench.lists("selqa").queries))
+    place = Place(ranker="bm25", collection="selqa", query_id=query)
+    record = ranked(bench, place)
+    tasks = attack_tasks(bench, record, place)
+    ranking = order(list(zip(record.doc_ids, record.scores, strict=True)))
+    injected = [task for task in tasks if task.attack == "injection"]
+    assert Counter(task.stratum for task in injected) == {"1-6": 2, "7-12": 2}
+    assert all(record.qrels[task.target] < 2 for task in injected)
+    assert {task.goal_rank for task in injected} == {3}
+    (typo,) = [task for task in tasks if task.attack == "typos"]
+    assert (typo.target, typo.stratum, typo.goal_rank) == (ranking[1], BEST_RELEVANT, len(ranking))
+    assert not [task for task in tasks if task.attack == "elsewhere"]
+
+
+def test_only_attacked_rankers_and_the_first_queries_are_attacked(bench: Workbench) -> None:
+    queries = list(bench.lists("selqa").queries)
+    places = [Place(ranker=r, collection="selqa", query_id=q) for r in ("bm25", "random") for q in queries]
+    attacked = [(p.ranker, p.query_id) for p in places if attack_tasks(bench, ranked(bench, p), p)]
+    assert attacked == [("bm25", query) for query in queries[:2]]
