@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from robustrank.core.types import (
     Access,
@@ -33,6 +34,11 @@ from robustrank.work.records import AuditedCollection
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; read by torch when it is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+# How long an example takes depends on what else the machine does, and is no property of the code.
+settings.register_profile("robustrank", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("robustrank")
 
 
 @pytest.fixture(scope="session")
