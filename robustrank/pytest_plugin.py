@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark."""
-    config.addinivalue_line("markers", "robustrank: a gate, or a test that asks for an audit (-m robustrank)")
+    config.addinivalue_line("markers", "robustrank: a gate, or a test that requests an audit (-m robustrank)")
     config.stash[_AUDITS] = _Audits(config)
 
 

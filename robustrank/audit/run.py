@@ -220,7 +220,7 @@ def _sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finis
     flag = RedFlag(
         check=Check.SEQUENTIAL,
         severity=Severity.WARNING,
-        title="The gates decided how many queries were asked",
+        title="The gates determined the number of queries",
         detail="the intervals of the gates hold at any time; all others assume a number settled beforehand, and are "
         "too narrow by what looking often costs",
     )

@@ -103,7 +103,7 @@ def read_plan(folder: Path) -> Plan:
     try:
         plan: Plan = typed.loads((folder / "keys.json").read_text(encoding="utf-8"), Plan, SCHEMA)
     except FileNotFoundError:
-        raise StoreError(f"{folder}: nothing is recorded there yet; run the audit's command first") from None
+        raise StoreError(f"{folder}: no records yet; run the audit's command first") from None
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder}: keys.json cannot be read: {error}; run the audit's command again") from error
     return plan

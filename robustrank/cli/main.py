@@ -284,7 +284,7 @@ def init(path: Path) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise ConfigError(f"{path}: is there already; give another path") from None
+        raise ConfigError(f"{path}: exists already; give another path") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error}") from error
     click.echo(f"wrote {path}; run it with: robustrank audit {path}")

@@ -38,7 +38,7 @@ class IrDatasets:
         except RobustRankError:
             raise
         except KeyError as error:
-            raise DataError("ir_datasets knows no such id", path=self.id) from error
+            raise DataError("ir_datasets has no such id", path=self.id) from error
         except Exception as error:  # whatever its downloads and parsers raise
             reason = f"{type(error).__name__}: {error}"
             raise DataError(f"ir_datasets could not provide it: {reason}", path=self.id) from error

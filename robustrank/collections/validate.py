@@ -103,7 +103,7 @@ def collection(
             raise DataError(f"{pair} judged {grades[qrel.doc_id]} and {qrel.relevance}", path=path, line=line)
     if not qrels:
         raise DataError("no query has a judgment; are these the judgments of these queries?", path=path)
-    seen["queries without a judgment in this split (not asked)"] += len(asked) - len(qrels)
+    seen["queries without a judgment in this split (not evaluated)"] += len(asked) - len(qrels)
     found = {}
     for query_id, run in sorted((candidates or {}).items()):
         if query_id in qrels:

@@ -20,7 +20,7 @@ from typing import Any
 
 
 class RobustRankError(Exception):
-    """Base of all errors below; the message says what is wrong and how to mend it."""
+    """Base of all errors below; the message says what is wrong and how to fix it."""
 
     exit_code = 3
 

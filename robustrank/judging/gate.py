@@ -113,7 +113,7 @@ def _check_means(gate: GateSpec, kind: FigureKind, spec: AuditSpec) -> None:
         if gate.bound is Bound.VALUE:
             why = "bound = 'value' looks at no interval, and would be decided by the first batch"
     if way and why:
-        raise ConfigError(f"gate {gate.name!r}: {gate.measure} does not go with {way}: {why}")
+        raise ConfigError(f"gate {gate.name!r}: {gate.measure} does not support {way}: {why}")
 
 
 class _Judge:

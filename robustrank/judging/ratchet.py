@@ -70,15 +70,15 @@ def losses(held: Held, figure: Figure, summary: Summary, path: Path | str) -> di
     """
     if held.made != figure.made:
         raise ConfigError(
-            f"{path}: {figure} was measured in another way there (attack, budget, edits, strata or seed); {_ANEW}"
+            f"{path}: {figure} was measured differently in this file (attack, budget, edits, strata or seed); {_ANEW}"
         )
     keys = next(c.query_keys for c in summary.collections if c.name == figure.collection)
     theirs = {query_id: value for query_id, key, value in held.per_query if keys.get(query_id) == key}
     changed = [query_id for query_id, key, _ in held.per_query if keys.get(query_id, key) != key]
     if changed:
         raise ConfigError(
-            f"{path}: {len(changed)} of {len(held.per_query)} queries of {figure} have another text, other candidates "
-            f"or other judgments now, for example {changed[0]!r}; {_ANEW}"
+            f"{path}: {len(changed)} of {len(held.per_query)} queries of {figure} now have a different text, other "
+            f"candidates or other judgments, for example {changed[0]!r}; {_ANEW}"
         )
     common = sorted(set(theirs) & set(figure.per_query))
     if len(common) < 2:

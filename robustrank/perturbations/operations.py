@@ -158,7 +158,7 @@ def _replaced(before: str, after: str, allowed: AttackSet) -> Edited:
         reason = f"{len(old)} words became {len(new)}; {allowed.operation} keeps their number"
         return Edited(edit_distance(old, new), (reason,))
     changed = sum(a != b for a, b in zip(old, new, strict=True))
-    return Edited(changed, ("changes what stands between words",) if gaps(before) != gaps(after) else ())
+    return Edited(changed, ("changes text between words",) if gaps(before) != gaps(after) else ())
 
 
 def _substituted(before: str, after: str, allowed: AttackSet) -> Edited:
@@ -214,7 +214,7 @@ def _rewritten(before: str, after: str, allowed: AttackSet) -> Edited:
     if gone > 2 * count:
         reasons.append(f"removes {gone} marks with {count} words; at most two a word")
     if not count and not reasons and _visible(before) != _visible(after):
-        reasons.append("changes what stands between words")
+        reasons.append("changes text between words")
     return Edited(count, tuple(reasons))
 
 
@@ -235,7 +235,7 @@ def _substituted_and_inserted(before: str, after: str, allowed: AttackSet) -> Ed
     edits = edit_distance(old, new) if substituted is None else substituted + added
     marks = [[c for gap in gaps(text) for c in gap if c not in whitespace] for text in (before, after)]
     if marks[0] != marks[1] or (not edits and _visible(before) != _visible(after)):
-        reasons.append("changes what stands between words")
+        reasons.append("changes text between words")
     return Edited(edits, tuple(reasons), {"substituted": substituted or 0, "inserted": added})
 
 

@@ -87,7 +87,7 @@ class MeteredRanker:
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """The ranker's gradients, timed and counted as one pair."""
         if not isinstance(self.ranker, WhiteBox):
-            raise ContractError(f"ranker {self.card.name} lends no gradients; attack it with at most score access")
+            raise ContractError(f"ranker {self.card.name} provides no gradients; attack it with at most score access")
         started = perf_counter()
         try:
             return self.ranker.gradients(query, document, candidates)

@@ -84,7 +84,7 @@ def _pairs(name: str) -> frozenset[tuple[str, str]]:
     table = _read(name)
     for word in sorted({word for key in table for word in (key, *table[key])}):
         if word != word.lower() or [found.text for found in words(word)] != [word]:
-            raise DataError(f"{word!r} is not one lower-case word; mend or drop the entry", path=name)
+            raise DataError(f"{word!r} is not one lower-case word; fix or drop the entry", path=name)
     listed = [(word, other) for word in table for other in table[word] if word != other]
     return frozenset([*listed, *((other, word) for word, other in listed)])
 

@@ -71,7 +71,7 @@ def verify(
     violations += found.violations
     likeness = None if similarity is None else 1.0 if before == after else similarity(before, after)
     if budget.similarity is not None and likeness is not None and likeness < budget.similarity:
-        violations.append(f"similarity {likeness:.3f}, the budget asks for at least {budget.similarity:g}")
+        violations.append(f"similarity {likeness:.3f}, the budget requires at least {budget.similarity:g}")
     return replace(found, similarity=likeness, violations=tuple(violations))
 
 

@@ -148,5 +148,5 @@ class _Encoder:
         """Where each input piece stands in the document, which begins at ``start`` of the full text."""
         encoding = self._model.tokenizer(full, truncation=True, max_length=len(ids), return_offsets_mapping=True)
         if encoding["input_ids"] != ids:
-            raise ContractError("bi_encoder: the model prepares its input in a way that hides where the words are")
+            raise ContractError("bi_encoder: the model's input preparation hides word positions")
         return [(a - start, b - start) if b > max(a, start) else None for a, b in encoding["offset_mapping"]]

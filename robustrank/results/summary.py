@@ -379,7 +379,7 @@ def read(path: Path) -> Summary:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise StoreError(f"{path}: no summary there; `robustrank audit` writes it") from None
+        raise StoreError(f"{path}: no summary; `robustrank audit` writes it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from error
     try:

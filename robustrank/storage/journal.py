@@ -64,7 +64,7 @@ def read(folder: Path, form: RecordFormat[R]) -> dict[str, R]:
         StoreError: No such folder, or a broken line that is not the last of its file.
     """
     if not folder.is_dir():
-        raise StoreError(f"{folder}: no audit folder there; `robustrank audit` makes one")
+        raise StoreError(f"{folder}: no audit folder; `robustrank audit` creates one")
     records: dict[str, R] = {}
     for path in sorted((folder / "records").glob("*.jsonl")):
         for record in _lines(path, form):
@@ -105,7 +105,7 @@ class Journal(Generic[R]):
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go when the process dies
         except OSError as error:
             raise StoreError(
-                f"{folder}: another audit is writing there; wait for it or give --out another folder"
+                f"{folder}: another audit is writing to this folder; wait for it or give --out another folder"
             ) from error
         self._path = folder / "records" / "main.jsonl"
         _cut_torn_line(self._path)
@@ -118,7 +118,7 @@ class Journal(Generic[R]):
             self._file.write(line + "\n")
             self._file.flush()
         except OSError as error:
-            raise StoreError(f"{self._path}: cannot be written: {error}; what is there is kept") from error
+            raise StoreError(f"{self._path}: cannot be written: {error}; existing records are kept") from error
 
     def put_aside(self) -> None:
         """Move the records of earlier runs into a numbered folder beside, and begin anew."""

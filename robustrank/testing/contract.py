@@ -170,10 +170,10 @@ def check_ranker(ranker: Ranker, query: Query, docs: Sequence[Document], *, tole
     def same(found: Sequence[float], wanted: Sequence[float], what: str) -> None:
         worst = max(abs(a - b) for a, b in zip(found, wanted, strict=True))
         if worst > allowed:
-            raise ContractError(f"ranker {name}: {what} (scores differ by {worst:g}); mend it or its card")
+            raise ContractError(f"ranker {name}: {what} (scores differ by {worst:g}); fix the ranker or its card")
 
     if card.deterministic:
-        same(checked_scores(ranker, query, docs), scores, "asking twice gives different scores")
+        same(checked_scores(ranker, query, docs), scores, "two identical calls give different scores")
     if card.deterministic and card.pointwise:
         alone = [checked_scores(ranker, query, [doc])[0] for doc in docs]
         same(alone, scores, "a document alone scores otherwise than in its list")
@@ -283,7 +283,7 @@ def _check_gradients(ranker: WhiteBox, name: str, query: Query, document: Docume
     if len(found.importance) != length:
         raise ContractError(f"ranker {name}: {len(found.importance)} importances for {length} words")
     if {position: len(gains) for position, gains in found.gains.items()} != dict.fromkeys(candidates, 2):
-        raise ContractError(f"ranker {name}: gains must be given for the positions and candidates asked, in order")
+        raise ContractError(f"ranker {name}: gains must be given for the requested positions and candidates, in order")
     if not all(map(isfinite, numbers)) or min(found.importance, default=0.0) < 0:
         raise ContractError(f"ranker {name}: importances must be finite norms, and gains finite")
 

@@ -116,7 +116,7 @@ def open_scene(spec: TopicSpec) -> Scene:
     found = sorted((group for group in found if group.topic_id in kept), key=lambda group: (group.topic_id, group.draw))
     if not found:
         raise DataError(
-            f"{collection.name}: no group of queries is left; [groups] asks for at least {spec.groups.smallest} "
+            f"{collection.name}: no group of queries is left; [groups] requires at least {spec.groups.smallest} "
             f"attacked and as many held-out queries, and a coherence of {spec.groups.coherence:g}"
         )
     ids = {query_id for group in found for query_id in (*group.attack, *group.held_out)}

@@ -140,6 +140,6 @@ def _check(spec: TopicSpec, where: str) -> None:
     if bool(spec.variations) != (spec.groups.source == "wordings"):
         raise ConfigError(f"{where}: [groups] source 'wordings' and a [[variation]] each need the other")
     if spec.folds < 2:
-        raise ConfigError(f"{where}: folds must be at least 2: an attack must not practise on what it is judged by")
+        raise ConfigError(f"{where}: folds must be at least 2: an attack must not train on the groups that evaluate it")
     if not 1 <= spec.targets.best <= spec.targets.worst:
         raise ConfigError(f"{where}: [targets] best must be at least 1 and at most worst")

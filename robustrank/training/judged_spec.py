@@ -90,7 +90,7 @@ def check_judged(stage: JudgedStageSpec, where: str) -> None:
     if not names or len(set(names)) < len(names):
         raise ConfigError(f"{where}: needs at least one [[stage.judged]], each with a name of its own")
     if stage.dev < 1:
-        raise ConfigError(f"{where}: dev must be at least 1: without a development set nothing says when to stop")
+        raise ConfigError(f"{where}: dev must be at least 1: early stopping needs a development set")
     if stage.loss not in LOSSES:
         raise ConfigError(f"{where}: loss must be one of {', '.join(LOSSES)}, not {stage.loss!r}")
     for judged in stage.judged:
@@ -102,7 +102,9 @@ def check_judged(stage: JudgedStageSpec, where: str) -> None:
     if stage.loss != "pairwise":
         raise ConfigError(f"{where}: [stage.selection] weights pairs; set loss to 'pairwise'")
     if not stage.judged[0].evidence:
-        raise ConfigError(f"{where}: [stage.selection] needs evidence: retrievers that tell what was selected")
+        raise ConfigError(
+            f"{where}: [stage.selection] needs evidence: retrievers that predict what was selected for judging"
+        )
     if stage.selection.temperature <= 0 or stage.selection.max_weight < 1 or stage.selection.hidden < 1:
         raise ConfigError(f"{where}: [stage.selection]: temperature must be above 0, max_weight and hidden at least 1")
     if stage.selection.labelled is not None and not 0 < stage.selection.labelled < 1:

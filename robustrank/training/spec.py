@@ -167,7 +167,7 @@ def _placed(stage: StageSpec | JudgedStageSpec, folder: Path) -> StageSpec | Jud
 
 def _check(stage: StageSpec, where: str) -> None:
     if stage.dev < 1:
-        raise ConfigError(f"{where}: dev must be at least 1: without a development set nothing says when to stop")
+        raise ConfigError(f"{where}: dev must be at least 1: early stopping needs a development set")
     names = [source.name for source in stage.sources]
     if not names or len(set(names)) < len(names):
         raise ConfigError(f"{where}: needs at least one [[stage.source]], each with a name of its own")

@@ -123,7 +123,7 @@ def fit(
         PluginError: There is nothing to learn from, or the loss is no number any more.
     """
     if not train or not dev:
-        raise PluginError("training needs examples to learn from and examples to measure on; one of them is missing")
+        raise PluginError("training needs training and development examples; one of them is missing")
     run = _Run(model, train, dev, objective, schedule, seed, folder, fresh)
     progress.start("training", run.end)
     progress.advance(run.course.step)

@@ -98,7 +98,7 @@ def test_on_an_additive_ranker_scores_find_it_with_fewer_pairs_than_there_are_te
 @pytest.mark.parametrize("seed", range(3))
 def test_on_bm25_it_reaches_the_optimum_where_the_answer_tells_enough(table: str, access: str, seed: int) -> None:
     if access != "scores":
-        access = "scores"  # BM25 lends no gradients, and a rank tells less than a score
+        access = "scores"  # BM25 provides no gradients, and a rank carries less information than a score
     rng = Random(seed)
     texts = [" ".join(rng.choices([f"{letter}{i}" for letter in LETTERS for i in range(4)], k=8)) for _ in range(9)]
     documents = {str(i): Document(str(i), text) for i, text in enumerate(texts)}

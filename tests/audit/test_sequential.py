@@ -116,7 +116,7 @@ def test_stopped_and_resumed_it_asks_the_same_queries_and_ends_the_same(
 def test_what_cannot_be_decided_asks_all_queries_there_are(home: Path, tmp_path: Path) -> None:
     summary = audit.run(parse(home, BATCHES, HOPELESS), tmp_path)
     assert summary.sequential is not None
-    assert (summary.sequential.queries, summary.sequential.stopped) == (40, "all queries asked")
+    assert (summary.sequential.queries, summary.sequential.stopped) == (40, "all queries used")
     assert summary.verdicts[0].outcome == "inconclusive"
     assert (summary.verdicts[0].queries_needed or 0) > 40
 

@@ -27,7 +27,7 @@ def test_selqa_comes_with_judged_candidates_and_question_words() -> None:
     assert {"who", "what", "when"} <= set(selqa.query_types.values())
     assert selqa.warnings == (
         "documents with a title but no text (kept): 73",
-        "queries without a judgment in this split (not asked): 785",
+        "queries without a judgment in this split (not evaluated): 785",
     )
 
 

@@ -45,7 +45,7 @@ def test_a_beir_folder_is_read_with_titles_types_and_only_judged_queries(folder:
     assert found.queries == (Query("q1", "who sleeps"),)
     assert found.qrels == {"q1": {"d1": 2}}
     assert found.query_types == {"q1": "who"}
-    assert found.warnings == ("queries without a judgment in this split (not asked): 1",)
+    assert found.warnings == ("queries without a judgment in this split (not evaluated): 1",)
 
 
 def test_gzipped_files_and_a_byte_order_mark_give_the_same_collection(folder: Path) -> None:
@@ -74,7 +74,7 @@ def test_what_tools_of_the_field_accept_is_a_counted_warning(folder: Path) -> No
         "documents with a title but no text (kept): 1",
         "documents without any text (kept): 1",
         "judgments of documents that are not in the collection (kept: they count in the ideal list): 1",
-        "queries without a judgment in this split (not asked): 1",
+        "queries without a judgment in this split (not evaluated): 1",
         "judgments of unknown queries (ignored): 2",
     }
 

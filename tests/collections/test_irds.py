@@ -40,7 +40,7 @@ def test_an_id_without_judgments_is_refused() -> None:
 
 
 def test_an_unknown_id_is_refused() -> None:
-    with pytest.raises(DataError, match="no-such-set: ir_datasets knows no such id"):
+    with pytest.raises(DataError, match="no-such-set: ir_datasets has no such id"):
         IrDatasets(id="no-such-set").load()
 
 

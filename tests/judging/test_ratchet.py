@@ -160,7 +160,7 @@ def test_other_queries_candidates_or_judgments_are_refused(file: Path, release: 
 
 def test_an_attack_that_was_another_one_is_refused(file: Path, release: Summary) -> None:
     stronger = replace(release, attacks=[replace(a, budget={"edits": 50}) for a in release.attacks])
-    with pytest.raises(ConfigError, match="measured in another way there"):
+    with pytest.raises(ConfigError, match="measured differently in this file"):
         judge(stronger, file, ASR)
 
 

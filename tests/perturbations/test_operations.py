@@ -205,8 +205,8 @@ def test_an_edit_counts_words_inserted_deleted_or_replaced(after: str, expected:
     [
         ("One two, Three (four).", 0, "inserts 1 marks with 0 words; at most one a word"),
         ("One two Three (four)", 0, "removes 2 marks with 0 words; at most two a word"),
-        ("One. two Three (four).", 0, "changes what stands between words"),
-        ("One two. Three four().", 0, "changes what stands between words"),
+        ("One. two Three (four).", 0, "changes text between words"),
+        ("One two. Three four().", 0, "changes text between words"),
         ("One two. new!! Three (four).", 1, "inserts 2 marks with 1 words; at most one a word"),
         ("One two Three four", 0, "removes 4 marks with 0 words; at most two a word"),
         ("One two Three new four", 1, "removes 4 marks with 1 words; at most two a word"),

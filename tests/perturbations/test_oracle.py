@@ -174,7 +174,7 @@ def test_gradients_are_taken_at_the_perturbed_target() -> None:
 
 def test_a_ranker_without_gradients_says_so() -> None:
     oracle, _ = make_oracle(MeteredRanker(Counting()))
-    with pytest.raises(ContractError, match="counting lends no gradients"):
+    with pytest.raises(ContractError, match="counting provides no gradients"):
         oracle.gradients(Perturbation(), {})
 
 

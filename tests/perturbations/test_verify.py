@@ -133,7 +133,7 @@ def test_similarity_is_measured_by_the_given_function_and_judged(synonyms: Threa
 
     found = verify(case, done, synonyms, Budget(similarity=0.8), similarity=similarity)
     assert found.similarity == 0.7
-    assert found.violations == ("similarity 0.700, the budget asks for at least 0.8",)
+    assert found.violations == ("similarity 0.700, the budget requires at least 0.8",)
     assert seen == [("big car", "large car")]
     with pytest.raises(ConfigError, match="no encoder"):
         verify(case, done, synonyms, Budget(similarity=0.8))
@@ -166,7 +166,7 @@ def test_an_insertion_may_not_touch_what_was_there_or_smuggle_marks(after: str, 
 def test_typos_areone_character_edit_a_word() -> None:
     assert judge("cancer cells", "cnacer celsl", TYPOS) == Finding(edits=2, similarity=None, violations=())
     assert judge("cancer cells", "cnacre cells", TYPOS).violations == ("not one character edit: 'cancer' → 'cnacre'",)
-    assert judge("cancer cells", "cancer, cells", TYPOS).violations == ("changes what stands between words",)
+    assert judge("cancer cells", "cancer, cells", TYPOS).violations == ("changes text between words",)
     assert judge("cancer cells", "can cer cells", TYPOS).violations != ()
 
 

@@ -167,7 +167,7 @@ def test_a_sound_ranker_passes() -> None:
     ("fault", "reason"),
     [
         ("card", "a name and a fingerprint"),
-        ("moody", "asking twice"),
+        ("moody", "two identical calls"),
         ("crowd", "a document alone"),
         ("identity", "document id"),
         ("nan", "score nan"),

@@ -90,7 +90,7 @@ def test_two_runs_cannot_write_the_same_folder(tmp_path: Path) -> None:
             "Journal(Path(sys.argv[1]), RecordFormat(dict, schema=7))"
         )
         done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
-    assert "another audit is writing there" in done.stderr
+    assert "another audit is writing to this folder" in done.stderr
     _write(tmp_path, "a")  # the lock is gone
 
 

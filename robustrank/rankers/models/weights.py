@@ -1,7 +1,7 @@
 """Model weights by name: those that come inside pinned packages, local folders, and hub ids.
 
 A bundled name works without a model hub. The carrier package is found but never imported, and the weight file's
-sha256 is checked, because everything an audit says rests on it.
+sha256 is checked.
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ class Processes:
                 yield future.result()
         except BrokenProcessPool as error:
             raise RobustRankError(
-                f"one of {workers} worker processes died, perhaps for want of memory; the same command goes on from "
-                "there, with fewer workers if you say --executor 'processes(workers=1)'"
+                f"one of {workers} worker processes died, perhaps out of memory; the same command resumes "
+                "the audit; --executor 'processes(workers=1)' needs less memory"
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
