@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def robustrank_audit(request: pytest.FixtureRequest) -> Callable[[str | Path], Audited]:
-    """Run an audit, once in a test run, and ask it for estimates.
+    """Run an audit once per test run and return its estimates.
 
     ``robustrank_audit("my.audit.toml").estimate("ASR@10", ranker="mine", attack="prada").high <= 0.1``. The file is
     looked for beside the test, then from the root of the project; ``"quick"`` and ``"default"`` are the bundled ones.
@@ -105,7 +105,7 @@ class Audited:
 
 
 class _Audits:
-    """The audits of a test run; each runs once, when it is first asked for."""
+    """The audits of a test run; each runs once, at its first request."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -182,7 +182,7 @@ class Gate(pytest.Item):
         self.gate = gate
         self.add_marker("robustrank")
         if self.config.pluginmanager.hasplugin("xdist"):
-            self.add_marker(pytest.mark.xdist_group(str(self.path)))  # with --dist loadgroup nobody waits
+            self.add_marker(pytest.mark.xdist_group(str(self.path)))  # with --dist loadgroup no worker waits
 
     def runtest(self) -> None:
         """Run or resume the audit, and judge this gate."""

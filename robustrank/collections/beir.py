@@ -42,7 +42,7 @@ class Beir:
         """Read and check the folder.
 
         Raises:
-            DataError: Names file, line and mend.
+            DataError: Names file, line and fix.
         """
         folder = Path(self.path)
         if not folder.is_dir():

@@ -42,7 +42,7 @@ class Competition:
         """Read and check the folder.
 
         Raises:
-            DataError: Names file, line and mend.
+            DataError: Names file, line and fix.
         """
         read = Beir(path=self.path, split=self.split, relevant=self.relevant, terms=self.terms).load()
         rounds: dict[str, dict[int, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))

@@ -33,7 +33,7 @@ class Jsonl:
         """Read and check the files.
 
         Raises:
-            DataError: Names file, line and mend.
+            DataError: Names file, line and fix.
         """
         path, noted = Path(self.documents), Counter[str]()
         docs = validate.documents(documents(path, noted), path)

@@ -41,7 +41,7 @@ class Trec:
         """Read and check all files.
 
         Raises:
-            DataError: Names file, line and mend.
+            DataError: Names file, line and fix.
         """
         path, noted = Path(self.documents), Counter[str]()
         _, first = next(lines.lines(path), (0, ""))

@@ -90,8 +90,8 @@ class OracleError(RobustRankError):
 
 
 class AccessDenied(OracleError):
-    """The attack asked for more than its declared access level."""
+    """The attack requested more than its declared access level."""
 
 
 class BudgetExhausted(OracleError):
-    """The attack asked for more scored pairs than its budget allows."""
+    """The attack requested more scored pairs than its budget allows."""

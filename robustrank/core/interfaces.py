@@ -39,7 +39,7 @@ class Ranker(Protocol):
 
 @runtime_checkable
 class WhiteBox(Protocol):
-    """A ranker that lends its gradients; needed by attacks with ``Access.WEIGHTS``."""
+    """A ranker that provides gradients; needed by attacks with ``Access.WEIGHTS``."""
 
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """Importance of every word of the document, and first-order gains of the candidates."""
@@ -73,7 +73,7 @@ class Oracle(Protocol):
 
     @property
     def spent(self) -> int:
-        """Pairs asked so far."""
+        """Pairs requested so far."""
 
     def affordable(self, *, queries: bool = False) -> int | None:
         """How many more perturbations the budget pays for, of the query or else of the target; ``None``: no limit."""
@@ -108,7 +108,7 @@ class Variation(Protocol):
     """Says a query in other ways. Nobody optimises them: they are what users type."""
 
     def variants(self, query: Query, rng: Random, /) -> Sequence[Variant]:
-        """Other wordings; an operation that changes nothing is left out. All randomness comes from ``rng``."""
+        """Variations of the query; operations that change nothing are left out. All randomness comes from ``rng``."""
 
 
 @runtime_checkable
@@ -134,7 +134,7 @@ class CollectionLoader(Protocol):
         """The collection, checked.
 
         Raises:
-            DataError: Names file, line and mend.
+            DataError: Names file, line and fix.
         """
 
 

@@ -1,4 +1,4 @@
-"""Who is told how far a run is."""
+"""Progress listeners."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Progress for nobody."""
+    """A listener that ignores progress."""
 
     def start(self, phase: str, total: int) -> None:
         """Ignored."""

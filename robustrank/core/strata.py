@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LONGEST = 1_000_000
-"""Ranks are told for a list of this length where no list is at hand."""
+"""List length for which ranks are resolved where no list is given."""
 
 
 def ranks(stratum: str, length: int) -> range:

@@ -61,7 +61,7 @@ class Access(StrEnum):
 
 
 class Goal(StrEnum):
-    """What the attacker wants of the target document's rank."""
+    """The attacker's goal for the target document's rank."""
 
     PROMOTE = "promote"
     DEMOTE = "demote"
@@ -72,7 +72,7 @@ class Status(StrEnum):
 
     OK = "ok"
     BUDGET_EXHAUSTED = "budget_exhausted"
-    """An attack asked for more pairs than its budget allows; counts as no attack."""
+    """An attack requested more pairs than its budget allows; counts as a failed attack."""
     INVALID = "invalid"
     """An attack broke its threat model; counts as no attack."""
     ERROR = "error"
@@ -128,7 +128,7 @@ class ThreatModel:
     edits: AttackSet
     goal: Goal = Goal.PROMOTE
     control: bool = False
-    """A control is no attack: it shows what edits of the same budget do when nobody optimises them."""
+    """Whether it is a control: edits of the same budget that are not optimised against the ranker."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +161,7 @@ class Case(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """Another wording of a query: what was done to it, and the text."""
+    """A variation of a query: the operation and the text."""
 
     operation: str
     text: str

@@ -159,7 +159,7 @@ FORMATS: dict[str, Callable[[Told], str]] = {
 
 
 def _sarif_outcome(verdict: Verdict) -> dict[str, str]:
-    """SARIF wants no level on what is no failure, and has a word of its own for too little information."""
+    """SARIF sets no level where nothing failed, and has its own kind for inconclusive results."""
     if verdict.held:
         return {"kind": "pass" if verdict.outcome is Outcome.PASS else "open", "level": "none"}
     return {"kind": "fail", "level": "error" if verdict.outcome is Outcome.FAIL else "warning"}

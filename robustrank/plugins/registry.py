@@ -1,4 +1,4 @@
-"""Names to plug-ins, through entry points, loading only what is asked for."""
+"""Names to plug-ins, through entry points, loading only what is requested."""
 
 from __future__ import annotations
 

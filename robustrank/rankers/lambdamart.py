@@ -26,7 +26,7 @@ ROUNDS = 150
 class LambdaMART:
     """Trees that were trained for nDCG on one collection; features are those of :mod:`.text_features`.
 
-    The model is trained when it is first asked, in seconds, and is the same for the same parameters. Rows and columns
+    The model is trained at the first call, in seconds, and is the same for the same parameters. Rows and columns
     are drawn with the seed, so that models of several seeds are a family of resampled rankers.
 
     Args:

@@ -1,1 +1,1 @@
-"""Pages for people."""
+"""HTML pages, console output and spreadsheets of results."""

@@ -38,7 +38,7 @@ GENERAL = (
 
 
 def write(summary: Summary, path: Path, marks: Marks | None = None) -> None:
-    """Write ``report.html``, whole or not at all."""
+    """Write ``report.html`` atomically."""
     replace(path, render(summary, marks))
 
 

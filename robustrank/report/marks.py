@@ -38,7 +38,7 @@ def read(path: Path) -> Marks:
 
 
 def counts(marks: Marks) -> dict[str, int]:
-    """How many cases carry each mark; marks nobody used are left out."""
+    """Number of cases per mark; unused marks are left out."""
     used = Counter(entry["mark"] for entry in marks.values())
     return {kind: used[kind] for kind in KINDS if used[kind]}
 

@@ -97,7 +97,7 @@ class Coverage:
 
 @dataclass(frozen=True, kw_only=True)
 class Certified:
-    """The certificates of one ranker on one collection, with what the defense costs when nobody attacks."""
+    """The certificates of one ranker on one collection, with the cost of the defense in clean effectiveness."""
 
     ranker: str
     collection: str

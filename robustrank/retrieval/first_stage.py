@@ -33,7 +33,7 @@ def first_stage(plugin: Plugin, collection: Collection, queries: Sequence[Query]
 
     Raises:
         ConfigError: Another plug-in, wrong parameters, or a depth below 1.
-        DataError: The run file is wrong, lists documents or queries nobody knows, or there are no candidates.
+        DataError: The run file is wrong, lists unknown documents or queries, or there are no candidates.
     """
     if depth < 1:
         raise ConfigError(f"first stage {plugin}: depth must be at least 1, not {depth}")

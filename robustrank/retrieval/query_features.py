@@ -1,4 +1,4 @@
-"""Types of queries by rules, and features of queries: so that slices exist where nobody labelled any.
+"""Types of queries by rules, and features of queries, for slices of collections without labels.
 
 Rules read English. How often they are right is measured on questions labelled by hand (``tests/data``), and written
 in docs/protocols.md; a collection's own labels are always to be preferred.

@@ -28,7 +28,7 @@ from robustrank.perturbations.verify import verify
 class WordWeights:
     """A ranker whose right answers are known: a document's score is the sum of its words' weights.
 
-    A word of the query weighs ``match`` more. It lends its gradients, which are exact: as it is linear, they have the
+    A word of the query weighs ``match`` more. It provides gradients, which are exact: as it is linear, they have the
     same norm at every word.
 
     Args:
@@ -129,7 +129,7 @@ def check_attack(
         raise ContractError(f"{name}: at least one case is needed to check an attack")
     _check_value(attack)
     if attack.threat.access is Access.WEIGHTS and not isinstance(ranker, WhiteBox):
-        raise ContractError(f"{name} needs gradients; check it with a ranker that lends them")
+        raise ContractError(f"{name} needs gradients; check it with a ranker that provides them")
     metered = MeteredRanker(ranker)
     tried = [*cases, *_edge_cases(cases[0], metered)]
     for budget in budgets:

@@ -35,7 +35,7 @@ def ready(
     stage: JudgedStageSpec, model: Any, tokenizer: PairTokenizer, forbidden: set[str], seed: int,
     teacher: Callable[[Any], Any], progress: Progress,
 ) -> Ready:  # fmt: skip
-    """Draw the lists and encode them; a selection model, where one is asked for, is put beside the ranker."""
+    """Draw the lists and encode them; add a selection model to the ranker where the stage requests one."""
     train, dev = judged.build(stage, forbidden, seed, lambda rule: teacher(rule.plugin))
     progress.start(f"{stage.name}: lists", len(train) + len(dev))
     spread = _spread(train)

@@ -1,4 +1,4 @@
-"""What a teacher is asked about: queries, each with candidates from the top, the middle and the bottom of a ranking."""
+"""Queries for a teacher, each with candidates from the top, the middle and the bottom of a ranking."""
 
 from __future__ import annotations
 

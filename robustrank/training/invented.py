@@ -1,4 +1,4 @@
-"""Queries made up from passages, for passages nobody asked about: what a teacher labels needs no judgments.
+"""Synthetic queries from passages: a teacher labels them, so they need no judgments.
 
 Half of the passages that hold a question give that question away; the others give a phrase, or the rare words of one
 sentence, often dressed in the words searchers put around them ("what is ...", "... definition").

@@ -18,7 +18,7 @@ from robustrank.training.judged_spec import FilterSpec, JudgedSpec, JudgedStageS
 from robustrank.training.teacher import CachedTeacher
 
 DEPTH = 100
-"""Ranks of an evidence retriever that are told apart; all beyond are one."""
+"""Number of ranks of an evidence retriever that are distinguished; all lower ranks are one class."""
 
 Teachers = Callable[[FilterSpec], CachedTeacher]
 
@@ -105,7 +105,7 @@ class _Source:
             return pool[: self.spec.negatives]
         limit = _limit(self.spec.filter, self._scores(query, [positive])[0])
         found: list[str] = []
-        while pool and len(found) < self.spec.negatives:  # no more is asked of a slow teacher than is needed
+        while pool and len(found) < self.spec.negatives:  # a slow teacher scores no more than needed
             wanted = self.spec.negatives - len(found)
             asked, pool = pool[:wanted], pool[wanted:]
             scores = self._scores(query, asked)

@@ -1,4 +1,4 @@
-"""How the training file tells of learning from judgments: ``[[stage]]`` with ``[[stage.judged]]`` tables."""
+"""The part of the training file for learning from judgments: ``[[stage]]`` with ``[[stage.judged]]`` tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a student is taught: the teacher's differences, and, where asked, its scores themselves."""
+"""Losses of a student: the teacher's score differences and, optionally, its scores."""
 
 from __future__ import annotations
 

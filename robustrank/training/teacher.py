@@ -1,4 +1,4 @@
-"""Scores of a teacher, on disk, by content: what was scored once is never scored again, whoever asks."""
+"""Scores of a teacher, cached on disk by content: no text is scored twice."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CachedTeacher:
         self._database.execute("PRAGMA journal_mode = WAL")
 
     def scores(self, query: str, texts: Sequence[str]) -> list[float]:
-        """One score per text; only those not on disk are asked of the ranker."""
+        """One score per text; the ranker scores only texts that are not on disk."""
         keys = [self._key(query, text) for text in texts]
         known = {key: score for key in keys if (score := self._read(key)) is not None}
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}

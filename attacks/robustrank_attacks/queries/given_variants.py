@@ -1,4 +1,4 @@
-"""Wordings of queries that somebody wrote down: typo versions, checked variations, a consumer's own words."""
+"""Query variations from files: typos, human-checked variations, a user's own."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class QueryOperations:
             raise PluginError('query_operations: the operation "misspelling" needs `misspellings`, the path of a list')
 
     def variants(self, query: Query, rng: Random, /) -> list[Variant]:
-        """In the order of the operations; equal draws are told once, and so is no change by anything but identity."""
+        """In the order of the operations; duplicate draws and unchanged queries (except by identity) are left out."""
         found = []
         for operation in self.operations:
             draws = self.draws if operation in _RANDOM else 1

@@ -1,4 +1,4 @@
-"""A Bayesian additive model of what single edits do to a score, and draws from what it knows.
+"""A Bayesian additive model of the effect of single edits on a score, and draws from its posterior.
 
 Every edit (a substitute at a position) is taken to add its own amount to the score, whatever else is edited. The
 amounts are unknown; each has a Gaussian prior made of features that cost the attacker nothing, of an effect shared by
@@ -24,7 +24,7 @@ SHARED, OWN = 0.25, 0.65
 leave unexplained of single edits of targets of TREC DL 2021, rounded."""
 
 NOISES = (0.001, 0.03, 0.1, 0.3, 1.0)
-"""Variances of the noise an edit adds, in the same units; the answers tell which fits (empirical Bayes)."""
+"""Variances of the noise an edit adds, in the same units; the scores select one (empirical Bayes)."""
 
 
 class AdditiveModel:
@@ -55,7 +55,7 @@ class AdditiveModel:
         self._features[name] = _unit(values)
 
     def promising(self, count: int) -> list[int]:
-        """So many edits that look best before anything is asked, every position's best before its second."""
+        """The best edits by the prior, every position's best before its second."""
         hoped = np.stack(list(self._features.values()), axis=1) @ self._weights()
         place = np.empty(len(hoped))
         for start, end in zip(self._starts, [*self._starts[1:], len(hoped)], strict=True):

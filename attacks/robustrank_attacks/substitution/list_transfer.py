@@ -1,4 +1,4 @@
-"""Word substitution without feedback: the victim's ranked list is all that is seen of it, and nothing is asked.
+"""Word substitution without feedback: the attack reads the victim's ranked list and requests no pairs.
 
 A surrogate stands in for the victim. By default it is a linear model of words fitted on the ranked list itself, as
 pseudo-relevance feedback is in PRADA (Wu et al., ACM TOIS 2023), which knows too little to do much. Any other ranker

@@ -1,4 +1,4 @@
-"""The strongest word substitution at each level of access: one search, fed with whatever the attacker knows.
+"""The strongest word substitution at each level of access: one search on all information of that level.
 
 What single edits do is modelled additively, with uncertainty (:mod:`robustrank_attacks.substitution._additive`). What
 comes free is prior knowledge: the ranked list and the query. What the victim answers is an observation: its score, or
@@ -47,10 +47,10 @@ ANY = "any"
 """Not a set of substitutes: every word of the ranked list and of the query may stand anywhere."""
 
 REDRAWS = 8
-"""Draws in a row that propose a text asked before, after which there is nothing left to ask."""
+"""Consecutive draws that propose an already scored text, after which the search stops."""
 
 PROBES = 4
-"""Gradients before the first text is asked. One gradient is a poor guide over a step as long as a word; the mean over
+"""Gradients before the first text is scored. One gradient is a poor guide over a step as long as a word; the mean over
 texts with other words in other places is a better one (SmoothGrad, Smilkov et al., 2017): on 17 targets of TREC DL 2021
 the mean rank correlation with true effects, where no word of the query goes, was 0.31 with one and 0.43 with four."""
 
@@ -62,7 +62,7 @@ The unit is the typical effect of an edit that leaves the words of the query alo
 times as large and hardly follow the gradient; in one regression with the others they hide that it tells something."""
 
 WARMTH = 0.3
-"""Share of the posterior's spread that draws have: with few pairs to ask, what looks good is asked first."""
+"""Share of the posterior's spread that draws have: with few pairs, promising texts are scored first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class WordSubstitution:
         return ThreatModel(surface=Surface.DOCUMENT, access=Access(self.access), edits=edits)
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
-        """The first text that reaches the goal, else the best one asked."""
+        """The first text that reaches the goal, else the best one scored."""
         possible = self._possible(case)
         limit = len(possible) if oracle.budget.edits is None else min(oracle.budget.edits, len(possible))
         if limit == 0 or oracle.rank([Perturbation()])[0] <= case.goal_rank:
@@ -185,7 +185,7 @@ class _Search:
         return self._oracle.outcomes(trials)
 
     def _affordable(self) -> int:
-        """Texts that may still be asked."""
+        """Number of texts that may still be scored."""
         left, allowed = self._attack.pairs - self._oracle.spent, self._oracle.affordable()
         return max(0, left if allowed is None else min(left, allowed))
 

@@ -1,4 +1,4 @@
-"""The package TextAttack, loaded only where asked for and kept from touching anything else, and its goal here."""
+"""Loads the package TextAttack on request, isolated from other packages, and defines its goal function."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def goal(textattack: Any, score: Callable[[Sequence[Any]], Sequence[float]], don
 
 
 def paid(oracle: Oracle, trials: Sequence[Perturbation]) -> list[tuple[int, float]]:
-    """Rank and score of as many trials as the budget pays for: TextAttack asks a whole step at once."""
+    """Rank and score of as many trials as the budget allows: TextAttack requests a whole step at once."""
     return oracle.outcomes(trials[: oracle.affordable()])
 
 
 def answered(outcomes: Sequence[tuple[int, float]], asked: int) -> list[float]:
-    """The scores TextAttack asked for.
+    """The scores that TextAttack requested.
 
     Raises:
         BudgetExhausted: Some of them could not be paid, so its search ends here.

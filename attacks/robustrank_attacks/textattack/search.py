@@ -86,7 +86,7 @@ class TextAttackSearch:
 
 
 class _Search:
-    """What TextAttack's goal function asks: scores of trials, and whether the target stands high enough."""
+    """TextAttack's goal function: scores of trials, and whether the target reaches the goal rank."""
 
     def __init__(self, case: Case, oracle: Oracle, positions: Sequence[int]) -> None:
         self._case = case

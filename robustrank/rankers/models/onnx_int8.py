@@ -76,7 +76,7 @@ class OnnxCrossEncoder:
         """The dequantised model, in eval mode."""
         import torch
 
-        with torch.inference_mode(mode=False):  # whoever asks first, the weights must be able to take part in gradients
+        with torch.inference_mode(mode=False):  # weights must support gradients, whichever call comes first
             return dequantise(self._folder / "model.onnx")
 
     @property

@@ -15,7 +15,7 @@ class Encoded(NamedTuple):
     ids: list[int]
     segments: list[int]
     places: list[tuple[int, int] | None]
-    """Start and end in the document; ``None`` for pieces of the query and special pieces. Empty where not asked for."""
+    """Start and end in the document; ``None`` for pieces of the query and special pieces. Empty where not requested."""
 
 
 class PairTokenizer:

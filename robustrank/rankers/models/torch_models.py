@@ -1,4 +1,4 @@
-"""What the torch rankers share: device, fingerprint, offline loading with errors that name the mend."""
+"""Shared by the torch rankers: device, fingerprint, offline loading with errors that name the fix."""
 
 from __future__ import annotations
 
