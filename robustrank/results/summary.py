@@ -306,7 +306,7 @@ class Stopped(StrEnum):
     """Every gate is."""
     BUDGET = "budget"
     """It is spent."""
-    ALL_QUERIES = "all queries asked"
+    ALL_QUERIES = "all queries used"
 
 
 @dataclass(frozen=True, kw_only=True)
