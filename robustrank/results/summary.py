@@ -22,7 +22,7 @@ from robustrank.storage import typed
 from robustrank.storage.files import replace
 from robustrank.work.records import AuditedCollection
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, kw_only=True)

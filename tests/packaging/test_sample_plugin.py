@@ -126,3 +126,22 @@ def test_a_gate_on_a_figure_of_its_protocol_is_checked_before_anything_is_scored
     run = robustrank(installed, "audit", "sample.toml", cwd=tmp_path)
     assert run.returncode == 2
     assert "did you mean 'tied documents'?" in run.stderr
+
+
+def test_a_report_is_made_from_records_where_the_whole_package_is_gone(installed: Path, tmp_path: Path) -> None:
+    write_collection(tmp_path / "tiny")
+    text = AUDIT[: AUDIT.rindex("[[gate]]")]  # without the gate on its own protocol's figure, which nobody can make now
+    (tmp_path / "sample.toml").write_text(text)
+    assert robustrank(installed, "audit", "sample.toml", cwd=tmp_path).returncode == 0
+    [folder] = (tmp_path / ".robustrank").glob("sample-*")
+    before = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").unlink()
+    (folder / "report.html").unlink()
+    nothing = tmp_path / "nothing"
+    assert "no attack named 'term_echo'" in robustrank(nothing, "check", "attack", "term_echo").stderr
+    made = robustrank(nothing, "report", str(folder))
+    assert made.returncode == 0, made.stderr
+    after = json.loads((folder / "summary.json").read_text())
+    assert after["attacks"] == before["attacks"]
+    assert [v["held"] for v in after["verdicts"]] == [True]
+    assert "term_echo" in (folder / "report.html").read_text()

@@ -41,16 +41,45 @@ def test_text_that_utf8_cannot_hold_survives(summaries: SimpleNamespace, tmp_pat
     ("content", "said"),
     [
         ("{", "not JSON"),
-        ("[]", "schema None, this version reads 2"),
-        ('{"schema": 99}', "schema 99, this version reads 2"),
-        ('{"schema": 2, "name": "x"}', "not a summary of this version"),
-        ('{"schema": 2, "nonsense": 1}', "not a summary of this version"),
+        ("[]", "schema None, this version reads 3"),
+        ('{"schema": 99}', "schema 99, this version reads 3"),
+        ('{"schema": 3, "name": "x"}', "not a summary of this version"),
+        ('{"schema": 3, "nonsense": 1}', "not a summary of this version"),
     ],
 )
 def test_a_file_that_is_no_summary_is_refused_with_a_reason(content: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text(content, encoding="utf-8")
     with pytest.raises(StoreError, match=said):
         summary.read(tmp_path / "summary.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("colour",), "red", r"unknown field - at `\$\.colour`"),
+        (("attacks", 0, "colour"), "red", r"unknown field - at `\$\.attacks\[0\]\.colour`"),
+        (("cases", "rows", 2, "colour"), "red", r"unknown field - at `\$\.cases\.rows\[2\]\.colour`"),
+        (("attacks", 0, "boost", 1), "low", r"Expected `float`, got `str` - at `\$\.attacks\[0\]\.boost\[1\]`"),
+        (("attacks", 0, "access"), "all", r"Invalid enum value 'all' - at `\$\.attacks\[0\]\.access`"),
+        (("effectiveness", 0, "per_query"), [1.0], r"Expected `object`, got `array` - at `\$\.effectiveness\[0\]"),
+        (("cases", "rows", 0, "status"), 3, r"Expected `str`, got `int` - at `\$\.cases\.rows\[0\]\.status`"),
+        (("five", "table", 0, "verdict"), "worse", r"Invalid enum value 'worse' - at `\$\.five\.table\[0\]\.verdict`"),
+        (("pooling", "systems", 0, "kind"), None, r"Expected `str`, got `null` - at `\$\.pooling\.systems\[0\]\.kind`"),
+    ],
+)
+def test_a_value_of_another_form_is_refused_with_its_place(
+    summaries: SimpleNamespace, path: tuple[str | int, ...], value: object, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "summary.json"
+    summary.write(summaries.realistic(), file)
+    data = json.loads(file.read_text())
+    inner = data
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    file.write_text(json.dumps(data))
+    with pytest.raises(StoreError, match=rf"summary\.json: not a summary of this version: .*{said}"):
+        summary.read(file)
 
 
 def test_a_missing_summary_says_what_writes_it(tmp_path: Path) -> None:
