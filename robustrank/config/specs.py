@@ -207,7 +207,7 @@ class GateSpec:
 
     name: str
     measure: str
-    where: Mapping[str, Any] = field(default_factory=dict)
+    where: Mapping[str, str | int | float] = field(default_factory=dict)
     max: float | None = None
     min: float | None = None
     worse_by: float | None = None
