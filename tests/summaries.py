@@ -361,7 +361,7 @@ def _flags() -> list[RedFlag]:
         ),
         RedFlag(
             check=Check.CONTROL, severity=Severity.WARNING,
-            title="word substitution: not shown to beat random substitutions",
+            title="word substitution: not significantly better than “random substitutions”",
             detail=f"ASR@10 0.10 against {SMOOTHED}; minus the control +0.00 [-0.15, +0.15], n=20",
         ),
         RedFlag(

@@ -221,8 +221,8 @@ def _sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finis
         check=Check.SEQUENTIAL,
         severity=Severity.WARNING,
         title="The gates determined the number of queries",
-        detail="the intervals of the gates hold at any time; all others assume a number settled beforehand, and are "
-        "too narrow by what looking often costs",
+        detail="the intervals of the gates hold at any time; all others assume a number fixed in advance and are "
+        "too narrow because of repeated looks",
     )
     return replace(result, sequential=plan.sequential, red_flags=[*result.red_flags, flag])
 

@@ -125,8 +125,8 @@ def caveats(old: Summary, new: Summary) -> list[str]:
         other = [q for q, key in collection.query_keys.items() if was and was.query_keys.get(q, key) != key]
         if other:
             lines.append(
-                f"{collection.name}: {len(other)} queries have another text, other candidates or other judgments in "
-                "the two, and are left out"
+                f"{collection.name}: {len(other)} queries differ in text, candidates or judgments between "
+                "the two and are left out"
             )
         if was and not (was.query_keys and collection.query_keys):
             lines.append(f"{collection.name}: an older summary without hashes of its queries; they are matched by id")
@@ -138,14 +138,14 @@ def caveats(old: Summary, new: Summary) -> list[str]:
         if audit.finished is None:
             lines.append(f"the {side} audit is not finished")
         if audit.attacks and not any(a.per_query for a in audit.attacks):
-            lines.append(f"the {side} audit keeps no values of single queries under attack; run its command again")
+            lines.append(f"the {side} audit has no per-query values under attack; run its command again")
     for name in sorted({r.name for r in old.rankers} ^ {r.name for r in new.rankers}):
         lines.append(f"only in one of the two: {name}")
     return lines + _holes(old, new)
 
 
 def _holes(old: Summary, new: Summary) -> list[str]:
-    """Changes of effectiveness that judging the unjudged could reverse; cautious: each audit's are filled alone."""
+    """Changes of effectiveness that may reverse with further judgments; conservative: each audit's are graded alone."""
     before = {(e.ranker, e.collection, e.measure): e for e in old.effectiveness if e.slice is None}
     lines = []
     for after in (e for e in new.effectiveness if e.slice is None):
@@ -154,8 +154,8 @@ def _holes(old: Summary, new: Summary) -> list[str]:
             continue
         if unjudged.could_flip(after.mean.value - was.mean.value, unjudged.change(was.holes, after.holes)):
             lines.append(
-                f"{after.ranker} on {after.collection}: unjudged documents could reverse the change of {after.measure} "
-                f"(judged@10 {was.judged.value:.2f}, then {after.judged.value:.2f})"
+                f"{after.ranker} on {after.collection}: the change of {after.measure} may reverse with further "
+                f"judgments (judged@10 {was.judged.value:.2f}, then {after.judged.value:.2f})"
             )
     return lines
 

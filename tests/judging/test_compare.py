@@ -81,7 +81,7 @@ def test_queries_that_changed_are_left_out_and_said_to_be(old: Summary) -> None:
     keys = {**old.collections[0].query_keys, "q5": "other candidates"}
     new = replace(old, collections=[replace(old.collections[0], query_keys=keys), *old.collections[1:]])
     assert change(compare.changes(old, new), "nDCG@10").difference.n == 19
-    assert any(line.startswith("home: 1 queries have another text") for line in compare.caveats(old, new))
+    assert any(line.startswith("home: 1 queries differ in text") for line in compare.caveats(old, new))
 
 
 def test_two_rankers_of_one_audit_are_compared_under_one_name(old: Summary) -> None:

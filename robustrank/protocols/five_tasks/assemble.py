@@ -96,8 +96,8 @@ def five_tasks(
 FAMILIES = (
     "the five-task table: all its cells, Holm",
     "query types: all types, axes, collections and rankers, Holm",
-    "wordings: all operations, variations, settings, collections and rankers, Holm",
-    "slices: everything that was looked at in one half, Benjamini-Hochberg; those found, in the other half, Holm",
+    "query variations: all operations, variations, settings, collections and rankers, Holm",
+    "slices: all that were searched in one half, Benjamini-Hochberg; those selected, in the other half, Holm",
 )
 
 
