@@ -235,7 +235,7 @@ def test_two_audits_say_which_changes_the_unjudged_could_reverse(summary: Summar
         first, *rest = summary.effectiveness
         return replace(summary, effectiveness=[replace(first, mean=first.mean._replace(value=by)), *rest])
 
-    found = [line for line in compare.caveats(summary, moved(0.5)) if "unjudged" in line]
+    found = [line for line in compare.caveats(summary, moved(0.5)) if "further judgments" in line]
     (line,) = found
     assert line.startswith("BM25 on pets: the change of nDCG@5 may reverse with further judgments (judged@10 0.")
-    assert not [line for line in compare.caveats(summary, summary) if "unjudged" in line]
+    assert not [line for line in compare.caveats(summary, summary) if "further judgments" in line]
