@@ -28,5 +28,5 @@ def test_anything_else_is_refused(wrong: str) -> None:
 
 def test_several_targets_may_be_drawn_from_each() -> None:
     assert parse(f"{AUDIT}strata = ['last 5']\ntargets = 3").cases.targets == 3
-    with pytest.raises(ConfigError, match="targets must be at least 1"):
+    with pytest.raises(ConfigError, match="targets must be a whole number of at least 1"):
         parse(f"{AUDIT}targets = 0")
