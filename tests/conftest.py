@@ -30,7 +30,7 @@ from robustrank.results.summary import (
     ShiftKind,
     Summary,
 )
-from robustrank.work.records import AuditedCollection
+from robustrank.work.audited import AuditedCollection
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; read by torch when it is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")

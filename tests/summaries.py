@@ -36,7 +36,7 @@ from robustrank.results.summary import (
     Summary,
     Verdict,
 )
-from robustrank.work.records import AuditedCollection
+from robustrank.work.audited import AuditedCollection
 
 BM25, CROSS, BI = "BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder"
 SMOOTHED = f"smoothed + {BM25}"

@@ -21,7 +21,8 @@ from robustrank.retrieval import query_features
 from robustrank.retrieval.lists import Lists
 from robustrank.storage import hashing
 from robustrank.storage.typed import plain
-from robustrank.work.records import AuditedCollection, AuditedRanker, Environment, RecordedPool, SetupRecord
+from robustrank.work.audited import AuditedCollection, AuditedRanker, Environment, RecordedPool
+from robustrank.work.records import SetupRecord
 from robustrank.work.workbench import Workbench
 
 WATCHED = (

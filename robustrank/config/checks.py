@@ -22,7 +22,7 @@ def check(spec: AuditSpec, where: str) -> None:
         where: Its path, for messages.
 
     Raises:
-        ConfigError: The first of them, with its mend.
+        ConfigError: The first of them, with its fix.
     """
     if not spec.collections or not spec.rankers:
         raise ConfigError(f"{where}: needs at least one [[collection]] and one [[ranker]]")

@@ -34,7 +34,8 @@ from robustrank.results.pooling import (
     SystemKind,
 )
 from robustrank.stats import intervals
-from robustrank.work.records import RankingRecord, RecordedPool
+from robustrank.work.audited import RecordedPool
+from robustrank.work.records import RankingRecord
 
 
 @dataclass(frozen=True, kw_only=True)

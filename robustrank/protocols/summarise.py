@@ -14,7 +14,8 @@ from robustrank.protocols.installed import protocols
 from robustrank.protocols.interface import Evidence
 from robustrank.results.summary import AttackResult, RankerSummary, Summary
 from robustrank.storage.typed import plain
-from robustrank.work.records import AttackRecord, AuditedRanker, Record, SessionRecord, SetupRecord, TaskRecord
+from robustrank.work.audited import AuditedRanker
+from robustrank.work.records import AttackRecord, Record, SessionRecord, SetupRecord, TaskRecord
 
 
 def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool) -> Summary:

@@ -20,7 +20,7 @@ from robustrank.results.five_tasks import FiveTasks
 from robustrank.results.pooling import Pooling
 from robustrank.storage import typed
 from robustrank.storage.files import replace
-from robustrank.work.records import AuditedCollection
+from robustrank.work.audited import AuditedCollection
 
 SCHEMA = 3
 

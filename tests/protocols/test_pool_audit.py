@@ -16,7 +16,8 @@ from robustrank.judging import compare, gate
 from robustrank.measures import runs
 from robustrank.protocols import effectiveness, out_of_distribution, pooling
 from robustrank.results.summary import Summary, read
-from robustrank.work.records import BaseRanking, RankingRecord, RecordedPool
+from robustrank.work.audited import RecordedPool
+from robustrank.work.records import BaseRanking, RankingRecord
 
 DOCS = {f"d{i}": f"about {'cats ' * (i % 3)} and {'dogs' if i % 2 else 'birds'} number {i}" for i in range(12)}
 QRELS = {"q1": {"d1": 1, "d3": 1, "d2": 0}, "q2": {"d5": 1, "d4": 0}}
