@@ -16,21 +16,22 @@ from pathlib import Path
 from typing import Any
 
 from robustrank.topics import report, results
+from robustrank.topics.records import FORMAT, TopicRecord
 
 STUDIES = Path(__file__).parents[1] / "reports" / "topics"
 EXACT, ROUNDED = (1e-9, 0.0), (1e-3, 2e-5)
 """Relative and absolute differences of a figure that count as none."""
 
 
-def records(folder: Path) -> list[dict[str, Any]]:
+def records(folder: Path) -> list[TopicRecord]:
     """The committed records of one study, of attacked documents; as in a journal, the first of a key counts."""
     plain = folder / "records.jsonl"
     text = plain.read_text("utf-8") if plain.exists() else gzip.decompress((folder / "records.jsonl.gz").read_bytes())
-    by_key: dict[str, dict[str, Any]] = {}
+    by_key: dict[str, TopicRecord] = {}
     for line in text.splitlines():
-        record = {"draw": 0, **json.loads(line)}
-        if record["kind"] == "topic":
-            by_key.setdefault(record["key"], record)
+        record = FORMAT.loads(line)
+        if isinstance(record, TopicRecord):
+            by_key.setdefault(record.key, record)
     return list(by_key.values())
 
 
@@ -38,7 +39,7 @@ def again(folder: Path) -> tuple[dict[str, Any], list[str]]:
     """A committed study's summary with its figures from its records, and the places where that changes it."""
     summary = json.loads((folder / "summary.json").read_text("utf-8"))
     rankers, attacks = (list(dict.fromkeys(row[name] for row in summary["rows"])) for name in ("ranker", "attack"))
-    ordered = sorted(records(folder), key=lambda record: rankers.index(record["ranker"]))
+    ordered = sorted(records(folder), key=lambda record: rankers.index(record.ranker))
     fresh = json.loads(json.dumps(results.measured(ordered, attacks)))
     changes: list[str] = []
     same = ROUNDED if (folder / "records.jsonl").exists() else EXACT

@@ -6,12 +6,13 @@ killed at any moment goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from robustrank.audit import inventory
+from robustrank.audit.loop import Loop
 from robustrank.audit.phases import every_phase, phases
 from robustrank.audit.session import Allowance, Plan, Session, read_plan
 from robustrank.config.specs import AuditSpec
@@ -29,7 +30,7 @@ from robustrank.results.summary import Check, Outcome, RedFlag, Sequential, Seve
 from robustrank.storage import files, hashing, typed
 from robustrank.storage import journal as store
 from robustrank.storage.journal import Journal
-from robustrank.work.base import Task, perform, workbench
+from robustrank.work.base import perform, workbench
 from robustrank.work.records import Record, SessionRecord, TaskRecord
 
 SPEC_SCHEMA = 2
@@ -78,8 +79,9 @@ class _Run:
     def __init__(
         self, spec: AuditSpec, journal: Journal[Record], executor: Executor, progress: Progress, allowance: Allowance
     ) -> None:
-        self.spec, self.journal, self.executor, self.progress = spec, journal, executor, progress
-        self.records = store.read(journal.folder, record_format())
+        self.spec, self.journal, self.progress = spec, journal, progress
+        self.loop = Loop(journal, record_format(), executor, progress)
+        self.records = self.loop.records
         self.session = Session()
         self.now = allowance
         sequential = spec.sequential
@@ -91,14 +93,14 @@ class _Run:
         """Do all that is left to do and allowed, and sum up."""
         self.bench.check()
         made = inventory.setup(self.bench, self.progress)
-        self._note(made)
+        self.loop.note(made)
         check_planned(self.spec.gates, self.bench)
         if self.spec.sequential is None:
             plan, complete = self._do(made.key, None)
         else:
             plan, complete = self._in_batches(made.key, self.spec.sequential.batch)
         plan.write(self.journal.folder)
-        self._note(self.session.stamp(self.session.end()))
+        self.loop.note(self.session.stamp(self.session.end()))
         return _sum_up(self.records, self.spec, plan, finished=complete)
 
     def _in_batches(self, setup: str, batch: int) -> tuple[Plan, bool]:
@@ -125,39 +127,33 @@ class _Run:
         planned = {"setup": [setup]}
         for phase, tasks in phases(self.bench, self.records, queries):
             keyed = {task.key(self.bench): task for task in tasks}
-            todo = [task for key, task in keyed.items() if key not in self.records]
             planned[phase] = list(keyed)
             Plan(phases=planned).write(self.journal.folder)
             for record in [self.records[key] for key in keyed if key in self.records]:
                 if isinstance(record, TaskRecord):
                     self._count(record)
-            self.progress.start(phase, len(keyed))
-            self.progress.advance(len(keyed) - len(todo))
-            self._perform(todo)
+            most = 0 if self._spent else self.now.tasks_left
+            perform_one = partial(perform, self.spec)
+            self.loop.run(phase, keyed, perform_one, most=most, stamp=self.session.stamp, go_on=self._spend)
         plan = Plan(phases=planned)
         return plan, plan.live <= self.records.keys()
 
-    def _perform(self, todo: Sequence[Task]) -> None:
-        if self.now.spent or self.whole.spent:
-            return
-        for result in self.executor.run(partial(perform, self.spec), todo[: self.now.tasks_left]):
-            record = self.session.stamp(result)
-            self._note(record)
+    @property
+    def _spent(self) -> bool:
+        """Whether nothing is left to spend, of this run's allowance or of the whole audit's."""
+        return self.now.spent or self.whole.spent
+
+    def _spend(self, record: Record) -> bool:
+        """Count a new record; whether there may be another."""
+        if isinstance(record, TaskRecord):
             self._count(record)
             self.now.spend(record)
-            self.progress.advance()
-            if self.now.spent or self.whole.spent:
-                break
+        return not self._spent
 
     def _count(self, record: TaskRecord) -> None:
         if record.key not in self.counted:
             self.counted.add(record.key)
             self.whole.spend(record)
-
-    def _note(self, record: Record) -> None:
-        if record.key not in self.records:
-            self.journal.append(record)
-            self.records[record.key] = record
 
 
 def _stopped(plan: Plan, why: Stopped) -> Plan:

@@ -25,6 +25,7 @@ from robustrank.perturbations.apply import with_edits
 from robustrank.perturbations.group_oracle import RankedList
 from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.topics.edits import within_budget
+from robustrank.topics.records import Event
 from robustrank.topics.scene import Role, Scene
 
 ADDED = 10
@@ -43,17 +44,14 @@ class _World:
     held_out: tuple[RankedList, ...]
 
 
-def play(
-    scene: Scene, ranker: MeteredRanker, role: Role, attack: TopicAttack, text: str, rng: Random
-) -> list[dict[str, Any]]:
+def play(scene: Scene, ranker: MeteredRanker, role: Role, attack: TopicAttack, text: str, rng: Random) -> list[Event]:
     """What an attack's text is worth after each event, kept as it is, and after the attacker has reacted.
 
     The attacker first asks how its text stands now, then attacks the clean document anew with the lists that are left,
     and shows whichever of the two the victim ranks better for the attacked queries.
 
     Returns:
-        One entry per event: its name, the lists spent so far, and for held-out queries the ranks of the clean text, of
-        the first text, and of the text shown now.
+        One entry per event.
     """
     world = _World(ranker, tuple(role.of(role.group.attack)), tuple(role.of(role.group.held_out)))
     target, shown, spent, found = role.target, text, 0, []
@@ -75,13 +73,13 @@ def play(
             shown = other if legal and sum(then) < sum(now) else shown
             spent += oracle.spent + left.spent
         found.append(
-            {
-                "event": name,
-                "lists": spent,
-                "clean": [one.rank(target.doc_id) for one in world.held_out],
-                "kept": list(group_oracle.ranks(world.ranker, world.held_out, target, text)),
-                "reacted": list(group_oracle.ranks(world.ranker, world.held_out, target, shown)),
-            }
+            Event(
+                event=name,
+                lists=spent,
+                clean=[one.rank(target.doc_id) for one in world.held_out],
+                kept=group_oracle.ranks(world.ranker, world.held_out, target, text),
+                reacted=group_oracle.ranks(world.ranker, world.held_out, target, shown),
+            )
         )
     return found
 
@@ -130,6 +128,6 @@ def _frequency(word: str, one: RankedList) -> int:
     return sum(word.lower() in doc.text.lower() for doc in one.docs.values())
 
 
-def held_out_boosts(events: Sequence[dict[str, Any]], what: str) -> list[float]:
+def held_out_boosts(events: Sequence[Event], what: str) -> list[float]:
     """Mean boost over held-out queries after each event, of the text that was ``"kept"`` or that ``"reacted"``."""
-    return [sum(c - r for c, r in zip(e["clean"], e[what], strict=True)) / len(e["clean"]) for e in events]
+    return [sum(c - r for c, r in zip(e.clean, getattr(e, what), strict=True)) / len(e.clean) for e in events]

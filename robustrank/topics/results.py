@@ -7,10 +7,11 @@ from dataclasses import asdict
 from math import exp, log
 from typing import Any
 
-from robustrank.core.types import Estimate
+from robustrank.core.types import Estimate, Status
 from robustrank.stats import intervals
 from robustrank.topics.dynamic import held_out_boosts
 from robustrank.topics.metrics import SHARES, Outcome
+from robustrank.topics.records import TopicRecord
 from robustrank.topics.scene import Scene
 
 TOP = 10
@@ -25,11 +26,10 @@ Nearly every edit lifts a document a little for half of the queries: the second 
 TOGETHER = "all victims"
 """What stands for the victim where all of them count."""
 
-Record = dict[str, Any]
-_Pair = tuple[dict[str, Any], list[Record], list[Record]]
+_Pair = tuple[dict[str, Any], list[TopicRecord], list[TopicRecord]]
 
 
-def summarise(records: Sequence[Record], scene: Scene) -> dict[str, Any]:
+def summarise(records: Sequence[TopicRecord], scene: Scene) -> dict[str, Any]:
     """A study in plain data, from its records alone.
 
     Returns:
@@ -47,7 +47,7 @@ def summarise(records: Sequence[Record], scene: Scene) -> dict[str, Any]:
     }
 
 
-def measured(records: Sequence[Record], attacks: Sequence[str]) -> dict[str, Any]:
+def measured(records: Sequence[TopicRecord], attacks: Sequence[str]) -> dict[str, Any]:
     """The figures of a study's records; the texts of queries and documents play no part.
 
     Args:
@@ -61,8 +61,8 @@ def measured(records: Sequence[Record], attacks: Sequence[str]) -> dict[str, Any
         ``costs``: how many times as much as the first attack each other one spends on planning.
         ``dynamic``: mean held-out boost after each event.
     """
-    rankers = list(dict.fromkeys(record["ranker"] for record in records))
-    by = {(r, a): [x for x in records if x["ranker"] == r and x["attack"] == a] for r in rankers for a in attacks}
+    rankers = list(dict.fromkeys(record.ranker for record in records))
+    by = {(r, a): [x for x in records if x.ranker == r and x.attack == a] for r in rankers for a in attacks}
     return {
         "rows": [_row(r, a, group) for (r, a), group in by.items() if group],
         "comparisons": _comparisons(by, rankers, attacks),
@@ -70,19 +70,19 @@ def measured(records: Sequence[Record], attacks: Sequence[str]) -> dict[str, Any
         "dynamic": [
             {"ranker": r, "attack": a, **_curve(group)}
             for (r, a), group in by.items()
-            if any("events" in record for record in group)
+            if any(record.events is not None for record in group)
         ],
     }
 
 
-def outcome(record: Record, side: str) -> Outcome:
+def outcome(record: TopicRecord, side: str) -> Outcome:
     """The ranks of one record for the ``"attack"`` or the ``"held_out"`` queries; an illegal text changed nothing."""
-    after = record[f"{side}_after"] if record["status"] == "ok" else record[f"{side}_before"]
-    return Outcome(tuple(record[f"{side}_before"]), tuple(after))
+    before, after = record.ranks(side)
+    return Outcome(tuple(before), tuple(after))
 
 
-def _row(ranker: str, attack: str, group: Sequence[Record]) -> dict[str, Any]:
-    units = [record["topic"] for record in group]
+def _row(ranker: str, attack: str, group: Sequence[TopicRecord]) -> dict[str, Any]:
+    units = [record.topic for record in group]
     figures: dict[str, Estimate | None] = {}
     for side in ("attack", "held_out"):
         found = [outcome(record, side) for record in group]
@@ -93,33 +93,33 @@ def _row(ranker: str, attack: str, group: Sequence[Record]) -> dict[str, Any]:
             figures[label] = intervals.share([o.succeeds(share) for o in found], clusters=units)
             figures[f"{label} in top {TOP}"] = intervals.share([o.succeeds(share, TOP) for o in found], clusters=units)
     for name in ("lists", "substitutions", "insertions", "texts_scored", "planning_seconds"):
-        figures[name] = intervals.mean([float(record[name]) for record in group], clusters=units)
+        figures[name] = intervals.mean([float(getattr(record, name)) for record in group], clusters=units)
     for name in ("similarity", "agreement"):
-        figures[name] = _known(units, [record[name] for record in group])
-    for name in sorted({name for record in group for name in record["quality"]}):
-        figures[name] = _known(units, [record["quality"].get(name) for record in group])
-    statuses = sorted({record["status"] for record in group})
+        figures[name] = _known(units, [getattr(record, name) for record in group])
+    for name in sorted({name for record in group for name in record.quality}):
+        figures[name] = _known(units, [record.quality.get(name) for record in group])
+    statuses = sorted({record.status for record in group})
     return {
         "ranker": ranker,
         "attack": attack,
         "documents": len(group),
-        "statuses": {status: sum(record["status"] == status for record in group) for status in statuses},
+        "statuses": {status.value: sum(record.status == status for record in group) for status in statuses},
         "figures": {name: None if value is None else value._asdict() for name, value in figures.items()},
         "promoted": sorted(outcome(record, "held_out").promoted() for record in group),
         "answered": _answered(group),
     }
 
 
-def _answered(group: Sequence[Record]) -> list[tuple[float, float]]:
+def _answered(group: Sequence[TopicRecord]) -> list[tuple[float, float]]:
     """Mean lists asked after each answer of the victim, and the mean boost of the best text that it had seen by then.
 
     For the attacked queries: of the held-out ones the victim is not asked while an attack runs.
     """
     paths: list[list[tuple[float, float]]] = []
     for record in group:
-        queries, before, best = len(record["attack_before"]), sum(record["attack_before"]), 0.0
+        queries, before, best = len(record.attack_before), sum(record.attack_before), 0.0
         path = [(0.0, 0.0)]
-        for number, ranks in enumerate(record["answers"], start=1):
+        for number, ranks in enumerate(record.answers, start=1):
             best = max(best, (before - sum(ranks)) / queries)
             path.append((float(number * queries), best))
         paths.append(path)
@@ -134,7 +134,9 @@ def _known(units: Sequence[str], values: Sequence[float | None]) -> Estimate | N
     return intervals.mean([value for value, _ in known], clusters=[unit for _, unit in known]) if known else None
 
 
-def _pairs(by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], attacks: Sequence[str]) -> Iterator[_Pair]:
+def _pairs(
+    by: dict[tuple[str, str], list[TopicRecord]], rankers: Sequence[str], attacks: Sequence[str]
+) -> Iterator[_Pair]:
     """The first attack and each other one against each victim, on the documents that both attacked.
 
     An attack none of whose texts was legal is no comparison.
@@ -145,18 +147,18 @@ def _pairs(by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], atta
         for other in others:
             theirs = {_role(r): r for r in by[ranker, other]}
             common = sorted(set(ours) & set(theirs))
-            if len(common) > 1 and any(theirs[key]["status"] == "ok" for key in common):
+            if len(common) > 1 and any(theirs[key].status is Status.OK for key in common):
                 head = {"ranker": ranker, "a": first, "b": other}
                 yield head, [ours[key] for key in common], [theirs[key] for key in common]
 
 
-def _role(record: Record) -> tuple[str, int, str]:
+def _role(record: TopicRecord) -> tuple[str, int, str]:
     """The document and the group that a record is of."""
-    return record["topic"], record["draw"], record["doc_id"]
+    return record.topic, record.draw, record.doc_id
 
 
 def _comparisons(
-    by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], attacks: Sequence[str]
+    by: dict[tuple[str, str], list[TopicRecord]], rankers: Sequence[str], attacks: Sequence[str]
 ) -> list[dict[str, Any]]:
     pairs = list(_pairs(by, rankers, attacks))
     sets = [pairs, _together(pairs, len(rankers))] if len(rankers) > 1 else [pairs]
@@ -195,7 +197,7 @@ def _family(
             )
             name = "boost" if share is None else f"QSR@{share:.0%}" + (f" in top {k}" if k else "")
             bounds = (-1e3, 1e3) if share is None else (-1.0, 1.0)
-            result = intervals.paired(a, b, clusters=[record["topic"] for record in ours], bounds=bounds)
+            result = intervals.paired(a, b, clusters=[record.topic for record in ours], bounds=bounds)
             found.append(({**head, "n": len(ours), "family": number, "figure": f"held_out {name}"}, result))
     corrected = intervals.holm([p for _, (_, p) in found])
     return [
@@ -205,13 +207,13 @@ def _family(
 
 
 def _costs(
-    by: dict[tuple[str, str], list[Record]], rankers: Sequence[str], attacks: Sequence[str]
+    by: dict[tuple[str, str], list[TopicRecord]], rankers: Sequence[str], attacks: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Geometric means over documents of what the other attack spends divided by what the first one does."""
     found = []
     for head, ours, theirs in _pairs(by, rankers, attacks):
         for what in ("texts_scored", "planning_seconds"):
-            spent = [(a["topic"], a[what], b[what]) for a, b in zip(ours, theirs, strict=True)]
+            spent = [(a.topic, getattr(a, what), getattr(b, what)) for a, b in zip(ours, theirs, strict=True)]
             if all(min(mine, other) > 0 for _, mine, other in spent):
                 logs = [log(other / mine) for _, mine, other in spent]
                 ratio = intervals.mean(logs, clusters=[topic for topic, _, _ in spent])
@@ -220,24 +222,24 @@ def _costs(
     return found
 
 
-def _curve(group: Sequence[Record]) -> dict[str, Any]:
-    group = [record for record in group if "events" in record]  # an illegal text has nothing to react from
-    units = [record["topic"] for record in group]
-    names = [event["event"] for event in group[0]["events"]]
-    curves: dict[str, Any] = {"events": names, "documents": len(group)}
+def _curve(group: Sequence[TopicRecord]) -> dict[str, Any]:
+    played = [record.events for record in group if record.events is not None]  # an illegal text has none
+    units = [record.topic for record in group if record.events is not None]
+    names = [event.event for event in played[0]]
+    curves: dict[str, Any] = {"events": names, "documents": len(played)}
     for what in ("kept", "reacted"):
-        values = [held_out_boosts(record["events"], what) for record in group]
+        values = [held_out_boosts(events, what) for events in played]
         curves[what] = [intervals.mean([row[i] for row in values], clusters=units)._asdict() for i in range(len(names))]
-    lists = [[event["lists"] for event in record["events"]] for record in group]
+    lists = [[event.lists for event in events] for events in played]
     curves["lists"] = [sum(row[i] for row in lists) / len(lists) for i in range(len(names))]
     return curves
 
 
-def _examples(records: Sequence[Record], attacks: Sequence[str]) -> list[dict[str, Any]]:
+def _examples(records: Sequence[TopicRecord], attacks: Sequence[str]) -> list[dict[str, Any]]:
     """Of the first attack on the first victim, in the order of the record's key, which is a hash: nobody chose them."""
     kept = (
         "ranker", "attack", "topic", "doc_id", "queries", "held_out", "attack_before", "attack_after",
         "held_out_before", "held_out_after", "before", "after",
     )  # fmt: skip
-    first = [r for r in records if (r["ranker"], r["attack"]) == (records[0]["ranker"], attacks[0])]
-    return [{key: r[key] for key in kept} for r in sorted(first, key=lambda record: record["key"])[:EXAMPLES]]
+    first = [r for r in records if (r.ranker, r.attack) == (records[0].ranker, attacks[0])]
+    return [{key: getattr(r, key) for key in kept} for r in sorted(first, key=lambda record: record.key)[:EXAMPLES]]

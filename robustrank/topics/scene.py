@@ -9,18 +9,17 @@ from random import Random
 from statistics import median
 
 from robustrank.core.errors import DataError
-from robustrank.core.interfaces import CollectionLoader, CollectionRanker
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.topic_types import Practice, TopicCase
 from robustrank.core.types import Collection, Document, Query
 from robustrank.perturbations import group_oracle
 from robustrank.perturbations.group_oracle import RankedList
 from robustrank.perturbations.oracle import MeteredRanker
-from robustrank.plugins import registry
 from robustrank.retrieval.first_stage import first_stage
 from robustrank.topics import groups
 from robustrank.topics.groups import TopicGroup
 from robustrank.topics.spec import TopicSpec
+from robustrank.work.workbench import Bench
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,14 @@ class Scene:
         collection: With the queries that count.
         groups: Those that are attacked.
         candidates: First-stage candidates of every query of the groups, best first.
+        bench: Builds the plug-ins that the file names.
     """
 
     spec: TopicSpec
     collection: Collection
     groups: Sequence[TopicGroup]
     candidates: Mapping[str, Sequence[str]]
+    bench: Bench
 
     def query(self, query_id: str) -> Query:
         """A query by its id."""
@@ -47,9 +48,7 @@ class Scene:
         """A ranker of the file, built once and fitted to the collection where it has statistics of one."""
         if name not in self._victims:
             plugin = next(named.plugin for named in self.spec.rankers if named.name == name)
-            ranker = registry.build("ranker", plugin)
-            fitted = ranker.fit(self.collection) if isinstance(ranker, CollectionRanker) else ranker
-            self._victims[name] = MeteredRanker(fitted)
+            self._victims[name] = MeteredRanker(self.bench.fitted(plugin, self.collection))
         return self._victims[name]
 
     @cached_property
@@ -98,12 +97,12 @@ def open_scene(spec: TopicSpec) -> Scene:
     Raises:
         DataError: The collection is wrong, or no group is left.
     """
-    loader: CollectionLoader = registry.build("collection", spec.collection)
-    collection = loader.load()
+    bench = Bench()
+    collection = bench.collection(spec.collection)
     wanted = [query for query in collection.queries if query.query_id.startswith(spec.groups.queries)]
     documents = {i: doc for i, doc in collection.documents.items() if i.startswith(spec.groups.documents)}
     collection = replace(collection, queries=wanted, documents=documents)
-    collection, formed = _groups(spec, collection)
+    collection, formed = _groups(spec, collection, bench)
     found = [
         group
         for group in formed
@@ -121,16 +120,16 @@ def open_scene(spec: TopicSpec) -> Scene:
         )
     ids = {query_id for group in found for query_id in (*group.attack, *group.held_out)}
     asked = [query for query in collection.queries if query.query_id in ids]
-    return Scene(spec, collection, found, first_stage(Plugin(use="bm25"), collection, asked, spec.targets.depth))
+    return Scene(spec, collection, found, first_stage(Plugin(use="bm25"), collection, asked, spec.targets.depth), bench)
 
 
-def _groups(spec: TopicSpec, collection: Collection) -> tuple[Collection, list[TopicGroup]]:
+def _groups(spec: TopicSpec, collection: Collection, bench: Bench) -> tuple[Collection, list[TopicGroup]]:
     """The groups, and the collection that has their queries."""
     wanted = spec.groups
     if wanted.source == "given":
         return collection, groups.given(wanted.path, collection)
     if wanted.source == "wordings":
-        variations = [registry.build("variation", plugin) for plugin in spec.variations]
+        variations = [bench.plugin("variation", plugin) for plugin in spec.variations]
         collection, found = groups.worded(collection, variations, seed=spec.seed)
     elif wanted.source == "documents":
         found = groups.shared_documents(collection, key=wanted.key)

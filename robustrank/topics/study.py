@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from math import isfinite
-from operator import itemgetter
 from pathlib import Path
 from random import Random
 from time import perf_counter, process_time
 from typing import Any
 
-from robustrank.core.errors import MissingExtra, OracleError
+from msgspec import structs
+
+from robustrank.audit.loop import Loop
+from robustrank.audit.session import Session
+from robustrank.core.errors import ContractError, MissingExtra
+from robustrank.core.interfaces import Executor
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress
 from robustrank.core.topic_types import Guesser, Learner, Reckoner, TopicAttack, TopicCase
-from robustrank.core.types import Document, Query
+from robustrank.core.types import Status
 from robustrank.core.words import UNIT
-from robustrank.perturbations import group_oracle
+from robustrank.perturbations.group_oracle import GroupOracle, ranks
 from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.perturbations.quality import quality
+from robustrank.perturbations.similarity import cosine
 from robustrank.perturbations.substitutes import load as load_table
 from robustrank.plugins import registry
-from robustrank.storage import journal as store
 from robustrank.storage.hashing import digest
-from robustrank.storage.journal import Journal, RecordFormat
+from robustrank.storage.journal import Journal
 from robustrank.topics import dynamic
 from robustrank.topics.edits import within_budget
+from robustrank.topics.groups import TopicGroup
+from robustrank.topics.records import FORMAT, AnyRecord, CleanLists, TopicRecord
 from robustrank.topics.report import write
-from robustrank.topics.results import Record, summarise
+from robustrank.topics.results import summarise
 from robustrank.topics.scene import Role, Scene, clean_lists, open_scene, roles
 from robustrank.topics.spec import NamedPlugin, TopicSpec
-
-FORMAT: RecordFormat[Record] = RecordFormat(dict[str, Any], schema=1, key=itemgetter("key"))
+from robustrank.work.base import EXHAUSTED, tried
+from robustrank.work.workbench import Bench
 
 
 def folder(spec: TopicSpec, root: Path) -> Path:
@@ -54,74 +61,145 @@ def run(spec: TopicSpec, where: Path, progress: Progress) -> dict[str, Any]:
     Raises:
         RobustRankError: A wrong file, plug-in or collection, a missing package, a folder in use.
     """
-    scene = open_scene(spec)
+    scene, session = open_scene(spec), Session()
+    serial: Executor = registry.build("executor", Plugin(use="serial"))
+    live: list[TopicRecord] = []
     with Journal(where, FORMAT) as journal:
-        records = store.read(where, FORMAT)
-        live: list[Record] = []
+        loop = Loop(journal, FORMAT, serial, progress)
         for named in spec.rankers:
-            for record in _against(scene, named, where, records, progress):
-                if record["key"] not in records:
-                    journal.append(record)
-                    records[record["key"]] = record
-                if record["kind"] == "topic":
-                    live.append(records[record["key"]])
+            live += _Against(scene, named, where, loop, session).go()
     found = summarise(live, scene)
     write(found, where)
     return found
 
 
-def _against(
-    scene: Scene, named: NamedPlugin, where: Path, records: dict[str, Record], progress: Progress
-) -> Iterator[Record]:
-    """All records of one victim, old and new."""
-    spec, ranker = scene.spec, scene.victim(named.name)
-    cast = yield from _cast(scene, named, ranker, records, progress)
-    measure = _similarity()
-    for wanted in spec.attacks:
-        attack = registry.build("topic_attack", wanted.plugin)
-        keys = [_key(scene, named, ranker, wanted, attack, role, cast) for role in cast]
-        if all(key in records for key in keys):
-            yield from (records[key] for key in keys)
-            continue
-        ready = list(
-            _ready(attack, cast, spec, where / "learnt" / digest(named.name, ranker.card.fingerprint)[:10], progress)
-        )
-        progress.start(f"{named.name}: {wanted.name}", len(cast))
-        for role, key, fitted in zip(cast, keys, ready, strict=True):
-            if key in records:
-                yield records[key]
-            else:
-                head = {"key": key, "kind": "topic", "ranker": named.name, "attack": wanted.name}
-                record = _attacked(scene, ranker, role, fitted, Random(key), measure)
-                if wanted.dynamic and named.dynamic and record["status"] == "ok":
-                    record["events"] = dynamic.play(scene, ranker, role, fitted, record["after"], Random(key))
-                yield {**head, **record}
-            progress.advance()
+@dataclass(frozen=True)
+class _Attacked:
+    """A task: one attack, ready, on one document."""
+
+    role: Role
+    key: str
+    attack: TopicAttack
 
 
-def _cast(
-    scene: Scene, named: NamedPlugin, ranker: MeteredRanker, records: Mapping[str, Record], progress: Progress
-) -> Generator[Record, None, list[Role]]:
-    """Every document to promote; a pointwise ranker's clean scores are a record: a resumed study asks for none."""
-    spec, documents, cast = scene.spec, scene.collection.documents, []
-    progress.start(f"{named.name}: clean lists", len(scene.groups))
-    for group in scene.groups:
-        key = digest(
-            "clean lists", scene.collection.digest, asdict(group), asdict(spec.targets), spec.seed,
-            ranker.card.fingerprint,
-        )  # fmt: skip
-        for query_id, scores in records.get(key, {}).get("scores", {}).items():
-            ranker.remember(scene.query(query_id), [documents[d] for d in scores], list(scores.values()))
-        lists = clean_lists(scene, group, ranker)
-        found = roles(scene, group, lists, ranker)
-        every = [lists, *(role.lists for role in found)]  # a document to promote may have joined
+class _Against:
+    """All attacks of a study against one victim, while the journal is held."""
+
+    def __init__(self, scene: Scene, named: NamedPlugin, where: Path, loop: Loop[AnyRecord], session: Session) -> None:
+        self.scene, self.named, self.loop, self.stamp = scene, named, loop, session.stamp
+        self.ranker = scene.victim(named.name)
+        self.learnt = where / "learnt" / digest(named.name, self.ranker.card.fingerprint)[:10]
+
+    def go(self) -> list[TopicRecord]:
+        """Do what is not recorded yet; all records of attacks, old and new."""
+        cast, similarity = self._cast(), cosine(_encoder(self.scene.bench))
+        live: list[TopicRecord] = []
+        for wanted in self.scene.spec.attacks:
+            attack = self.scene.bench.plugin("topic_attack", wanted.plugin)
+            keys = [_key(self.scene, self.named, self.ranker, wanted, attack, role, cast) for role in cast]
+            if any(key not in self.loop.records for key in keys):
+                ready = _ready(attack, cast, self.scene.spec, self.learnt, self.loop.progress)
+                tasks = {key: _Attacked(role, key, one) for key, role, one in zip(keys, cast, ready, strict=True)}
+                perform = partial(self._attacked, wanted, similarity)
+                self.loop.run(f"{self.named.name}: {wanted.name}", tasks, perform, stamp=self.stamp)
+            live += [record for key in keys if isinstance(record := self.loop.records[key], TopicRecord)]
+        return live
+
+    def _cast(self) -> list[Role]:
+        """Every document to promote; a pointwise ranker's clean scores are a record: a resumed study computes none."""
+        scene, ranker, documents, cast = self.scene, self.ranker, self.scene.collection.documents, []
+        keyed = {self._lists_key(group): group for group in scene.groups}
         if ranker.card.pointwise:
-            scores = {i: dict(pair for known in every for pair in known[i].scored) for i in lists}
-            head = {"key": key, "kind": "clean lists", "ranker": named.name, "topic": group.topic_id}
-            yield {**head, "scores": scores}
-        cast += found
-        progress.advance()
-    return cast
+            self.loop.run(f"{self.named.name}: clean lists", keyed, self._clean, stamp=self.stamp)
+        for key, group in keyed.items():
+            recorded = self.loop.records.get(key)
+            for query_id, scores in recorded.scores.items() if isinstance(recorded, CleanLists) else ():
+                ranker.remember(scene.query(query_id), [documents[d] for d in scores], list(scores.values()))
+            cast += roles(scene, group, clean_lists(scene, group, ranker), ranker)
+        return cast
+
+    def _lists_key(self, group: TopicGroup) -> str:
+        scene = self.scene
+        return digest(
+            "clean lists", scene.collection.digest, asdict(group), asdict(scene.spec.targets), scene.spec.seed,
+            self.ranker.card.fingerprint,
+        )  # fmt: skip
+
+    def _clean(self, group: TopicGroup) -> AnyRecord:
+        """The victim's clean scores for one group, those of documents to promote that join a list among them."""
+        lists = clean_lists(self.scene, group, self.ranker)
+        every = [lists, *(role.lists for role in roles(self.scene, group, lists, self.ranker))]
+        scores = {i: dict(pair for known in every for pair in known[i].scored) for i in lists}
+        return CleanLists(key=self._lists_key(group), ranker=self.named.name, topic=group.topic_id, scores=scores)
+
+    def _attacked(
+        self, wanted: NamedPlugin, similarity: Callable[[str, str], float] | None, task: _Attacked
+    ) -> AnyRecord:
+        """One attack as the harness measures it; a text that breaks the rules is recorded, and counts as no change."""
+        scene, ranker, role, attack = self.scene, self.ranker, task.role, task.attack
+        spec, group, target = scene.spec, role.group, role.target
+        oracle = GroupOracle(ranker, role.of(group.attack), target, spec.budget)
+        rng, pairs, scored, started, cpu = (
+            Random(task.key),
+            ranker.pairs,
+            _scored(attack),
+            perf_counter(),
+            process_time(),
+        )
+        offered, failed = tried(lambda: _text(attack.perturb(role.case, oracle, rng)), target.text)
+        planning = process_time() - cpu - oracle.processor_seconds
+        found = within_budget(target.text, offered, attack.substitutes, spec.budget)
+        status, error = (Status.ERROR, failed) if failed else (Status.OK, "")
+        if failed == EXHAUSTED:
+            status, error = Status.BUDGET_EXHAUSTED, ""
+        elif found.violations:
+            status, error = Status.INVALID, "; ".join(found.violations)
+        (attack_before, attack_after), (held_out_before, held_out_after) = (
+            ([one.rank(target.doc_id) for one in lists], list(ranks(ranker, lists, target, offered)))
+            for lists in (role.of(group.attack), role.of(group.held_out))
+        )
+        record = TopicRecord(
+            key=task.key,
+            ranker=self.named.name,
+            attack=wanted.name,
+            topic=group.topic_id,
+            draw=group.draw,
+            doc_id=target.doc_id,
+            status=status,
+            error=error,
+            coherence=group.coherence,
+            queries=[scene.query(i).text for i in group.attack],
+            held_out=[scene.query(i).text for i in group.held_out],
+            lists=oracle.spent,
+            pairs=ranker.pairs - pairs,
+            substitutions=found.kinds["substituted"],
+            insertions=found.kinds["inserted"],
+            similarity=None if similarity is None else similarity(target.text, offered),
+            quality=_quality(role.case, offered),
+            agreement=_agreement(attack, role),
+            answers=oracle.answers,
+            texts_scored=_scored(attack) - scored,
+            planning_seconds=planning,
+            seconds=perf_counter() - started,
+            before=target.text,
+            after=offered,
+            attack_before=attack_before,
+            attack_after=attack_after,
+            held_out_before=held_out_before,
+            held_out_after=held_out_after,
+        )
+        if wanted.dynamic and self.named.dynamic and status is Status.OK:
+            events = dynamic.play(scene, ranker, role, attack, offered, Random(task.key))
+            record = structs.replace(record, events=events)
+        return record
+
+
+def _encoder(bench: Bench) -> MeteredRanker | None:
+    """The harness's bi-encoder, where its extra is installed."""
+    try:
+        return bench.encoder()
+    except MissingExtra:
+        return None
 
 
 def _ready(
@@ -142,51 +220,11 @@ def _ready(
     yield from (fitted[role.group.draw, fold[role.group.topic_id]] for role in cast)
 
 
-def _attacked(
-    scene: Scene, ranker: MeteredRanker, role: Role, attack: TopicAttack, rng: Random,
-    similarity: Callable[[str, str], float] | None,
-) -> Record:  # fmt: skip
-    """One attack as the harness measures it; a text that breaks the rules is recorded, and counts as no change."""
-    spec, group, target = scene.spec, role.group, role.target
-    oracle = group_oracle.GroupOracle(ranker, role.of(group.attack), target, spec.budget)
-    pairs, scored, started, cpu = ranker.pairs, _scored(attack), perf_counter(), process_time()
-    status, error, offered = "ok", "", target.text
-    try:
-        offered = attack.perturb(role.case, oracle, rng)
-    except OracleError as problem:
-        status, error = "error", f"{type(problem).__name__}: {problem}"
-    planning, scored = process_time() - cpu - oracle.processor_seconds, _scored(attack) - scored
-    found = within_budget(target.text, offered, attack.substitutes, spec.budget)
-    if found.violations:
-        status, error = "invalid", "; ".join(found.violations)
-    record: Record = {
-        "topic": group.topic_id,
-        "draw": group.draw,
-        "doc_id": target.doc_id,
-        "status": status,
-        "error": error,
-        "coherence": group.coherence,
-        "queries": [scene.query(i).text for i in group.attack],
-        "held_out": [scene.query(i).text for i in group.held_out],
-        "lists": oracle.spent,
-        "pairs": ranker.pairs - pairs,
-        "substitutions": found.kinds["substituted"],
-        "insertions": found.kinds["inserted"],
-        "similarity": None if similarity is None else similarity(target.text, offered),
-        "quality": _quality(role.case, offered),
-        "agreement": _agreement(attack, role),
-        "answers": oracle.answers,
-        "texts_scored": scored,
-        "planning_seconds": planning,
-        "seconds": perf_counter() - started,
-        "before": target.text,
-        "after": offered,
-    }
-    for name, ids in (("attack", group.attack), ("held_out", group.held_out)):
-        lists = role.of(ids)
-        record[f"{name}_before"] = [one.rank(target.doc_id) for one in lists]
-        record[f"{name}_after"] = list(group_oracle.ranks(ranker, lists, target, offered))
-    return record
+def _text(offered: object) -> str:
+    """What an attack returned, if it is a text."""
+    if not isinstance(offered, str):
+        raise ContractError(f"the attack returned {type(offered).__name__}, not text")
+    return offered
 
 
 def _scored(attack: TopicAttack) -> int:
@@ -231,13 +269,3 @@ def _key(
         registry.version("topic_attack", wanted.plugin.use), load_table(attack.substitutes).digest, role.key,
         [other.key for other in own], UNIT, played,
     )  # fmt: skip
-
-
-def _similarity() -> Callable[[str, str], float] | None:
-    """Cosine of two texts by the harness's bi-encoder, where its extra is installed."""
-    try:
-        encoder = registry.build("ranker", Plugin(use="bi_encoder"))
-        encoder.score(Query("", "a"), [Document("", "a")])
-    except MissingExtra:
-        return None
-    return lambda before, after: round(encoder.score(Query("", before), [Document("", after)])[0], 6)

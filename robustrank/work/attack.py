@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any, NamedTuple, TypedDict
@@ -11,13 +10,14 @@ from robustrank.config.specs import AttackSpec
 from robustrank.core.errors import ContractError
 from robustrank.core.interfaces import Attack
 from robustrank.core.ranking import fallen, order, rank_of
-from robustrank.core.types import Access, Budget, Case, Document, Perturbation, Query, Status
+from robustrank.core.types import Access, Budget, Case, Document, Perturbation, Status
 from robustrank.core.words import UNIT
 from robustrank.measures import effectiveness
 from robustrank.perturbations.apply import apply, perturbed_scores
 from robustrank.perturbations.contextual_substitutes import load
 from robustrank.perturbations.oracle import MeteredOracle
 from robustrank.perturbations.quality import of_case
+from robustrank.perturbations.similarity import cosine
 from robustrank.perturbations.verify import Finding, verify
 from robustrank.plugins import registry
 from robustrank.storage.hashing import digest
@@ -160,7 +160,7 @@ class AttackTask:
         rng = Random(digest(self._identity(bench), place.collection, place.query_id, self.target))
         offered, failed = tried(lambda: _checked(attack.perturb(shown, oracle, rng)), Perturbation())
         finding, unmeasured = tried(
-            lambda: verify(case, offered, attack.threat, spec.budget, similarity=_similarity(bench)),
+            lambda: verify(case, offered, attack.threat, spec.budget, similarity=cosine(bench.similarity)),
             Finding(edits=0, similarity=None, violations=()),
         )
         status, error = (Status.ERROR, failed or unmeasured) if failed or unmeasured else (Status.OK, "")
@@ -197,15 +197,3 @@ def _checked(offered: Any) -> Perturbation:
         if not isinstance(text, str | None):
             raise ContractError(f"the attack returned a {name} of type {type(text).__name__}, not text")
     return offered
-
-
-def _similarity(bench: Workbench) -> Callable[[str, str], float] | None:
-    encoder = bench.similarity
-    if encoder is None:
-        return None
-
-    def cosine(before: str, after: str) -> float:
-        # Rounded, because the last digits of an embedding depend on the batch it was computed in.
-        return round(encoder.score(Query("", before), [Document("", after)])[0], 6)
-
-    return cosine

@@ -12,7 +12,7 @@ from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError, DataError, MissingExtra, PluginError
 from robustrank.core.interfaces import Attack, CollectionLoader, CollectionRanker, Defense, Ranker, Variation
 from robustrank.core.plugin_spec import Plugin
-from robustrank.core.types import Document, Query, Variant
+from robustrank.core.types import Collection, Document, Query, Variant
 from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.plugins import registry
 from robustrank.retrieval.first_stage import first_stage
@@ -53,13 +53,47 @@ class MeteredVictim:
         return sum(meter.seconds for meter in self._meters)
 
 
-class Workbench:
+class Bench:
+    """Plug-ins, collections and rankers, built on first use and kept."""
+
+    def __init__(self) -> None:
+        self._plugins: dict[tuple[str, str], Any] = {}
+
+    def plugin(self, kind: str, plugin: Plugin) -> Any:
+        """A plug-in built once; equal tables share one object, and so one set of weights."""
+        key = (kind, str(plugin))
+        if key not in self._plugins:
+            self._plugins[key] = registry.build(kind, plugin)
+        return self._plugins[key]
+
+    def collection(self, plugin: Plugin) -> Collection:
+        """A collection, read."""
+        loader: CollectionLoader = self.plugin("collection", plugin)
+        return loader.load()
+
+    def fitted(self, plugin: Plugin, collection: Collection) -> Ranker:
+        """A ranker, fitted to a collection where it has statistics of one."""
+        built: Ranker | CollectionRanker = self.plugin("ranker", plugin)
+        return built.fit(collection) if isinstance(built, CollectionRanker) else built
+
+    def encoder(self) -> MeteredRanker:
+        """The bi-encoder of the harness, which measures how much an edit changed a text.
+
+        Raises:
+            MissingExtra: Its packages are not installed.
+        """
+        ranker = MeteredRanker(self.plugin("ranker", Plugin(use="bi_encoder")), cache=False)
+        ranker.score(Query("", "a"), [Document("", "a")])
+        return ranker
+
+
+class Workbench(Bench):
     """Everything an audit file names, built on first use and kept."""
 
     def __init__(self, spec: AuditSpec) -> None:
+        super().__init__()
         self.spec = spec
         self._lists: dict[str, Lists] = {}
-        self._plugins: dict[tuple[str, str], Any] = {}
         self._victims: dict[tuple[str, str], MeteredVictim] = {}
         self._wordings: dict[tuple[str, str], dict[str, list[Wording]]] = {}
 
@@ -67,8 +101,7 @@ class Workbench:
         """A collection by name, its queries drawn with the audit's seed."""
         if name not in self._lists:
             spec = next(c for c in self.spec.collections if c.name == name)
-            loader: CollectionLoader = registry.build("collection", spec.plugin)
-            collection = loader.load()
+            collection = self.collection(spec.plugin)
             queries = list(collection.queries)
             Random(f"{self.spec.seed}|queries|{collection.digest}").shuffle(queries)
             queries = queries[: spec.queries]
@@ -87,8 +120,7 @@ class Workbench:
         """A ranker under test by name, fitted to a collection where it has statistics of one."""
         if (ranker, collection) not in self._victims:
             victim = self.spec.victim(ranker)
-            built = self.plugin("ranker", victim.ranker.plugin)
-            fitted = built.fit(self.lists(collection).collection) if isinstance(built, CollectionRanker) else built
+            fitted = self.fitted(victim.ranker.plugin, self.lists(collection).collection)
             wrapper = None if victim.defense is None else self.plugin("defense", victim.defense.plugin)
             self._victims[ranker, collection] = MeteredVictim(fitted, wrapper)
         return self._victims[ranker, collection]
@@ -122,24 +154,15 @@ class Workbench:
         attack: Attack = self.plugin("attack", next(a for a in self.spec.attacks if a.name == name).plugin)
         return attack
 
-    def plugin(self, kind: str, plugin: Plugin) -> Any:
-        """A plug-in built once; equal tables share one object, and so one set of weights."""
-        key = (kind, str(plugin))
-        if key not in self._plugins:
-            self._plugins[key] = registry.build(kind, plugin)
-        return self._plugins[key]
-
     @cached_property
     def similarity(self) -> MeteredRanker | None:
         """The bi-encoder whose cosine measures how much an edit changed a text; ``None`` without its extra."""
         try:
-            ranker = MeteredRanker(registry.build("ranker", Plugin(use="bi_encoder")), cache=False)
-            ranker.score(Query("", "a"), [Document("", "a")])
+            return self.encoder()
         except MissingExtra as error:
             if any(a.budget.similarity is not None for a in self.spec.attacks):
                 raise ConfigError(f"a budget sets `similarity`, which cannot be measured here: {error}") from error
             return None
-        return ranker
 
     def check(self) -> None:
         """Build every plug-in once, so that a wrong name or parameter fails before anything is scored."""
