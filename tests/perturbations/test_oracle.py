@@ -22,6 +22,7 @@ from robustrank.core.types import (
     ThreatModel,
     WordGradients,
 )
+from robustrank.perturbations import oracle as oracles
 from robustrank.perturbations.apply import apply, outcome, perturbed_scores
 from robustrank.perturbations.oracle import Meter, MeteredOracle, MeteredRanker
 from robustrank.testing import WordWeights, make_case
@@ -348,3 +349,16 @@ def test_a_meter_refuses_what_is_beyond_its_limit_and_nothing_else() -> None:
     free = Meter(None, "pairs")
     free.charge(10**9)
     assert (free.spent, free.affords(3)) == (10**9, None)
+
+
+def test_seconds_inside_the_ranker_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([100.0, 101.5, 200.0, 202.0, 300.0, 304.0, 400.0, 408.0])
+    monkeypatch.setattr(oracles, "perf_counter", lambda: next(times))
+    ranker = MeteredRanker(WordWeights())
+    query, docs = Query("q", "q"), [Document("d", "a b")]
+    ranker.score(query, docs)
+    ranker.score(query._replace(text="x"), docs)
+    assert ranker.seconds == 3.5
+    for _ in range(2):
+        ranker.gradients(query, docs[0], {})
+    assert ranker.seconds == 15.5

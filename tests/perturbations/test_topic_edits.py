@@ -32,6 +32,11 @@ def test_edits_are_made_where_they_are_asked_for() -> None:
     assert changed == "why Lions sleep. big Dogs howl! now"
 
 
+def test_words_inserted_at_one_place_keep_their_order() -> None:
+    assert with_edits("text", Edits(insertions=[(0, "z"), (0, "a")])) == "z a text"
+    assert with_edits("a", Edits(insertions=[(1, "x")])) == "a x"
+
+
 def test_no_edit_is_the_text_itself() -> None:
     assert with_edits("a b", Edits()) == "a b"
 

@@ -135,7 +135,9 @@ def test_similarity_is_measured_by_the_given_function_and_judged(synonyms: Threa
     assert found.similarity == 0.7
     assert found.violations == ("similarity 0.700, the budget requires at least 0.8",)
     assert seen == [("big car", "large car")]
-    with pytest.raises(ConfigError, match="no encoder"):
+    with pytest.raises(
+        ConfigError, match=r"^the budget limits similarity, but there is no encoder to measure it with; name one$"
+    ):
         verify(case, done, synonyms, Budget(similarity=0.8))
 
 
