@@ -15,11 +15,11 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Protocol
 
-from robustrank.core.errors import DataError, MissingExtra, PluginError
+from robustrank.core.errors import DataError
 from robustrank.core.words import words
 from robustrank.perturbations import substitutes
 from robustrank.perturbations.substitutes import SubstituteTable
-from robustrank.rankers.models import weights
+from robustrank.rankers.models import masked_lm
 
 PREFIX = "mlm:"
 VERSION = 1
@@ -99,22 +99,11 @@ def load(name: str) -> SubstituteSet:
 @lru_cache(maxsize=2)
 def _model(name: str) -> tuple[Any, Any, str]:
     """Tokenizer, model and fingerprint."""
-    try:
-        from transformers import AutoModelForMaskedLM, AutoTokenizer
-    except ImportError as error:
-        raise MissingExtra("contextual substitutes", extra="torch", package="transformers") from error
-    where = str(weights.resolve(name))
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(where)
-        model, report = AutoModelForMaskedLM.from_pretrained(where, use_safetensors=True, output_loading_info=True)
-    except (OSError, ValueError) as error:
-        raise PluginError(f"masked language model {name!r} cannot be loaded: {error}") from error
-    if missing := sorted(set(report["missing_keys"])):
-        raise PluginError(f"{name!r} is no masked language model: its files lack {', '.join(missing)}")
+    tokenizer, model = masked_lm.load("contextual substitutes", name)
     total = sha256(tokenizer.backend_tokenizer.to_str().encode())
     for key, tensor in sorted(model.state_dict().items()):
         total.update(key.encode() + tensor.contiguous().numpy().tobytes())
-    return tokenizer, model.float().eval(), total.hexdigest()
+    return tokenizer, model, total.hexdigest()
 
 
 @lru_cache(maxsize=4096)

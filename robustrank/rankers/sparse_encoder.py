@@ -6,14 +6,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robustrank.core.types import Document, Query, RankerCard
 from robustrank.rankers._options import require_fits, require_sizes
-from robustrank.rankers.models import weights
+from robustrank.rankers.models import masked_lm
 from robustrank.rankers.models.batching import by_length
 
 KEPT = 50_000
@@ -72,16 +71,10 @@ class _Encoder:
     def __init__(self, name: str, max_length: int, device: str, batch: int) -> None:
         from robustrank.rankers.models import torch_models
 
-        def loader() -> tuple[Any, Any]:
-            from transformers import AutoModelForMaskedLM, AutoTokenizer
-
-            where = str(weights.resolve(name))
-            return AutoTokenizer.from_pretrained(where), AutoModelForMaskedLM.from_pretrained(where)
-
-        tokenizer, model = torch_models.load("the sparse_encoder ranker", name, loader)
+        tokenizer, model = masked_lm.load("the sparse_encoder ranker", name)
         require_fits(f"sparse_encoder {name!r}", max_length, torch_models.longest(model.config))
         self._tokenizer, self._max_length, self._batch = tokenizer, max_length, batch
-        self._model = model.float().eval().to(torch_models.choose_device(device))
+        self._model = model.to(torch_models.choose_device(device))
         self._kept: OrderedDict[str, Sparse] = OrderedDict()
         self.vocabulary = int(model.config.vocab_size)
         self.fingerprint = torch_models.fingerprint(model, max_length)
@@ -100,12 +93,10 @@ class _Encoder:
         return found
 
     def _encode(self, texts: list[str]) -> dict[str, Sparse]:
-        import torch
-
         inputs = self._tokenizer(
             texts, padding=True, truncation=True, max_length=self._max_length, return_tensors="pt"
         ).to(self._model.device)
         logits = self._model(**inputs).logits.masked_fill(inputs["attention_mask"].unsqueeze(-1) == 0, 0.0)
-        dense = torch.log1p(torch.relu(logits.amax(dim=1))).cpu().numpy()
+        dense = masked_lm.term_weights(logits.amax(dim=1)).cpu().numpy()
         places = [np.flatnonzero(row).astype(np.int32) for row in dense]
         return {text: (at, row[at]) for text, row, at in zip(texts, dense, places, strict=True)}

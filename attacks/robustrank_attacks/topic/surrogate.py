@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.plugin import MissingExtra, TopicCase, by_length, words
-from robustrank.rankers.models import weights
+from robustrank.plugin import TopicCase, by_length, words
+from robustrank.rankers.models import masked_lm
 
 Floats = NDArray[np.float64]
 
@@ -58,15 +58,8 @@ class Surrogate:
     """The encoder. ``fit`` changes it; ``of`` looks at one case through it."""
 
     def __init__(self, options: SurrogateOptions) -> None:
-        try:
-            from transformers import AutoModelForMaskedLM, AutoTokenizer, logging
-        except ImportError as error:
-            raise MissingExtra("topic attacks", extra="topics", package=error.name or "transformers") from error
-        logging.set_verbosity_error()
-        where = str(weights.resolve(options.model))
         self.options = options
-        self.tokenizer = AutoTokenizer.from_pretrained(where)
-        self.model = AutoModelForMaskedLM.from_pretrained(where).float().eval()
+        self.tokenizer, self.model = masked_lm.load("topic attacks", options.model)
         self._asker = deepcopy(self.model)  # queries keep the weights before fitting: the document's side alone learns
         self._queries: dict[str, Sparse] = {}
         self._pieces: dict[str, tuple[int, ...]] = {}
@@ -148,7 +141,7 @@ class Surrogate:
             found = [self._kept[text] for text in texts]
             logits = self._logits(torch.cat(found), columns)
             largest = torch.segment_reduce(logits, "max", lengths=torch.tensor([len(one) for one in found]))
-            return _weights(largest).double().numpy()  # type: ignore[no-any-return]
+            return masked_lm.term_weights(largest).double().numpy()  # type: ignore[no-any-return]
 
     def _encoded(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Any, Any]]:
         """Indices, states and masks of the texts, batch by batch."""
@@ -199,7 +192,7 @@ class Surrogate:
 
         with torch.inference_mode():
             inputs = self.tokenizer(text, truncation=True, max_length=64, return_tensors="pt")
-            row = torch.log1p(torch.relu(self._asker(**inputs).logits[0].amax(dim=0)))
+            row = masked_lm.term_weights(self._asker(**inputs).logits[0].amax(dim=0))
             amounts, columns = row.topk(self.options.terms)
         kept = amounts > 0
         return columns[kept].numpy().copy(), amounts[kept].double().numpy().copy()
@@ -217,7 +210,9 @@ class Surrogate:
 
     def _pooled(self, states: Any, mask: Any, columns: NDArray[np.int64]) -> Any:
         """Texts by columns."""
-        return _weights(self._logits(states, columns).masked_fill(mask.unsqueeze(-1) == 0, 0.0).amax(dim=1))
+        return masked_lm.term_weights(
+            self._logits(states, columns).masked_fill(mask.unsqueeze(-1) == 0, 0.0).amax(dim=1)
+        )
 
     def _logits(self, states: Any, columns: NDArray[np.int64]) -> Any:
         import torch
@@ -358,13 +353,6 @@ class GroupSurrogate:
                 moves = means[[vocabulary[word] for word in others]] - here
                 gains[position] = (moves @ gradient[:, rows[position]].sum(dim=1).T).double().numpy()
         return gains
-
-
-def _weights(logits: Any) -> Any:
-    """SPLADE's weight of a term, from the largest logit that a text has for it."""
-    import torch
-
-    return torch.log1p(torch.relu(logits))
 
 
 def _matrix(rows: Sequence[Sparse]) -> Sparse:
