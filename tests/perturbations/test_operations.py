@@ -280,8 +280,8 @@ def test_substitutions_and_insertions_are_counted_by_their_kinds(tmp_path: Path)
     assert check(name, "aa cc", "aa new dd", str(path)) == (2, (), {"substituted": 1, "inserted": 1})
     for before, after, edits, reasons in (
         ("aa cc", "cc", 1, ("a word is missing, out of order, or became a word that is no substitute of it",)),
-        ("aa. cc", "aa cc.", 0, ("changes what stands between words",)),
-        ("aa. cc", "bb, cc", 1, ("changes what stands between words",)),
+        ("aa. cc", "aa cc.", 0, ("changes text between words",)),
+        ("aa. cc", "bb, cc", 1, ("changes text between words",)),
     ):
         found = check(name, before, after, str(path))
         assert (found.edits, found.reasons) == (edits, reasons)
