@@ -191,3 +191,20 @@ def test_a_difference_reads_word_by_word() -> None:
     assert diff("a b", "new words a b")[0] == ("insert", "", "new words ")
     assert diff("a b.", "a b. new words")[-1] == ("insert", "", " new words")
     assert diff("", "") == []
+
+
+def test_unrelated_words_do_not_line_up_at_their_spaces() -> None:
+    assert diff("red car here", "big old here") == [("replace", "red car", "big old"), ("equal", " here", " here")]
+
+
+def test_what_stays_at_the_end_stays_whole() -> None:
+    assert diff("x a b c", "y a b c") == [("replace", "x", "y"), ("equal", " a b c", " a b c")]
+    assert diff("p a b", "a b") == [("delete", "p ", ""), ("equal", "a b", "a b")]
+
+
+def test_words_that_occur_often_in_a_long_text_line_up_too() -> None:
+    half = "a b " * 120
+    runs = diff(f"x {half}{half}y", f"z {half}new {half}q")
+    assert [(op, old, new) for op, old, new in runs if op != "equal"] == [
+        ("replace", "x", "z"), ("insert", "", "new "), ("replace", "y", "q")
+    ]  # fmt: skip
