@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from certificates_sweep import KS, OUT, RADII, TRAINED_FROM
 
 from robustrank.core.types import Estimate
 from robustrank.report.canvas import settings
-from robustrank.stats import intervals
+from robustrank.stats import comparisons, intervals
 
 HEAD = """# Certified lists by rule
 
@@ -137,10 +138,11 @@ def _trained(sweeps: Mapping[str, Found]) -> Iterator[str]:
             if row not in found["held"][n]:
                 continue
             old, new = before["nDCG@10"][n][row][:lists], found["nDCG@10"][n][row]
-            change, _ = intervals.paired(new, old)
-            plain = " → ".join(f"{intervals.mean(one['plain nDCG@10'][:lists]).value:.3f}" for one in (before, found))
+            change, _ = comparisons.paired(new, old)
+            plain = " → ".join(f"{fmean(one['plain nDCG@10'][:lists]):.3f}" for one in (before, found))
             shares = [_change(before, found, n, row, k) for k in KS]
-            cells = [told(intervals.mean(values)) for values in (old, new)] + [told(change, sign=True), *shares]
+            means = [told(intervals.mean(values, bounds=(0, 1))) for values in (old, new)]
+            cells = [*means, told(change, sign=True), *shares]
             yield f"| {name}, n={lists} | `{row}` | {plain} | {' | '.join(cells)} |"
     yield ""
 
@@ -149,7 +151,7 @@ def _change(before: Found, after: Found, samples: str, row: str, k: int) -> str:
     """CRQ at R = 1 before and after, and how far it has come."""
     new = [bit == "1" for bit in after["held"][samples][row][f"{k} 1"]]
     old = [bit == "1" for bit in before["held"][samples][row][f"{k} 1"][: len(new)]]
-    change, _ = intervals.paired(list(map(float, new)), list(map(float, old)), bounds=(-1, 1))
+    change, _ = comparisons.paired(list(map(float, new)), list(map(float, old)), bounds=(-1, 1))
     return f"{sum(old) / len(old):.2f} → {sum(new) / len(new):.2f}, {told(change, 2, sign=True)}"
 
 
@@ -234,7 +236,7 @@ def _setting(name: str, found: Found) -> Iterator[str]:
     yield (
         f"Attacks: {LAWS[law]}. {lists} lists of {found['depth']}, {n} samples, scores mapped by sigmoid((score - "
         f"{found['center']}) / {found['temperature']}); mean shift by R: {moved}. nDCG@10 without smoothing "
-        f"{told(intervals.mean(found['plain nDCG@10']))}. "
+        f"{told(intervals.mean(found['plain nDCG@10'], bounds=(0, 1)))}. "
         f"The band is the 95 % interval of `{BANDED}`.\n\n![]({name}.svg)\n"
     )
     heads = [f"@{k} R={'5 %' if radius == 0.05 else radius}" for k, radius in CELLS]
@@ -242,7 +244,7 @@ def _setting(name: str, found: Found) -> Iterator[str]:
     yield "|---" * (len(heads) + 2) + "|"
     for row in found["held"][n]:
         cells = [f"{crq(found, row, *cell).value:.2f}" for cell in CELLS]
-        yield f"| `{row}` | {told(intervals.mean(found['nDCG@10'][n][row]))} | {' | '.join(cells)} |"
+        yield f"| `{row}` | {told(intervals.mean(found['nDCG@10'][n][row], bounds=(0, 1)))} | {' | '.join(cells)} |"
     ends = [intervals.share([True] * some + [False] * (lists - some)) for some in (0, lists // 2)]
     yield f"\nWith {lists} lists, {' and '.join(f'{e.value:.2f} is {told(e, 2)}' for e in ends)}."
 

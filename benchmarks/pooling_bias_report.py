@@ -44,7 +44,8 @@ def _simulation(told: Any) -> Iterator[str]:
     yield f"## Simulation\n\n![](simulation.svg)\n\nKendall's tau against true relevance, {n} worlds (seeds) each.\n"
     yield "| negatives | selection biased | selection uniform |\n|---|---|---|"
     for method, name in NAMES.items():
-        cells = [_estimate(intervals.mean(told[world]["tau"][method]["seeds"])._asdict()) for world in told]
+        taus = [told[world]["tau"][method]["seeds"] for world in told]
+        cells = [_estimate(intervals.mean(each, bounds=(-1, 1))._asdict()) for each in taus]
         yield f"| {name} | {' | '.join(cells)} |"
     yield "\nPaired differences over the worlds, permutation test:\n"
     yield "| selection | difference | | p |\n|---|---|---|---|"
@@ -110,7 +111,7 @@ def draw(told: Any, path: Path) -> None:
     for axis, (world, found) in zip(axes, told.items(), strict=True):
         for place, method in enumerate(reversed(NAMES)):
             values = found["tau"][method]["seeds"]
-            estimate = intervals.mean(values)
+            estimate = intervals.mean(values, bounds=(-1, 1))
             axis.plot(values, [place] * len(values), "|", color="0.65", markersize=9)
             axis.plot([estimate.low, estimate.high], [place, place], color="C0", linewidth=3, alpha=0.5)
             axis.plot(estimate.value, place, "o", color="C0")

@@ -21,6 +21,7 @@ from typing import Any
 from robustrank.core.progress import Silent
 from robustrank.perturbations.group_oracle import GroupOracle
 from robustrank.stats import intervals
+from robustrank.stats.resampling import UNBOUNDED
 from robustrank.storage.hashing import digest
 from robustrank.topics import scene, spec, study
 from robustrank_attacks.topic.attacks import TopicRL, TopicSearch
@@ -65,7 +66,8 @@ def main() -> None:
     found: dict[str, Any] = {"victim": first.name, "documents": len(spent), "groups": len({t for t, _ in spent})}
     for what, at in (("seconds", 0), ("texts", 1)):
         mine, theirs = ([pair[side][at] for pair in spent.values()] for side in (0, 1))
-        ratio = intervals.mean([log(b / a) for a, b in zip(mine, theirs, strict=True)], clusters=[t for t, _ in spent])
+        logs = [log(b / a) for a, b in zip(mine, theirs, strict=True)]
+        ratio = intervals.mean(logs, clusters=[t for t, _ in spent], bounds=UNBOUNDED)
         found[what] = {
             "policy": sum(mine) / len(mine),
             "greedy sum": sum(theirs) / len(theirs),

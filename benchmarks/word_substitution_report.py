@@ -10,7 +10,7 @@ from typing import Any
 
 from robustrank.core.types import Estimate
 from robustrank.perturbations.quality import quality
-from robustrank.stats import intervals
+from robustrank.stats import comparisons, intervals
 
 Record = dict[str, Any]
 REFERENCES = ("TextAttack greedy-WIR", "TextAttack beam")
@@ -166,9 +166,9 @@ def _ratio(records: Sequence[Record], name: str, reference: str) -> dict[str, An
         return None
     clusters = [query for query, _ in common]
     won = [[float(side[c]["rank_after"] <= GOAL) for c in common] for side in (ours, theirs)]
-    difference, p = intervals.paired(*won, clusters=clusters)
+    difference, p = comparisons.paired(*won, clusters=clusters)
     ranks = [[-float(side[c]["rank_after"]) for c in common] for side in (ours, theirs)]
-    boost, _ = intervals.paired(*ranks, clusters=clusters, bounds=(-99, 99))
+    boost, _ = comparisons.paired(*ranks, clusters=clusters, bounds=(-99, 99))
 
     def ratio(what: str) -> float:
         return sum(theirs[c][what] for c in common) / max(1e-9, sum(ours[c][what] for c in common))

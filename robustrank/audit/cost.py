@@ -14,7 +14,7 @@ from robustrank.audit.phases import phases
 from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, Document, Surface
 from robustrank.perturbations.oracle import MeteredRanker
-from robustrank.stats.ratios import foreseen
+from robustrank.stats.comparisons import foreseen
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import CertifyTask, CheckTask, Place, RankTask, Task
 from robustrank.work.records import RankingRecord

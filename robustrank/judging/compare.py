@@ -17,7 +17,7 @@ from robustrank.protocols import unjudged
 from robustrank.protocols.adversarial import lead
 from robustrank.results.figures import Figure
 from robustrank.results.summary import Summary
-from robustrank.stats import intervals
+from robustrank.stats.comparisons import holm, paired
 
 LEVEL = 0.05
 """A change counts as shown where its corrected p value is below."""
@@ -79,9 +79,9 @@ def changes(old: Summary, new: Summary) -> list[Change]:
         common = [] if was is None else _common(was, after, keys[0], keys[1])
         if was is not None and len(common) > 1:
             a, b = ([side.per_query[query_id] for query_id in common] for side in (after, was))
-            furthest = max(1.0, *(abs(x - y) for x, y in zip(a, b, strict=True)))
-            found.append((was, after, common, b, a, *intervals.paired(a, b, bounds=(-furthest, furthest))))
-    corrected = intervals.holm([p for *_, p in found])
+            width = after.bounds[1] - after.bounds[0]
+            found.append((was, after, common, b, a, *paired(a, b, bounds=(-width, width))))
+    corrected = holm([p for *_, p in found])
     return [
         Change(
             measure=after.measure, labels=dict(after.labels), higher_is_better=after.higher_is_better,

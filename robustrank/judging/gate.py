@@ -202,18 +202,13 @@ def _anytime(
     values: Mapping[str, float], figure: Figure, summary: Summary, bounds: tuple[float, float] | None = None
 ) -> Estimate:
     """Mean of the values with an interval that holds at any time, in the order in which the queries were drawn."""
-    from robustrank.stats import anytime as sequences
-    from robustrank.stats import intervals
+    from robustrank.stats import anytime
 
     places = figures.drawing_order(summary, figure.collection)
     ordered = [values[query_id] for query_id in sorted(values, key=lambda q: (places.get(q, len(places)), q))]
     if not ordered:
         raise ConfigError(f"{figure} has no per-query values in this summary; run the audit's command again")
-    low, high = sequences.betting(
-        ordered, alpha=1 - intervals.CONFIDENCE, bounds=bounds or figure.bounds, at=[len(ordered)]
-    )
-    mean = sum(ordered) / len(ordered)
-    return Estimate(mean, min(float(low[0]), mean), max(float(high[0]), mean), len(ordered), intervals.CONFIDENCE)
+    return anytime.mean(ordered, bounds=bounds or figure.bounds)
 
 
 def _limit(gate: GateSpec) -> float:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from robustrank.core.types import Estimate
 from robustrank.measures.pool import Mask, Pool
 from robustrank.measures.unjudged import Cut, Floats
-from robustrank.stats import intervals
+from robustrank.stats.comparisons import holm, paired
+from robustrank.stats.contrasts import contrast
 
 LEVEL = 0.05
 """Holm-corrected p values below this make a comparison a conclusion."""
@@ -33,23 +34,32 @@ def unique(pool: Pool, depth: int, systems: Sequence[str]) -> int:
 
 
 def kendall(before: Floats, after: Floats, *, seed: int = 0) -> Estimate:
-    """Kendall's tau-b between two orders of the systems by their means; percentile interval over resampled queries.
+    """Kendall's tau-b between two orders of the systems by their means, with its interval over resampled queries.
 
-    The same queries are drawn for both. The interval of an agreement that is perfect in every resample has width 0: it
-    speaks of queries like these, not of systems like these.
+    The same queries are drawn for both. Missed queries (:mod:`robustrank.stats.resampling`) may reverse either order,
+    or agree with it, as far as values in [0, 1] can.
 
     Args:
         before: [S, Q].
         after: [S, Q].
         seed: Of the resampling.
     """
-    n = before.shape[1]
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=intervals.RESAMPLES)
-    observed = np.ones((1, n))
-    value, resampled = (_tau(w @ before.T, w @ after.T) for w in (observed, drawn.astype(np.float64)))
-    low, high = np.quantile(resampled, (intervals.TAIL, 1 - intervals.TAIL))
-    point = float(value[0])
-    return Estimate(point, min(point, float(low)), max(point, float(high)), n, intervals.CONFIDENCE)
+    count = len(before)
+    up_before, up_after = (_evenly(each.mean(axis=1)) for each in (before, after))
+    unseen = [
+        np.r_[one, other]
+        for one, other in ((up_before, 1 - up_before), (1 - up_after, up_after), (up_before, up_before))
+    ]
+    rows = np.concatenate([before, after]).T.tolist()
+    found = contrast([rows], lambda m: _tau(m[:, :count], m[:, count:]), unseen=[unseen], seed=seed)
+    assert found is not None, "tau is always defined"
+    return found.estimate
+
+
+def _evenly(means: Floats) -> Floats:
+    """Values from 0 to 1 in the order of the means."""
+    places = means.argsort().argsort() / max(1, len(means) - 1)
+    return np.asarray(places, dtype=np.float64)
 
 
 def _tau(a: Floats, b: Floats) -> Floats:
@@ -77,8 +87,8 @@ def ranks(values: Floats) -> list[int]:
 def conclusions(systems: Sequence[str], values: Floats, *, seed: int = 0) -> dict[tuple[str, str], str]:
     """Every pair of systems to ``"above"``, ``"below"`` or ``"undecided"``: paired permutation tests, Holm over all."""
     pairs = list(combinations(range(len(systems)), 2))
-    tested = [intervals.paired(list(values[a]), list(values[b]), seed=seed) for a, b in pairs]
-    corrected = intervals.holm([p for _, p in tested])
+    tested = [paired(list(values[a]), list(values[b]), seed=seed) for a, b in pairs]
+    corrected = holm([p for _, p in tested])
     told = {}
     for (a, b), (difference, _), p in zip(pairs, tested, corrected, strict=True):
         decided = p < LEVEL

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.core.types import Estimate, Range
+from robustrank.core.types import Estimate
 from robustrank.measures.pool import FAR, Mask, Pool
 from robustrank.measures.unjudged import Cut, Floats
 from robustrank.stats import intervals
@@ -160,12 +160,6 @@ def _filled(pool: Pool, ranks: NDArray[np.int64]) -> Pool:
     """One query's ranks ([S, D]) as a pool of as many equal queries as there are fillings."""
     rank = np.broadcast_to(ranks[:, None], (len(ranks), FILLS, ranks.shape[1]))
     return Pool((), (), (), rank, pool.grade, pool.judged, pool.top)
-
-
-def interval(drawn: Floats) -> Range:
-    """The central 95 % of some means."""
-    low, high = np.quantile(drawn, (intervals.TAIL, 1 - intervals.TAIL))
-    return Range(float(low), float(high))
 
 
 def calibration(pool: Pool, judged: Mask, relevant: int) -> tuple[Estimate, float, float, int] | None:

@@ -24,6 +24,8 @@ from robustrank.perturbations.verify import diff
 from robustrank.results.figures import CUTOFFS
 from robustrank.results.summary import AgainstControl, AttackResult, WorstCase
 from robustrank.stats import intervals
+from robustrank.stats.comparisons import holm, paired
+from robustrank.stats.resampling import NOT_NEGATIVE
 from robustrank.work.records import AttackRecord
 
 WORST_PER_ATTACK = 3
@@ -115,12 +117,12 @@ def _result(ranker: str, name: str, stratum: str, group: Sequence[AttackRecord])
         },
         boost=intervals.mean([r.rank_before - r.rank_after for r in group], clusters=clusters, bounds=_span(group)),
         harm=intervals.mean([r.harm_before - r.harm_after for r in group], clusters=clusters, bounds=(-1, 1)),
-        calls=intervals.mean([r.calls for r in group], clusters=clusters),
-        edits=intervals.mean([r.edits for r in group], clusters=clusters),
+        calls=intervals.mean([r.calls for r in group], clusters=clusters, bounds=NOT_NEGATIVE),
+        edits=intervals.mean([r.edits for r in group], clusters=clusters, bounds=NOT_NEGATIVE),
         similarity=intervals.mean([s for s, _ in similar], clusters=[q for _, q in similar], bounds=(-1, 1))
         if similar
         else None,
-        seconds=intervals.mean([r.seconds for r in group], clusters=clusters),
+        seconds=intervals.mean([r.seconds for r in group], clusters=clusters, bounds=NOT_NEGATIVE),
         judged=intervals.mean([r.judged_after for r in group], clusters=clusters, bounds=(0, 1)),
         collection=group[0].collection,
         per_query={
@@ -185,14 +187,14 @@ def _against_controls(
         for control in results:
             place = (control.ranker, control.stratum, operations[control.attack])
             if control.control and place == (result.ranker, result.stratum, operations[result.attack]):
-                paired = _paired(result, groups, control.attack)
-                if paired is not None:
-                    found.append((index, control.attack, paired))
-    corrected = intervals.holm([p for _, _, (_, p) in found])
+                tested = _paired(result, groups, control.attack)
+                if tested is not None:
+                    found.append((index, control.attack, tested))
+    corrected = holm([p for _, _, (_, p) in found])
     filled = list(results)
-    for (index, control_name, (difference, p)), holm in zip(found, corrected, strict=True):
+    for (index, control_name, (difference, p)), p_holm in zip(found, corrected, strict=True):
         old = filled[index]
-        against = AgainstControl(control=control_name, difference=difference, p=p, p_holm=holm)
+        against = AgainstControl(control=control_name, difference=difference, p=p, p_holm=p_holm)
         filled[index] = replace(old, against_controls=(*old.against_controls, against))
     return filled
 
@@ -208,7 +210,7 @@ def _paired(
     if len(common) < 2:
         return None
     test = successes([ours[case] for case in common])[lead(result)]
-    return intervals.paired(
+    return paired(
         [float(test(ours[case])) for case in common],
         [float(test(theirs[case])) for case in common],
         clusters=[query_id for query_id, _ in common],

@@ -8,10 +8,12 @@ from itertools import combinations
 
 import numpy as np
 
+from robustrank.measures.bounds import difference_bounds, measure_bounds
 from robustrank.protocols import unjudged
 from robustrank.results.figures import MIN_SLICE
 from robustrank.results.summary import Comparison, Effectiveness
 from robustrank.stats import intervals
+from robustrank.stats.comparisons import holm, paired
 from robustrank.work.records import BaseRanking, RankingRecord
 
 Values = Mapping[tuple[str, str, str], Mapping[str, float]]
@@ -60,11 +62,11 @@ def effectiveness(records: Sequence[RankingRecord]) -> list[Effectiveness]:
                     collection=collection,
                     measure=measure,
                     slice=name,
-                    mean=intervals.mean(data, bounds=(0, 1)),
+                    mean=intervals.mean(data, bounds=measure_bounds(measure)),
                     judged=unjudged.judged([lists[ranker, collection, query_id].judged for query_id in present]),
                     holes=unjudged.reach_of(reaches.get((ranker, collection, measure), {}), present),
                     deviation=float(np.std(data, ddof=1)) if len(data) > 1 else None,
-                    lowest_decile=intervals.worst_decile(data),
+                    lowest_decile=intervals.lowest_decile(data, bounds=measure_bounds(measure)),
                     per_query={query_id: by_query[query_id] for query_id in present} if name is None else {},
                 )
             )
@@ -81,8 +83,8 @@ def comparisons(records: Sequence[RankingRecord], measure: str) -> list[Comparis
     found = [(a, b) for a, b in combinations(plain, 2) if a[1] == b[1]]
     found += [(key, key) for key, group in lists.items() if _defended(group)]
     results = [_compared(lists, a, b, measure) for a, b in found if len(set(lists[a]) & set(lists[b])) > 1]
-    corrected = intervals.holm([each.p for each in results])
-    return [replace(each, p_holm=holm) for each, holm in zip(results, corrected, strict=True)]
+    corrected = holm([each.p for each in results])
+    return [replace(each, p_holm=p) for each, p in zip(results, corrected, strict=True)]
 
 
 def _defended(group: Mapping[str, RankingRecord]) -> bool:
@@ -100,8 +102,10 @@ def _compared(
         theirs = {q: base for q in queries if (base := lists[b][q].base) is not None}
         ours = {q: lists[a][q] for q in theirs}
         queries = list(theirs)
-    difference, p = intervals.paired(
-        [r.measures[measure] for r in ours.values()], [r.measures[measure] for r in theirs.values()]
+    difference, p = paired(
+        [r.measures[measure] for r in ours.values()],
+        [r.measures[measure] for r in theirs.values()],
+        bounds=difference_bounds(measure),
     )
     other = theirs[queries[0]]
     reach = unjudged.difference([(lists[a][q], theirs[q]) for q in queries], measure)

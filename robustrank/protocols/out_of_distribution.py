@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from robustrank.core.types import Range
+from robustrank.measures.bounds import measure_bounds
 from robustrank.protocols import unjudged
 from robustrank.protocols.effectiveness import query_types, values
 from robustrank.results.summary import Shift, ShiftKind
-from robustrank.stats import intervals
+from robustrank.stats.contrasts import change
 from robustrank.work.records import RankingRecord
 
 
@@ -76,7 +77,9 @@ def _shift(lists: _Lists, ranker: str, kind: ShiftKind, source: Side, target: Si
     if base_home is None or base_away is None:
         base_home = base_away = None
     home, away = lists.values(ranker, source) or [], lists.values(ranker, target) or []
-    change, relative, against = intervals.shift(home, away, base_home, base_away)
+    found = change(home, away, base_home, base_away, bounds=measure_bounds(lists.measure))
+    difference = found.difference.estimate
+    relative, against = (None if each is None else each.estimate for each in (found.relative, found.versus_baseline))
     reach = unjudged.change(lists.reach(ranker, source), lists.reach(ranker, target))
     return Shift(
         ranker=ranker,
@@ -84,13 +87,13 @@ def _shift(lists: _Lists, ranker: str, kind: ShiftKind, source: Side, target: Si
         source=source[0],
         target=target[0],
         measure=lists.measure,
-        change=change,
+        change=difference,
         relative=relative,
         relative_to_baseline=against,
         judged_source=unjudged.judged([r.judged for r in lists.of(ranker, source) or ()]),
         judged_target=unjudged.judged([r.judged for r in lists.of(ranker, target) or ()]),
         holes=reach,
-        holes_could_flip=unjudged.could_flip(change.value, reach),
+        holes_could_flip=unjudged.could_flip(difference.value, reach),
         holes_could_flip_vs_baseline=None
         if against is None or baseline is None
         else _vs_baseline(lists, ranker, baseline, source, target, against.value),

@@ -34,6 +34,7 @@ from robustrank.results.pooling import (
     SystemKind,
 )
 from robustrank.stats import intervals
+from robustrank.stats.comparisons import holm, paired
 from robustrank.work.audited import RecordedPool
 from robustrank.work.records import RankingRecord
 
@@ -226,18 +227,14 @@ def _systems(
 
 
 def _fill(pool: Pool, measure: Cut, judged: Mask, model: relevance_model.Model | None, s: int) -> Range | None:
-    return (
-        None
-        if model is None
-        else relevance_model.interval(relevance_model.means(pool, measure, judged, model, [s])[:, 0])
-    )
+    return None if model is None else intervals.central(relevance_model.means(pool, measure, judged, model, [s])[:, 0])
 
 
 def _pairs(pool: Pool, measure: Cut, model: relevance_model.Model | None) -> list[PairHoles]:
     values = pool.values(measure, pool.judged)
     pairs = list(combinations(range(len(pool.systems)), 2))
-    tested = [intervals.paired(list(values[a]), list(values[b])) for a, b in pairs]
-    corrected = intervals.holm([p for _, p in tested])
+    tested = [paired(list(values[a]), list(values[b])) for a, b in pairs]
+    corrected = holm([p for _, p in tested])
     found = []
     for (a, b), (difference, _), p in zip(pairs, tested, corrected, strict=True):
         reach = hole_range(pool, measure, pool.judged, a, b)
@@ -301,7 +298,7 @@ def _one_left_out(
     return LeftOutSystem(
         system=system,
         pooled=_mean(whole[s]),
-        change=intervals.paired(list(values[s]), list(whole[s]))[0],
+        change=paired(list(values[s]), list(whole[s]))[0],
         rank=leave_out.ranks(whole)[s],
         rank_left_out=leave_out.ranks(values)[s],
         judged=_mean(pool.judged_at(measure.k, judged)[s]),
@@ -331,8 +328,8 @@ def _adjustments(pool: Pool, measure: Cut, depth: int) -> list[Adjustment]:
             pooled=float(whole[s].mean()),
             left_out=float(left[s].mean()),
             added=float(owed[s].mean()),
-            error=intervals.paired(list(left[s]), list(whole[s]))[0],
-            adjusted_error=intervals.paired(list(left[s] + owed[s]), list(whole[s]))[0],
+            error=paired(list(left[s]), list(whole[s]))[0],
+            adjusted_error=paired(list(left[s] + owed[s]), list(whole[s]))[0],
         )
         for s, system in enumerate(pool.systems)
     ]

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from robustrank.core.types import Estimate
+from robustrank.stats.resampling import CONFIDENCE, Floats
 
 STEPS = 40
 """Halvings of [0, 1] when a bound is searched: it is exact to 1e-12, and off on the safe side."""
@@ -54,6 +55,23 @@ def betting(
     low = _ruled_out(scaled, sizes, counts, np.log(2 / alpha))
     high = 1 - _ruled_out(1 - scaled, sizes, counts, np.log(2 / alpha))
     return _unscaled(low, high, bounds)
+
+
+def mean(values: Sequence[float], *, bounds: tuple[float, float]) -> Estimate:
+    """Mean of the values with an interval by :func:`betting` that holds at any time.
+
+    Args:
+        values: In an order that does not depend on them.
+        bounds: Least and greatest possible value.
+
+    Raises:
+        ValueError: Values outside the bounds, bounds that are infinite, or no values.
+    """
+    if not np.isfinite(bounds).all():
+        raise ValueError("an interval that holds at any time needs finite bounds")
+    low, high = betting(values, alpha=1 - CONFIDENCE, bounds=bounds, at=[len(values)])
+    value = sum(values) / len(values)
+    return Estimate(value, min(float(low[0]), value), max(float(high[0]), value), len(values), CONFIDENCE)
 
 
 def lower_bets(

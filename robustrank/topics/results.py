@@ -9,6 +9,8 @@ from typing import Any
 
 from robustrank.core.types import Estimate, Status
 from robustrank.stats import intervals
+from robustrank.stats.comparisons import holm, paired
+from robustrank.stats.resampling import NOT_NEGATIVE, UNBOUNDED, Bounds
 from robustrank.topics.dynamic import held_out_boosts
 from robustrank.topics.metrics import SHARES, Outcome
 from robustrank.topics.records import TopicRecord
@@ -86,18 +88,21 @@ def _row(ranker: str, attack: str, group: Sequence[TopicRecord]) -> dict[str, An
     figures: dict[str, Estimate | None] = {}
     for side in ("attack", "held_out"):
         found = [outcome(record, side) for record in group]
-        figures[f"{side} boost"] = intervals.mean([o.mean_boost for o in found], clusters=units)
-        figures[f"{side} worst boost"] = intervals.mean([float(o.worst_boost) for o in found], clusters=units)
+        figures[f"{side} boost"] = intervals.mean([o.mean_boost for o in found], clusters=units, bounds=UNBOUNDED)
+        worst = [float(o.worst_boost) for o in found]
+        figures[f"{side} worst boost"] = intervals.mean(worst, clusters=units, bounds=UNBOUNDED)
         for share in SHARES:
             label = f"{side} QSR@{share:.0%}"
             figures[label] = intervals.share([o.succeeds(share) for o in found], clusters=units)
             figures[f"{label} in top {TOP}"] = intervals.share([o.succeeds(share, TOP) for o in found], clusters=units)
     for name in ("lists", "substitutions", "insertions", "texts_scored", "planning_seconds"):
-        figures[name] = intervals.mean([float(getattr(record, name)) for record in group], clusters=units)
+        figures[name] = intervals.mean(
+            [float(getattr(record, name)) for record in group], clusters=units, bounds=NOT_NEGATIVE
+        )
     for name in ("similarity", "agreement"):
-        figures[name] = _known(units, [getattr(record, name) for record in group])
+        figures[name] = _known(units, [getattr(record, name) for record in group], (-1.0, 1.0))
     for name in sorted({name for record in group for name in record.quality}):
-        figures[name] = _known(units, [record.quality.get(name) for record in group])
+        figures[name] = _known(units, [record.quality.get(name) for record in group], UNBOUNDED)
     statuses = sorted({record.status for record in group})
     return {
         "ranker": ranker,
@@ -128,10 +133,12 @@ def _answered(group: Sequence[TopicRecord]) -> list[tuple[float, float]]:
     return [tuple(sum(x) / len(full) for x in zip(*at, strict=True)) for at in zip(*full, strict=True)]
 
 
-def _known(units: Sequence[str], values: Sequence[float | None]) -> Estimate | None:
+def _known(units: Sequence[str], values: Sequence[float | None], bounds: Bounds) -> Estimate | None:
     """Mean of the values there are."""
     known = [(value, unit) for value, unit in zip(values, units, strict=True) if value is not None]
-    return intervals.mean([value for value, _ in known], clusters=[unit for _, unit in known]) if known else None
+    if not known:
+        return None
+    return intervals.mean([value for value, _ in known], clusters=[unit for _, unit in known], bounds=bounds)
 
 
 def _pairs(
@@ -196,10 +203,10 @@ def _family(
                 for side in (ours, theirs)
             )
             name = "boost" if share is None else f"QSR@{share:.0%}" + (f" in top {k}" if k else "")
-            bounds = (-1e3, 1e3) if share is None else (-1.0, 1.0)
-            result = intervals.paired(a, b, clusters=[record.topic for record in ours], bounds=bounds)
+            bounds = UNBOUNDED if share is None else (-1.0, 1.0)
+            result = paired(a, b, clusters=[record.topic for record in ours], bounds=bounds)
             found.append(({**head, "n": len(ours), "family": number, "figure": f"held_out {name}"}, result))
-    corrected = intervals.holm([p for _, (_, p) in found])
+    corrected = holm([p for _, (_, p) in found])
     return [
         {**head, "difference": difference._asdict(), "p": p, "p_holm": holm}
         for (head, (difference, p)), holm in zip(found, corrected, strict=True)
@@ -216,7 +223,7 @@ def _costs(
             spent = [(a.topic, getattr(a, what), getattr(b, what)) for a, b in zip(ours, theirs, strict=True)]
             if all(min(mine, other) > 0 for _, mine, other in spent):
                 logs = [log(other / mine) for _, mine, other in spent]
-                ratio = intervals.mean(logs, clusters=[topic for topic, _, _ in spent])
+                ratio = intervals.mean(logs, clusters=[topic for topic, _, _ in spent], bounds=UNBOUNDED)
                 times = ratio._replace(value=exp(ratio.value), low=exp(ratio.low), high=exp(ratio.high))
                 found.append({**head, "what": what, "times": times._asdict()})
     return found
@@ -229,7 +236,8 @@ def _curve(group: Sequence[TopicRecord]) -> dict[str, Any]:
     curves: dict[str, Any] = {"events": names, "documents": len(played)}
     for what in ("kept", "reacted"):
         values = [held_out_boosts(events, what) for events in played]
-        curves[what] = [intervals.mean([row[i] for row in values], clusters=units)._asdict() for i in range(len(names))]
+        found = [intervals.mean(column, clusters=units, bounds=UNBOUNDED) for column in zip(*values, strict=True)]
+        curves[what] = [estimate._asdict() for estimate in found]
     lists = [[event.lists for event in events] for events in played]
     curves["lists"] = [sum(row[i] for row in lists) / len(lists) for i in range(len(names))]
     return curves

@@ -15,7 +15,7 @@ from robustrank.core.errors import ConfigError
 from robustrank.judging import compare
 from robustrank.results import summary as summaries
 from robustrank.results.summary import Summary
-from robustrank.stats import intervals
+from robustrank.stats import comparisons
 
 QUERIES = [f"q{n}" for n in range(20)]
 
@@ -53,7 +53,7 @@ def test_differences_are_those_of_the_paired_test(old: Summary) -> None:
     new = with_values(old, {"q1": -0.3, "q2": 0.1, "q3": -0.1})
     found = change(compare.changes(old, new), "nDCG@10")
     before, after = (next(e for e in s.effectiveness if e.ranker == "net").per_query for s in (old, new))
-    difference, p = intervals.paired([after[q] for q in sorted(QUERIES)], [before[q] for q in sorted(QUERIES)])
+    difference, p = comparisons.paired([after[q] for q in sorted(QUERIES)], [before[q] for q in sorted(QUERIES)])
     assert (found.difference, found.p) == (difference, p)
     assert [(q.query_id, round(q.new - q.old, 6)) for q in found.broke] == [("q1", -0.3), ("q3", -0.1)]
     assert [q.query_id for q in found.mended] == ["q2"]
@@ -61,7 +61,7 @@ def test_differences_are_those_of_the_paired_test(old: Summary) -> None:
 
 def test_all_figures_share_one_correction(old: Summary) -> None:
     found = compare.changes(old, with_values(old, dict.fromkeys(QUERIES, -0.1)))
-    assert intervals.holm([c.p for c in found]) == [c.p_holm for c in found]
+    assert comparisons.holm([c.p for c in found]) == [c.p_holm for c in found]
     worse = change(found, "nDCG@10")
     assert (worse.worse, worse.better) == (True, False)
     assert not any(c.worse or c.better for c in found if c is not worse)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from robustrank.protocols import out_of_distribution
 from robustrank.protocols.five_tasks import assemble, manipulation, query_types, variance, wording, worst_slices
 from robustrank.retrieval.lists import DescribedQuery
 from robustrank.work.records import EditedDocument, EditRecord, RankingRecord, TaskRecord, VariantValue, VariationRecord
@@ -94,10 +95,53 @@ def test_a_type_is_compared_with_all_others_of_its_axis_and_with_the_baseline() 
     assert found["base", "who"].versus_baseline is None
 
 
+@pytest.mark.parametrize("agree", [False, True])
+def test_a_query_type_has_one_interval_in_every_table(agree: bool) -> None:
+    kinds = ["who" if i < 6 else "what" for i in range(15)]
+    described = {"home": {str(i): described_as({"wh": kind}) for i, kind in enumerate(kinds)}}
+    rng = np.random.default_rng(1)
+    values = {r: [1.0 if agree else float(x) for x in rng.random(15)] for r in ("r", "base")}
+    records = [ranking(str(i), values[r][i], r, type=kinds[i]) for r in values for i in range(15)]
+    tasks = {(f.ranker, f.type): f for f in query_types.losses(records, described, "nDCG@10", "base")}
+    shifts = out_of_distribution.shifts(records, home="home", measure="nDCG@10", baseline="base")
+    assert len(shifts) == len(tasks) == 4
+    for shift in shifts:
+        row = tasks[shift.ranker, shift.target.removeprefix("home: ")]
+        assert (row.change, row.relative, row.versus_baseline) == (
+            shift.change, shift.relative, shift.relative_to_baseline
+        )  # fmt: skip
+        assert row.change.low < row.change.value < row.change.high
+        assert row.p is not None
+        assert row.p > 0
+
+
+@pytest.mark.parametrize("queries", [2, 4, 23])
+def test_queries_that_agree_are_no_certainty_in_the_table(queries: int) -> None:
+    after = {"r": 3, "base": 9}
+    records: list[TaskRecord] = [ranking(str(i), 1.0, r) for i in range(queries) for r in after]
+    records += [
+        EditRecord(ranker=r, collection="home", query_id=str(i), query="q", edits=[edit(9, rank, (0, 0))])
+        for i in range(queries)
+        for r, rank in after.items()
+    ]
+    found = assemble.five_tasks(records, {}, home="home", measure="nDCG@10", baseline="base", families={})
+    cells = [cell for cell in found.table if cell.ranker == "r"]
+    assert {cell.task for cell in cells} == {"1 i.i.d. variance", "5 document operations"}
+    for cell in cells:
+        assert cell.value.high > cell.value.low
+        assert cell.versus_baseline is not None
+        assert cell.versus_baseline.high > cell.versus_baseline.low
+        assert cell.p is not None
+        assert cell.p >= min(2 * 0.5**queries, 1e-3)
+        assert cell.detectable is not None
+    (fooled,) = [cell for cell in cells if cell.task == "5 document operations"]
+    assert fooled.value.low == pytest.approx(0.025 ** (1 / queries), abs=0.01)
+
+
 def test_wordings_are_told_by_mean_worst_and_share_that_hurts() -> None:
     records = [variation(str(i), 0.8, {"identity": 0.8, "typo": 0.4, "order": 0.8}) for i in range(6)]
     records += [variation(str(i), 0.5, {"identity": 0.5, "typo": 0.4, "order": 0.5}, "base") for i in range(6)]
-    found = {(f.ranker, f.operation): f for f in wording.losses(records, "base")}
+    found = {(f.ranker, f.operation): f for f in wording.losses(records, "nDCG@10", "base")}
     whole = found["r", "all"]
     assert whole.variants == 12  # the identity is no variant
     assert whole.loss is not None
@@ -109,7 +153,7 @@ def test_wordings_are_told_by_mean_worst_and_share_that_hurts() -> None:
     assert (whole.queries_hurt.value, whole.queries_hurt.n) == (1.0, 6)  # the typo hurts every query
     same = found["r", "identity"]
     assert same.loss is not None
-    assert same.loss[:3] == (0, 0, 0)
+    assert same.loss.low < same.loss.value == 0 < same.loss.high
     assert {f.setting for f in found.values()} == {"re-rank fixed"}  # nothing was searched again
 
 

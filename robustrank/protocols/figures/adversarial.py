@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
 
 from robustrank.config.specs import AuditSpec
 from robustrank.core.strata import first_rank
@@ -14,6 +15,8 @@ from robustrank.work.workbench import Workbench
 
 ASR = "ASR@10"
 PROMOTED, GOAL, DEMOTED, HARMED, BOOST, HARM = "promoted", "goal", "demoted", "harmed", "boost", "harm"
+BOUNDS = {BOOST: (-inf, inf), HARM: (-1, 1)}
+"""Of one query's value, where it is no share."""
 
 
 def _planned(bench: Workbench) -> Iterator[tuple[dict[str, str], bool, Goal, Sequence[int]]]:
@@ -52,7 +55,7 @@ def _figure(result: AttackResult, name: str, estimate: Estimate, seed: int) -> F
         control=result.control,
         collection=result.collection,
         per_query=result.per_query.get(name, {}),
-        bounds=(-1, 1) if name == HARM else (0, 1),
+        bounds=BOUNDS.get(name, (0, 1)),
         higher_is_better=name == BOOST and result.goal == Goal.DEMOTE.value,
         made=digest(name, result.plugin, result.budget, result.edits_allowed, result.stratum, seed)[:12],
     )

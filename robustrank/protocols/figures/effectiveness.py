@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from robustrank.core.types import Estimate
+from robustrank.measures.bounds import measure_bounds
 from robustrank.results.figures import MIN_SLICE, Figure, FigureKind
 from robustrank.results.summary import Effectiveness, Summary
 from robustrank.work.workbench import Workbench
@@ -71,6 +72,7 @@ def _means(summary: Summary) -> Iterator[Figure]:
             estimate=row.mean,
             collection=row.collection,
             per_query=row.per_query,
+            bounds=measure_bounds(row.measure),
         )
 
 

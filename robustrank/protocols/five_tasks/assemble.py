@@ -8,28 +8,32 @@ no unforeseen corpus.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from math import sqrt
 from types import MappingProxyType
 
 import numpy as np
 
 from robustrank.core.types import Status
+from robustrank.measures.bounds import measure_bounds
 from robustrank.protocols.adversarial import leading, successes
 from robustrank.protocols.effectiveness import Values, values
 from robustrank.protocols.five_tasks import manipulation, query_types, variance, wording, worst_slices
 from robustrank.protocols.five_tasks.query_types import Described
 from robustrank.protocols.interface import Evidence
 from robustrank.results.five_tasks import Cell, Comparative, FiveTasks, Setting
-from robustrank.stats import intervals
-from robustrank.stats.ratios import Contrast, Floats, contrast, detectable
+from robustrank.stats.comparisons import detectable, holm, standard_error
+from robustrank.stats.contrasts import Contrast, contrast, corners
+from robustrank.stats.resampling import Bounds, Floats, Statistic, finite
 from robustrank.work.records import AttackRecord, EditRecord, RankingRecord, TaskRecord, VariationRecord
 
 SURE = 0.05
 
 Rows = Sequence[Sequence[Sequence[float]]]
-Statistic = Callable[..., Floats]
+Alternatives = Sequence[tuple[float, ...]]
+"""Rows that one query could have."""
 
 
 def of_audit(evidence: Evidence) -> FiveTasks:
@@ -85,7 +89,7 @@ def five_tasks(
         variance=variance.variances(rankings, measure, baseline),
         seeds=variance.seeds(rankings, families, home, measure),
         types=query_types.losses(rankings, described, measure, baseline),
-        wordings=wording.losses(done.variations, baseline),
+        wordings=wording.losses(done.variations, measure, baseline),
         manipulations=manipulation.manipulations(done.edits, baseline),
         slices=found,
         searched=looked,
@@ -119,7 +123,7 @@ def _tasks(done: _Done, described: Described, home: str, measure: str) -> list[_
         _evenness(every, home, measure),
         *_types(every, described, home, measure),
         *_corpora(every, home, away, measure),
-        *_wordings(done.variations),
+        *_wordings(done.variations, measure),
         *_attacks(done.attacks),
         *_edits(done.edits),
     ]
@@ -140,7 +144,7 @@ def _table(
             if cell is not None:
                 cells.append(cell)
     told = [i for i, cell in enumerate(cells) if cell.p is not None]
-    for i, p in zip(told, intervals.holm([cells[i].p or 0.0 for i in told]), strict=True):
+    for i, p in zip(told, holm([cells[i].p or 0.0 for i in told]), strict=True):
         cells[i] = replace(cells[i], p_holm=p, verdict=_verdict(cells[i], p))
     return cells
 
@@ -159,6 +163,8 @@ class _Task:
         figure: What is measured.
         rows: Ranker to groups of queries, query id to columns; a figure is a statistic of the columns' means.
         statistic: Of one ranker's means, one array per group.
+        unseen: Per group the rows of one ranker that a query could have, as alternatives of each other: what a query
+            is, in each row what a ranker makes of it.
         kind: Of the records that the rows come from.
     """
 
@@ -168,9 +174,11 @@ class _Task:
         figure: str,
         rows: Mapping[str, Sequence[Mapping[str, Sequence[float]]]],
         statistic: Statistic,
+        unseen: Sequence[Sequence[Alternatives]],
         kind: str = "ranking",
     ) -> None:
         self.task, self.figure, self.rows, self.statistic, self.kind = task, figure, rows, statistic, kind
+        self.unseen = unseen
 
     def cell(self, name: str, members: Sequence[str], baseline: str | None) -> Cell | None:
         """The mean figure of one or more rankers, and its difference to the baseline's over the queries of all.
@@ -192,8 +200,7 @@ class _Task:
             task=self.task, ranker=name, members=found if found != [name] else (), figure=self.figure,
             kind=self.kind, value=own.estimate, versus_baseline=difference, effect=_effect(against),
             p=against.p if against else None, p_holm=None,
-            # Of a difference that no resampling changes, as where both always fail, the spread is not known.
-            detectable=detectable(difference) if difference and difference.high > difference.low else None,
+            detectable=detectable(difference) if difference else None,
             verdict=Comparative.NONE,
         )  # fmt: skip
 
@@ -215,22 +222,34 @@ class _Task:
             mean: Floats = np.mean(each[: len(members)], axis=0)
             return mean if baseline is None else mean - each[-1]
 
-        return contrast(rows, figure)
+        others = 0 if baseline is None else 1
+        unseen = [
+            [(*ours * len(members), *theirs * others) for alike in group for ours, theirs in _pairs(alike, others)]
+            for group in self.unseen
+        ]
+        return contrast(rows, figure, unseen=unseen)
+
+
+def _pairs(alike: Alternatives, others: int) -> Iterator[tuple[tuple[float, ...], tuple[float, ...]]]:
+    """What the members and the baseline make of one query, at the extremes; of the members alone, each once."""
+    return product(alike, alike) if others else ((row, ()) for row in alike)
 
 
 def _effect(against: Contrast | None) -> float | None:
-    if against is None or against.estimate.high == against.estimate.low:
+    if against is None:
         return None
-    from scipy.special import stdtrit
-
-    found = against.estimate
-    error = (found.high - found.low) / (2 * float(stdtrit(found.n - 1, 0.5 + found.confidence / 2)))
-    return found.value / (error * sqrt(found.n))
+    return against.estimate.value / (standard_error(against.estimate) * sqrt(against.estimate.n))
 
 
 def _evenness(every: Values, home: str, measure: str) -> _Task:
-    rows = {r: [{q: [x, x * x] for q, x in v.items()}] for (r, c, m), v in every.items() if (c, m) == (home, measure)}
-    return _Task("1 i.i.d. variance", f"coefficient of variation of {measure} over queries", rows, variance.variation)
+    ends = _ends(every, measure)
+    rows = {
+        r: [{q: variance.squared(x) for q, x in v.items()}]
+        for (r, c, m), v in every.items()
+        if (c, m) == (home, measure)
+    }
+    figure, unseen = f"coefficient of variation of {measure} over queries", [[[variance.squared(x) for x in ends]]]
+    return _Task("1 i.i.d. variance", figure, rows, variance.variation, unseen)
 
 
 def _types(every: Values, described: Described, home: str, measure: str) -> Iterator[_Task]:
@@ -255,7 +274,9 @@ def _types(every: Values, described: Described, home: str, measure: str) -> Iter
 
     rows = {r: [{q: row(q, x) for q, x in v.items()}] for (r, c, m), v in every.items() if (c, m) == (home, measure)}
     figure = f"mean distance of a query type's {measure} from all types', as a share ({', '.join(axes)})"
-    yield _Task("2 unforeseen query type", figure, rows, spread)
+    kinds = {tuple(row(q, 1.0)): q for v in rows.values() for q in v[0]}
+    unseen = [[tuple(row(q, x)) for x in _ends(every, measure)] for q in kinds.values()]
+    yield _Task("2 unforeseen query type", figure, rows, spread, [unseen])
 
 
 def _corpora(every: Values, home: str, away: Sequence[str], measure: str) -> Iterator[_Task]:
@@ -271,12 +292,18 @@ def _corpora(every: Values, home: str, away: Sequence[str], measure: str) -> Ite
         kept: Floats = sum(other[:, 0] for other in others) / len(others) / at_home[:, 0]
         return 1 - kept
 
-    yield _Task(
-        "3 unforeseen corpus", f"share of {measure} lost from {home}, mean over {len(away)} corpora", rows, loss
-    )
+    figure = f"share of {measure} lost from {home}, mean over {len(away)} corpora"
+    unseen = [[[(x,) for x in _ends(every, measure)]]] * (1 + len(away))
+    yield _Task("3 unforeseen corpus", figure, rows, loss, unseen)
 
 
-def _wordings(records: Sequence[VariationRecord]) -> Iterator[_Task]:
+def _ends(every: Values, measure: str) -> Bounds:
+    """Least and greatest value of a measure."""
+    found = [x for (_, _, m), by_query in every.items() if m == measure for x in by_query.values()]
+    return finite(measure_bounds(measure), np.array(found or [0.0]))
+
+
+def _wordings(records: Sequence[VariationRecord], measure: str) -> Iterator[_Task]:
     for setting in Setting:
         groups: dict[tuple[str, str], dict[str, dict[str, list[float]]]] = {}
         for record in records:
@@ -293,8 +320,10 @@ def _wordings(records: Sequence[VariationRecord]) -> Iterator[_Task]:
             return 1 - kept
 
         if rows:
+            seen = [x for group in groups.values() for row in group.values() for pair in row.values() for x in pair]
+            ends = finite(measure_bounds(measure), np.array(seen))
             figure = f"share lost by a changed query, {setting}, mean over {len(groups)} sets of variants"
-            yield _Task("4 query operations", figure, rows, loss, "variation")
+            yield _Task("4 query operations", figure, rows, loss, [[corners(ends, ends)]] * len(groups), "variation")
 
 
 def _attacks(records: Sequence[AttackRecord]) -> Iterator[_Task]:
@@ -314,7 +343,7 @@ def _attacks(records: Sequence[AttackRecord]) -> Iterator[_Task]:
         for r, group in complete.items()
     }
     figure = f"{told} of document attacks, mean over {len(names)}"
-    yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1], "attack")
+    yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1], _counted(rows), "attack")
 
 
 def _edits(records: Sequence[EditRecord]) -> Iterator[_Task]:
@@ -324,4 +353,11 @@ def _edits(records: Sequence[EditRecord]) -> Iterator[_Task]:
         group[0][record.query_id] = manipulation.fooled(record.edits)
     if rows:
         figure = "share of people's edits that rank higher though no more relevant"
-        yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1], "edit")
+        yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1], _counted(rows), "edit")
+
+
+def _counted(rows: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) -> list[list[Alternatives]]:
+    """Of rows of (successes, cases): a query with as many cases as usual, of which none or all succeed."""
+    cases = [row[1] for groups in rows.values() for row in groups[0].values()]
+    usual = max(1.0, sum(cases) / len(cases))
+    return [[[(0.0, usual), (usual, usual)]]]

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from robustrank.core.types import Estimate
 from robustrank.results.five_tasks import Manipulation
 from robustrank.stats import intervals
-from robustrank.stats.ratios import Contrast, contrast
+from robustrank.stats.contrasts import Contrast, contrast
+from robustrank.stats.resampling import UNBOUNDED
 from robustrank.work.records import EditedDocument, EditRecord
 
 Edits = Mapping[str, Sequence[EditedDocument]]
@@ -36,7 +37,11 @@ def manipulations(records: Sequence[EditRecord], baseline: str | None) -> list[M
                 promoted=intervals.share([e.promoted for e, _ in pairs], clusters=[q for _, q in pairs]),
                 fooled=_share([(e, q) for e, q in pairs if e.more_relevant is False]),
                 earned=_share([(e, q) for e, q in pairs if e.more_relevant]),
-                gain=intervals.mean([e.rank_before - e.rank_after for e, _ in pairs], clusters=[q for _, q in pairs]),
+                gain=intervals.mean(
+                    [e.rank_before - e.rank_after for e, _ in pairs],
+                    clusters=[q for _, q in pairs],
+                    bounds=UNBOUNDED,
+                ),
                 versus_baseline=against.estimate if against else None,
                 p=against.p if against else None,
             )
@@ -53,7 +58,9 @@ def fooled(edits: Sequence[EditedDocument]) -> list[float]:
 def fooled_more(mine: Edits, base: Edits) -> Contrast | None:
     """Share fooled minus the baseline's, paired over queries."""
     rows = [[*fooled(mine[q]), *fooled(base[q])] for q in sorted(mine)]
-    return contrast([rows], lambda m: m[:, 0] / m[:, 1] - m[:, 2] / m[:, 3])
+    could = max(1.0, sum(row[1] for row in rows) / len(rows))
+    unseen = [(ours, could, theirs, could) for ours in (0.0, could) for theirs in (0.0, could)]
+    return contrast([rows], lambda m: m[:, 0] / m[:, 1] - m[:, 2] / m[:, 3], unseen=[unseen])
 
 
 def _share(pairs: Sequence[tuple[EditedDocument, str]]) -> Estimate | None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from robustrank.measures.bounds import measure_bounds
 from robustrank.protocols.effectiveness import values
 from robustrank.results.figures import MIN_SLICE
 from robustrank.results.five_tasks import TypeLoss
 from robustrank.retrieval.lists import DescribedQuery
-from robustrank.stats import intervals
-from robustrank.stats.ratios import Contrast, Floats, contrast
+from robustrank.stats.comparisons import holm
+from robustrank.stats.contrasts import change
 from robustrank.work.records import RankingRecord
 
 Described = Mapping[str, Mapping[str, DescribedQuery]]
@@ -51,35 +52,24 @@ def losses(
             for name, ids in by_type.items():
                 inside, outside = sorted(set(ids) & everyone), sorted(everyone - set(ids))
                 if len(inside) >= MIN_SLICE and len(outside) >= MIN_SLICE:
-                    row = _loss(mine, base, inside, outside)
+                    row = _loss(mine, base, inside, outside, measure)
                     found.append(replace(row, ranker=ranker, collection=collection, axis=axis, type=name))
     told_ = [i for i, row in enumerate(found) if row.p is not None]
-    for i, p in zip(told_, intervals.holm([found[i].p or 0.0 for i in told_]), strict=True):
+    for i, p in zip(told_, holm([found[i].p or 0.0 for i in told_]), strict=True):
         found[i] = replace(found[i], p_holm=p)
     return found
 
 
-def _loss(mine: Mapping[str, float], base: Mapping[str, float], inside: list[str], outside: list[str]) -> TypeLoss:
-    paired = set(inside + outside) <= set(base)
-    sides = [[[mine[q], base[q] if paired else 0.0] for q in ids] for ids in (outside, inside)]
-    change = _sure(contrast(sides, lambda out, in_: in_[:, 0] - out[:, 0]))
-    relative = contrast(sides, lambda out, in_: in_[:, 0] / out[:, 0] - 1)
-    against = contrast(sides, versus) if paired else None
-    p = against.p if against else change.p
+def _loss(
+    mine: Mapping[str, float], base: Mapping[str, float], inside: list[str], outside: list[str], measure: str
+) -> TypeLoss:
+    common = set(inside + outside) <= set(base)
+    home, away = ([mine[q] for q in ids] for ids in (outside, inside))
+    base_home, base_away = ([base[q] for q in ids] if common else None for ids in (outside, inside))
+    found = change(home, away, base_home, base_away, bounds=measure_bounds(measure))
+    relative, against = found.relative, found.versus_baseline
     return TypeLoss(
         ranker="", collection="", axis="", type="", queries=len(inside), others=len(outside),
-        change=change.estimate, relative=relative.estimate if relative else None,
-        versus_baseline=against.estimate if against else None, p=p, p_holm=None,
+        change=found.difference.estimate, relative=relative.estimate if relative else None,
+        versus_baseline=against.estimate if against else None, p=(against or found.difference).p, p_holm=None,
     )  # fmt: skip
-
-
-def versus(outside: Floats, inside: Floats) -> Floats:
-    """Relative change of the first column minus that of the second."""
-    ratio = inside / outside
-    difference: Floats = ratio[:, 0] - ratio[:, 1]
-    return difference
-
-
-def _sure(found: Contrast | None) -> Contrast:
-    assert found is not None, "a difference of means is always defined"
-    return found

@@ -13,11 +13,13 @@ import numpy as np
 
 from robustrank.core.types import Estimate
 from robustrank.measures import arrays as gains
+from robustrank.measures.bounds import difference_bounds, measure_bounds
 from robustrank.protocols import unjudged
 from robustrank.protocols.effectiveness import values
 from robustrank.results.five_tasks import SeedVariance, Variance
 from robustrank.stats import intervals
-from robustrank.stats.ratios import Floats, contrast
+from robustrank.stats.contrasts import contrast
+from robustrank.stats.resampling import Bounds, Floats, finite
 from robustrank.work.records import RankingRecord
 
 FLOOR = 0.1
@@ -51,14 +53,16 @@ def variances(records: Sequence[RankingRecord], measure: str, baseline: str | No
                 ranker=ranker,
                 collection=collection,
                 measure=measure,
-                mean=intervals.mean(data, bounds=(0, 1)),
+                mean=intervals.mean(data, bounds=measure_bounds(measure)),
                 deviation=float(np.std(data, ddof=1)),
-                cv=cv(data),
+                cv=cv(data, measure_bounds(measure)),
                 quantiles=[float(q) for q in quantiles],
-                lowest_decile=intervals.worst_decile(data),
+                lowest_decile=intervals.lowest_decile(data, bounds=measure_bounds(measure)),
                 floor=FLOOR,
                 under_floor=intervals.share([value < FLOOR for value in data]),
-                u_risk=u_risk([mine[q] for q in common], [base[q] for q in common]) if common else None,
+                u_risk=u_risk([mine[q] for q in common], [base[q] for q in common], difference_bounds(measure))
+                if common
+                else None,
                 geo_risk=geo_risk(rows).get(ranker),
                 judgments=over_judgments(group, measure),
             )
@@ -66,10 +70,16 @@ def variances(records: Sequence[RankingRecord], measure: str, baseline: str | No
     return found
 
 
-def cv(data: Sequence[float]) -> Estimate | None:
+def cv(data: Sequence[float], bounds: Bounds = (0, 1)) -> Estimate | None:
     """Coefficient of variation with its interval; ``None`` where the mean is 0."""
-    found = contrast([[[x, x * x] for x in data]], variation)
+    unseen = [squared(x) for x in finite(bounds, np.asarray(data))]
+    found = contrast([[squared(x) for x in data]], variation, unseen=[unseen])
     return found.estimate if found else None
+
+
+def squared(value: float) -> tuple[float, float]:
+    """The row of a query whose means :func:`variation` takes."""
+    return value, value * value
 
 
 def variation(means: Floats) -> Floats:
@@ -78,10 +88,18 @@ def variation(means: Floats) -> Floats:
     return ratio
 
 
-def u_risk(ours: Sequence[float], base: Sequence[float], beta: float = BETA) -> Estimate:
-    """Mean over queries of the gain over the baseline, a loss counting 1 + beta times; higher is better."""
+def u_risk(ours: Sequence[float], base: Sequence[float], bounds: Bounds = (-1, 1), beta: float = BETA) -> Estimate:
+    """Mean over queries of the gain over the baseline, a loss counting 1 + beta times; higher is better.
+
+    Args:
+        ours: Per query.
+        base: The baseline's, of the same queries.
+        bounds: Least and greatest possible difference.
+        beta: How much more a loss counts.
+    """
     differences = [a - b for a, b in zip(ours, base, strict=True)]
-    return intervals.mean([d if d >= 0 else (1 + beta) * d for d in differences], bounds=(-1 - beta, 1))
+    weighed = [d if d >= 0 else (1 + beta) * d for d in differences]
+    return intervals.mean(weighed, bounds=((1 + beta) * bounds[0], bounds[1]))
 
 
 def geo_risk(rows: Mapping[str, Mapping[str, float]], alpha: float = 0.0) -> dict[str, float]:

@@ -10,9 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from robustrank.measures.bounds import measure_bounds
 from robustrank.results.five_tasks import Setting, WordingLoss
 from robustrank.stats import intervals
-from robustrank.stats.ratios import contrast
+from robustrank.stats.comparisons import holm
+from robustrank.stats.contrasts import contrast, corners
+from robustrank.stats.resampling import finite
 from robustrank.work.records import VariantValue, VariationRecord
 
 BY = 0.1
@@ -22,7 +27,7 @@ Key = tuple[str, str, str]
 """Ranker, collection, variation."""
 
 
-def losses(records: Sequence[VariationRecord], baseline: str | None) -> list[WordingLoss]:
+def losses(records: Sequence[VariationRecord], measure: str, baseline: str | None) -> list[WordingLoss]:
     """One row per ranker, collection, variation, operation (and all of them) and setting; Holm over all rows."""
     groups: dict[Key, dict[str, VariationRecord]] = {}
     for record in records:
@@ -33,11 +38,11 @@ def losses(records: Sequence[VariationRecord], baseline: str | None) -> list[Wor
         names = dict.fromkeys(v.operation for r in mine.values() for v in r.variants)
         for setting in Setting:
             for operation in ("all", *names):
-                row = _row(mine, base, operation, setting)
+                row = _row(mine, base, operation, setting, measure)
                 if row is not None:
                     found.append(replace(row, ranker=ranker, collection=collection, variation=variation))
     told = [i for i, row in enumerate(found) if row.p is not None]
-    for i, p in zip(told, intervals.holm([found[i].p or 0.0 for i in told]), strict=True):
+    for i, p in zip(told, holm([found[i].p or 0.0 for i in told]), strict=True):
         found[i] = replace(found[i], p_holm=p)
     return found
 
@@ -57,7 +62,7 @@ def _value(variant: VariantValue, setting: Setting) -> float | None:
 
 
 def _row(
-    mine: dict[str, VariationRecord], base: dict[str, VariationRecord], operation: str, setting: Setting
+    mine: dict[str, VariationRecord], base: dict[str, VariationRecord], operation: str, setting: Setting, measure: str
 ) -> WordingLoss | None:
     queries = [q for q in sorted(mine) if changed(mine[q], operation, setting)]
     if len(queries) < 2:
@@ -65,10 +70,13 @@ def _row(
     variants = {q: changed(mine[q], operation, setting) for q in queries}
     ours = [[mine[q].clean, sum(variants[q]) / len(variants[q])] for q in queries]
     paired = set(queries) <= set(base)
-    theirs = [_pair(base[q], operation, setting) if paired else [0.0, 0.0] for q in queries]
-    rows = [[[*a, *b] for a, b in zip(ours, theirs, strict=True)]]
-    loss = contrast(rows, lambda m: 1 - m[:, 1] / m[:, 0])
-    against = contrast(rows, lambda m: m[:, 3] / m[:, 2] - m[:, 1] / m[:, 0]) if paired else None
+    bounds = finite(measure_bounds(measure), np.asarray(ours))
+    loss = contrast([ours], lambda m: 1 - m[:, 1] / m[:, 0], unseen=[corners(bounds, bounds)])
+    against = None
+    if paired:
+        both = [[*a, *_pair(base[q], operation, setting)] for a, q in zip(ours, queries, strict=True)]
+        unseen = [corners(bounds, bounds, bounds, bounds)]
+        against = contrast([both], lambda m: m[:, 3] / m[:, 2] - m[:, 1] / m[:, 0], unseen=unseen)
     lost = [(mine[q].clean - value, q) for q in queries for value in variants[q]]
     tested = against or loss
     return WordingLoss(
@@ -78,11 +86,11 @@ def _row(
         operation=operation,
         setting=setting,
         variants=len(lost),
-        clean=intervals.mean([a for a, _ in ours], bounds=(0, 1)),
-        changed=intervals.mean([b for _, b in ours], bounds=(0, 1)),
+        clean=intervals.mean([a for a, _ in ours], bounds=bounds),
+        changed=intervals.mean([b for _, b in ours], bounds=bounds),
         loss=loss.estimate if loss else None,
         versus_baseline=against.estimate if against else None,
-        worst=intervals.mean([min(variants[q]) for q in queries], bounds=(0, 1)),
+        worst=intervals.mean([min(variants[q]) for q in queries], bounds=bounds),
         hurt=intervals.share([by > BY for by, _ in lost], clusters=[q for _, q in lost]),
         queries_hurt=intervals.share([mine[q].clean - min(variants[q]) > BY for q in queries]),
         by=BY,

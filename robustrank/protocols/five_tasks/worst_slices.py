@@ -15,11 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from robustrank.measures.bounds import difference_bounds, measure_bounds
 from robustrank.protocols.effectiveness import Values, values
 from robustrank.protocols.five_tasks.query_types import Described
 from robustrank.results.five_tasks import WorstSlice
-from robustrank.stats import intervals
-from robustrank.stats.ratios import contrast
+from robustrank.stats.comparisons import benjamini_hochberg, holm, welch_lower
+from robustrank.stats.contrasts import contrast, corners
+from robustrank.stats.resampling import Bounds, finite
 from robustrank.work.records import RankingRecord
 
 LEAST = 40
@@ -61,8 +63,6 @@ def search(
     records: Sequence[RankingRecord], described: Described, measure: str, baseline: str | None = None
 ) -> tuple[list[WorstSlice], int]:
     """The slices found, those that were confirmed first, and how many were looked at."""
-    from statsmodels.stats.multitest import multipletests
-
     tried: list[tuple[_Side, str, frozenset[str], float]] = []
     for side in _sides(values(records), measure, baseline):
         half = {q: v for q, v in side.values.items() if searched(q)}
@@ -73,13 +73,13 @@ def search(
                 tried.append((side, name, ids, p))
     if not tried:
         return [], 0
-    corrected = multipletests([p for *_, p in tried], method="fdr_bh")[1]
+    corrected = benjamini_hochberg([p for *_, p in tried])
     found = [
-        _found(side, name, ids, float(q))
+        _found(side, name, ids, q)
         for (side, name, ids, _), q in zip(tried, corrected, strict=True)
         if q < FALSE
     ]  # fmt: skip
-    for place, p in enumerate(intervals.holm([s.confirmed_p for s in found])):
+    for place, p in enumerate(holm([s.confirmed_p for s in found])):
         found[place] = replace(found[place], confirmed=p < SURE)
     return sorted(found, key=lambda s: (not s.confirmed, s.q, s.ranker, s.collection, s.slice)), len(tried)
 
@@ -91,6 +91,7 @@ class _Side(NamedTuple):
     collection: str
     versus: str | None
     values: Mapping[str, float]
+    bounds: Bounds
 
 
 def _sides(every: Values, measure: str, baseline: str | None) -> Iterator[_Side]:
@@ -98,11 +99,11 @@ def _sides(every: Values, measure: str, baseline: str | None) -> Iterator[_Side]
         mine = every[ranker, collection, told]
         if told != measure or len(mine) < LEAST:
             continue
-        yield _Side(ranker, collection, None, mine)
+        yield _Side(ranker, collection, None, mine, measure_bounds(measure))
         base = every.get((baseline or "", collection, measure), {}) if ranker != baseline else {}
-        paired = {q: v - base[q] for q, v in mine.items() if q in base}
-        if len(paired) >= LEAST:
-            yield _Side(ranker, collection, baseline, paired)
+        less = {q: v - base[q] for q, v in mine.items() if q in base}
+        if len(less) >= LEAST:
+            yield _Side(ranker, collection, baseline, less, difference_bounds(measure))
 
 
 def searched(query_id: str) -> bool:
@@ -112,23 +113,21 @@ def searched(query_id: str) -> bool:
 
 def _one_sided(by_query: Mapping[str, float], ids: frozenset[str]) -> float | None:
     """Welch's p that the slice's mean is lower; ``None`` where either side is too small to say."""
-    from scipy.stats import ttest_ind
-
     inside = [v for q, v in by_query.items() if q in ids]
     outside = [v for q, v in by_query.items() if q not in ids]
-    if min(len(inside), len(outside)) < INSIDE or np.ptp(inside) == 0 or np.ptp(outside) == 0:
-        return None
-    return float(ttest_ind(inside, outside, equal_var=False, alternative="less").pvalue)
+    return None if min(len(inside), len(outside)) < INSIDE else welch_lower(inside, outside)
 
 
 def _found(side: _Side, name: str, ids: frozenset[str], q: float) -> WorstSlice:
     mine = side.values
     inside, outside = ([[mine[x]] for x in sorted(mine) if (x in ids) is within] for within in (True, False))
-    difference = contrast([inside, outside], lambda a, b: a[:, 0] - b[:, 0])
+    unseen = [corners(finite(side.bounds, np.asarray(list(mine.values()))))] * 2
+    difference = contrast([inside, outside], lambda a, b: a[:, 0] - b[:, 0], unseen=unseen)
+    assert difference is not None, "a difference of means is always defined"
     kept = _one_sided({x: v for x, v in mine.items() if not searched(x)}, ids)
     p = 1.0 if kept is None else kept
     return WorstSlice(
         ranker=side.ranker, collection=side.collection, slice=name, versus=side.versus, queries=len(inside),
-        difference=difference.estimate if difference else intervals.mean([x for row in inside for x in row]),
+        difference=difference.estimate,
         q=q, confirmed_p=p, confirmed=False, query_ids=sorted(set(mine) & ids),
     )  # fmt: skip
