@@ -36,8 +36,8 @@ NAMES = {
     "l12": "MiniLM-L12 cross-encoder",
     "l12-noise": "MiniLM-L12, dequantised, adapter trained on rewordings",
 }
-LAWS = {
-    "mutual": "synonyms of `counterfitted-mutual`, whole components as perturbation sets (no attack moves the law)",
+DISTRIBUTIONS = {
+    "mutual": "synonyms of `counterfitted-mutual`, whole components as perturbation sets (no attack moves a draw)",
     "mutual8": "synonyms of `counterfitted-mutual`, the 8 nearest as perturbation sets",
     "mutual5": "synonyms of `counterfitted-mutual`, the 5 nearest as perturbation sets",
     "wide": "synonyms of `counterfitted`, the 100 nearest as perturbation sets",
@@ -221,7 +221,7 @@ def _soundness(all_: Mapping[str, Any]) -> Iterator[str]:
     )
     rows = found["coverage"]
     places = list(dict.fromkeys((row["law"], row["n"]) for row in rows))
-    yield f"| interval | {' | '.join(f'{law}, n = {size}' for law, size in places)} |\n|---{'|---' * len(places)}|"
+    yield f"| interval | {' | '.join(f'{where}, n = {size}' for where, size in places)} |\n|---{'|---' * len(places)}|"
     for interval in dict.fromkeys(row["interval"] for row in rows):
         missed = {(row["law"], row["n"]): row["missed"] / n for row in rows if row["interval"] == interval}
         yield f"| {interval} | {' | '.join(f'{missed[place]:.3f}' for place in places)} |"
@@ -229,12 +229,13 @@ def _soundness(all_: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _setting(name: str, found: Found) -> Iterator[str]:
-    who, where, law = found["setting"].split("/")
+    who, where, distribution = found["setting"].split("/")
     n, lists = str(found["samples"]), len(found["queries"])
-    yield f"\n## {NAMES[who]}, {where}, {law}\n"
+    yield f"\n## {NAMES[who]}, {where}, {distribution}\n"
     moved = ", ".join(f"{float(radius):g}: {delta:.2f}" for radius, delta in found["shift"].items())
     yield (
-        f"Attacks: {LAWS[law]}. {lists} lists of {found['depth']}, {n} samples, scores mapped by sigmoid((score - "
+        f"Attacks: {DISTRIBUTIONS[distribution]}. {lists} lists of {found['depth']}, {n} samples, scores mapped by "
+        "sigmoid((score - "
         f"{found['center']}) / {found['temperature']}); mean shift by R: {moved}. nDCG@10 without smoothing "
         f"{told(intervals.mean(found['plain nDCG@10'], bounds=(0, 1)))}. "
         f"The band is the 95 % interval of `{BANDED}`.\n\n![]({name}.svg)\n"

@@ -5,8 +5,8 @@ Three trials on small or made-up worlds whose truth is known, about five minutes
 * every bound of the package that ``robustrank audit-certificate`` knows, on CASES random spaces, and each of the three
   bounds known to fail until its counter-example is found;
 * every rule about the exact ranker on CASES random spaces, in each of which the strongest attack is enumerated;
-* every interval the rules rest on, at 95 %, REPETITIONS times on each of five laws of scores and two sample sizes: how
-  often the truth lies outside.
+* every interval the rules rest on, at 95 %, REPETITIONS times on each of five distributions of scores, two sizes:
+  how often the truth lies outside.
 
 Writes ``reports/certificates/soundness.json``; ``certificates_report.py`` tells it.
 """
@@ -21,21 +21,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robustrank.certificates import Floats, ScoreLaw, deviation, lowered_mean, raised_mean
+from robustrank.certificates import Floats, ScoreDistribution, half_width, lowered_mean, raised_mean
 from robustrank.certificates.auditor.rule_audit import broken
 from robustrank.certificates.auditor.run import claim, names
 from robustrank.certificates.auditor.search import audit
-from robustrank.certificates.distributions import quantile_bounds
+from robustrank.certificates.distributions import high_quantile, low_quantile
 from robustrank.stats.anytime import betting, empirical_bernstein, lower_bets
 
 OUT = Path(__file__).resolve().parents[1] / "reports" / "certificates" / "soundness.json"
 SEED, ALPHA, COUNTS = 17, 0.05, (20, 200)
 DELTA = 0.2
-"""Shift of the intervals about an attacked law."""
+"""Shift of the intervals about an attacked distribution."""
 
 
 class World(NamedTuple):
-    """A law of scores: how to draw from it, its mean, and its quantile function."""
+    """A distribution of scores: how to draw from it, its mean, and its quantile function."""
 
     draw: Callable[[np.random.Generator, tuple[int, ...]], Floats]
     mean: float
@@ -53,19 +53,23 @@ def worlds() -> dict[str, World]:
         for p in (0.5, 0.05)
     }
     for name, (a, b) in {"uniform": (1, 1), "beta(2, 5)": (2, 5), "beta(400, 600)": (400, 600)}.items():
-        law = beta(a, b)
-        found[name] = World(lambda rng, shape, a=a, b=b: rng.beta(a, b, shape), law.mean(), lambda u, x=law: x.ppf(u))
+        distribution = beta(a, b)
+        found[name] = World(
+            lambda rng, shape, a=a, b=b: rng.beta(a, b, shape), distribution.mean(), lambda u, x=distribution: x.ppf(u)
+        )
     return found
 
 
 def means_missed(values: Floats, world: World) -> dict[str, int]:
     """Repetitions whose interval of the mean, with all of alpha on two sides, lacks it."""
     n, truth = values.shape[-1], world.mean
-    error = deviation(ALPHA, 2, n)
+    error = half_width(ALPHA / 2, n)
     bets, bernstein = (make(values, alpha=ALPHA, at=[n]) for make in (betting, empirical_bernstein))
     ends = {
         "Hoeffding": (values.mean(axis=1) - error, values.mean(axis=1) + error),
-        "DKW, whole law": tuple(np.array([of(row, error) for row in values]) for of in (lowered_mean, raised_mean)),
+        "DKW, whole distribution": tuple(
+            np.array([of(row, error) for row in values]) for of in (lowered_mean, raised_mean)
+        ),
         "betting": (bets[0][:, 0], bets[1][:, 0]),
         "empirical Bernstein": (bernstein[0][:, 0], bernstein[1][:, 0]),
     }
@@ -74,20 +78,21 @@ def means_missed(values: Floats, world: World) -> dict[str, int]:
 
 def others_missed(values: Floats, others: Floats, world: World) -> dict[str, int]:
     """The same of quantiles, clean and attacked, and of the one-sided bound on a difference from another's values."""
-    n, laws = values.shape[-1], [ScoreLaw(row) for row in values]
-    clean = [quantile_bounds(law, 0.5, 0.0, ALPHA / 2) for law in laws]
-    attacked = [quantile_bounds(law, 0.5, DELTA, ALPHA) for law in laws]
+    n, distributions = values.shape[-1], [ScoreDistribution(row) for row in values]
+    low = [low_quantile(distribution, 0.5, ALPHA / 2) for distribution in distributions]
+    high = [high_quantile(distribution, 0.5, 0.0, ALPHA / 2) for distribution in distributions]
+    attacked = [high_quantile(distribution, 0.5, DELTA, ALPHA) for distribution in distributions]
     middle, lifted = world.quantile(0.5), world.quantile(0.5 + DELTA)
     least = lower_bets(values - others, alpha=ALPHA, bounds=(-1, 1), at=[n], horizon=n)[:, 0]
     return {
-        "order statistics": sum(not bool(low - 1e-12 <= middle <= high + 1e-12) for low, high in clean),
-        "order statistics, attacked": sum(bool(high < lifted - 1e-12) for _, high in attacked),
+        "order statistics": sum(not bool(a - 1e-12 <= middle <= b + 1e-12) for a, b in zip(low, high, strict=True)),
+        "order statistics, attacked": sum(bool(each < lifted - 1e-12) for each in attacked),
         "bets on pairs": int((least > 1e-12).sum()),
     }
 
 
 def coverage(repetitions: int) -> list[dict[str, object]]:
-    """Per interval, law and sample size, how often the truth lies outside."""
+    """Per interval, distribution and sample size, how often the truth lies outside."""
     rows = []
     for name, world in worlds().items():
         for n in COUNTS:

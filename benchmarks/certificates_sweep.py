@@ -1,7 +1,8 @@
 """Certified lists by rule at equal samples: ``python benchmarks/certificates_sweep.py SETTING ... --cache FOLDER``.
 
-For each SETTING (``ranker/collection/law``) every rewording is scored once and kept in FOLDER, list by list, so a run
-that is stopped goes on where it stood, and a further law pays for the texts that are new; then all rules judge the same
+For each SETTING (``ranker/collection/distribution``) every rewording is scored once and kept in FOLDER by list, so
+a run that is stopped goes on where it stood, and a further distribution pays for the texts that are new; then all rules
+judge the same
 draws, at several numbers of samples and at every K and radius. Queries are a seeded sample of those with a full list of
 BM25's candidates. Temperature and center are fixed beforehand from plain scores of development queries: the mean of the
 ten best scores of a list, and half the standard deviation within lists; a trained ranker has those of the ranker it was
@@ -28,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.certificates import RULES, Bits, Reach, ScoreLaw
+from robustrank.certificates import RULES, Bits, Reach, ScoreDistribution
 from robustrank.certificates.smoothing import Smoothing
 from robustrank.collections.beir import Beir
 from robustrank.core.interfaces import Ranker
@@ -44,15 +45,15 @@ HERE = Path(__file__).resolve().parents[1]
 OUT = HERE / "reports" / "certificates"
 DATA = HERE.parent / "shared" / "data"
 KS, RADII = (1, 5, 10), (1, 2, 5, 0.05)
-LAWS: dict[str, dict[str, Any]] = {
-    "mutual": {"law": "substitute", "substitutes": "counterfitted-mutual"},
-    "mutual8": {"law": "substitute", "substitutes": "counterfitted-mutual", "size": 8},
-    "mutual5": {"law": "substitute", "substitutes": "counterfitted-mutual", "size": 5},
-    "wide": {"law": "substitute", "substitutes": "counterfitted", "size": 100},
-    "mask": {"law": "mask", "keep": 0.1},
-    "delete": {"law": "delete", "keep": 0.1},
+DISTRIBUTIONS: dict[str, dict[str, Any]] = {
+    "mutual": {"distribution": "substitute", "substitutes": "counterfitted-mutual"},
+    "mutual8": {"distribution": "substitute", "substitutes": "counterfitted-mutual", "size": 8},
+    "mutual5": {"distribution": "substitute", "substitutes": "counterfitted-mutual", "size": 5},
+    "wide": {"distribution": "substitute", "substitutes": "counterfitted", "size": 100},
+    "mask": {"distribution": "mask", "keep": 0.1},
+    "delete": {"distribution": "delete", "keep": 0.1},
 }
-"""Under ``mutual`` all components are whole sets, so no number of synonyms moves the law, and under ``mutual8`` nearly
+"""Under ``mutual`` all components are whole sets, so no number of synonyms moves a draw, and under ``mutual8`` nearly
 all; the others depend on R. ``wide`` is the size of CertDR's sets."""
 SIZES = {
     "bm25": (300, 20, 20),
@@ -115,26 +116,26 @@ class Remembering:
 
 @dataclass
 class Once:
-    """A law that works out everything once for all rules."""
+    """A distribution that works out everything once for all rules."""
 
-    law: Smoothing
+    distribution: Smoothing
     known: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
     @property
     def edits(self) -> AttackSet:
-        return self.law.edits
+        return self.distribution.edits
 
     def every(self, text: str, limit: int) -> list[str] | None:
-        return self._once(("every", text, limit), lambda: self.law.every(text, limit))
+        return self._once(("every", text, limit), lambda: self.distribution.every(text, limit))
 
     def draws(self, text: str, seed: int, start: int, stop: int) -> list[str]:
-        return self._once(("draws", text, seed, start, stop), lambda: self.law.draws(text, seed, start, stop))
+        return self._once(("draws", text, seed, start, stop), lambda: self.distribution.draws(text, seed, start, stop))
 
     def reach(self, text: str, radius: float) -> Reach:
-        return self._once(("reach", text, radius), lambda: self.law.reach(text, radius))
+        return self._once(("reach", text, radius), lambda: self.distribution.reach(text, radius))
 
     def touched(self, text: str, seed: int, samples: int) -> Sequence[Bits] | None:
-        return self._once(("touched", text, seed, samples), lambda: self.law.touched(text, seed, samples))
+        return self._once(("touched", text, seed, samples), lambda: self.distribution.touched(text, seed, samples))
 
     def _once(self, key: tuple[Any, ...], work: Callable[[], Any]) -> Any:
         if key not in self.known:
@@ -166,22 +167,22 @@ def sweep(
     setting: str, cache: Path, models: Models, samples: int, depth: int, queries: int, *, score_only: bool = False
 ) -> dict[str, Any]:
     """All rules on one setting."""
-    name, where, law = setting.split("/")
+    name, where, distribution = setting.split("/")
     collection = Beir(path=str(DATA / where)).load()
     base = build(name, collection, models)
     center, temperature = calibrated(name, where, cache, models)
     lists = sampled_lists(collection, depth, queries)
     counts = sorted({max(samples // 4, 1), max(samples // 2, 1), samples})
-    rows = [row for row in ROWS if not (law.startswith("delete") and RULES[ROWS[row]["rule"]].sampled)]
+    rows = [row for row in ROWS if not (distribution.startswith("delete") and RULES[ROWS[row]["rule"]].sampled)]
     held: dict[str, dict[str, dict[str, str]]] = {str(n): {row: {} for row in rows} for n in counts}
     clean: dict[str, dict[str, list[float]]] = {str(n): {row: [] for row in rows} for n in counts}
     plain = []
     for number, (query, docs) in enumerate(lists, start=1):
         ranker = Remembering(base, kept_in(cache, base, where) / f"{query.query_id}.npz")
-        once = Once(smoothed(ranker, law, samples, center, temperature, "cdf").law)
+        once = Once(smoothed(ranker, distribution, samples, center, temperature, "cdf").distribution)
         if score_only:
             for rule in ("cdf", "shared-draws"):
-                with_rule = smoothed(ranker, law, samples, center, temperature, rule, once)
+                with_rule = smoothed(ranker, distribution, samples, center, temperature, rule, once)
                 ranker.score(
                     query, [*docs, *(d._replace(text=t) for d in docs for t in with_rule.rewordings(d.text)[0])]
                 )
@@ -189,9 +190,9 @@ def sweep(
             continue
         plain.append(judged(collection, query, docs, ranker.score(query, docs)))
         for n in counts:
-            kept: dict[bool, dict[tuple[str, str], ScoreLaw]] = {True: {}, False: {}}
+            kept: dict[bool, dict[tuple[str, str], ScoreDistribution]] = {True: {}, False: {}}
             for row in rows:
-                one = smoothed(ranker, law, n, center, temperature, once=once, **ROWS[row])
+                one = smoothed(ranker, distribution, n, center, temperature, once=once, **ROWS[row])
                 one = replace(one, _kept=kept[RULES[ROWS[row]["rule"]].sampled])
                 clean[str(n)][row].append(judged(collection, query, docs, one.score(query, docs)))
                 for claim in one.certify(query, docs, KS, RADII):
@@ -201,14 +202,14 @@ def sweep(
     return {
         "setting": setting,
         "ranker": f"cross_encoder({Path(models[name]).name})" if name in models else base.card.name,
-        "law": LAWS[law],
+        "law": DISTRIBUTIONS[distribution],
         "samples": samples,
         "depth": depth,
         "queries": [query.query_id for query, _ in lists],
         "alpha": RandomizedSmoothing.alpha,
         "center": center,
         "temperature": temperature,
-        "shift": shifts(law, lists),
+        "shift": shifts(distribution, lists),
         "plain nDCG@10": plain,
         "nDCG@10": clean,
         "held": held,
@@ -216,26 +217,32 @@ def sweep(
 
 
 def smoothed(
-    ranker: Ranker, law: str, samples: int, center: float, temperature: float, rule: str, once: Once | None = None,
+    ranker: Ranker, distribution: str, samples: int, center: float, temperature: float, rule: str,
+    once: Once | None = None,
     quantile: float = 0.5,
 ) -> SmoothedRanker:  # fmt: skip
-    """The smoothed ranker under one rule; ``once`` in place of its law."""
+    """The smoothed ranker under one rule; ``once`` in place of its distribution."""
     options = RandomizedSmoothing(
-        samples=samples, center=center, temperature=temperature, rule=rule, quantile=quantile, **LAWS[law]
+        samples=samples,
+        center=center,
+        temperature=temperature,
+        rule=rule,
+        quantile=quantile,
+        **DISTRIBUTIONS[distribution],
     )
     made = options.wrap(ranker)
-    return made if once is None else replace(made, law=once)
+    return made if once is None else replace(made, distribution=once)
 
 
-def shifts(law: str, lists: Sequence[List]) -> dict[str, float]:
+def shifts(distribution: str, lists: Sequence[List]) -> dict[str, float]:
     """Radius to the mean total variation that it brings, over all documents of the lists."""
-    own = RandomizedSmoothing(**LAWS[law]).wrap(controls.Random()).law
+    own = RandomizedSmoothing(**DISTRIBUTIONS[distribution]).wrap(controls.Random()).distribution
     texts = [doc.text for _, docs in lists for doc in docs]
-    return {f"{r:g}": round(float(np.mean([own.reach(text, r).shift for text in texts])), 3) for r in RADII}
+    return {f"{r:g}": round(float(np.mean([own.reach(text, r).variation for text in texts])), 3) for r in RADII}
 
 
 def kept_in(cache: Path, base: Ranker, where: str) -> Path:
-    """The folder of a ranker's scores on a collection: laws share them, rankers of other weights do not."""
+    """The folder of a ranker's scores on a collection: distributions share them, rankers of other weights do not."""
     return cache / base.card.fingerprint[:16] / where
 
 

@@ -2,7 +2,7 @@
 
 Differences of two documents' scores are followed by confidence sequences, which hold at every number of samples at
 once: looking after every batch, dropping documents and stopping for any reason leave the claims valid. The statements
-are those of the rule on pairs (docs/certificates.md, theorem 6), without its band of the whole law.
+are those of the rule on pairs (docs/certificates.md, theorem 6), without its band of the whole distribution.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from math import log, sqrt
 import numpy as np
 
 from robustrank.certificates.distributions import Floats
-from robustrank.certificates.rules import ROUNDING
+from robustrank.certificates.evidence import Statement, Statements, pair_statements
+from robustrank.certificates.rules import DIFFERENCE, ROUNDING
 from robustrank.certificates.total_variation import Reach
 from robustrank.stats.anytime import lower_bets
 
@@ -79,6 +80,18 @@ class _List:
         return n >= 2 * FIRST and float(values.mean()) + 3 * spread / sqrt(n) - least <= rise
 
 
+def statements(documents: int, ks: Sequence[int], alpha: float) -> Statements:
+    """The random statements that all claims about one list rest on, each at all numbers of samples at once.
+
+    Args:
+        documents: In the list.
+        ks: All the K asked.
+        alpha: Allowed probability that any claim is false.
+    """
+    count = pair_statements(documents, ks)
+    return Statements([Statement(DIFFERENCE, alpha / count, count)])
+
+
 def certify(
     sample: Callable[[Sequence[int], int, int], Sequence[Floats]],
     reaches: Mapping[float, Sequence[Reach]],
@@ -99,8 +112,8 @@ def certify(
     """
     size = len(next(iter(reaches.values())))
     asked = sorted((k, radius) for k in set(ks) if k < size for radius in reaches)
-    statements = max(1, min(size * (size - 1), sum(2 * size - k - 1 for k in {k for k, _ in asked})))
-    state = _List(sample, alpha / statements, limit, [np.zeros(0)] * size)
+    made = statements(size, [k for k, _ in asked], alpha)
+    state = _List(sample, made.level(DIFFERENCE), limit, [np.zeros(0)] * size)
     margins, top = dict.fromkeys(asked, -1.0), dict.fromkeys(asked, tuple[int, ...]())
     open_, active, target = list(asked), list(range(size)), min(FIRST, limit)
     while open_ and active:
@@ -113,7 +126,7 @@ def certify(
         wanted: set[int] = set()
         for k, radius in open_:
             above, below = borders[k]
-            rises = {b: reaches[radius][b].shift for b in below}
+            rises = {b: reaches[radius][b].variation for b in below}
             leads = {(a, b): state.leads[a, b] - rises[b] for a in above for b in below}
             margins[k, radius], top[k, radius] = min(leads.values()), tuple(above)
             undecided = [pair for pair, lead in leads.items() if lead <= ROUNDING]

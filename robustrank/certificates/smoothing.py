@@ -1,6 +1,6 @@
-"""Smoothing laws: from a text to random rewordings of it, with what an attack can do to them.
+"""Smoothing distributions: from a text to random rewordings of it, with what an attack can do to them.
 
-Every law draws with a hash of the seed, the number of the draw and the place of the word, in place of a stream of
+Every one draws with a hash of the seed, the number of the draw and the place of the word, in place of a stream of
 random numbers. So the draws of one text are independent of each other, and an attacked text has the very draws of the
 clean one wherever the attack cannot reach: certificates of the deployed ranker rest on that. Words are those of
 :mod:`robustrank.core.words`; a ranker's truncation comes after, and is a part of the ranker.
@@ -22,10 +22,10 @@ from robustrank.certificates import (
     Bits,
     Reach,
     allowed,
-    deletion_shift,
-    knapsack_shift,
-    masking_shift,
-    shift,
+    total_variation,
+    total_variation_of_deletions,
+    total_variation_of_masks,
+    total_variation_with_costs,
 )
 from robustrank.certificates.synonym_sets import PerturbationSets
 from robustrank.core.types import AttackSet
@@ -34,13 +34,13 @@ from robustrank.perturbations.substitutes import load
 
 Hashes = NDArray[np.uint64]
 
-LAWS = ("substitute", "mask", "delete")
+DISTRIBUTIONS = ("substitute", "mask", "delete")
 HASHES_AT_ONCE = 1_000_000
 """How many are held in memory."""
 
 
 class Smoothing(Protocol):
-    """A law of rewordings."""
+    """A distribution of rewordings."""
 
     @property
     def edits(self) -> AttackSet:
@@ -103,11 +103,11 @@ class Substitution:
         overlaps = [self.sets.overlap(word) for word in found]
         count = allowed(radius, len(found))
         if not self.costs:
-            return Reach(shift(overlaps, count), count)
+            return Reach(total_variation(overlaps, count), count)
         prices = [self.costs.get(word, 1) for word in found]
         choices = [[(price, kept)] for price, kept in zip(prices, overlaps, strict=True)]
         affordable = int(np.searchsorted(np.cumsum(sorted(prices)), count, side="right"))
-        return Reach(knapsack_shift(choices, count), affordable)
+        return Reach(total_variation_with_costs(choices, count), affordable)
 
     def touched(self, text: str, seed: int, samples: int) -> list[Bits]:
         """Where a synonym's set has another member of least hash."""
@@ -175,7 +175,7 @@ class Masking:
         """The chance that a rewritten word is read; no factor makes that smaller."""
         length = len(words(text))
         count = min(allowed(radius, length), length)
-        return Reach(masking_shift(length, self._kept(length), count), count)
+        return Reach(total_variation_of_masks(length, self._kept(length), count), count)
 
     def touched(self, text: str, seed: int, samples: int) -> list[Bits]:
         """The words that are read."""
@@ -219,15 +219,15 @@ class Deletion:
     def reach(self, text: str, radius: float) -> Reach:
         """The chance that one of the edited words stays."""
         count = allowed(radius, len(words(text)))
-        return Reach(deletion_shift(self.keep, count), count)
+        return Reach(total_variation_of_deletions(self.keep, count), count)
 
     def touched(self, text: str, seed: int, samples: int) -> None:
         """None: an insertion moves all words after it to places with other hashes."""
         return
 
 
-def law(name: str, *, keep: float, substitutes: str, size: int) -> Smoothing:
-    """One of :data:`LAWS`, from the parameters that describe them all.
+def distribution(name: str, *, keep: float, substitutes: str, size: int) -> Smoothing:
+    """One of :data:`DISTRIBUTIONS`, from the parameters that describe them all.
 
     Raises:
         DataError: No such table of substitutes.

@@ -1,4 +1,4 @@
-"""How far an attack of some size moves the law of a document's rewordings, in total variation."""
+"""How far an attack of some size moves the distribution of a document's rewordings, in total variation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class Reach(NamedTuple):
     """What attacks of one radius can do to one document.
 
     Args:
-        shift: Most total variation between the laws of its rewordings, before and after.
+        variation: Most total variation between the distributions of its rewordings, before and after.
         words: Words they may change.
     """
 
-    shift: float
+    variation: float
     words: int = 0
 
 
@@ -25,14 +25,14 @@ def allowed(radius: float, length: int) -> int:
 
 
 def overlap(a: Sequence[str], b: Sequence[str]) -> float:
-    """One minus the total variation distance between the uniform laws on two finite sets.
+    """One minus the total variation distance between the uniform distributions on two finite sets.
 
     The released code of CertDR divides by ``len(a)``, which claims too much where ``b`` is the larger set.
     """
     return len(set(a) & set(b)) / max(len(a), len(b))
 
 
-def shift(overlaps: Sequence[float], radius: int) -> float:
+def total_variation(overlaps: Sequence[float], radius: int) -> float:
     """The most total variation that changing ``radius`` words brings: 1 minus the product of the smallest overlaps.
 
     Args:
@@ -42,7 +42,7 @@ def shift(overlaps: Sequence[float], radius: int) -> float:
     return 1.0 - prod(sorted(overlaps)[:radius])
 
 
-def knapsack_shift(choices: Sequence[Sequence[tuple[int, float]]], budget: int) -> float:
+def total_variation_with_costs(choices: Sequence[Sequence[tuple[int, float]]], budget: int) -> float:
     """The same where words differ in cost, exactly: a multiple-choice knapsack over whole costs.
 
     Args:
@@ -58,7 +58,7 @@ def knapsack_shift(choices: Sequence[Sequence[tuple[int, float]]], budget: int) 
     return 1.0 - least[budget]
 
 
-def masking_shift(length: int, kept: int, radius: int) -> float:
+def total_variation_of_masks(length: int, kept: int, radius: int) -> float:
     """The most total variation that rewriting ``radius`` of ``length`` words brings, where ``kept`` of them are read.
 
     The chance that a rewritten word is among those read: 1 - C(T - R, k) / C(T, k) (Levine and Feizi 2020). It may
@@ -67,7 +67,7 @@ def masking_shift(length: int, kept: int, radius: int) -> float:
     return 1.0 - comb(max(length - radius, 0), kept) / comb(length, kept) if length else 0.0
 
 
-def deletion_shift(keep: float, radius: int) -> float:
+def total_variation_of_deletions(keep: float, radius: int) -> float:
     """The most total variation that ``radius`` words inserted, deleted or replaced bring.
 
     The chance that one of them stays, where each word does with probability ``keep`` (Huang et al. 2023, RS-Del; 2024,

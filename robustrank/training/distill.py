@@ -95,9 +95,11 @@ def _ready(
     objective, content = of_scores(partial(_loss, stage.score_weight)), digest(train, dev)
     if (noise := stage.noise) is None:
         return Ready(model, learnt, measured, objective, content)
-    law = smoothing.law(noise.law, keep=noise.keep, substitutes=noise.substitutes, size=noise.size)
+    distribution = smoothing.distribution(
+        noise.distribution, keep=noise.keep, substitutes=noise.substitutes, size=noise.size
+    )
     fresh, held_out = (
-        Rewordings(law, groups_, [example.targets for example in examples], tokenizer, seed)
+        Rewordings(distribution, groups_, [example.targets for example in examples], tokenizer, seed)
         for groups_, examples in ((train, learnt), (dev, measured))
     )
     return Ready(model, learnt, held_out.all(0), objective, content, fresh)

@@ -22,14 +22,14 @@ class Rewordings:
     """Reads groups as random rewordings; the draw of a step depends on text, seed and step alone.
 
     Args:
-        law: What is drawn from.
+        distribution: What is drawn from.
         groups: Queries with their texts.
         targets: Of every text of every group.
         tokenizer: Makes word pieces of what is drawn.
         seed: Of the draws.
     """
 
-    law: Smoothing
+    distribution: Smoothing
     groups: Sequence[Group]
     targets: Sequence[Sequence[float]]
     tokenizer: PairTokenizer
@@ -38,7 +38,7 @@ class Rewordings:
     def __call__(self, number: int, places: Sequence[int], step: int) -> Example:
         """These places of a group as they are read in this step."""
         query, texts = self.groups[number]
-        drawn = [self.law.draws(texts[place], self.seed, step, step + 1)[0] for place in places]
+        drawn = [self.distribution.draws(texts[place], self.seed, step, step + 1)[0] for place in places]
         return encode(query, drawn, [self.targets[number][place] for place in places], self.tokenizer)
 
     def all(self, step: int) -> list[Example]:

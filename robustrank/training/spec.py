@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from robustrank.certificates.smoothing import LAWS
+from robustrank.certificates.smoothing import DISTRIBUTIONS
 from robustrank.config.tables import key, read, read_as, toml
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
@@ -78,14 +78,14 @@ class NoiseSpec:
     """``[stage.noise]``: the student reads random rewordings, as a smoothed ranker does, its teachers the texts.
 
     Args:
-        law: How they are drawn: ``"substitute"``, ``"mask"`` or ``"delete"``, as for the defense
+        distribution: How they are drawn: ``"substitute"``, ``"mask"`` or ``"delete"``, as for the defense
             ``randomized_smoothing``.
         keep: The share, or probability, of ``"mask"`` and ``"delete"``.
         substitutes: Table of synonyms of ``"substitute"``.
         size: Most words in a perturbation set.
     """
 
-    law: str = "substitute"
+    distribution: str = "substitute"
     keep: float = 0.3
     substitutes: str = "wordnet"
     size: int = 100
@@ -180,8 +180,9 @@ def _check(stage: StageSpec, where: str) -> None:
                 f"{where}: source {source.name!r}: needs {len(STRATA) + 1} counts of candidates: {places}, random"
             )
     noise = stage.noise
-    if noise is not None and (noise.law not in LAWS or not 0.0 < noise.keep <= 1.0):
+    if noise is not None and (noise.distribution not in DISTRIBUTIONS or not 0.0 < noise.keep <= 1.0):
         raise ConfigError(
-            f"{where}: [stage.noise] needs law as one of {', '.join(LAWS)} and keep above 0 and at most 1, "
-            f"not {noise.law!r} and {noise.keep!r}"
+            f"{where}: [stage.noise] needs distribution as one of {', '.join(DISTRIBUTIONS)} "
+            "and keep above 0 and at most 1, "
+            f"not {noise.distribution!r} and {noise.keep!r}"
         )

@@ -66,13 +66,13 @@ def test_the_examples_of_the_dossier_are_counter_examples() -> None:
     assert unequal.smoothed(("b",)) == pytest.approx(2 / 3)
 
 
-def test_laws_of_small_spaces_sum_to_one() -> None:
+def test_distributions_of_small_spaces_sum_to_one() -> None:
     spaces = [
         SmallSpace(kind="masking", document=tuple("abcd"), radius=1, kept=2),
         SmallSpace(kind="deletion", document=tuple("aab"), radius=1, keep=0.3),
         SmallSpace(kind="substitution", document=tuple("ab"), radius=1, sets={"a": ("a", "b")}),
     ]
-    assert all(sum(space.law().values()) == pytest.approx(1) for space in spaces)
+    assert all(sum(space.distribution().values()) == pytest.approx(1) for space in spaces)
 
 
 def test_deletion_attacks_are_the_words_within_the_edit_distance() -> None:

@@ -17,14 +17,14 @@ from robustrank.certificates import (
     Evidence,
     Floats,
     Reach,
-    ScoreLaw,
+    ScoreDistribution,
     decide,
-    deviation,
+    half_width,
     list_bounds,
     lowered_mean,
     overlap,
     raised_mean,
-    shift,
+    total_variation,
 )
 from robustrank.core.errors import ContractError, PluginError
 
@@ -35,20 +35,20 @@ WORDS = 8
 LENGTH = 3
 
 
-def sampled(rows: Floats) -> list[ScoreLaw]:
-    return [ScoreLaw(row) for row in rows]
+def sampled(rows: Floats) -> list[ScoreDistribution]:
+    return [ScoreDistribution(row) for row in rows]
 
 
 def bounds(rows: Floats, shifts: Floats, k: int, *, alpha: float, rule: str) -> Bounds:
     return list_bounds(sampled(rows), shifts.tolist(), k, alpha=alpha, rule=rule)
 
 
-def ring_law(widths: list[int]) -> Floats:
-    """Row w is the law of the word drawn in place of word w: uniform on the ``widths[w]`` words up from w - 1."""
-    law = np.zeros((WORDS, WORDS))
+def ring_distribution(widths: list[int]) -> Floats:
+    """Row w: what is drawn in place of word w, uniform on the ``widths[w]`` words up from w - 1."""
+    distribution = np.zeros((WORDS, WORDS))
     for word, width in enumerate(widths):
-        law[word, [(word - 1 + step) % WORDS for step in range(width)]] = 1 / width
-    return law
+        distribution[word, [(word - 1 + step) % WORDS for step in range(width)]] = 1 / width
+    return distribution
 
 
 def random_scores(kind: str, rng: np.random.Generator) -> Floats:
@@ -80,19 +80,19 @@ def check_against_enumeration(cases: int, *, equal: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
     for case in range(cases):
         widths = [3] * WORDS if equal else rng.integers(1, WORDS, size=WORDS).tolist()
-        law = ring_law(widths)
+        distribution = ring_distribution(widths)
         scores = random_scores(("uniform", "binary", "narrow", "logistic")[case % 4], rng)
-        smoothed = np.einsum("ai,bj,ck,ijk->abc", law, law, law, scores)
+        smoothed = np.einsum("ai,bj,ck,ijk->abc", distribution, distribution, distribution, scores)
         doc = tuple(int(word) for word in rng.integers(WORDS, size=LENGTH))
-        sets = [[str(i) for i in np.flatnonzero(row)] for row in law]
+        sets = [[str(i) for i in np.flatnonzero(row)] for row in distribution]
         overlaps = [overlap(sets[word], sets[(word + 1) % WORDS]) for word in doc]
-        law_of_scores = scores[np.ix_(*(np.flatnonzero(law[word]) for word in doc))].ravel()
+        distribution_of_scores = scores[np.ix_(*(np.flatnonzero(distribution[word]) for word in doc))].ravel()
         for radius in range(LENGTH + 1):
-            delta = shift(overlaps, radius)
+            delta = total_variation(overlaps, radius)
             low, high = attacked_extremes(smoothed, doc, radius)
             assert high <= smoothed[doc] + delta + 1e-12
-            assert high <= raised_mean(law_of_scores, delta) + 1e-12
-            assert low >= lowered_mean(law_of_scores, delta) - 1e-12
+            assert high <= raised_mean(distribution_of_scores, delta) + 1e-12
+            assert low >= lowered_mean(distribution_of_scores, delta) - 1e-12
 
 
 @pytest.mark.parametrize("equal", [True, False])
@@ -117,7 +117,7 @@ def test_sets_of_unequal_size_break_the_released_overlap_but_not_ours() -> None:
     assert rise <= 1 - overlap(before, after) + 1e-12
 
 
-def test_the_law_bound_is_attained_by_an_example() -> None:
+def test_the_distribution_bound_is_attained_by_an_example() -> None:
     scores = {7: 0.2, 0: 0.5, 1: 0.6, 2: 1.0}
     clean = np.array([scores[w] for w in (7, 0, 1)])
     attacked = sum(scores[w] for w in (0, 1, 2)) / 3
@@ -127,7 +127,7 @@ def test_the_law_bound_is_attained_by_an_example() -> None:
     assert clean.mean() + delta == pytest.approx(0.7667, abs=1e-4)
 
 
-def test_the_law_bound_equals_its_dual_form() -> None:
+def test_the_distribution_bound_equals_its_dual_form() -> None:
     """The clipped mean over every threshold is the other form of the same bound (methods A.9)."""
     rng = np.random.default_rng(3)
     for _ in range(50):
@@ -138,17 +138,17 @@ def test_the_law_bound_equals_its_dual_form() -> None:
 
 
 def test_the_smallest_overlaps_are_the_ones_attacked() -> None:
-    assert shift([1.0, 0.5, 0.8], 0) == 0.0
-    assert shift([1.0, 0.5, 0.8], 1) == pytest.approx(0.5)
-    assert shift([1.0, 0.5, 0.8], 2) == pytest.approx(0.6)
-    assert shift([1.0, 0.5, 0.8], 9) == pytest.approx(0.6)
-    assert shift([], 3) == 0.0
+    assert total_variation([1.0, 0.5, 0.8], 0) == 0.0
+    assert total_variation([1.0, 0.5, 0.8], 1) == pytest.approx(0.5)
+    assert total_variation([1.0, 0.5, 0.8], 2) == pytest.approx(0.6)
+    assert total_variation([1.0, 0.5, 0.8], 9) == pytest.approx(0.6)
+    assert total_variation([], 3) == 0.0
 
 
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=8), st.integers(0, 9))
 def test_a_larger_radius_never_shifts_less(overlaps: list[float], radius: int) -> None:
-    assert shift(overlaps, radius) <= shift(overlaps, radius + 1) + 1e-12
+    assert total_variation(overlaps, radius) <= total_variation(overlaps, radius + 1) + 1e-12
 
 
 unit = st.floats(0, 1, allow_subnormal=False)
@@ -157,11 +157,11 @@ lists = arrays(np.float64, (5, 6), elements=unit)
 
 @settings(deadline=None)
 @given(lists, arrays(np.float64, 5, elements=unit), st.integers(1, 4))
-def test_the_law_rule_never_certifies_less_than_the_mean_rule(scores: Floats, shifts: Floats, k: int) -> None:
+def test_the_distribution_rule_never_certifies_less_than_the_mean_rule(scores: Floats, shifts: Floats, k: int) -> None:
     mean = bounds(scores, shifts, k, alpha=0.2, rule="certdr-joint")
-    law = bounds(scores, shifts, k, alpha=0.2, rule="cdf")
-    assert law.lower >= mean.lower - 1e-12
-    assert law.upper <= mean.upper + 1e-12
+    distribution = bounds(scores, shifts, k, alpha=0.2, rule="cdf")
+    assert distribution.lower >= mean.lower - 1e-12
+    assert distribution.upper <= mean.upper + 1e-12
 
 
 @pytest.mark.parametrize("rule", BY_SHIFT)
@@ -204,19 +204,22 @@ def test_a_list_with_nothing_below_the_top_is_not_certified() -> None:
     assert not list_bounds([], [], 1, alpha=0.05).certified
 
 
-def test_a_law_that_is_known_exactly_has_no_error_and_costs_the_others_none() -> None:
-    exact = [ScoreLaw(np.array([0.5, 0.7]), exact=True), ScoreLaw(np.array([0.59]), exact=True)]
+def test_a_distribution_that_is_known_exactly_has_no_error_and_costs_the_others_none() -> None:
+    exact = [ScoreDistribution(np.array([0.5, 0.7]), exact=True), ScoreDistribution(np.array([0.59]), exact=True)]
     for rule in OF_MEANS:
         lower, upper = list_bounds(exact, [0.0, 0.0], 1, alpha=0.05, rule=rule)
         assert lower - upper == pytest.approx(0.01)
-    drawn = ScoreLaw(np.full(1000, 0.1))
+    drawn = ScoreDistribution(np.full(1000, 0.1))
     alone = list_bounds([exact[0], drawn], [0.0, 0.0], 1, alpha=0.05)
-    assert alone == pytest.approx((0.6, 0.1 + deviation(0.05, 2, 1000)))
+    assert alone == pytest.approx((0.6, 0.1 + half_width(0.025, 1000)))
     assert list_bounds([*exact, drawn], [0.0] * 3, 2, alpha=0.05).upper == pytest.approx(alone.upper)
 
 
 def test_equal_scores_are_never_told_apart_by_rounding() -> None:
-    twins = [ScoreLaw(np.array([0.1, 0.2, 0.3]), exact=True), ScoreLaw(np.array([0.3, 0.2, 0.1 - 1e-9]), exact=True)]
+    twins = [
+        ScoreDistribution(np.array([0.1, 0.2, 0.3]), exact=True),
+        ScoreDistribution(np.array([0.3, 0.2, 0.1 - 1e-9]), exact=True),
+    ]
     assert not list_bounds(twins, [0.0, 0.0], 1, alpha=0.05).certified
 
 
@@ -239,18 +242,18 @@ def binomial_limit(repetitions: int, probability: float) -> int:
     return int(binom.ppf(0.9999, repetitions, probability))
 
 
-@pytest.mark.parametrize("law", ["beta", "binary", "narrow"])
-def test_single_bounds_fail_no_more_often_than_they_may(law: str) -> None:
+@pytest.mark.parametrize("distribution", ["beta", "binary", "narrow"])
+def test_single_bounds_fail_no_more_often_than_they_may(distribution: str) -> None:
     rng = np.random.default_rng(5)
     draws: dict[str, Callable[[tuple[int, int]], Floats]] = {
         "beta": lambda size: rng.beta(2, 5, size),
         "binary": lambda size: np.where(rng.random(size) < 0.3, 1.0, 0.0),
         "narrow": lambda size: 0.4 + 0.2 * rng.random(size),
     }
-    draw = draws[law]
+    draw = draws[distribution]
     repetitions, n, alpha = 2000, 40, 0.2
     population = draw((1, 400_000))[0]
-    error = deviation(alpha, 1, n)
+    error = half_width(alpha, n)
     samples = draw((repetitions, n))
     limit = binomial_limit(repetitions, alpha)
     assert np.sum(population.mean() > samples.mean(axis=1) + error) <= limit

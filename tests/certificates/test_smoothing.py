@@ -1,4 +1,4 @@
-"""Smoothing laws: what is drawn, and what an attack can do to it, against enumeration."""
+"""Smoothing distributions: what is drawn, and what an attack can do to it, against enumeration."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from robustrank.certificates import (
     RULES,
     Floats,
     Reach,
-    ScoreLaw,
+    ScoreDistribution,
     allowed,
-    deletion_shift,
-    knapsack_shift,
-    masking_shift,
     quantile,
     shared_mean,
     shared_quantile,
-    shift,
+    total_variation,
+    total_variation_of_deletions,
+    total_variation_of_masks,
+    total_variation_with_costs,
 )
 from robustrank.certificates.auditor import rule_audit
 from robustrank.certificates.auditor.rule_audit import broken
@@ -50,15 +50,15 @@ def value(text: str) -> float:
     return int.from_bytes(sha256(text.encode()).digest()[:4]) / 2**32
 
 
-def scores(law: Smoothing, text: str, seed: int, samples: int) -> Floats:
-    return np.array([value(drawn) for drawn in law.draws(text, seed, 0, samples)])
+def scores(distribution: Smoothing, text: str, seed: int, samples: int) -> Floats:
+    return np.array([value(drawn) for drawn in distribution.draws(text, seed, 0, samples)])
 
 
-def attacked(law: Smoothing, text: str, radius: int, rng: Random) -> list[str]:
+def attacked(distribution: Smoothing, text: str, radius: int, rng: Random) -> list[str]:
     """Every text a synonym attack can make, or for masks some with strange words."""
     found = words(text)
-    if isinstance(law, Substitution):
-        options = [[word.text, *law.sets.table.of(word.text)] for word in found]
+    if isinstance(distribution, Substitution):
+        options = [[word.text, *distribution.sets.table.of(word.text)] for word in found]
     else:
         options = [[word.text, "zebu", "yak", rng.choice(NAMES)] for word in found]
     texts = {text}
@@ -72,15 +72,20 @@ def check_deployed(ring: str, cases: int, seed: int) -> int:
     """Attacks that pass the bounds on the deployed ranker; how often the bounds say something is asserted."""
     rng, failures, telling = Random(seed), 0, 0
     for case in range(cases):
-        laws: list[Smoothing] = [Substitution(PerturbationSets(load(ring), rng.choice([3, 5, 8]))), Masking(0.4)]
-        law = laws[case % 2]
+        distributions: list[Smoothing] = [
+            Substitution(PerturbationSets(load(ring), rng.choice([3, 5, 8]))),
+            Masking(0.4),
+        ]
+        distribution = distributions[case % 2]
         text = " ".join(rng.choices(NAMES, k=rng.randint(1, 4)))
         radius, samples = rng.randint(0, 2), rng.choice([1, 7, 30])
-        found = ScoreLaw(scores(law, text, case, samples), touched=law.touched(text, case, samples))
+        found = ScoreDistribution(
+            scores(distribution, text, case, samples), touched=distribution.touched(text, case, samples)
+        )
         mean, median = shared_mean(found, radius), shared_quantile(found, 0.5, radius)
         telling += mean < 1
-        for other in attacked(law, text, radius, rng):
-            after = scores(law, other, case, samples)
+        for other in attacked(distribution, text, radius, rng):
+            after = scores(distribution, other, case, samples)
             failures += bool(after.mean() > mean + 1e-12) + (quantile(after, 0.5) > median + 1e-12)
     assert telling > cases / 3
     return failures
@@ -105,7 +110,7 @@ def test_no_rule_certifies_what_an_attack_reaches_in_12000_enumerated_spaces() -
 
 
 def test_a_rule_that_forgets_what_an_attack_can_do_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rule_audit, "space_shift", lambda space: 0.0)
+    monkeypatch.setattr(rule_audit, "space_variation", lambda space: 0.0)
     found = broken(60, seed=3)
     assert set(found) == {name for name, rule in RULES.items() if not rule.sampled}
     assert all(found.values())
@@ -133,31 +138,33 @@ def test_words_stay_independently_of_each_other_with_their_probability() -> None
     assert drawn[""] / 8000 == pytest.approx(0.49, abs=0.025)
 
 
-@pytest.mark.parametrize("law", [Masking(0.5), Deletion(0.5)])
-def test_later_draws_go_on_where_earlier_ones_stopped_and_empty_texts_have_draws(law: Smoothing) -> None:
+@pytest.mark.parametrize("distribution", [Masking(0.5), Deletion(0.5)])
+def test_later_draws_go_on_where_earlier_ones_stopped_and_empty_texts_have_draws(distribution: Smoothing) -> None:
     text = "Ant, bee-cat: dog"
-    assert law.draws(text, 1, 0, 9) == law.draws(text, 1, 0, 4) + law.draws(text, 1, 4, 9)
-    assert law.draws("", 1, 0, 2) == ["", ""]
-    assert law.reach("", 3).shift in (0.0, deletion_shift(0.5, 3))
+    assert distribution.draws(text, 1, 0, 9) == distribution.draws(text, 1, 0, 4) + distribution.draws(text, 1, 4, 9)
+    assert distribution.draws("", 1, 0, 2) == ["", ""]
+    assert distribution.reach("", 3).variation in (0.0, total_variation_of_deletions(0.5, 3))
 
 
 def test_a_text_that_shares_its_sets_with_the_clean_one_has_the_very_same_draws(ring: str) -> None:
-    law = Substitution(PerturbationSets(load(ring), 8))
-    assert law.draws("Cat sat, dog.", 3, 0, 20) == law.draws("Dog sat, elk.", 3, 0, 20)
-    assert law.touched("Cat sat, dog.", 3, 20) == []
+    distribution = Substitution(PerturbationSets(load(ring), 8))
+    assert distribution.draws("Cat sat, dog.", 3, 0, 20) == distribution.draws("Dog sat, elk.", 3, 0, 20)
+    assert distribution.touched("Cat sat, dog.", 3, 20) == []
 
 
 def test_an_attack_on_a_word_can_do_one_thing_to_it_and_a_draw_that_scored_high_is_no_loss() -> None:
     draws = np.array([0.1, 0.2, 0.3, 0.8, 0.9])
     first, second = [1, 0, 0, 0, 0], [0, 0, 0, 1, 1]  # two synonyms of one word, and what they touch
-    law = ScoreLaw(draws, touched=[np.array([first, second], dtype=bool)])
-    assert shared_mean(law, 1) == pytest.approx((1.0 + 0.2 + 0.3 + 0.8 + 0.9) / 5)
-    assert shared_quantile(law, 0.5, 1) == 0.8  # three stay: 0.2, 0.3, 0.8
-    assert shared_quantile(law._replace(touched=[np.array([second], dtype=bool)]), 0.5, 1) == 0.3
-    assert shared_quantile(law, 0.5, 0) == 0.3
+    distribution = ScoreDistribution(draws, touched=[np.array([first, second], dtype=bool)])
+    assert shared_mean(distribution, 1) == pytest.approx((1.0 + 0.2 + 0.3 + 0.8 + 0.9) / 5)
+    assert shared_quantile(distribution, 0.5, 1) == 0.8  # three stay: 0.2, 0.3, 0.8
+    assert shared_quantile(distribution._replace(touched=[np.array([second], dtype=bool)]), 0.5, 1) == 0.3
+    assert shared_quantile(distribution, 0.5, 0) == 0.3
     other = np.array([[0, 1, 0, 0, 0]], dtype=bool)
-    assert shared_quantile(law._replace(touched=[*(law.touched or ()), other]), 0.5, 2) == 1.0  # two stay
-    assert shared_quantile(law._replace(touched=[np.ones((1, 5), dtype=bool)]), 0.5, 1) == 1.0
+    assert (
+        shared_quantile(distribution._replace(touched=[*(distribution.touched or ()), other]), 0.5, 2) == 1.0
+    )  # two stay
+    assert shared_quantile(distribution._replace(touched=[np.ones((1, 5), dtype=bool)]), 0.5, 1) == 1.0
 
 
 def test_masks_cover_any_replaced_word_and_deletions_any_edit_but_tables_only_their_own(ring: str) -> None:
@@ -187,23 +194,23 @@ def test_the_knapsack_is_exact() -> None:
             taken = [pick for pick in picks if pick is not None]
             if sum(cost for cost, _ in taken) <= budget:
                 best = min(best, float(np.prod([kept for _, kept in taken])))
-        assert knapsack_shift(rows, budget) == pytest.approx(1 - best)
+        assert total_variation_with_costs(rows, budget) == pytest.approx(1 - best)
     overlaps = [0.9, 0.5, 0.7]
-    assert knapsack_shift([[(1, q)] for q in overlaps], 2) == pytest.approx(shift(overlaps, 2))
+    assert total_variation_with_costs([[(1, q)] for q in overlaps], 2) == pytest.approx(total_variation(overlaps, 2))
 
 
 def test_costs_make_an_attack_dearer_and_the_certificate_says_so(ring: str) -> None:
     sets = PerturbationSets(load(ring), 3)
     free, priced = Substitution(sets), Substitution(sets, {"cat": 3}, "prices.json")
-    assert free.reach("cat dog", 1) == Reach(free.reach("dog", 1).shift, 1)
+    assert free.reach("cat dog", 1) == Reach(free.reach("dog", 1).variation, 1)
     assert priced.reach("cat", 2) == Reach(0.0, 0)
-    assert priced.reach("cat", 3).shift == free.reach("cat", 1).shift
+    assert priced.reach("cat", 3).variation == free.reach("cat", 1).variation
     assert priced.reach("cat dog", 1).words == 1
     assert str(priced.edits).endswith("costs prices.json)")
 
 
 def test_shifts_of_masks_and_deletions_in_closed_form() -> None:
-    assert masking_shift(6, 2, 1) == pytest.approx(1 / 3)
-    assert masking_shift(3, 3, 1) == 1.0
-    assert masking_shift(0, 0, 1) == 0.0
-    assert deletion_shift(0.1, 2) == pytest.approx(0.19)
+    assert total_variation_of_masks(6, 2, 1) == pytest.approx(1 / 3)
+    assert total_variation_of_masks(3, 3, 1) == 1.0
+    assert total_variation_of_masks(0, 0, 1) == 0.0
+    assert total_variation_of_deletions(0.1, 2) == pytest.approx(0.19)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robustrank.certificates import RULES, ScoreLaw, allowed
+from robustrank.certificates import RULES, ScoreDistribution, allowed
 from robustrank.certificates.smoothing import Substitution
 from robustrank.core.errors import DataError, PluginError
 from robustrank.core.interfaces import Certifier, Ranker
@@ -59,8 +59,8 @@ def ring(tmp_path: Path) -> str:
 
 
 def build(ring: str, base: Ranker | None = None, **options: object) -> SmoothedRanker:
-    law = RandomizedSmoothing(substitutes=ring, **{"size": 3, **options})  # type: ignore[arg-type]
-    return law.wrap(base or Table())
+    distribution = RandomizedSmoothing(substitutes=ring, **{"size": 3, **options})  # type: ignore[arg-type]
+    return distribution.wrap(base or Table())
 
 
 def exact(ranker: SmoothedRanker, query: Query, text: str) -> float:
@@ -74,12 +74,12 @@ def exact(ranker: SmoothedRanker, query: Query, text: str) -> float:
         substitute(text, dict(enumerate(choice))) for choice in product(*(sets.of(word.text) for word in words(text)))
     ]
     scores = [1 / (1 + exp(-(base.one(query, d) - options.center) / options.temperature)) for d in draws]
-    return rule.smoothed(ScoreLaw(np.array(scores)), options.quantile)
+    return rule.smoothed(ScoreDistribution(np.array(scores)), options.quantile)
 
 
 def substitution(ranker: SmoothedRanker) -> Substitution:
-    assert isinstance(ranker.law, Substitution)
-    return ranker.law
+    assert isinstance(ranker.distribution, Substitution)
+    return ranker.distribution
 
 
 def attacks(ranker: SmoothedRanker, text: str, radius: float) -> Iterator[str]:
@@ -95,9 +95,9 @@ def docs(*texts: str) -> list[Document]:
 
 
 def test_it_keeps_the_contract_of_a_defense_that_certifies(ring: str) -> None:
-    law = RandomizedSmoothing(substitutes=ring, samples=20)
-    check_defense(law, Table(), QUERY, docs("ant bee", "cat", "no such words", "Dog's ELK"))
-    assert isinstance(law.wrap(Table()), Certifier)
+    distribution = RandomizedSmoothing(substitutes=ring, samples=20)
+    check_defense(distribution, Table(), QUERY, docs("ant bee", "cat", "no such words", "Dog's ELK"))
+    assert isinstance(distribution.wrap(Table()), Certifier)
 
 
 def test_scores_are_repeatable_pointwise_and_in_the_unit_interval(ring: str) -> None:
@@ -129,7 +129,7 @@ def test_a_text_of_few_rewordings_has_every_one_of_them_once(ring: str) -> None:
     assert build(ring, samples=1).rewordings("no such words") == (["no such words"], True)
 
 
-def test_the_draws_follow_the_uniform_law(ring: str) -> None:
+def test_the_draws_follow_the_uniform_distribution(ring: str) -> None:
     from scipy.stats import chisquare
 
     smoothed = build(ring, samples=26)
@@ -251,7 +251,7 @@ def check_lists(ring: str, lists: int, rule: str, seed: int) -> tuple[int, int]:
     for number in range(lists):
         base = (Marker if number % 2 else Table)(spread=float(rng.choice([0.5, 2.0, 8.0])))
         size = int(rng.choice([3, 5, 8]))  # 8 is the whole ring: no shift, so errors come from sampling alone
-        samples = int(rng.choice([5, 20, 60]))  # the largest enumerates the smaller laws
+        samples = int(rng.choice([5, 20, 60]))  # the largest enumerates the smaller distributions
         smoothed = build(ring, base, samples=samples, size=size, rule=rule, alpha=0.5, seed=number)
         listed = docs(*(" ".join(rng.choice(names, size=2)) for _ in range(4)))
         made, wrong = falsely_certified(smoothed, Query("q", f"query {number}"), listed)
@@ -284,7 +284,7 @@ def test_certificates_in_batches_score_each_rewording_once_and_fewer_than_all(ri
         (1, 1, False, "sequential"),
         (3, 0.5, False, "sequential"),
         (3, 1, False, "sequential"),
-    ]  # the sets hold the whole ring, so all documents have one law
+    ]  # the sets hold the whole ring, so all documents have one distribution
     apart = build(ring, Marker(spread=4.0), samples=400, size=3).certify_in_batches(QUERY, listed, [1], [0])
     assert [claim.certified for claim in apart] == [True]
     asked = [text for call in base.calls for text in call]
@@ -292,9 +292,9 @@ def test_certificates_in_batches_score_each_rewording_once_and_fewer_than_all(ri
     assert build(ring).certify_in_batches(QUERY, [], [1], [1])[0].certified is False
 
 
-@pytest.mark.parametrize(("law", "operation"), [("mask", "replace"), ("delete", "edit")])
-def test_masks_and_deletions_certify_their_own_attacks(ring: str, law: str, operation: str) -> None:
-    smoothed = build(ring, law=law, keep=0.5, samples=30)
+@pytest.mark.parametrize(("distribution", "operation"), [("mask", "replace"), ("delete", "edit")])
+def test_masks_and_deletions_certify_their_own_attacks(ring: str, distribution: str, operation: str) -> None:
+    smoothed = build(ring, distribution=distribution, keep=0.5, samples=30)
     check_defense(smoothed.smoothing, Table(), QUERY, docs("ant bee", "cat", "no such words", "Dog's ELK"))
     assert smoothed.edits.operation == operation
     assert "0.5" in smoothed.card.note
@@ -319,4 +319,4 @@ def test_costs_are_read_and_checked(ring: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="at least 1"):
         build(ring, costs=str(path))
     with pytest.raises(PluginError, match="moves all later words"):
-        build(ring, law="delete", rule="shared-draws")
+        build(ring, distribution="delete", rule="shared-draws")

@@ -13,7 +13,7 @@ from robustrank.stats import anytime
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
-LAWS: dict[str, tuple[Draw, float]] = {
+DISTRIBUTIONS: dict[str, tuple[Draw, float]] = {
     "coin": (lambda rng, shape: (rng.random(shape) < 0.3).astype(float), 0.3),
     "rare": (lambda rng, shape: (rng.random(shape) < 0.03).astype(float), 0.03),
     "spread": (lambda rng, shape: rng.beta(2, 3, shape), 0.4),
@@ -23,10 +23,10 @@ LAWS: dict[str, tuple[Draw, float]] = {
 SEQUENCES = {"betting": anytime.betting, "empirical Bernstein": anytime.empirical_bernstein}
 
 
-@pytest.mark.parametrize("law", sorted(LAWS))
+@pytest.mark.parametrize("distribution", sorted(DISTRIBUTIONS))
 @pytest.mark.parametrize("kind", sorted(SEQUENCES))
-def test_the_mean_is_inside_at_every_moment_as_often_as_promised(kind: str, law: str) -> None:
-    draw, truth = LAWS[law]
+def test_the_mean_is_inside_at_every_moment_as_often_as_promised(kind: str, distribution: str) -> None:
+    draw, truth = DISTRIBUTIONS[distribution]
     values = draw(np.random.default_rng(1), (400, 150))
     low, high = SEQUENCES[kind](values, alpha=0.1, at=range(5, 151, 5))
     ever_outside = ((low > truth) | (high < truth)).any(axis=1).sum()
@@ -34,7 +34,7 @@ def test_the_mean_is_inside_at_every_moment_as_often_as_promised(kind: str, law:
 
 
 def test_an_ordinary_interval_looked_at_again_and_again_does_not_keep_its_promise() -> None:
-    values = LAWS["coin"][0](np.random.default_rng(1), (400, 150))
+    values = DISTRIBUTIONS["coin"][0](np.random.default_rng(1), (400, 150))
     n = np.arange(1, 151)
     mean = values.cumsum(1) / n
     width = 1.96 * np.sqrt(mean * (1 - mean) / n)

@@ -110,14 +110,16 @@ def test_the_places_asked_for_are_read_and_keep_the_targets_of_the_texts_themsel
     assert [example.targets for example in rewordings.all(0)] == [(3.0, 2.0, 1.0)]
 
 
-def test_a_law_that_changes_nothing_trains_the_very_ranker_that_no_law_trains(training: Path, tmp_path: Path) -> None:
+def test_a_distribution_that_changes_nothing_trains_the_very_ranker_that_no_distribution_trains(
+    training: Path, tmp_path: Path
+) -> None:
     plain = distill.run(training, tmp_path / "plain", Silent())
-    noisy = distill.run(with_noise(training, 'law = "mask"\nkeep = 1.0'), tmp_path / "noisy", Silent())
+    noisy = distill.run(with_noise(training, 'distribution = "mask"\nkeep = 1.0'), tmp_path / "noisy", Silent())
     assert (noisy / "model.safetensors").read_bytes() == (plain / "model.safetensors").read_bytes()
 
 
 def test_a_noisy_run_that_was_cut_off_makes_the_same_ranker(training: Path, tmp_path: Path, synonyms: str) -> None:
-    file = with_noise(training, f'law = "substitute"\nsubstitutes = "{synonyms}"\nsize = 5')
+    file = with_noise(training, f'distribution = "substitute"\nsubstitutes = "{synonyms}"\nsize = 5')
     whole = distill.run(file, tmp_path / "whole", Silent())
     with pytest.raises(KeyboardInterrupt):
         distill.run(file, tmp_path / "cut", KilledAfter(8 + 3))  # lists of the teacher, then steps
@@ -168,16 +170,16 @@ def test_a_student_that_reads_rewordings_no_longer_tells_them_apart(tmp_path: Pa
     assert abs(difference(reworded)) < 0.5
 
 
-def test_the_example_files_train_for_the_laws_that_they_name() -> None:
+def test_the_example_files_train_for_the_distributions_that_they_name() -> None:
     examples = Path(__file__).parents[2] / "docs" / "examples"
-    for name, law in (("synonyms", "substitute"), ("masks", "mask"), ("cross-encoder", "mask")):
+    for name, distribution in (("synonyms", "substitute"), ("masks", "mask"), ("cross-encoder", "mask")):
         (stage,) = load(examples / f"noise-{name}.toml").stages
         assert isinstance(stage, StageSpec)
         assert stage.noise is not None
-        assert stage.noise.law == law
+        assert stage.noise.distribution == distribution
 
 
-@pytest.mark.parametrize("noise", ['law = "typos"', 'law = "mask"\nkeep = 0.0', "kept = 0.1"])
+@pytest.mark.parametrize("noise", ['distribution = "typos"', 'distribution = "mask"\nkeep = 0.0', "kept = 0.1"])
 def test_a_noise_that_is_none_is_refused_when_the_file_is_read(training: Path, noise: str) -> None:
     with pytest.raises(ConfigError, match="noise"):
         load(with_noise(training, noise))
@@ -195,6 +197,8 @@ def test_the_bundled_cross_encoder_can_be_a_student(training: Path, tmp_path: Pa
     assert (folder / "tokenizer.json").is_file()
 
 
-def test_laws_are_built_from_one_set_of_parameters(synonyms: str) -> None:
-    laws = [smoothing.law(name, keep=0.4, substitutes=synonyms, size=3) for name in smoothing.LAWS]
-    assert [type(law).__name__ for law in laws] == ["Substitution", "Masking", "Deletion"]
+def test_distributions_are_built_from_one_set_of_parameters(synonyms: str) -> None:
+    distributions = [
+        smoothing.distribution(name, keep=0.4, substitutes=synonyms, size=3) for name in smoothing.DISTRIBUTIONS
+    ]
+    assert [type(distribution).__name__ for distribution in distributions] == ["Substitution", "Masking", "Deletion"]

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from robustrank.certificates import RULES, Bounds, Evidence, Floats, ScoreLaw, decide, sequential, smoothing
-from robustrank.certificates.smoothing import LAWS, Smoothing, Substitution
+from robustrank.certificates import RULES, Bounds, Evidence, Floats, ScoreDistribution, decide, sequential, smoothing
+from robustrank.certificates.smoothing import DISTRIBUTIONS, Smoothing, Substitution
 from robustrank.plugin import (
     UNIT,
     AttackSet,
@@ -47,9 +47,9 @@ class RandomizedSmoothing:
     Args:
         samples: Most perturbed texts scored per document.
         alpha: Allowed probability of a false certificate, per list, for all K and radii together.
-        law: ``"substitute"`` draws synonyms and certifies against synonyms; ``"mask"`` reads a share of the words and
-            certifies against any replaced words; ``"delete"`` keeps each word with a probability and certifies
-            against inserted, deleted and replaced words.
+        distribution: ``"substitute"`` draws synonyms and certifies against synonyms; ``"mask"`` reads a share of the
+            words and certifies against any replaced words; ``"delete"`` keeps each word with a probability, and
+            certifies against inserted, deleted and replaced words.
         keep: The share, or probability, of ``"mask"`` and ``"delete"``. Less gives better certificates, and a worse
             ranker.
         substitutes: Name of the table of synonyms that attackers may use and ``"substitute"`` draws from.
@@ -71,7 +71,7 @@ class RandomizedSmoothing:
 
     samples: int = 100
     alpha: float = 0.05
-    law: str = "substitute"
+    distribution: str = "substitute"
     keep: float = 0.3
     substitutes: str = "wordnet"
     size: int = 100
@@ -86,19 +86,23 @@ class RandomizedSmoothing:
         for name, holds, need in (
             ("samples", self.samples >= 1, "at least 1"),
             ("alpha", 0.0 < self.alpha < 1.0, "between 0 and 1"),
-            ("law", self.law in LAWS, f"one of {', '.join(LAWS)}"),
+            ("distribution", self.distribution in DISTRIBUTIONS, f"one of {', '.join(DISTRIBUTIONS)}"),
             ("keep", 0.0 < self.keep <= 1.0, "above 0 and at most 1"),
             ("size", self.size >= 1, "at least 1"),
             ("temperature", self.temperature > 0.0, "above 0"),
             ("rule", self.rule in RULES, f"one of {', '.join(RULES)}"),
             ("quantile", 0.0 < self.quantile < 1.0, "between 0 and 1"),
-            ("costs", self.costs is None or self.law == "substitute", 'left out, unless law is "substitute"'),
+            (
+                "costs",
+                self.costs is None or self.distribution == "substitute",
+                'left out, unless distribution is "substitute"',
+            ),
         ):
             if not holds:
                 raise PluginError(f"randomized_smoothing: {name} must be {need}, got {getattr(self, name)!r}")
-        if self.law == "delete" and RULES[self.rule].sampled:
+        if self.distribution == "delete" and RULES[self.rule].sampled:
             raise PluginError(
-                f'randomized_smoothing: rule {self.rule!r} certifies nothing under law "delete", because an insertion '
+                f"randomized_smoothing: rule {self.rule!r} certifies nothing under deletions, because an insertion "
                 "moves all later words to other draws"
             )
 
@@ -114,11 +118,13 @@ class RandomizedSmoothing:
                 f"randomized_smoothing: {ranker.card.name} does not give a document one score of its own "
                 "(its card says not pointwise, or not deterministic); smooth a pointwise ranker"
             )
-        law = smoothing.law(self.law, keep=self.keep, substitutes=self.substitutes, size=self.size)
-        if not isinstance(law, Substitution):
-            return SmoothedRanker(ranker, self, law)
-        priced = replace(law, costs=_costs(self.costs), named=self.costs)
-        return SmoothedRanker(ranker, self, priced, law.sets.table.digest)
+        distribution = smoothing.distribution(
+            self.distribution, keep=self.keep, substitutes=self.substitutes, size=self.size
+        )
+        if not isinstance(distribution, Substitution):
+            return SmoothedRanker(ranker, self, distribution)
+        priced = replace(distribution, costs=_costs(self.costs), named=self.costs)
+        return SmoothedRanker(ranker, self, priced, distribution.sets.table.digest)
 
 
 @dataclass(frozen=True)
@@ -130,9 +136,9 @@ class SmoothedRanker:
 
     base: Ranker
     smoothing: RandomizedSmoothing
-    law: Smoothing
+    distribution: Smoothing
     table: str = ""
-    _kept: dict[tuple[str, str], ScoreLaw] = field(default_factory=dict, repr=False, compare=False)
+    _kept: dict[tuple[str, str], ScoreDistribution] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def card(self) -> RankerCard:
@@ -147,7 +153,7 @@ class SmoothedRanker:
         }
         note = (
             f"{score} of {self.calibration} over up to {smoothing.samples} rewordings "
-            f"{rewordings[smoothing.law]}, seed {smoothing.seed}"
+            f"{rewordings[smoothing.distribution]}, seed {smoothing.seed}"
         )
         return RankerCard(
             name=f"randomized_smoothing({base.name})",
@@ -159,8 +165,8 @@ class SmoothedRanker:
 
     @property
     def edits(self) -> AttackSet:
-        """The attack set of the law."""
-        return self.law.edits
+        """The attack set of the distribution."""
+        return self.distribution.edits
 
     @property
     def calibration(self) -> str:
@@ -169,7 +175,7 @@ class SmoothedRanker:
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         """Means, or quantiles, of the rewordings' scores, in [0, 1]."""
-        return [self._smoothed(law) for law in self.laws(query, docs)]
+        return [self._smoothed(distribution) for distribution in self.distributions(query, docs)]
 
     def certify(
         self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[float], /
@@ -206,12 +212,12 @@ class SmoothedRanker:
         docs, known = list({doc.doc_id: doc for doc in docs}.values()), dict[str, float]()
 
         def sample(rows: Sequence[int], start: int, stop: int) -> list[Floats]:
-            found = [self.law.draws(docs[i].text, self.smoothing.seed, start, stop) for i in rows]
+            found = [self.distribution.draws(docs[i].text, self.smoothing.seed, start, stop) for i in rows]
             new = {text: docs[i] for i, texts in zip(rows, found, strict=True) for text in texts if text not in known}
             known.update(self._mapped(query, new))
             return [np.array([known[text] for text in texts]) for texts in found]
 
-        reaches = {radius: [self.law.reach(doc.text, radius) for doc in docs] for radius in sorted(set(radii))}
+        reaches = {radius: [self.distribution.reach(doc.text, radius) for doc in docs] for radius in sorted(set(radii))}
         options = self.smoothing
         found = sequential.certify(sample, reaches, ks, alpha=options.alpha, limit=options.samples) if docs else None
         claims = []
@@ -226,26 +232,30 @@ class SmoothedRanker:
         """What the certificates of a list rest on, from scores already there where there are some."""
         missing = [doc for doc in docs if (query.text, doc.text) not in self._kept]
         if missing:
-            self.laws(query, missing)
+            self.distributions(query, missing)
         smoothing = self.smoothing
         kept = {doc.doc_id: self._kept[query.text, doc.text] for doc in docs}
         texts = {doc.doc_id: doc.text for doc in docs}
-        ranking = order([(doc_id, self._smoothed(law)) for doc_id, law in kept.items()])
-        laws = [kept[doc_id] for doc_id in ranking]
+        ranking = order([(doc_id, self._smoothed(distribution)) for doc_id, distribution in kept.items()])
+        distributions = [kept[doc_id] for doc_id in ranking]
         if RULES[smoothing.rule].sampled:
-            laws = [
-                law._replace(touched=self.law.touched(texts[doc_id], smoothing.seed, smoothing.samples))
-                for law, doc_id in zip(laws, ranking, strict=True)
+            distributions = [
+                distribution._replace(
+                    touched=self.distribution.touched(texts[doc_id], smoothing.seed, smoothing.samples)
+                )
+                for distribution, doc_id in zip(distributions, ranking, strict=True)
             ]
-        reaches = {radius: [self.law.reach(texts[doc_id], radius) for doc_id in ranking] for radius in radii}
-        return Evidence(laws, reaches, smoothing.alpha, ks, smoothing.quantile)
+        reaches = {radius: [self.distribution.reach(texts[doc_id], radius) for doc_id in ranking] for radius in radii}
+        return Evidence(distributions, reaches, smoothing.alpha, ks, smoothing.quantile)
 
-    def laws(self, query: Query, docs: Sequence[Document]) -> list[ScoreLaw]:
+    def distributions(self, query: Query, docs: Sequence[Document]) -> list[ScoreDistribution]:
         """What the rewordings of every document score; equal ones are scored once, and all in one call."""
         found = {doc.text: self.rewordings(doc.text) for doc in docs}
         score_of = self._mapped(query, {reworded: doc for doc in docs for reworded in found[doc.text][0]})
         for text, (texts, exact) in found.items():
-            self._kept[query.text, text] = ScoreLaw(np.array([score_of[reworded] for reworded in texts]), exact)
+            self._kept[query.text, text] = ScoreDistribution(
+                np.array([score_of[reworded] for reworded in texts]), exact
+            )
         return [self._kept[query.text, doc.text] for doc in docs]
 
     def _mapped(self, query: Query, rewordings: Mapping[str, Document]) -> dict[str, float]:
@@ -264,13 +274,13 @@ class SmoothedRanker:
             otherwise ``samples`` independent draws and False.
         """
         smoothing = self.smoothing
-        every = None if RULES[smoothing.rule].sampled else self.law.every(text, smoothing.samples)
+        every = None if RULES[smoothing.rule].sampled else self.distribution.every(text, smoothing.samples)
         if every is not None:
             return every, True
-        return self.law.draws(text, smoothing.seed, 0, smoothing.samples), False
+        return self.distribution.draws(text, smoothing.seed, 0, smoothing.samples), False
 
-    def _smoothed(self, law: ScoreLaw) -> float:
-        return RULES[self.smoothing.rule].smoothed(law, self.smoothing.quantile)
+    def _smoothed(self, distribution: ScoreDistribution) -> float:
+        return RULES[self.smoothing.rule].smoothed(distribution, self.smoothing.quantile)
 
     def _certificate(self, query: Query, k: int, radius: float, found: Bounds) -> Certificate:
         smoothing, rule = self.smoothing, RULES[self.smoothing.rule]

@@ -1,1 +1,1 @@
-"""Looks for attack sets and laws that break a certificate rule."""
+"""Looks for attack sets and distributions that break a certificate rule."""

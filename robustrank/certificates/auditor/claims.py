@@ -16,7 +16,12 @@ import numpy as np
 
 from robustrank.certificates.auditor.spaces import HIDDEN, Kind, SmallSpace, Text
 from robustrank.certificates.distributions import Floats, lowered_mean, raised_mean
-from robustrank.certificates.total_variation import deletion_shift, masking_shift, overlap, shift
+from robustrank.certificates.total_variation import (
+    overlap,
+    total_variation,
+    total_variation_of_deletions,
+    total_variation_of_masks,
+)
 
 Side = Literal["upper", "lower"]
 
@@ -58,13 +63,13 @@ def _unequal(space: SmallSpace) -> float:
 def _scaled(space: SmallSpace, of: Callable[[float], float]) -> float:
     """Delta times beta: the mean of a score over kept words that touch attacked places, averaged over those places."""
     length, kept = len(space.document), min(space.kept, len(space.document))
-    law, means = space.law(), []
+    distribution, means = space.distribution(), []
     for places in combinations(range(length), min(space.radius, length)):
-        touched = {text: p for text, p in law.items() if any(text[i] != HIDDEN for i in places)}
+        touched = {text: p for text, p in distribution.items() if any(text[i] != HIDDEN for i in places)}
         mass = sum(touched.values())
         means.append(sum(p * of(space.scores.get(text, 0.0)) for text, p in touched.items()) / mass if mass else 0.0)
     beta = sum(means) / len(means) if means else 0.0
-    return beta * masking_shift(length, kept, min(space.radius, length))
+    return beta * total_variation_of_masks(length, kept, min(space.radius, length))
 
 
 def _averaged_beta(space: SmallSpace) -> float:
@@ -76,25 +81,25 @@ def _alpha_beta(space: SmallSpace) -> float:
     return space.smoothed() + alpha * _scaled(space, lambda score: 1.0 - score)
 
 
-def space_shift(space: SmallSpace) -> float:
-    """The bound of this package on the total variation distance between the laws of the clean and an attacked text."""
+def space_variation(space: SmallSpace) -> float:
+    """This package's bound on the total variation between the distributions of the clean and an attacked text."""
     if space.kind == "substitution":
         rows = [
             [overlap(space.sets.get(w, (w,)), space.sets.get(s, (s,))) for s in space.synonyms.get(w, ())]
             for w in space.document
         ]
-        return shift([min(row, default=1.0) for row in rows], space.radius)
+        return total_variation([min(row, default=1.0) for row in rows], space.radius)
     if space.kind == "masking":
         length = len(space.document)
-        return masking_shift(length, min(space.kept, length), min(space.radius, length))
-    return deletion_shift(space.keep, space.radius)
+        return total_variation_of_masks(length, min(space.kept, length), min(space.radius, length))
+    return total_variation_of_deletions(space.keep, space.radius)
 
 
 def equally_likely(space: SmallSpace, document: Text | None = None) -> Floats:
     """Scores of equally likely rewordings, some of them the same text; of the clean document if none is named."""
-    law = space.law(document)
-    least = min(law.values())
-    return np.array([space.scores.get(text, 0.0) for text, p in law.items() for _ in range(round(p / least))])
+    distribution = space.distribution(document)
+    least = min(distribution.values())
+    return np.array([space.scores.get(text, 0.0) for text, p in distribution.items() for _ in range(round(p / least))])
 
 
 UNEQUAL_SETS = Claim(
@@ -125,34 +130,34 @@ TOTAL_VARIATION = Claim(
     name="total-variation",
     kind="substitution",
     side="upper",
-    bound=lambda space: space.smoothed() + space_shift(space),
+    bound=lambda space: space.smoothed() + space_variation(space),
     formula="g + 1 - product of the smallest |P_w and P_s| / max(|P_w|, |P_s|)",
 )
-WHOLE_LAW = Claim(
-    name="whole-law",
+WHOLE_DISTRIBUTION = Claim(
+    name="whole-distribution",
     kind="substitution",
     side="upper",
-    bound=lambda space: raised_mean(equally_likely(space), space_shift(space)),
+    bound=lambda space: raised_mean(equally_likely(space), space_variation(space)),
     formula="the mean after the share delta of lowest scores has moved to 1",
 )
 MASKING = Claim(
     name="masking",
     kind="masking",
     side="upper",
-    bound=lambda space: raised_mean(equally_likely(space), space_shift(space)),
+    bound=lambda space: raised_mean(equally_likely(space), space_variation(space)),
     formula="the mean after the share Delta = 1 - C(T-R, k) / C(T, k) of lowest scores has moved to 1",
 )
 MASKING_LOWER = Claim(
     name="masking-lower",
     kind="masking",
     side="lower",
-    bound=lambda space: lowered_mean(equally_likely(space), space_shift(space)),
+    bound=lambda space: lowered_mean(equally_likely(space), space_variation(space)),
     formula="the mean after the share Delta of highest scores has moved to 0",
 )
 DELETION = Claim(
     name="deletion",
     kind="deletion",
     side="upper",
-    bound=lambda space: space.smoothed() + space_shift(space),
+    bound=lambda space: space.smoothed() + space_variation(space),
     formula="g + 1 - (1 - keep)^R for R words inserted, deleted or replaced",
 )

@@ -6,11 +6,12 @@ from random import Random
 
 import numpy as np
 
-from robustrank.certificates.auditor.claims import equally_likely, space_shift
+from robustrank.certificates.auditor.claims import equally_likely, space_variation
 from robustrank.certificates.auditor.search import draw
 from robustrank.certificates.auditor.spaces import Kind
-from robustrank.certificates.distributions import ScoreLaw, quantile
-from robustrank.certificates.rules import RULES, Evidence, decide
+from robustrank.certificates.distributions import ScoreDistribution, quantile
+from robustrank.certificates.evidence import Evidence
+from robustrank.certificates.rules import RULES, decide
 from robustrank.certificates.total_variation import Reach
 
 KINDS: tuple[Kind, ...] = ("substitution", "masking", "deletion")
@@ -22,10 +23,10 @@ def broken(cases: int, *, seed: int) -> dict[str, int]:
     """Per rule about the exact ranker, the random spaces in which it certifies what an attack disproves.
 
     In each space the strongest of all attacks on a document is found by enumeration. A rival who stands at just that
-    score is put above the document; with the whole law of the document known, no rule may certify the rival's place.
+    score is put above the document; with the document's whole distribution known, no rule may certify its place.
 
     Args:
-        cases: Spaces; laws take turns.
+        cases: Spaces; distributions take turns.
         seed: Of the spaces.
     """
     rng = Random(seed)
@@ -33,11 +34,11 @@ def broken(cases: int, *, seed: int) -> dict[str, int]:
     for case in range(cases):
         kind = KINDS[case % len(KINDS)]
         space = draw(kind, rng, size=rng.randint(1, LARGEST[kind]))
-        law = ScoreLaw(equally_likely(space), exact=True)
+        distribution = ScoreDistribution(equally_likely(space), exact=True)
         after = [equally_likely(space, attacked) for attacked in space.attacks()]
         worst = {False: max(float(row.mean()) for row in after), True: max(quantile(row, 0.5) for row in after)}
-        reaches = {1.0: [Reach(0.0), Reach(max(space_shift(space), 0.0), space.radius)]}
+        reaches = {1.0: [Reach(0.0), Reach(max(space_variation(space), 0.0), space.radius)]}
         for name in failures:
-            rival = ScoreLaw(np.array([min(worst[RULES[name].of_quantile], 1.0)]), exact=True)
-            failures[name] += bool(decide(Evidence([rival, law], reaches, 0.05, (1,)), 1, 1.0, name).certified)
+            rival = ScoreDistribution(np.array([min(worst[RULES[name].of_quantile], 1.0)]), exact=True)
+            failures[name] += bool(decide(Evidence([rival, distribution], reaches, 0.05, (1,)), 1, 1.0, name).certified)
     return failures

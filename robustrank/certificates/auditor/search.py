@@ -96,7 +96,7 @@ def draw(kind: Kind, rng: Random, size: int) -> SmallSpace:
 
 def _scores(space: SmallSpace, rng: Random) -> dict[Text, float]:
     """A random base ranker: coin flips, any values, or one that looks for a word."""
-    texts = sorted({text for document in space.attacks() for text in space.law(document)})
+    texts = sorted({text for document in space.attacks() for text in space.distribution(document)})
     how, word = rng.randrange(3), rng.choice(sorted({word for text in texts for word in text} or {""}))
     if how == 0:
         share = rng.random()

@@ -1,4 +1,4 @@
-"""Spaces so small that the truth about a bound can be enumerated: every attack and the whole law of rewordings."""
+"""Spaces so small that the truth about a bound can be enumerated: every attack and all rewordings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HIDDEN = "_"
 
 @dataclass(frozen=True, kw_only=True)
 class SmallSpace:
-    """One document, one smoothing law, one base ranker and one radius.
+    """One document, one smoothing distribution, one base ranker and one radius.
 
     Args:
         kind: ``"substitution"``: each word is drawn uniformly from its set; an attack writes synonyms.
@@ -42,7 +42,7 @@ class SmallSpace:
     kept: int = 1
     keep: float = 0.5
 
-    def law(self, document: Text | None = None) -> dict[Text, float]:
+    def distribution(self, document: Text | None = None) -> dict[Text, float]:
         """Reworded text to its probability; of the clean document if none is named."""
         words = self.document if document is None else document
         found: dict[Text, float] = {}
@@ -52,7 +52,7 @@ class SmallSpace:
 
     def smoothed(self, document: Text | None = None) -> float:
         """The mean score; of the clean document if none is named."""
-        return sum(share * self.scores.get(text, 0.0) for text, share in self.law(document).items())
+        return sum(share * self.scores.get(text, 0.0) for text, share in self.distribution(document).items())
 
     def attacks(self) -> list[Text]:
         """Every document that an attack can make, the clean one first."""
