@@ -1,4 +1,4 @@
-"""Measures of many runs at once: the same numbers as ir-measures, computed on arrays of grades.
+"""The measures, each once, on arrays of grades; ir-measures is the reference in the tests.
 
 Looking up grades is one pass over the documents; every measure is then a few operations on a matrix of queries by
 ranks. trec_eval's definitions: nDCG with linear gains and the ideal list over all judged documents, AP over all
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Runs = Mapping[str, Mapping[str, Sequence[str]]]
 
-_NAME = re.compile(r"(nDCG|RR|AP|P|R|Success|WSS)(?:@(\d+))?")
+_NAME = re.compile(r"(nDCG|RR|AP|P|R|Success|WSS)(?:\(rel=(\d+)\))?(?:@([1-9]\d*))?")
+NEED_CUTOFF = ("P", "R", "Success", "WSS")
+NO_LEVEL = ("nDCG", "WSS")
+"""Measures whose ir-measures name takes no ``rel=``."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,9 @@ class Graded:
         relevant: Least relevant grade.
     """
 
-    grades: NDArray[np.int32]
-    ideal: NDArray[np.int32]
-    lengths: NDArray[np.int32]
+    grades: NDArray[np.integer[Any]]
+    ideal: NDArray[np.integer[Any]]
+    lengths: NDArray[np.integer[Any]]
     relevant: int = 1
 
     @cached_property
@@ -56,12 +59,51 @@ class Graded:
         return total
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A measure, perhaps of the first ``k`` documents only, with what its judgments mean.
+
+    Args:
+        family: A name of :data:`FAMILIES`.
+        k: The cutoff; of ``WSS`` the recall in percent; ``None`` where the whole list counts.
+        relevant: Least grade that counts as relevant in the binary ones.
+    """
+
+    family: str
+    k: int | None = None
+    relevant: int = 1
+
+    def __str__(self) -> str:
+        return self.family if self.k is None else f"{self.family}@{self.k}"
+
+    @property
+    def cutoff(self) -> int:
+        """The cutoff of a measure that has one.
+
+        Raises:
+            ValueError: It has none.
+        """
+        if self.k is None:
+            raise ValueError(f"{self} has no cutoff")
+        return self.k
+
+
+def parse(name: str, relevant: int = 1) -> Cut | None:
+    """A measure by its ir-measures name; ``None`` where it is not computed here.
+
+    Args:
+        name: nDCG, RR, AP, P, R, Success or WSS, without parameters but the cutoff and ``rel=``.
+        relevant: Least relevant grade, where the name does not say.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None or (match[3] is None and match[1] in NEED_CUTOFF) or (match[2] and match[1] in NO_LEVEL):
+        return None
+    return Cut(match[1], int(match[3]) if match[3] else None, int(match[2] or relevant))
+
+
 def supported(measure: str) -> bool:
-    """Whether a measure is one of nDCG, RR, AP, P, R, Success and WSS, without parameters but the cutoff."""
-    match = _NAME.fullmatch(measure)
-    if match is None:
-        return False
-    return match[2] is not None or match[1] in ("AP", "RR", "nDCG")
+    """Whether a measure is computed here."""
+    return parse(measure) is not None
 
 
 def per_query(
@@ -106,22 +148,64 @@ def graded(
     return Graded(grades, ideal, lengths, relevant)
 
 
-def measured(measure: str, data: Graded) -> Floats:
+def measured(measure: str | Cut, data: Graded) -> Floats:
     """A measure's values, runs x queries.
+
+    Args:
+        measure: A :class:`Cut`, or its name; then least relevant grade is that of the data.
+        data: Rankings as grades; of a :class:`Cut` with the same least relevant grade.
 
     Raises:
         ValueError: It is not :func:`supported`.
     """
-    match = _NAME.fullmatch(measure)
-    if match is None or not supported(measure):
+    found = parse(measure, data.relevant) if isinstance(measure, str) else measure
+    if found is None:
         raise ValueError(f"no measure {measure!r} on arrays")
-    return _MEASURES[match[1]](data, int(match[2]) if match[2] else None)
+    if found.relevant != data.relevant:
+        data = replace(data, relevant=found.relevant)
+    return FAMILIES[found.family](data, found.k)
+
+
+def value(measure: Cut, ranking: Sequence[str], grades: Mapping[str, int]) -> float:
+    """The measure of one list."""
+    return float(measured(measure, graded([[ranking]], [grades], measure.relevant))[0, 0])
+
+
+def discounts(k: int) -> Floats:
+    """nDCG's discounts of the ranks 1 to k."""
+    return 1 / np.log2(np.arange(2, k + 2))
+
+
+def placed(rank: NDArray[np.int64], k: int) -> NDArray[np.intp]:
+    """The document at each of the ranks 1 to k: [..., k], -1 where there is none.
+
+    Args:
+        rank: [..., documents], 1-based.
+        k: The last rank that is wanted.
+    """
+    found = np.full((*rank.shape[:-1], k), -1, dtype=np.intp)
+    *where, document = np.nonzero(rank <= k)
+    found[(*where, rank[(*where, document)] - 1)] = document
+    return found
+
+
+def scored(measure: Cut, at: NDArray[np.intp], grade: NDArray[np.int64]) -> Floats:
+    """[S, Q]: the measure of lists whose documents are given by place.
+
+    Args:
+        measure: With a cutoff.
+        at: [S, Q, k], the document at each rank (:func:`placed`), or [S, 1, k] for lists that are the same in all Q.
+        grade: [Q, D], of every document.
+    """
+    found = np.where(at >= 0, np.take_along_axis(grade[None], np.maximum(at, 0), axis=2), -1)
+    ideal = -np.sort(-np.maximum(grade, 0), axis=1)
+    return measured(measure, Graded(found, ideal, (at >= 0).sum(axis=2), measure.relevant))
 
 
 def _ndcg(data: Graded, k: int | None) -> Floats:
-    def discounted(grades: NDArray[np.int32]) -> Floats:
+    def discounted(grades: NDArray[np.integer[Any]]) -> Floats:
         top = np.maximum(grades[..., :k], 0)
-        total: Floats = top @ (1 / np.log2(np.arange(2, 2 + top.shape[-1])))
+        total: Floats = top @ discounts(top.shape[-1])
         return total
 
     return _ratio(discounted(data.grades), discounted(data.ideal))
@@ -166,6 +250,7 @@ def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
     return np.divide(part.astype(np.float64), total, out=np.zeros(part.shape), where=total > 0)
 
 
-_MEASURES: dict[str, Callable[[Graded, int | None], Floats]] = {
+FAMILIES: dict[str, Callable[[Graded, int | None], Floats]] = {
     "nDCG": _ndcg, "RR": _rr, "AP": _ap, "P": _precision, "R": _recall, "Success": _success, "WSS": _wss,
 }  # fmt: skip
+"""By name: from rankings as grades and a cutoff to runs x queries."""

@@ -1,4 +1,4 @@
-"""Effectiveness measures, by name, through ir-measures; and how much of a ranking was ever judged."""
+"""Effectiveness measures by name: ours on arrays, others through ir-measures; and how much of a ranking was judged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from robustrank.core.errors import ConfigError
 from robustrank.core.ranking import run_lines
 from robustrank.core.types import Qrel
-from robustrank.measures import arrays as gains
+from robustrank.measures import arrays
 
 
 def per_query(
@@ -36,7 +36,7 @@ def per_query(
     Raises:
         ConfigError: An unknown measure, wrong parameters of one, or one that nothing installed here computes.
     """
-    parsed = {name: _parse(name, relevant) for name in measures if not own(name)}
+    parsed = {name: _parse(name, relevant) for name in measures if not arrays.supported(name)}
     # A query without a grade of 0 or more is 0 in every measure here; trec_eval's code may not come back from it.
     told = {query_id: grades for query_id, grades in qrels.items() if max(grades.values(), default=0) >= 0}
     judged = [Qrel(query_id, doc_id, grade) for query_id in told for doc_id, grade in told[query_id].items()]
@@ -45,15 +45,11 @@ def per_query(
     if values and judged:
         for metric in _provider().evaluator(list(values), judged).iter_calc(lines):
             values[metric.measure][metric.query_id] = float(metric.value)
-    ours = gains.per_query([m for m in measures if own(m)], {"": rankings}, qrels, relevant)[""]
+    ours = arrays.per_query([m for m in measures if m not in parsed], {"": rankings}, qrels, relevant)[""]
     return {
-        name: ours[name] if own(name) else {q: values[parsed[name]].get(q, 0.0) for q in qrels} for name in measures
+        name: {q: values[parsed[name]].get(q, 0.0) for q in qrels} if name in parsed else ours[name]
+        for name in measures
     }
-
-
-def own(measure: str) -> bool:
-    """Whether a measure is one that ir-measures does not have: work saved over sampling, such as ``"WSS@95"``."""
-    return measure.startswith("WSS") and gains.supported(measure)
 
 
 def judged_at(ranking: Sequence[str], judged: Container[str], k: int = 10) -> float:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustrank.core.types import Estimate
+from robustrank.measures.arrays import Cut, Floats
 from robustrank.measures.pool import Mask, Pool
-from robustrank.measures.unjudged import Cut, Floats
 from robustrank.stats.comparisons import holm, paired
 from robustrank.stats.contrasts import contrast
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.measures.unjudged import Cut, Floats, discounts
+from robustrank.measures.arrays import Cut, Floats, placed, scored
 
 Mask = NDArray[np.bool_]
 Runs = Mapping[str, Mapping[str, Sequence[str]]]
@@ -55,33 +55,13 @@ class Pool:
         found: Mask = self.contributed(depth)[list(chosen)].any(axis=0) & self.judged
         return found
 
-    def weights(self, measure: Cut) -> Floats:
-        """[S, Q, D]: a document's discount in each system's list (nDCG), or its share of the list (P)."""
-        per_rank = discounts(measure.k) if measure.family == "nDCG" else np.full(measure.k, 1 / measure.k)
-        table = np.r_[0.0, per_rank, 0.0]
-        weights: Floats = table[np.minimum(self.rank, measure.k + 1)]
-        return weights
-
     def values(self, measure: Cut, judged: Mask) -> Floats:
         """[S, Q]: the measure of every list, with only these judgments known."""
         return self.score(measure, np.where(judged, self.grade, 0))
 
     def score(self, measure: Cut, grade: NDArray[np.int64]) -> Floats:
         """[S, Q]: the measure of every list under these grades ([Q, D])."""
-        if measure.family == "nDCG":
-            ideal = np.r_[0.0, discounts(measure.k).cumsum()]
-            above = (grade[None] >= np.arange(1, self.top + 1)[:, None, None]).sum(axis=2)
-            best = ideal[np.minimum(above, measure.k)].sum(axis=0)
-            gain = np.einsum("sqd,qd->sq", self.weights(measure), grade.astype(np.float64))
-            ratio: Floats = np.divide(gain, best, out=np.zeros_like(gain), where=best > 0)
-            return ratio
-        hit = grade >= measure.relevant
-        if measure.family == "P":
-            hits: Floats = np.einsum("sqd,qd->sq", self.weights(measure), hit.astype(np.float64))
-            return hits
-        first = np.where(hit, self.rank, FAR).min(axis=2)
-        found: Floats = np.where(first <= measure.k, 1 / first if measure.family == "RR" else 1.0, 0.0)
-        return found
+        return scored(measure, placed(self.rank, measure.cutoff), grade)
 
     def judged_at(self, k: int, judged: Mask) -> Floats:
         """[S, Q]: share of each list's top k that these judgments hold, over the documents that are there."""

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustrank.core.types import Estimate
+from robustrank.measures.arrays import Cut, Floats, placed, scored
 from robustrank.measures.pool import FAR, Mask, Pool
-from robustrank.measures.unjudged import Cut, Floats
 from robustrank.stats import intervals
 
 FILLS = 1000
@@ -142,7 +142,7 @@ def means(pool: Pool, measure: Cut, judged: Mask, model: Model, systems: Sequenc
         seed: Of the drawing.
     """
     ranks = pool.rank[list(systems)]
-    holes = (ranks <= measure.k).any(axis=0) & ~judged
+    holes = (ranks <= measure.cutoff).any(axis=0) & ~judged
     data, rng = features(pool, judged), np.random.default_rng(seed)
     deviates = rng.standard_normal((FILLS, model.coefficients.shape[1]))
     total = np.zeros((FILLS, len(ranks)))
@@ -152,14 +152,8 @@ def means(pool: Pool, measure: Cut, judged: Mask, model: Model, systems: Sequenc
         grades = np.tile(np.where(judged[q], pool.grade[q], 0)[columns], (FILLS, 1))
         chances = model.probabilities(data[q][columns[unknown]], deviates)
         grades[:, unknown] = (rng.random((FILLS, int(unknown.sum()), 1)) < chances).sum(axis=2)
-        total += _filled(pool, ranks[:, q, columns]).score(measure, grades).T
+        total += scored(measure, placed(ranks[:, q : q + 1, columns], measure.cutoff), grades).T
     return total / len(pool.queries)
-
-
-def _filled(pool: Pool, ranks: NDArray[np.int64]) -> Pool:
-    """One query's ranks ([S, D]) as a pool of as many equal queries as there are fillings."""
-    rank = np.broadcast_to(ranks[:, None], (len(ranks), FILLS, ranks.shape[1]))
-    return Pool((), (), (), rank, pool.grade, pool.judged, pool.top)
 
 
 def calibration(pool: Pool, judged: Mask, relevant: int) -> tuple[Estimate, float, float, int] | None:

@@ -14,63 +14,21 @@ weight is the difference of its two discounts. Tests compare with all fillings.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from robustrank.measures.arrays import Cut, Floats, discounts, graded, measured, parse, value
 
 RBP_PATIENCE = 0.8
 """Probability of reading on, as in most of the literature."""
 
-_NAME = re.compile(r"(nDCG|P|RR|Success)(?:\(rel=(\d+)\))?@(\d+)")
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A measure of the first ``k`` documents, with what its judgments mean.
-
-    Args:
-        family: ``"nDCG"``, ``"P"``, ``"RR"`` or ``"Success"``.
-        k: The cutoff.
-        relevant: Least grade that counts as relevant in the binary ones.
-    """
-
-    family: str
-    k: int
-    relevant: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.family}@{self.k}"
-
 
 def cut(name: str, relevant: int = 1) -> Cut | None:
-    """A measure by its ir-measures name; ``None`` where holes cannot be bounded exactly here."""
-    match = _NAME.fullmatch(name)
-    return None if match is None else Cut(match[1], int(match[3]), int(match[2] or relevant))
-
-
-def discounts(k: int) -> Floats:
-    """nDCG's discounts of the ranks 1 to k."""
-    return 1 / np.log2(np.arange(2, k + 2))
-
-
-def value(measure: Cut, ranking: Sequence[str], grades: Mapping[str, int]) -> float:
-    """The measure, one list at a time: the plain form that the vectorised one is tested against."""
-    found = [max(grades.get(doc_id, 0), 0) for doc_id in ranking[: measure.k]]
-    if measure.family == "nDCG":
-        ideal = sorted((max(g, 0) for g in grades.values()), reverse=True)[: measure.k]
-        best = float(discounts(len(ideal)) @ np.array(ideal, dtype=float)) if ideal else 0.0
-        return float(discounts(len(found)) @ np.array(found, dtype=float)) / best if best else 0.0
-    hits = [grade >= measure.relevant for grade in found]
-    if measure.family == "P":
-        return sum(hits) / measure.k
-    if measure.family == "RR":
-        return 1 / (1 + hits.index(True)) if any(hits) else 0.0
-    return float(any(hits))
+    """A measure by its ir-measures name; ``None`` where unjudged documents cannot be bounded exactly here."""
+    found = parse(name, relevant)
+    return found if found and found.k and found.family in ("nDCG", "P", "RR", "Success") else None
 
 
 def bounds(
@@ -93,6 +51,7 @@ def bounds(
         elsewhere: Documents in neither top k that may be relevant too. They can only make nDCG's ideal better.
             Default: what no list shows stays not relevant, as everywhere in evaluation.
     """
+    k = measure.cutoff
     lists = [list(ranking[: measure.k]), list(other[: measure.k])]
     holes = [doc_id for doc_id in dict.fromkeys(lists[0] + lists[1]) if doc_id not in grades]
     if not holes and not elsewhere:
@@ -102,17 +61,17 @@ def bounds(
         high = _first_relevant(measure, lists[0], lists[1], grades, top)
         low = _first_relevant(measure, lists[1], lists[0], grades, top) if other else -value(measure, lists[0], grades)
         return -low, high
-    weigh = discounts(measure.k) if measure.family == "nDCG" else np.full(measure.k, 1 / measure.k)
+    weigh = discounts(k) if measure.family == "nDCG" else np.full(k, 1 / k)
     place = [{doc_id: weigh[i] for i, doc_id in enumerate(listed)} for listed in lists]
     weights = np.array([place[0].get(h, 0.0) - place[1].get(h, 0.0) for h in holes], dtype=np.float64)
     if measure.family == "P":
         now = value(measure, lists[0], grades) - (value(measure, lists[1], grades) if other else 0.0)
         return now + float(weights[weights < 0].sum()), now + float(weights[weights > 0].sum())
-    weights = np.r_[weights, np.zeros(min(elsewhere, measure.k))]
+    weights = np.r_[weights, np.zeros(min(elsewhere, k))]
     gain = sum((place[0].get(d, 0.0) - place[1].get(d, 0.0)) * max(g, 0) for d, g in grades.items())
     above = np.array([sum(g >= level for g in grades.values()) for level in range(1, top + 1)], dtype=np.intp)
-    ideal = np.r_[0.0, discounts(measure.k).cumsum()]
-    sizes = np.minimum(above[:, None] + np.arange(len(weights) + 1), measure.k)
+    ideal = np.r_[0.0, discounts(k).cumsum()]
+    sizes = np.minimum(above[:, None] + np.arange(len(weights) + 1), k)
     return _least(weights, gain, ideal[sizes]), -_least(-weights, -gain, ideal[sizes])
 
 
@@ -148,9 +107,11 @@ def _cheapest_chain(cost: Floats) -> NDArray[np.intp]:
 
 
 def _first_relevant(measure: Cut, a: Sequence[str], b: Sequence[str], grades: Mapping[str, int], top: int) -> float:
-    """Greatest value of ``a`` minus ``b``: filling more holes than one of ``a`` could only help ``b``."""
-    fillings = [{}, *({doc_id: top} for doc_id in a if doc_id not in grades)]
-    return max(value(measure, a, {**grades, **f}) - value(measure, b, {**grades, **f}) for f in fillings)
+    """Greatest value of ``a`` minus ``b``: filling more than one unjudged document of ``a`` could only help ``b``."""
+    fillings = [grades, *({**grades, doc_id: top} for doc_id in a if doc_id not in grades)]
+    lists = [[a] * len(fillings), [b] * len(fillings)]
+    ours, theirs = measured(measure, graded(lists, fillings, measure.relevant))
+    return float((ours - theirs).max())
 
 
 def condensed(ranking: Sequence[str], judged: Container[str]) -> list[str]:

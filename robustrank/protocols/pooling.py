@@ -18,8 +18,9 @@ from robustrank.config.tables import known
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate, Range
 from robustrank.measures import effectiveness, leave_out, relevance_model
+from robustrank.measures.arrays import Cut, Floats
 from robustrank.measures.pool import Mask, Pool, Qrels, Runs, build
-from robustrank.measures.unjudged import Cut, Floats, bounds, condensed, cut, rbp
+from robustrank.measures.unjudged import bounds, condensed, cut, rbp
 from robustrank.protocols import unjudged as holes
 from robustrank.results.pooling import (
     Adjustment,
@@ -79,7 +80,7 @@ def analyse(runs: Runs, qrels: Qrels, question: Question) -> Pooling:
     return Pooling(
         collection=question.collection,
         measure=question.measure,
-        k=measure.k,
+        k=measure.cutoff,
         depth=question.depth,
         queries=len(pool.queries),
         judgments=int(pool.judged.sum()),
@@ -180,7 +181,7 @@ def hole_range(
     """
     ends = []
     for q in range(len(pool.queries)):
-        outside = 0 if elsewhere is None else int((elsewhere[q] & (pool.rank[a, q] > measure.k)).sum())
+        outside = 0 if elsewhere is None else int((elsewhere[q] & (pool.rank[a, q] > measure.cutoff)).sum())
         other = () if b is None else pool.ranking(b, q)
         grades = pool.grades(q, judged)
         ends.append(bounds(measure, pool.ranking(a, q), grades, pool.top, other=other, elsewhere=outside))
@@ -191,7 +192,7 @@ def hole_range(
 def _systems(
     pool: Pool, measure: Cut, question: Question, qrels: Qrels, model: relevance_model.Model | None
 ) -> list[PooledSystem]:
-    values, judged = pool.values(measure, pool.judged), pool.judged_at(measure.k, pool.judged)
+    values, judged = pool.values(measure, pool.judged), pool.judged_at(measure.cutoff, pool.judged)
     unjudged = pool.contributed(question.depth).any(axis=0) & ~pool.judged
     marked = {
         query_id: {
@@ -301,7 +302,7 @@ def _one_left_out(
         change=paired(list(values[s]), list(whole[s]))[0],
         rank=leave_out.ranks(whole)[s],
         rank_left_out=leave_out.ranks(values)[s],
-        judged=_mean(pool.judged_at(measure.k, judged)[s]),
+        judged=_mean(pool.judged_at(measure.cutoff, judged)[s]),
         holes=hole_range(pool, measure, judged, s, elsewhere=removed),
         fill=_fill(pool, measure, judged, relevance_model.fit(pool, judged), s),
         conclusions=conclusions,
@@ -310,7 +311,7 @@ def _one_left_out(
 
 def _other(pool: Pool, measure: Cut, depth: int, judged: Mask, name: str) -> OtherPool:
     whole, values = pool.values(measure, pool.pooled(depth)), pool.values(measure, judged)
-    seen = pool.judged_at(measure.k, judged)
+    seen = pool.judged_at(measure.cutoff, judged)
     return OtherPool(
         pool=name,
         judgments=int(judged.sum()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ir_measures
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,28 +12,83 @@ from robustrank.core.ranking import run_lines
 from robustrank.core.types import Qrel
 from robustrank.measures import arrays as gains
 
-MEASURES = ("nDCG@3", "nDCG", "RR@3", "RR", "AP", "AP@3", "P@3", "R@3", "Success@2")
-DOCS = [f"d{i}" for i in range(8)]
+MEASURES = (
+    "nDCG@3", "nDCG@10", "nDCG", "RR@3", "RR", "RR(rel=2)@10", "AP", "AP@3", "AP(rel=2)", "P@3", "P@10", "P(rel=3)@5",
+    "R@3", "R@10", "Success@2", "Success(rel=2)@10",
+)  # fmt: skip
+DOCS = [f"d{i}" for i in range(12)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
-    ranking=st.permutations(DOCS),
-    length=st.integers(1, 8),
-    # Below 0 stands for unjudged; given only such, the C code behind ir_measures may not come back.
-    qrels=st.dictionaries(st.sampled_from(DOCS), st.integers(0, 3), min_size=1),
+    rankings=st.lists(st.tuples(st.permutations(DOCS), st.integers(0, 12)), min_size=1, max_size=3),
+    # One grade of 0 or more each: given only negative ones, the C code behind ir_measures may not come back.
+    qrels=st.lists(
+        st.dictionaries(st.sampled_from(DOCS[1:]), st.integers(-2, 3)).map(lambda q: {"d0": 1, **q}),
+        min_size=1, max_size=3,
+    ),
     relevant=st.integers(1, 2),
-)
-def test_values_are_those_of_ir_measures(ranking: list[str], length: int, qrels: dict[str, int], relevant: int) -> None:
-    run = ranking[:length]
-    found = gains.per_query(MEASURES, {"r": {"q": run}}, {"q": qrels}, relevant)["r"]
+)  # fmt: skip
+def test_values_are_those_of_ir_measures(
+    rankings: list[tuple[list[str], int]], qrels: list[dict[str, int]], relevant: int
+) -> None:
+    """Negative grades, unjudged documents, lists shorter than the cutoff and empty ones, queries without a list."""
+    run = {f"q{i}": ranking[:length] for i, (ranking, length) in enumerate(rankings)}
+    judged = {f"q{i}": grades for i, grades in enumerate(qrels)}
+    found = gains.per_query(MEASURES, {"r": run}, judged, relevant)["r"]
+    lines = [line for q, ranking in run.items() for line in run_lines(q, ranking)]
     for name in MEASURES:
         measure = ir_measures.parse_measure(name)
-        if "rel" in measure.SUPPORTED_PARAMS:
+        if "rel" in measure.SUPPORTED_PARAMS and "rel=" not in name:
             measure = measure(rel=relevant)
-        judged = [Qrel("q", d, g) for d, g in qrels.items()]
-        (metric,) = list(ir_measures.iter_calc([measure], judged, run_lines("q", run)))
-        assert found[name]["q"] == pytest.approx(metric.value, abs=1e-12), name
+        triples = [Qrel(q, d, g) for q, grades in judged.items() for d, g in grades.items()]
+        theirs = {m.query_id: m.value for m in ir_measures.iter_calc([measure], triples, lines)} if lines else {}
+        for q in judged:
+            assert found[name][q] == pytest.approx(theirs.get(q, 0.0), abs=1e-12), (name, q)
+
+
+def test_lists_given_by_place_have_the_values_of_lists_given_by_name() -> None:
+    rng = np.random.default_rng(3)
+    rank = np.stack([np.stack([rng.permutation(9) + 1 for _ in range(4)]) for _ in range(2)])
+    rank[0, 0, rank[0, 0] > 3] = 1 << 30  # a list of three
+    grade = rng.integers(-1, 4, size=(4, 9))
+    for name in ("nDCG@5", "nDCG@12", "P@5", "RR@2", "Success@1", "R@4", "AP@5", "P(rel=2)@3"):
+        measure = gains.parse(name)
+        assert measure is not None
+        found = gains.scored(measure, gains.placed(rank, measure.cutoff), grade)
+        for s in range(2):
+            for q in range(4):
+                ids = [f"d{d}" for d in np.argsort(rank[s, q]) if rank[s, q, d] < 100]
+                grades = {f"d{d}": int(g) for d, g in enumerate(grade[q])}
+                assert found[s, q] == pytest.approx(gains.value(measure, ids, grades)), (name, s, q)
+
+
+def test_one_list_under_many_fillings_is_scored_at_once() -> None:
+    rank, grade = np.array([[[2, 1, 3]]]), np.array([[0, 1, 0], [2, 0, 0], [0, 0, 0]])
+    found = gains.scored(gains.Cut("RR", 3), gains.placed(rank, 3), grade)
+    assert found.tolist() == [[1.0, 0.5, 0.0]]
+    assert gains.placed(rank, 2).tolist() == [[[1, 0]]]
+    assert gains.placed(np.array([[3, 1]]), 3).tolist() == [[1, -1, 0]]
+
+
+def test_negative_grades_are_worth_nothing_and_cost_nothing() -> None:
+    for name in ("nDCG@3", "P@3", "RR@3", "AP"):
+        measure = gains.parse(name)
+        assert measure is not None
+        assert gains.value(measure, ["bad", "good"], {"bad": -2, "good": 1}) == gains.value(
+            measure, ["bad", "good"], {"bad": 0, "good": 1}
+        )
+
+
+def test_names_are_read_with_their_parameters() -> None:
+    assert gains.parse("P(rel=3)@5", relevant=2) == gains.Cut("P", 5, 3)
+    assert gains.parse("AP", relevant=2) == gains.Cut("AP", None, 2)
+    assert [str(gains.Cut("AP")), str(gains.Cut("RR", 10))] == ["AP", "RR@10"]
+    assert [gains.parse(name) for name in ("P@0", "nDCG(rel=2)@10", "WSS", "R", "Success", "ERR@10")] == [None] * 6
+    with pytest.raises(ValueError, match="AP has no cutoff"):
+        _ = gains.Cut("AP").cutoff
+    with pytest.raises(ValueError, match="no measure 'P'"):
+        gains.measured("P", gains.graded([], []))
 
 
 def test_a_query_without_a_ranking_counts_as_nothing() -> None:

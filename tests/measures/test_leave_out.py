@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from robustrank.core.types import Range
 from robustrank.measures import effectiveness, leave_out, relevance_model
-from robustrank.measures.pool import Pool, Qrels, Runs, build
-from robustrank.measures.unjudged import Cut, bounds, value
+from robustrank.measures.arrays import Cut, Floats, value
+from robustrank.measures.pool import Mask, Pool, Qrels, Runs, build
+from robustrank.measures.unjudged import bounds
 from robustrank.protocols.pooling import Question, analyse, hole_range
 from robustrank.protocols.unjudged import could_flip
 from robustrank.stats import intervals
@@ -197,6 +198,32 @@ def test_a_calibrated_model_is_told_from_one_that_knows_nothing() -> None:
     assert bias.low <= 0 <= bias.high
     assert brier < constant
     assert count == int(relevance_model.usable(pool, pool.judged).sum())
+
+
+def test_calibration_predicts_queries_that_the_model_was_not_fitted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = build(*random_pool(7, queries=12))
+    fits, fit = [], relevance_model.fit
+
+    class Noted:
+        def __init__(self, model: relevance_model.Model, queries: set[int]) -> None:
+            self.model, self.fitted, self.predicted = model, queries, 0
+
+        def probabilities(self, features: Floats) -> Floats:
+            self.predicted += 1
+            return self.model.probabilities(features)
+
+    def noted(of: Pool, judged: Mask) -> Noted:
+        model = fit(of, judged)
+        assert model is not None
+        fits.append(Noted(model, set(np.flatnonzero(judged.any(axis=1)).tolist())))
+        return fits[-1]
+
+    monkeypatch.setattr(relevance_model, "fit", noted)
+    assert relevance_model.calibration(pool, pool.judged, 1) is not None
+    assert len(fits) == relevance_model.FOLDS
+    held_out = [set(range(12)) - each.fitted for each in fits]
+    assert sorted(q for queries in held_out for q in queries) == list(range(12))  # each query once
+    assert [each.predicted for each in fits] == [len(queries) for queries in held_out]
 
 
 def test_judgments_without_a_document_that_is_not_relevant_teach_nothing() -> None:

@@ -1,0 +1,49 @@
+"""Every measure declares the range of its values, and keeps to it."""
+
+from __future__ import annotations
+
+from math import inf
+from random import Random
+
+import pytest
+
+from robustrank.measures import effectiveness
+from robustrank.measures.bounds import difference_bounds, measure_bounds
+from robustrank.stats import intervals
+
+NAMES = (
+    "nDCG@5", "NDCG", "RR@10", "MRR", "AP", "MAP@5", "P@5", "P(rel=2)@5", "R@5", "Success@1", "Bpref", "Rprec", "infAP",
+    "IPrec@0.1", "SetP", "SetR", "SetF", "SetAP", "Judged@5", "WSS@95", "WSS@50", "NumRet", "NumRel", "NumQ",
+)  # fmt: skip
+
+
+def test_values_lie_within_the_bounds_that_are_declared() -> None:
+    random = Random(3)
+    docs = [f"d{i}" for i in range(10)]
+    for _ in range(60):
+        qrels = {"q": {d: random.randint(-1, 3) for d in random.sample(docs, 6)} | {"d0": random.randint(0, 2)}}
+        found = effectiveness.per_query(NAMES, {"q": random.sample(docs, random.randint(0, 10))}, qrels)
+        for name in NAMES:
+            least, greatest = measure_bounds(name)
+            assert least - 1e-12 <= found[name]["q"] <= greatest + 1e-12, name
+
+
+def test_bounds_by_name() -> None:
+    assert measure_bounds("WSS@95") == pytest.approx((-0.05, 0.95))
+    assert difference_bounds("WSS@95") == pytest.approx((-1, 1))
+    assert {measure_bounds(name) for name in NAMES if not name.startswith(("WSS", "Num"))} == {(0, 1)}
+    assert measure_bounds("NumRet") == (0, inf)
+    assert measure_bounds("nDCG(gains={1:-5})@10") == (-inf, inf)
+    assert measure_bounds("INST") == (-inf, inf)
+    assert difference_bounds("nDCG@10") == (-1, 1)
+    assert difference_bounds("NumRet") == (-inf, inf)
+
+
+@pytest.mark.parametrize(("name", "values"), [("WSS@95", [-0.05, -0.05, 0.2]), ("NumRet", [20.0, 20.0, 20.0])])
+def test_measures_below_0_and_without_an_upper_bound_have_intervals(name: str, values: list[float]) -> None:
+    for found in (
+        intervals.mean(values, bounds=measure_bounds(name)),
+        intervals.lowest_decile(values, bounds=measure_bounds(name)),
+    ):
+        assert measure_bounds(name)[0] - 1e-12 <= found.low <= found.value <= found.high < inf
+        assert found.low < found.high
