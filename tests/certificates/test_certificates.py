@@ -242,6 +242,7 @@ def binomial_limit(repetitions: int, probability: float) -> int:
     return int(binom.ppf(0.9999, repetitions, probability))
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("distribution", ["beta", "binary", "narrow"])
 def test_single_bounds_fail_no_more_often_than_they_may(distribution: str) -> None:
     rng = np.random.default_rng(5)
@@ -282,6 +283,7 @@ def lists_with_a_claim(rule: str, documents: int, *, lists: int, alpha: float, s
     return claimed
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("rule", OF_MEANS)
 @pytest.mark.parametrize("documents", [2, 3, 6])
 def test_false_claims_about_a_list_stay_within_alpha(rule: str, documents: int) -> None:

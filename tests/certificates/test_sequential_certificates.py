@@ -51,6 +51,7 @@ def test_a_list_with_nothing_below_the_top_is_left_undecided() -> None:
     assert found.samples == [0, 0]
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("ks", [(1,), (1, 2, 3)])
 def test_false_claims_stay_within_alpha_although_it_looks_again_and_again(ks: tuple[int, ...]) -> None:
     """Every claim is false: each runner-up, lifted by its shift, comes to stand level with the top."""

@@ -128,6 +128,7 @@ def test_kendall_is_that_of_scipy_and_tells_equal_orders_from_reversed_ones() ->
     assert reversed_.low == reversed_.value == -1 < reversed_.high
 
 
+@pytest.mark.statistical
 def test_the_bootstrap_of_tau_covers_the_tau_of_many_queries() -> None:
     truth = np.linspace(0.3, 0.5, 5)
     covered = 0

@@ -23,6 +23,7 @@ DISTRIBUTIONS: dict[str, tuple[Draw, float]] = {
 SEQUENCES = {"betting": anytime.betting, "empirical Bernstein": anytime.empirical_bernstein}
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("distribution", sorted(DISTRIBUTIONS))
 @pytest.mark.parametrize("kind", sorted(SEQUENCES))
 def test_the_mean_is_inside_at_every_moment_as_often_as_promised(kind: str, distribution: str) -> None:
@@ -33,6 +34,7 @@ def test_the_mean_is_inside_at_every_moment_as_often_as_promised(kind: str, dist
     assert ever_outside <= binom.ppf(0.999, 400, 0.1)
 
 
+@pytest.mark.statistical
 def test_an_ordinary_interval_looked_at_again_and_again_does_not_keep_its_promise() -> None:
     values = DISTRIBUTIONS["coin"][0](np.random.default_rng(1), (400, 150))
     n = np.arange(1, 151)
@@ -119,6 +121,7 @@ def test_the_one_sided_bound_is_the_lower_half_of_the_two_sided_one_and_a_horizo
     assert (tuned > lower[:, 1:]).all()
 
 
+@pytest.mark.statistical
 def test_the_one_sided_bound_fails_no_more_often_than_it_may_also_before_its_horizon() -> None:
     values = np.where(np.random.default_rng(9).random((400, 100)) < 0.3, 1.0, 0.0)
     ever = (anytime.lower_bets(values, alpha=0.2, at=[10, 30, 60, 100], horizon=100) > 0.3).any(axis=-1)

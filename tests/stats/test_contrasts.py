@@ -138,6 +138,7 @@ def covered(found: list[Estimate], truth: float) -> bool:
     return bool(hits >= binom.ppf(0.001, len(found), 0.95))
 
 
+@pytest.mark.statistical
 def test_the_intervals_of_a_change_cover_the_truth_as_often_as_they_say() -> None:
     rng = np.random.default_rng(6)
     found = [change(list(rng.beta(3, 2, 40)), list(rng.beta(2, 3, 12)), bounds=SHARE) for _ in range(150)]

@@ -28,6 +28,7 @@ def covered(intervals: list[Estimate], truth: float) -> bool:
     return bool(hits >= binom.ppf(0.001, len(intervals), 0.95))
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("population", sorted(POPULATIONS))
 @pytest.mark.parametrize("n", [8, 15, 40])
 def test_the_interval_of_a_mean_covers_the_truth_as_often_as_it_says(population: str, n: int) -> None:
@@ -36,6 +37,7 @@ def test_the_interval_of_a_mean_covers_the_truth_as_often_as_it_says(population:
     assert covered([stats.mean(draw(rng, n), bounds=(0, 1), seed=i) for i in range(300)], truth)
 
 
+@pytest.mark.statistical
 def test_the_interval_of_a_mean_is_not_wider_than_it_must_be() -> None:
     draw, truth = POPULATIONS["spread"]
     rng = np.random.default_rng(2)
@@ -106,6 +108,7 @@ def test_clustered_shares_are_no_surer_than_their_queries() -> None:
     assert stats.share(flags, clusters=names) == alone
 
 
+@pytest.mark.statistical
 def test_clustered_shares_cover_the_truth_as_often_as_they_say() -> None:
     rng = np.random.default_rng(4)
     names = [f"q{i // 3}" for i in range(60)]
@@ -121,6 +124,7 @@ def test_the_lowest_decile_is_the_mean_of_the_lowest_tenth() -> None:
     assert stats.lowest_decile([0.3], bounds=(0, 1)).value == 0.3
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("n", [5, 20, 60])
 def test_the_interval_of_the_lowest_decile_covers_the_truth_as_often_as_it_says(n: int) -> None:
     rng = np.random.default_rng(5)
