@@ -96,13 +96,12 @@ def _row(ranker: str, attack: str, group: Sequence[TopicRecord]) -> dict[str, An
             figures[label] = intervals.share([o.succeeds(share) for o in found], clusters=units)
             figures[f"{label} in top {TOP}"] = intervals.share([o.succeeds(share, TOP) for o in found], clusters=units)
     for name in ("lists", "substitutions", "insertions", "texts_scored", "planning_seconds"):
-        figures[name] = intervals.mean(
-            [float(getattr(record, name)) for record in group], clusters=units, bounds=NOT_NEGATIVE
-        )
+        values = [float(getattr(record, name)) for record in group]
+        figures[name] = intervals.mean(values, clusters=units, bounds=NOT_NEGATIVE)
     for name in ("similarity", "agreement"):
         figures[name] = _known(units, [getattr(record, name) for record in group], (-1.0, 1.0))
     for name in sorted({name for record in group for name in record.quality}):
-        figures[name] = _known(units, [record.quality.get(name) for record in group], UNBOUNDED)
+        figures[name] = _known(units, [record.quality.get(name) for record in group], _quality_bounds(name))
     statuses = sorted({record.status for record in group})
     return {
         "ranker": ranker,
@@ -131,6 +130,13 @@ def _answered(group: Sequence[TopicRecord]) -> list[tuple[float, float]]:
     longest = max(map(len, paths), default=0)
     full = [[*path, *[path[-1]] * (longest - len(path))] for path in paths]
     return [tuple(sum(x) / len(full) for x in zip(*at, strict=True)) for at in zip(*full, strict=True)]
+
+
+def _quality_bounds(name: str) -> Bounds:
+    """Least and greatest value of a figure of quality, by its name."""
+    if name.startswith("detected"):
+        return 0.0, 1.0
+    return (-1.0, 1.0) if name.endswith("added") else NOT_NEGATIVE
 
 
 def _known(units: Sequence[str], values: Sequence[float | None], bounds: Bounds) -> Estimate | None:

@@ -126,3 +126,16 @@ def test_the_one_sided_bound_fails_no_more_often_than_it_may_also_before_its_hor
     values = np.where(np.random.default_rng(9).random((400, 100)) < 0.3, 1.0, 0.0)
     ever = (anytime.lower_bets(values, alpha=0.2, at=[10, 30, 60, 100], horizon=100) > 0.3).any(axis=-1)
     assert ever.sum() <= 400 * 0.2 + 3 * (400 * 0.2 * 0.8) ** 0.5
+
+
+def test_a_mean_at_any_time_has_the_bounds_of_the_last_moment_and_holds_itself() -> None:
+    values = [0.2, 0.9, 0.4, 0.4, 0.7]
+    found = anytime.mean(values, bounds=(0, 1))
+    low, high = anytime.betting(values, alpha=0.05, at=[5])
+    assert found == pytest.approx((0.52, low[0], high[0], 5, 0.95))
+    wide = anytime.mean(values, bounds=(-1, 2))
+    assert wide.low < found.low < found.value < found.high < wide.high
+    surprising = anytime.mean([1.0] * 200 + [0.0] * 400, bounds=(0, 1))
+    assert surprising.low <= surprising.value <= surprising.high
+    with pytest.raises(ValueError, match="finite bounds"):
+        anytime.mean(values, bounds=(0, float("inf")))

@@ -116,3 +116,13 @@ def test_a_paired_difference_has_the_interval_of_its_mean() -> None:
     assert grouped[1] == stats.sign_flips(np.array([less[0] + less[1], less[2] + less[3], less[4]]))
     with pytest.raises(ValueError, match="shorter"):
         stats.paired(a, b[:4])
+
+
+def test_the_detectable_difference_is_two_quantiles_of_t_times_the_standard_error() -> None:
+    estimate = Estimate(0.1, -0.1, 0.3, 12)
+    error = 0.4 / (2 * t.ppf(0.975, 11))
+    assert stats.detectable(estimate) == pytest.approx(error * (t.ppf(0.975, 11) + t.ppf(0.8, 11)))
+    narrow = Estimate(0.1, -0.1, 0.3, 12, 0.8)
+    error = 0.4 / (2 * t.ppf(0.9, 11))
+    assert stats.standard_error(narrow) == pytest.approx(error)
+    assert stats.detectable(narrow, power=0.7) == pytest.approx(error * (t.ppf(0.9, 11) + t.ppf(0.7, 11)))

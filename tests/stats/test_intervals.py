@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pytest
-from scipy.stats import binom, bootstrap, expon
+from scipy.stats import beta, binom, bootstrap, expon, t
 
 from robustrank.core.types import Estimate
 from robustrank.stats import intervals as stats
@@ -149,3 +149,29 @@ def test_the_same_seed_gives_the_same_figures() -> None:
     data = [0.1, 0.5, 0.9, 0.4, 0.7]
     assert stats.mean(data, bounds=(0, 1), seed=3) == stats.mean(data, bounds=(0, 1), seed=3)
     assert stats.mean(data, bounds=(0, 1), seed=3) != stats.mean(data, bounds=(0, 1), seed=4)
+
+
+def test_the_interval_of_a_clustered_share_is_that_of_the_effective_number_of_cases() -> None:
+    clusters = ["a", "a", "b", "b", "c", "c"]
+    found = stats.share([True, True, False, False, True, False], clusters=clusters)
+    design = 3 / 2 * 2 / 36 * 6 / 0.25  # variance over queries by that of independent cases: 2
+    cases = 6 / design * (t.ppf(0.975, 5) / t.ppf(0.975, 2)) ** 2
+    assert found == pytest.approx(
+        (0.5, beta.ppf(0.025, cases / 2, cases / 2 + 1), beta.ppf(0.975, cases / 2 + 1, cases / 2), 3, 0.95)
+    )
+    # Queries that differ less than independent cases would: no more cases than there are.
+    even = stats.share([True, False] * 3, clusters=clusters)
+    cases = 6 * (t.ppf(0.975, 5) / t.ppf(0.975, 2)) ** 2
+    assert even.low == pytest.approx(beta.ppf(0.025, cases / 2, cases / 2 + 1))
+    assert stats.share([True] * 6, clusters=clusters) == stats.share([True] * 3)
+    assert stats.share([True, False], clusters=["a", "a"])[:2] == pytest.approx((0.5, beta.ppf(0.025, 0.5, 1.5)))
+
+
+def test_the_central_part_of_draws_leaves_a_fortieth_on_either_side() -> None:
+    assert stats.central(np.linspace(0, 1, 4001)) == pytest.approx((0.025, 0.975))
+
+
+def test_queries_needed_are_rounded_up_and_never_fewer_than_there_are() -> None:
+    assert stats.needed(Estimate(0.0, -0.1, 0.1, 10), 0.07, "high") == 21  # 10 * (0.1 / 0.07) ** 2 = 20.4
+    assert stats.needed(Estimate(0.0, -0.1, 0.1, 10), -0.07, "low") == 21
+    assert stats.needed(Estimate(0.0, -0.1, 0.1, 10), 0.0, "low") is None
