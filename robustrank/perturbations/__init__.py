@@ -1,1 +1,1 @@
-"""What an attacker may do to a text, how it is metered and how it is checked."""
+"""Operations of edits on texts, the metered oracle that attacks query, and the verification of perturbations."""

@@ -1,4 +1,4 @@
-"""Makes changes: edits in a text, a perturbation of a case, and what that does to the list and the target's rank."""
+"""Applies edits to a text and a perturbation to a case, and ranks the target in the perturbed list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def apply(perturbation: Perturbation, case: Case) -> tuple[Query, Document]:
 def perturbed_scores(
     ranker: Ranker, case: Case, perturbation: Perturbation, clean: Sequence[tuple[str, float]]
 ) -> list[tuple[str, float]]:
-    """(document id, score) of the whole list after the perturbation; asks only what may have changed."""
+    """(document id, score) of the whole list after the perturbation, in the order of the candidates.
+
+    A pointwise ranker scores the target alone when only the target changed; the other scores are those of ``clean``.
+    """
     query, target = apply(perturbation, case)
     if perturbation.query is None and perturbation.target is None:
         return list(clean)

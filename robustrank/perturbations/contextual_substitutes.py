@@ -1,8 +1,8 @@
-"""Sets of substitutes by name: tables of words, what a masked language model finds in context, and their intersection.
+"""Sets of substitutes by name: tables of words, the predictions of a masked language model, and their intersection.
 
 ``mlm:MODEL`` is in the manner of BERT-Attack (Li et al., EMNLP 2020). The text is shown to the model unmasked, and the
-words it finds likeliest in each word's place are its substitutes. What may replace a word therefore depends on the
-whole text, so the harness asks the model again when it verifies: the same text has the same substitutes.
+words that it predicts with the highest probability at each word's place are its substitutes. What may replace a word
+therefore depends on the whole text; verification runs the model again on the clean text and gets the same substitutes.
 
 Differences from the paper: only words that are one piece of the model's vocabulary are replaced, by whole words only;
 and no similarity filter is applied here, because the harness measures similarity and a set can be intersected.
@@ -29,7 +29,7 @@ TOP = 24
 
 
 class SubstituteSet(Protocol):
-    """What may stand for which word of a text."""
+    """The substitutes of each word of a text."""
 
     @property
     def name(self) -> str:
@@ -40,19 +40,19 @@ class SubstituteSet(Protocol):
         """Equal digests are equal sets."""
 
     def within(self, text: str) -> dict[int, tuple[str, ...]]:
-        """Position to substitutes, of the words of a text that have any."""
+        """Word position (from 0) to its substitutes, for the words of a text that have any."""
 
 
 @dataclass(frozen=True)
 class ContextualSubstitutes:
-    """The likeliest whole words of a masked language model at each place.
+    """The whole words to which a masked language model gives the highest probability at each place.
 
     Args:
         name: As given to :func:`load`.
         digest: Of the weights, the vocabulary, the table and the rules here.
         model: A bundled name, a local folder or a hub id.
-        top: Likeliest pieces looked at per word.
-        table: Only substitutes that are in it, too.
+        top: Word pieces considered per place, of highest probability.
+        table: Only substitutes that this table has too are kept; ``None`` keeps all.
     """
 
     name: str
@@ -62,12 +62,12 @@ class ContextualSubstitutes:
     table: SubstituteTable | None = field(compare=False)
 
     def within(self, text: str) -> dict[int, tuple[str, ...]]:
-        """Position to substitutes, lower-case, likeliest first."""
-        found = _within(self.model, self.top, text)
+        """Word position (from 0) to its substitutes: lower-case, highest probability first."""
+        predicted = _within(self.model, self.top, text)
         if self.table is None:
-            return dict(found)
-        known = self.table.within(text)
-        both = {at: tuple(w for w in others if w in known.get(at, ())) for at, others in found.items()}
+            return dict(predicted)
+        listed = self.table.within(text)
+        both = {at: tuple(w for w in others if w in listed.get(at, ())) for at, others in predicted.items()}
         return {at: others for at, others in both.items() if others}
 
 
@@ -82,7 +82,7 @@ def load(name: str) -> SubstituteSet:
     Raises:
         DataError: No such table, or not a number of candidates.
         MissingExtra: The model's packages are not installed.
-        PluginError: The model is not to be had, or no masked language model.
+        PluginError: The model cannot be loaded, or is no masked language model.
     """
     if not name.startswith(PREFIX):
         return substitutes.load(name)
@@ -92,8 +92,8 @@ def load(name: str) -> SubstituteSet:
         raise DataError(f"{top!r} is not a number of candidates; write {PREFIX}MODEL@NUMBER", path=name)
     table = substitutes.load(rest.strip()) if rest else None
     count = int(top or TOP)
-    told = f"{VERSION} {LENGTH} {count} {_model(model)[2]} {table.digest if table else ''}"
-    return ContextualSubstitutes(name, sha256(told.encode()).hexdigest(), model, count, table)
+    content = f"{VERSION} {LENGTH} {count} {_model(model)[2]} {table.digest if table else ''}"
+    return ContextualSubstitutes(name, sha256(content.encode()).hexdigest(), model, count, table)
 
 
 @lru_cache(maxsize=2)
@@ -116,14 +116,14 @@ def _within(name: str, top: int, text: str) -> dict[int, tuple[str, ...]]:
     with torch.inference_mode():
         likeliest = model(**encoded).logits[0].topk(min(top, model.config.vocab_size), dim=-1).indices.tolist()
     place = {(start, end): i for i, (start, end) in enumerate(offsets) if end > start}
-    found: dict[int, tuple[str, ...]] = {}
+    substitutes_at: dict[int, tuple[str, ...]] = {}
     for position, word in enumerate(words(text)):
         if (word.start, word.end) in place:
             pieces = tokenizer.convert_ids_to_tokens(likeliest[place[word.start, word.end]])
             others = tuple(dict.fromkeys(p.lower() for p in pieces if _whole(p) and p.lower() != word.text.lower()))
             if others and word.text[0].isalpha():
-                found[position] = others
-    return found
+                substitutes_at[position] = others
+    return substitutes_at
 
 
 def _whole(piece: str) -> bool:

@@ -1,8 +1,8 @@
 """Grammar findings and parts of speech of English text, offline (extra ``grammar``).
 
-Findings are those of Harper, a grammar checker by rules, spelling left out: names and rare words are no mistakes of
-grammar. Rules find agreement and articles and do not notice word salad, so no finding is no praise. Parts of speech are
-spaCy's universal tags of words in their sentences, by the small English model that a package brings.
+Findings are those of Harper, a grammar checker by rules, without those on spelling, which are mostly names and rare
+words. The rules detect errors of agreement and of articles, but not sequences of words without meaning: a text without
+findings need not be well formed. Parts of speech are the universal tags of spaCy's small English model, in context.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def tagger() -> Callable[[str], Sequence[str]] | None:
     @lru_cache(maxsize=4096)
     def tag(text: str) -> tuple[str, ...]:
         tagged = pipeline(text)
-        found = (tagged.char_span(w.start, w.end, alignment_mode="expand") for w in words(text))
-        return tuple("X" if span is None else span[0].pos_ for span in found)
+        spans = (tagged.char_span(w.start, w.end, alignment_mode="expand") for w in words(text))
+        return tuple("X" if span is None else span[0].pos_ for span in spans)
 
     return tag

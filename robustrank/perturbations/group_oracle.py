@@ -1,4 +1,4 @@
-"""The oracle of topic attacks: a victim's lists for the queries of a group, and one attack's metered view of them."""
+"""The metered oracle of topic attacks, and a victim's lists for the queries of a group."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RankedList:
 
 
 def ranked(ranker: MeteredRanker, query: Query, docs: Sequence[Document]) -> RankedList:
-    """Ask the victim for one list."""
+    """One list, scored by the victim; its documents in the order given."""
     scores = ranker.score(query, docs)
     return RankedList(
         query, {d.doc_id: d for d in docs}, tuple((d.doc_id, s) for d, s in zip(docs, scores, strict=True))
@@ -49,7 +49,7 @@ def ranks(ranker: MeteredRanker, lists: Sequence[RankedList], target: Document, 
 
 
 class GroupOracle:
-    """One attack's view of one case (:class:`robustrank.core.topic_types.TopicOracle`)."""
+    """Ranks of one target for a group's queries, within a budget (:class:`robustrank.core.topic_types.TopicOracle`)."""
 
     def __init__(
         self, ranker: MeteredRanker, lists: Sequence[RankedList], target: Document, budget: TopicBudget
@@ -59,7 +59,7 @@ class GroupOracle:
         self.answers: list[tuple[int, ...]] = []
         """The ranks of each text, in the order of the requests."""
         self.processor_seconds = 0.0
-        """Processor time of the answers: planning is what an attack takes beyond that."""
+        """Processor time that the victim took; planning time is the processor time of the attack without it."""
 
     @property
     def budget(self) -> TopicBudget:
@@ -91,5 +91,10 @@ class GroupOracle:
 
 
 def topic_case(topic_id: str, lists: Sequence[RankedList], target: Document) -> TopicCase:
-    """What an attacker is shown: queries and clean lists."""
-    return TopicCase(topic_id, tuple(one.query for one in lists), target, tuple(one.ranked() for one in lists))
+    """The case of an attack: the attacked queries and their clean lists, each best first."""
+    return TopicCase(
+        topic_id,
+        tuple(ranked_list.query for ranked_list in lists),
+        target,
+        tuple(ranked_list.ranked() for ranked_list in lists),
+    )

@@ -1,8 +1,8 @@
-"""Operations of edits: what each allows and how it counts, its words in reports, and which others it includes.
+"""Operations of edits: what each allows, how its edits are counted, its words in reports, and which it includes.
 
-An operation is one declaration. The harness checks and counts an attack's edits, a report names them, and a
-certificate is held to the attacks it covers, all from the declarations here. A plug-in that needs an operation of its
-own declares it in its own module, with :func:`declare`.
+One declaration per operation is used to verify and count the edits of attacks, to describe them in reports, and to
+decide which attacks a certificate covers. A plug-in that needs an operation of its own declares it in its own module,
+with :func:`declare`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHOWN = 3
 
 
 class Edited(NamedTuple):
-    """What was done to a text.
+    """The edits of one text, as measured.
 
     Args:
         edits: Words edited, in the unit of the operation.
@@ -55,7 +55,7 @@ class Operation:
         check: Counts the words edited, and says what of the change is not allowed.
         includes: Operations of which every legal change is a legal change of this one, with no more words edited.
         within: Operations that include this one, where their own declarations do not say so.
-        untested: What an audit without attacks of this kind says it did not test; empty where it says nothing.
+        untested: What an audit without attacks of this kind lists as not tested; empty for none.
     """
 
     name: str
@@ -70,7 +70,7 @@ _DECLARED: dict[str, Operation] = {}
 
 
 def declare(operation: Operation) -> Operation:
-    """Make an operation known by its name.
+    """Register an operation under its name, and return it.
 
     Raises:
         PluginError: Another operation has that name, or the name is no word of lower-case letters and underscores.
@@ -101,7 +101,7 @@ def declared() -> Sequence[Operation]:
 
 
 def includes(name: str, other: str) -> bool:
-    """Whether every change by ``other`` is one by ``name``; an operation that nobody declared includes itself."""
+    """Whether every change by ``other`` is one by ``name``; an operation that is not declared includes itself only."""
     wide, narrow = _DECLARED.get(name), _DECLARED.get(other)
     listed = (wide is not None and other in wide.includes) or (narrow is not None and name in narrow.within)
     return name == other or listed
@@ -163,33 +163,35 @@ def _replaced(before: str, after: str, allowed: AttackSet) -> Edited:
 
 def _substituted(before: str, after: str, allowed: AttackSet) -> Edited:
     """As :func:`_replaced`, every new word one of its substitutes in the case of the word it replaces."""
-    found = _replaced(before, after, allowed)
+    replaced = _replaced(before, after, allowed)
     table = load(allowed.substitutes or "")
-    possible = table.within(before) if found.edits else {}
+    possible = table.within(before) if replaced.edits else {}
 
     def listed(at: int, old: str, new: str) -> bool:
         return new in {match_case(other, old) for other in possible.get(at, ())}
 
-    return _held(found, before, after, listed, f"not in the substitutes of {table.name}")
+    return _with_rule(replaced, before, after, listed, f"not in the substitutes of {table.name}")
 
 
 def _misspelt(before: str, after: str, allowed: AttackSet) -> Edited:
     """As :func:`_replaced`, every new word one character edit away."""
-    found = _replaced(before, after, allowed)
-    return _held(found, before, after, lambda at, old, new: one_character_edit(old, new), "not one character edit")
+    replaced = _replaced(before, after, allowed)
+    return _with_rule(
+        replaced, before, after, lambda at, old, new: one_character_edit(old, new), "not one character edit"
+    )
 
 
-def _held(found: Edited, before: str, after: str, legal: Callable[[int, str, str], bool], rule: str) -> Edited:
-    """With a reason for the replaced words that break a rule."""
+def _with_rule(edited: Edited, before: str, after: str, legal: Callable[[int, str, str], bool], rule: str) -> Edited:
+    """The edits, with a reason added that lists the replaced words which break a rule."""
     old, new = _texts(before), _texts(after)
     if len(old) != len(new):
-        return found
+        return edited
     pairs = enumerate(zip(old, new, strict=True))
     bad = [f"{a!r} → {b!r}" for at, (a, b) in pairs if a != b and not legal(at, a, b)]
     if not bad:
-        return found
+        return edited
     more = f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-    return Edited(found.edits, (*found.reasons, f"{rule}: {', '.join(bad[:SHOWN])}{more}"))
+    return Edited(edited.edits, (*edited.reasons, f"{rule}: {', '.join(bad[:SHOWN])}{more}"))
 
 
 def _inserted(before: str, after: str, allowed: AttackSet) -> Edited:

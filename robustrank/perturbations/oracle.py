@@ -1,4 +1,4 @@
-"""The metered, cut-down ranker that is all an attack ever sees, and the cache that scores a pair once per audit."""
+"""The metered ranker interface given to attacks, and the cache by which each pair is scored once per audit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from robustrank.perturbations.apply import apply, outcome
 
 
 class Meter:
-    """What an attack has spent of its limit: the one place where requests are counted and the limit is enforced.
+    """Counts the requests of one attack and enforces its limit.
 
     Args:
         limit: ``None`` is no limit.
@@ -51,7 +51,7 @@ class Meter:
 
 
 class MeteredRanker:
-    """Scores a pair once, and knows how many pairs and seconds the ranker behind it took.
+    """A ranker with a cache of (query, document) scores that counts pairs scored and seconds taken.
 
     The cache is keyed by text, not id, so a perturbed document is a new pair. Rankers that are not pointwise are not
     cached: their scores depend on the whole list. ``cache=False`` only counts and times.
@@ -66,7 +66,7 @@ class MeteredRanker:
 
     @property
     def card(self) -> RankerCard:
-        """The card of the ranker behind."""
+        """The card of the wrapped ranker."""
         return self.ranker.card
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
@@ -105,14 +105,14 @@ class MeteredRanker:
 
 
 class MeteredOracle:
-    """One attack's view of one case (:class:`robustrank.core.interfaces.Oracle`).
+    """Ranks and scores of one case, within an attack's access and budget (:class:`robustrank.core.interfaces.Oracle`).
 
     Args:
         ranker: The victim.
         case: The case; its candidates' clean scores are computed once, at no cost to the attack.
         threat: Sets the access level.
         budget: Sets the limit on calls.
-        counts: Whether a perturbation is one the attack could end with; probes that break its rules are not.
+        counts: Whether a perturbation is legal, so that its rank may enter :attr:`trajectory`.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class MeteredOracle:
 
     @property
     def spent(self) -> int:
-        """Pairs requested so far, answered from the cache or not: cost is a property of the attack."""
+        """Pairs requested so far, answered from the cache or not."""
         return self._meter.spent
 
     def affordable(self, *, queries: bool = False) -> int | None:
@@ -158,13 +158,13 @@ class MeteredOracle:
         return [score for _, score in self._ask(perturbations)]
 
     def outcomes(self, perturbations: Sequence[Perturbation], /) -> list[tuple[int, float]]:
-        """Rank and score under each perturbation: who sees scores sees the list in their order."""
+        """Rank and score under each perturbation: access to scores includes access to ranks."""
         self._need(Access.SCORES)
         return self._ask(perturbations)
 
     @property
     def trajectory(self) -> Sequence[tuple[int, int]]:
-        """(pairs spent, best rank so far), wherever the rank improved by a text the attack could end with."""
+        """(pairs spent, best rank so far), wherever a legal perturbation improved the best rank."""
         return self._trajectory
 
     def gradients(self, perturbation: Perturbation, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:

@@ -1,11 +1,11 @@
-"""What a changed document looks like to a reader or a filter: measured by the harness, from texts alone.
+"""Quality of a changed document: fluency, grammar, repetition, and detection by a perplexity filter.
 
 Fluency is the perplexity under the English word trigram model that comes inside the package pocketsphinx (extra
 ``fluency``); without it the figures that need it are absent. A document is called detected at a false positive rate
 when its perplexity is as high as that of at most this share of clean documents of the same list (a conformal p value,
-so the rate holds on clean documents whatever their distribution). Grammar and parts of speech want the extra
-``grammar`` (:mod:`robustrank.perturbations.grammar`). Antonyms are not looked for: the bundled tables of substitutes
-leave them out.
+so the rate holds on clean documents whatever their distribution). Grammar and parts of speech need the extra
+``grammar`` (:mod:`robustrank.perturbations.grammar`). Antonyms are not checked: the bundled tables of substitutes
+exclude them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ PACKAGE = "pocketsphinx"
 MODEL = "model/en-us/en-us.lm.bin"
 RATES = (0.01, 0.05)
 UNKNOWN = -14.0
-"""Natural log probability given to a word the model gives less, or does not know."""
+"""Least natural log probability of a word, also of one outside the vocabulary."""
 
 
 def of_case(case: Case, done: Perturbation) -> dict[str, float]:
-    """:func:`quality` of a perturbed case; nothing where the document was not changed."""
+    """:func:`quality` of a perturbed case; empty where the document was not changed."""
     if done.target is None or done.target == case.target.text:
         return {}
     others = [doc.text for doc in case.candidates if doc.doc_id != case.target.doc_id]
@@ -57,41 +57,41 @@ def quality(query: str, before: str, after: str, clean: Sequence[str]) -> dict[s
     old, new = [w.text for w in words(before)], [w.text for w in words(after)]
     aligned = list(zip(old, new, strict=False)) if len(old) == len(new) else []
     changed = [at for at, (a, b) in enumerate(aligned) if a != b]
-    asked = {w.text.lower() for w in words(query)}
+    query_words = {w.text.lower() for w in words(query)}
     named = _named(before) if changed else set()
-    found = {
+    figures = {
         "words changed": len(changed) / max(1, len(old)),
-        "query words added": _share(new, asked) - _share(old, asked),
+        "query words added": _share(new, query_words) - _share(old, query_words),
         "repetition added": _repetition(new) - _repetition(old),
         "names and numbers changed": float(len(named.intersection(changed))),
     }
     check, tag = grammar.checker(), grammar.tagger()
     if check is not None:
-        found["grammar findings added"] = float(check(after) - check(before))
+        figures["grammar findings added"] = float(check(after) - check(before))
     if tag is not None and changed:
         was, now = tag(before), tag(after)
-        found["part of speech kept"] = sum(was[at] == now[at] for at in changed) / len(changed)
+        figures["part of speech kept"] = sum(was[at] == now[at] for at in changed) / len(changed)
     perplexity = language_model()
     if perplexity is not None and old and new:
         value = perplexity(after)
-        found["perplexity ratio"] = value / perplexity(before)
+        figures["perplexity ratio"] = value / perplexity(before)
         others = [perplexity(text) for text in clean if words(text)]
         p = (1 + sum(other >= value for other in others)) / (1 + len(others))
-        found |= {f"detected at {rate:.0%}".replace("%", " %"): float(p <= rate) for rate in RATES}
-    return found
+        figures |= {f"detected at {rate:.0%}".replace("%", " %"): float(p <= rate) for rate in RATES}
+    return figures
 
 
-def _share(found: Sequence[str], wanted: set[str]) -> float:
-    return sum(word.lower() in wanted for word in found) / max(1, len(found))
+def _share(tokens: Sequence[str], wanted: set[str]) -> float:
+    return sum(word.lower() in wanted for word in tokens) / max(1, len(tokens))
 
 
-def _repetition(found: Sequence[str]) -> float:
-    counts = Counter(word.lower() for word in found if word.lower() not in function_words())
-    return max(counts.values(), default=0) / max(1, len(found))
+def _repetition(tokens: Sequence[str]) -> float:
+    counts = Counter(word.lower() for word in tokens if word.lower() not in function_words())
+    return max(counts.values(), default=0) / max(1, len(tokens))
 
 
 def _named(text: str) -> set[int]:
-    """Positions of words with a digit, or with a capital that no sentence begins with: names, as a rule."""
+    """Positions of words with a digit, or with a capital not at the start of a sentence (mostly names)."""
     before = gaps(text)
     return {
         at
@@ -115,11 +115,11 @@ def language_model() -> Callable[[str], float] | None:
 
     @lru_cache(maxsize=4096)
     def perplexity(text: str) -> float:
-        found = [word.text.lower().replace("’", "'") for word in words(text)]
+        tokens = [word.text.lower().replace("’", "'") for word in words(text)]
         total = 0.0
-        for at in range(len(found)):
-            newest_first = found[max(0, at - 2) : at + 1][::-1]
+        for at in range(len(tokens)):
+            newest_first = tokens[max(0, at - 2) : at + 1][::-1]
             total += max(UNKNOWN, log.log_to_ln(model.prob(newest_first)))
-        return exp(-total / len(found))
+        return exp(-total / len(tokens))
 
     return perplexity

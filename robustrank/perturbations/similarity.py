@@ -1,4 +1,4 @@
-"""How alike two texts are to the harness's encoder."""
+"""Cosine similarity of two texts by a bi-encoder."""
 
 from __future__ import annotations
 

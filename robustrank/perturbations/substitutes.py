@@ -1,9 +1,9 @@
-"""Tables of words that may stand for one another, shared by attacks, their verification and certificates.
+"""Tables of substitutes of words, shared by attacks, their verification and certificates.
 
-A table is symmetric: ``b`` is a substitute of ``a`` exactly when ``a`` is one of ``b``, so what an attack may do it
-may also undo, and a certificate around either text speaks of the other. No word is its own substitute, and every
-entry is one lower-case word of the tokenisation :data:`robustrank.core.words.UNIT`. Where the bundled tables come
-from, and by which rules they were cleaned, is told in ``data/SOURCES.md``.
+A table is symmetric: ``b`` is a substitute of ``a`` exactly when ``a`` is one of ``b``. Every substitution can be
+undone, so a certificate around either text covers the other. No word is its own substitute, and every entry is one
+lower-case word of the tokenisation :data:`robustrank.core.words.UNIT`. The sources of the bundled tables, and the rules
+by which they were cleaned, are in ``data/SOURCES.md``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BUNDLED = ("counterfitted", "counterfitted-mutual", "glove", "wordnet")
 
 @dataclass(frozen=True)
 class SubstituteTable:
-    """Which words may replace which.
+    """The substitutes of each word.
 
     Args:
         name: As given to :func:`load`.
@@ -40,13 +40,13 @@ class SubstituteTable:
     neighbours: Mapping[str, tuple[str, ...]] = field(repr=False, compare=False)
 
     def of(self, word: str) -> tuple[str, ...]:
-        """The substitutes of a word in any case: lower-case, sorted, without the word itself; ``()`` when unknown."""
+        """The substitutes of a word in any case: lower-case, sorted, without the word itself; ``()`` if none."""
         return self.neighbours.get(word.lower(), ())
 
     def within(self, text: str) -> dict[int, tuple[str, ...]]:
-        """Position to substitutes, of the words of a text that have any."""
-        found = ((position, self.of(word.text)) for position, word in enumerate(words(text)))
-        return {position: substitutes for position, substitutes in found if substitutes}
+        """Word position (from 0) to its substitutes, for the words of a text that have any."""
+        candidates = ((position, self.of(word.text)) for position, word in enumerate(words(text)))
+        return {position: substitutes for position, substitutes in candidates if substitutes}
 
 
 @lru_cache(maxsize=16)
@@ -83,7 +83,7 @@ def _pairs(name: str) -> frozenset[tuple[str, str]]:
     """Both directions of every pair of one table."""
     table = _read(name)
     for word in sorted({word for key in table for word in (key, *table[key])}):
-        if word != word.lower() or [found.text for found in words(word)] != [word]:
+        if word != word.lower() or [unit.text for unit in words(word)] != [word]:
             raise DataError(f"{word!r} is not one lower-case word; fix or drop the entry", path=name)
     listed = [(word, other) for word in table for other in table[word] if word != other]
     return frozenset([*listed, *((other, word) for word, other in listed)])

@@ -1,7 +1,7 @@
-"""Measures a perturbation from the two texts alone, and judges it by the attack's declared threat model and budget.
+"""Measures a perturbation from the two texts, and checks it against the attack's declared threat model and budget.
 
-Nothing an attack says of itself is believed: the words are counted and compared here, in the unit of
-:mod:`robustrank.core.words`.
+Edits are counted from the texts in the unit of :mod:`robustrank.core.words`; what an attack reports of itself is not
+used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from robustrank.perturbations import operations
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a perturbation is, as measured.
+    """Edits, similarity and violations of one perturbation, as measured.
 
     Args:
         edits: Words edited, as the operation counts them.
@@ -49,11 +49,11 @@ def verify(
         case: The clean case.
         perturbation: What the attack returned.
         threat: The surface and the edits the attack declared.
-        budget: ``edits`` and ``similarity`` are judged; calls are the oracle's business.
+        budget: ``edits`` and ``similarity`` are checked; the oracle enforces the limit of calls.
         similarity: Cosine of two texts.
 
     Raises:
-        ConfigError: The budget limits similarity, and there is no way to measure it.
+        ConfigError: The budget limits similarity, and ``similarity`` is ``None``.
         DataError: The declared table of substitutes cannot be read.
     """
     if budget.similarity is not None and similarity is None:
@@ -67,12 +67,12 @@ def verify(
         if surface is not threat.surface and before != after
     ]
     before, after = pairs[threat.surface]
-    found = verify_edits(before, after, threat.edits, {"edited": budget.edits})
-    violations += found.violations
+    measured = verify_edits(before, after, threat.edits, {"edited": budget.edits})
+    violations += measured.violations
     likeness = None if similarity is None else 1.0 if before == after else similarity(before, after)
     if budget.similarity is not None and likeness is not None and likeness < budget.similarity:
         violations.append(f"similarity {likeness:.3f}, the budget requires at least {budget.similarity:g}")
-    return replace(found, similarity=likeness, violations=tuple(violations))
+    return replace(measured, similarity=likeness, violations=tuple(violations))
 
 
 def verify_edits(before: str, after: str, allowed: AttackSet, limits: Mapping[str, int | None]) -> Finding:

@@ -71,7 +71,7 @@ def test_a_name_stands_for_one_operation(delete: Operation) -> None:
             declare(Operation(name=name, words="", check=delete.check))
 
 
-def test_what_nobody_declared_is_refused_with_the_nearest_name_but_still_read_from_records() -> None:
+def test_an_undeclared_operation_is_refused_with_the_nearest_name_but_still_read_from_records() -> None:
     with pytest.raises(PluginError, match=r"'insrt' is not declared; did you mean 'insert'\? \(have: edit, insert, "):
         operations.named("insrt")
     with pytest.raises(PluginError, match=r"'zzz' is not declared \(have: edit, insert, misspell, replace, substitu"):
@@ -151,11 +151,11 @@ def test_what_an_operation_includes_is_legal_by_it_at_no_higher_count(
     tmp_path_factory: pytest.TempPathFactory, before: str, after: str
 ) -> None:
     substitutes = table(str(tmp_path_factory.getbasetemp()))
-    found = {operation.name: check(operation.name, before, after, substitutes) for operation in operations.declared()}
-    for wide, narrow in product(found, found):
-        if operations.includes(wide, narrow) and not found[narrow].reasons:
-            assert not found[wide].reasons, (wide, narrow)
-            assert found[wide].edits <= found[narrow].edits, (wide, narrow)
+    edited = {operation.name: check(operation.name, before, after, substitutes) for operation in operations.declared()}
+    for wide, narrow in product(edited, edited):
+        if operations.includes(wide, narrow) and not edited[narrow].reasons:
+            assert not edited[wide].reasons, (wide, narrow)
+            assert edited[wide].edits <= edited[narrow].edits, (wide, narrow)
 
 
 @given(before=TEXTS)
@@ -216,9 +216,9 @@ def test_an_edit_counts_words_inserted_deleted_or_replaced(after: str, expected:
     ],
 )
 def test_an_edit_may_not_change_marks_without_words(after: str, count: int, reason: str) -> None:
-    found = check("edit", "One two. Three (four).", after)
-    assert found.edits == count
-    assert len([r for r in found.reasons if r == reason or (reason in r and "punctuation" in r)]) == 1
+    edited = check("edit", "One two. Three (four).", after)
+    assert edited.edits == count
+    assert len([r for r in edited.reasons if r == reason or (reason in r and "punctuation" in r)]) == 1
 
 
 def test_a_mark_that_an_insertion_turns_into_part_of_a_word_is_missing() -> None:
@@ -267,8 +267,8 @@ def test_one_character_edit_agrees_with_the_recurrence_on_all_short_words() -> N
     ],
 )
 def test_words_are_counted_also_where_a_change_is_illegal(operation: str, after: str, edits: int, reason: str) -> None:
-    found = check(operation, "aa bb cc", after)
-    assert (found.edits, found.reasons[0]) == (edits, reason)
+    edited = check(operation, "aa bb cc", after)
+    assert (edited.edits, edited.reasons[0]) == (edits, reason)
 
 
 def test_substitutions_and_insertions_are_counted_by_their_kinds(tmp_path: Path) -> None:
@@ -283,5 +283,5 @@ def test_substitutions_and_insertions_are_counted_by_their_kinds(tmp_path: Path)
         ("aa. cc", "aa cc.", 0, ("changes text between words",)),
         ("aa. cc", "bb, cc", 1, ("changes text between words",)),
     ):
-        found = check(name, before, after, str(path))
-        assert (found.edits, found.reasons) == (edits, reasons)
+        edited = check(name, before, after, str(path))
+        assert (edited.edits, edited.reasons) == (edits, reasons)

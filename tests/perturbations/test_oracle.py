@@ -1,4 +1,4 @@
-"""The oracle: what an attack may ask, what it pays, and what the ranker behind it is really asked."""
+"""The oracle: the requests an attack may make, their cost, and the calls that reach the ranker."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_target_costs_one_pair_a_query_the_list_and_the_clean_case_nothing() -
     assert oracle.spent == 7
 
 
-def test_asking_again_costs_again_although_the_ranker_is_not_asked() -> None:
+def test_a_repeated_request_is_charged_again_although_the_cache_answers() -> None:
     ranker = MeteredRanker(Counting())
     oracle, _ = make_oracle(ranker)
     before = ranker.pairs
@@ -168,9 +168,9 @@ def test_no_limit_is_told_as_none() -> None:
 
 def test_gradients_are_taken_at_the_perturbed_target() -> None:
     oracle, _ = make_oracle(MeteredRanker(WordWeights(weights={"a": 0.5})))
-    found = oracle.gradients(Perturbation(target="a q"), {0: ["q", "x"]})
-    assert list(found.importance) == [1.0, 1.0]
-    assert found.gains == {0: [0.5, -0.5]}
+    gradients = oracle.gradients(Perturbation(target="a q"), {0: ["q", "x"]})
+    assert list(gradients.importance) == [1.0, 1.0]
+    assert gradients.gains == {0: [0.5, -0.5]}
 
 
 def test_a_ranker_without_gradients_says_so() -> None:

@@ -18,11 +18,11 @@ needs_model = pytest.mark.skipif(find_spec("pocketsphinx") is None, reason="the 
 
 
 def test_shares_are_counted_over_all_words() -> None:
-    found = quality("dog food", BEFORE, BEFORE.replace("cat", "dog"), [])
-    assert found["words changed"] == pytest.approx(1 / 13)
-    assert found["query words added"] == pytest.approx(1 / 13)
-    assert found["repetition added"] == 0
-    assert found["names and numbers changed"] == 0
+    figures = quality("dog food", BEFORE, BEFORE.replace("cat", "dog"), [])
+    assert figures["words changed"] == pytest.approx(1 / 13)
+    assert figures["query words added"] == pytest.approx(1 / 13)
+    assert figures["repetition added"] == 0
+    assert figures["names and numbers changed"] == 0
 
 
 def test_names_and_numbers_are_words_with_digits_or_with_capitals_inside_sentences() -> None:
@@ -76,8 +76,8 @@ def test_grammar_findings_are_those_that_the_change_added() -> None:
 def test_without_the_extras_grammar_and_parts_of_speech_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grammar, "checker", lambda: None)
     monkeypatch.setattr(grammar, "tagger", lambda: None)
-    found = quality("q", BEFORE, BEFORE.replace("cat", "dog"), [])
-    assert {"grammar findings added", "part of speech kept"}.isdisjoint(found)
+    figures = quality("q", BEFORE, BEFORE.replace("cat", "dog"), [])
+    assert {"grammar findings added", "part of speech kept"}.isdisjoint(figures)
 
 
 def test_without_the_model_its_figures_are_absent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def test_tables_are_symmetric_sorted_and_never_offer_the_word_itself(name: str) 
 @pytest.mark.parametrize("name", ["counterfitted", "counterfitted-mutual", "glove", "wordnet"])
 def test_every_bundled_entry_is_one_lower_case_word_and_no_function_word(name: str) -> None:
     for word in load(name).neighbours:
-        assert [found.text for found in words(word)] == [word] == [word.lower()]
+        assert [unit.text for unit in words(word)] == [word] == [word.lower()]
         assert word not in function_words()
 
 

@@ -1,4 +1,4 @@
-"""Substitutions and insertions in one text: made as they are asked for, and measured from the two texts alone."""
+"""Substitutions and insertions in one text: made as requested, and measured from the two texts alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "load", lambda name: TABLE)
 
 
-def test_edits_are_made_where_they_are_asked_for() -> None:
+def test_edits_are_made_at_the_requested_places() -> None:
     text = "Cats sleep. Dogs bark!"
     changed = with_edits(
         text, Edits(substitutions={0: "lions", 3: "howl"}, insertions=[(0, "why"), (12, "big"), (22, "now")])
@@ -48,8 +48,12 @@ def test_no_edit_is_the_text_itself() -> None:
 def test_the_fewest_substitutions_that_explain_a_text_are_counted(
     after: str, substitutions: int, insertions: int
 ) -> None:
-    found = within_budget("a c", after, NAME, TopicBudget(substitutions=2, insertions=2))
-    assert (found.kinds["substituted"], found.kinds["inserted"], found.violations) == (substitutions, insertions, ())
+    finding = within_budget("a c", after, NAME, TopicBudget(substitutions=2, insertions=2))
+    assert (finding.kinds["substituted"], finding.kinds["inserted"], finding.violations) == (
+        substitutions,
+        insertions,
+        (),
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,8 +67,8 @@ def test_the_fewest_substitutions_that_explain_a_text_are_counted(
     ],
 )
 def test_what_is_not_allowed_is_named(after: str, reason: str) -> None:
-    found = within_budget("a c", after, NAME, TopicBudget(substitutions=2, insertions=2))
-    assert any(reason in violation for violation in found.violations)
+    finding = within_budget("a c", after, NAME, TopicBudget(substitutions=2, insertions=2))
+    assert any(reason in violation for violation in finding.violations)
 
 
 @settings(max_examples=200, deadline=None)
@@ -75,20 +79,20 @@ def test_counting_agrees_with_trying_every_alignment(old: list[str], new: list[s
         pairs = [(a, new[k]) for a, k in zip(old, kept, strict=True)]
         if all(a == b or b in TABLE.of(a) for a, b in pairs):
             possible.append(sum(a != b for a, b in pairs))
-    found = within_budget(" ".join(old), " ".join(new), NAME, TopicBudget(substitutions=9, insertions=9))
-    assert bool(found.violations) == (not possible)
+    finding = within_budget(" ".join(old), " ".join(new), NAME, TopicBudget(substitutions=9, insertions=9))
+    assert bool(finding.violations) == (not possible)
     if possible:
-        assert found.kinds["substituted"] == min(possible)
+        assert finding.kinds["substituted"] == min(possible)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text("ab c.", max_size=12), st.data())
 def test_what_is_applied_is_measured_within_its_size(text: str, data: st.DataObject) -> None:
-    found = words(text)
-    possible = {p: TABLE.of(w.text) for p, w in enumerate(found) if TABLE.of(w.text)}
+    units = words(text)
+    possible = {p: TABLE.of(w.text) for p, w in enumerate(units) if TABLE.of(w.text)}
     positions = data.draw(st.lists(st.sampled_from(sorted(possible)), unique=True)) if possible else []
     chosen = {p: data.draw(st.sampled_from(possible[p])) for p in positions}
-    places = [0, *(w.start for w in found), len(text)]
+    places = [0, *(w.start for w in units), len(text)]
     added = [(data.draw(st.sampled_from(places)), "x") for _ in range(data.draw(st.integers(0, 2)))]
     changed = with_edits(text, Edits(substitutions=chosen, insertions=added))
     measured = within_budget(text, changed, NAME, TopicBudget(substitutions=len(chosen), insertions=len(added)))

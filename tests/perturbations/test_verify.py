@@ -49,8 +49,8 @@ def judge(before: str, after: str, threat: ThreatModel, budget: Budget | None = 
 
 
 def test_listed_substitutes_are_legal_and_counted(synonyms: ThreatModel) -> None:
-    found = judge("A big car, a BIG Car.", "A large car, a HUGE Auto.", synonyms)
-    assert found == Finding(edits=3, similarity=None, violations=())
+    finding = judge("A big car, a BIG Car.", "A large car, a HUGE Auto.", synonyms)
+    assert finding == Finding(edits=3, similarity=None, violations=())
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_giving_up_is_legal_and_costs_nothing(synonyms: ThreatModel) -> None:
     target = Document("d", "A big car.")
     case = Case(Query("q", "query"), target, (target,))
     for threat in (synonyms, INSERTION, TYPOS):
-        found = verify(case, Perturbation(), threat, Budget(edits=0, similarity=1.0), similarity=lambda a, b: 0.0)
-        assert found == Finding(edits=0, similarity=1.0, violations=())
+        finding = verify(case, Perturbation(), threat, Budget(edits=0, similarity=1.0), similarity=lambda a, b: 0.0)
+        assert finding == Finding(edits=0, similarity=1.0, violations=())
 
 
 def test_the_budget_of_edits_is_judged_by_our_own_count(synonyms: ThreatModel) -> None:
@@ -111,13 +111,13 @@ def test_kinds_of_edits_have_limits_of_their_own_and_none_is_no_limit() -> None:
         ({"substituted": 0}, ("1 words substituted, the budget is 0",)),
         ({"edited": 3}, ("4 words edited, the budget is 3",)),
     ):
-        found = verify_edits(before, after, allowed, limits)
-        assert found == Finding(
+        finding = verify_edits(before, after, allowed, limits)
+        assert finding == Finding(
             edits=4, similarity=None, violations=violations, kinds={"substituted": 1, "inserted": 3}
         )
 
 
-def test_an_operation_that_nobody_declared_is_refused() -> None:
+def test_an_undeclared_operation_is_refused() -> None:
     with pytest.raises(PluginError, match="'insrt' is not declared"):
         verify_edits("a", "b", AttackSet(operation="insrt"), {})
 
@@ -131,9 +131,9 @@ def test_similarity_is_measured_by_the_given_function_and_judged(synonyms: Threa
         seen.append((before, after))
         return 0.7
 
-    found = verify(case, done, synonyms, Budget(similarity=0.8), similarity=similarity)
-    assert found.similarity == 0.7
-    assert found.violations == ("similarity 0.700, the budget requires at least 0.8",)
+    finding = verify(case, done, synonyms, Budget(similarity=0.8), similarity=similarity)
+    assert finding.similarity == 0.7
+    assert finding.violations == ("similarity 0.700, the budget requires at least 0.8",)
     assert seen == [("big car", "large car")]
     with pytest.raises(
         ConfigError, match=r"^the budget limits similarity, but there is no encoder to measure it with; name one$"
@@ -142,8 +142,8 @@ def test_similarity_is_measured_by_the_given_function_and_judged(synonyms: Threa
 
 
 def test_insertions_are_counted_wherever_they_stand() -> None:
-    found = judge("One two. Three", "New one! One two. new Three new", INSERTION)
-    assert found == Finding(edits=4, similarity=None, violations=())
+    finding = judge("One two. Three", "New one! One two. new Three new", INSERTION)
+    assert finding == Finding(edits=4, similarity=None, violations=())
     assert judge("", "a b", INSERTION).edits == 2
 
 
