@@ -1,4 +1,4 @@
-"""The audit file: TOML in, :class:`AuditSpec` out, with what is wrong an error that names the fix."""
+"""Reads the audit file: TOML to :class:`AuditSpec`, with errors that name the fix."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def load(path: Path | str) -> AuditSpec:
     """Read an audit file, or a bundled one by name.
 
     Raises:
-        ConfigError: No such file, not TOML, an unknown key (with the nearest known one), a wrong type or a
-            dangling name.
+        ConfigError: No such file, not TOML, an unknown key (with the nearest valid one), a wrong type or
+            an undefined name.
     """
     if str(path) in BUNDLED:
         text = files("robustrank").joinpath("audits", f"{path}.toml").read_text(encoding="utf-8")
@@ -34,7 +34,7 @@ def parse(text: str, *, where: str = "audit file", folder: Path | None = None) -
     Args:
         text: TOML.
         where: Its path, for messages.
-        folder: Where its relative paths begin.
+        folder: The folder that its relative paths are relative to.
 
     Raises:
         ConfigError: As :func:`load`.

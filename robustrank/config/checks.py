@@ -1,28 +1,28 @@
-"""What can be wrong with an audit file whose tables are all of the right shape."""
+"""Checks of an audit file beyond its schema: references, unique names and ranges of numbers."""
 
 from __future__ import annotations
 
 from math import inf
 
 from robustrank.config.specs import AuditSpec
-from robustrank.config.tables import known
+from robustrank.config.tables import check_name
 from robustrank.core.errors import ConfigError
 from robustrank.core.strata import first_rank
 
 QUERY_TYPES = ("label", "wh", "answer", "intent", "length", "clarity")
-"""Ways to tell types of queries apart: the collection's own labels, and rules
+"""Classifications of queries: the collection's own labels, and rules
 (:mod:`robustrank.retrieval.query_features`)."""
 
 
 def check(spec: AuditSpec, where: str) -> None:
-    """Find names that lead nowhere, names twice, and numbers that make no sense.
+    """Check that names are defined and unique, and that numbers are in their ranges.
 
     Args:
         spec: The audit file.
         where: Its path, for messages.
 
     Raises:
-        ConfigError: The first of them, with its fix.
+        ConfigError: The first fault, with its fix.
     """
     if not spec.collections or not spec.rankers:
         raise ConfigError(f"{where}: needs at least one [[collection]] and one [[ranker]]")
@@ -42,27 +42,27 @@ def check(spec: AuditSpec, where: str) -> None:
     rankers = [r.name for r in spec.rankers]
     collections = [c.name for c in spec.collections]
     for name in (n for d in spec.defenses for n in d.rankers):
-        known(name, rankers, f"{where}: [[defense]] ranker")
+        check_name(name, rankers, f"{where}: [[defense]] ranker")
     victims = [victim.name for victim in spec.victims]
     for name in {name for name in victims if victims.count(name) > 1}:
         raise ConfigError(
             f"{where}: two rankers under test are named {name!r}; give a ranker or defense another `name`"
         )
     for name in (n for a in spec.attacks for n in a.rankers):
-        known(name, victims, f"{where}: [[attack]] ranker")
+        check_name(name, victims, f"{where}: [[attack]] ranker")
     for name in (n for d in spec.defenses for n in d.collections):
-        known(name, collections, f"{where}: [[defense]] collection")
+        check_name(name, collections, f"{where}: [[defense]] collection")
     for variation in spec.variations:
         for name in variation.collections:
-            known(name, collections, f"{where}: [[variation]] collection")
+            check_name(name, collections, f"{where}: [[variation]] collection")
         for name in variation.rankers:
-            known(name, rankers, f"{where}: [[variation]] ranker")
+            check_name(name, rankers, f"{where}: [[variation]] ranker")
     for name in spec.query_types:
-        known(name, QUERY_TYPES, f"{where}: query_types")
+        check_name(name, QUERY_TYPES, f"{where}: query_types")
     if spec.cases.collection is not None:
-        known(spec.cases.collection, collections, f"{where}: [cases] collection")
+        check_name(spec.cases.collection, collections, f"{where}: [cases] collection")
     if spec.baseline is not None:
-        known(spec.baseline, rankers, f"{where}: baseline")
+        check_name(spec.baseline, rankers, f"{where}: baseline")
     _check_cases(spec, where)
 
 
@@ -95,7 +95,7 @@ def _check_pooling(spec: AuditSpec, where: str) -> None:
             if not names:
                 raise ConfigError(f"{where}: [pooling] {what} must have at least one name")
         collections = [c.name for c in spec.collections]
-        known(spec.pooling.collection or spec.home.name, collections, f"{where}: [pooling] collection")
+        check_name(spec.pooling.collection or spec.home.name, collections, f"{where}: [pooling] collection")
 
 
 def _check_numbers(spec: AuditSpec, where: str) -> None:

@@ -17,7 +17,7 @@ from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Budget
 
 Count = Annotated[int, Meta(ge=1)]
-"""A number of things, of which there must be one."""
+"""A positive whole number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class CollectionSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class RankerSpec:
-    """One ``[[ranker]]``; one ``family`` is one model with several seeds, one ``group`` is also told together."""
+    """One ``[[ranker]]``; a ``family`` is one model with several seeds, a ``group`` rankers reported together."""
 
     plugin: Plugin
     name: str
@@ -63,11 +63,11 @@ class DefenseSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Victim:
-    """A ranker under test: a plain one, or one behind a defense.
+    """A ranker under test, undefended or with a defense.
 
     Args:
-        ranker: The plain one.
-        defense: What is around it.
+        ranker: The undefended ranker.
+        defense: The defense around it, if any.
     """
 
     ranker: RankerSpec
@@ -75,7 +75,7 @@ class Victim:
 
     @property
     def name(self) -> str:
-        """For people and records; it is made here and never taken apart."""
+        """The name in reports and records; built here and never parsed."""
         return self.ranker.name if self.defense is None else f"{self.defense.name} + {self.ranker.name}"
 
     @property
@@ -96,15 +96,15 @@ class AttackSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class VariationSpec:
-    """One ``[[variation]]``: other wordings of the queries, for every plain ranker.
+    """One ``[[variation]]``: query variations, evaluated with every undefended ranker.
 
     Args:
-        plugin: What makes them.
-        name: For people.
-        collections: Where; default home.
-        queries: The first so many queries of each; default all.
-        rankers: Limits it to some.
-        end_to_end: Also search again with the changed query, where the first stage is one that can.
+        plugin: The plug-in that generates them.
+        name: Name in reports.
+        collections: Names of the collections; default home.
+        queries: Number of queries of each collection, the first ones; default all.
+        rankers: Names of the rankers; default every undefended one.
+        end_to_end: Also rerun the first stage with the variation, where it is one that can search.
     """
 
     plugin: Plugin
@@ -123,8 +123,8 @@ class CasesSpec:
         queries: Queries of the home collection, drawn with the audit's seed.
         strata: Clean rank ranges under the attacked ranker, such as ``"11-20"`` or ``"last 5"``.
         targets: Drawn from each stratum, per query.
-        goal_rank: The attacker is content there.
-        collection: Where; default home.
+        goal_rank: An attack succeeds at this rank or better.
+        collection: Name of the collection; default home.
     """
 
     queries: Count = 20
@@ -136,7 +136,7 @@ class CasesSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class CertifySpec:
-    """``[certify]``: the K and radii (words, or below 1 shares of words) of the certificates asked of every defense."""
+    """``[certify]``: the K and radii (words, or below 1 shares of words) of the certificates of every defense."""
 
     k: tuple[Count, ...] = (1, 5, 10)
     radius: tuple[int | float, ...] = (1, 2, 5)
@@ -144,14 +144,14 @@ class CertifySpec:
 
 @dataclass(frozen=True, kw_only=True)
 class SequentialSpec:
-    """``[sequential]``: ask queries in batches until every gate is decided or the budget is spent.
+    """``[sequential]``: evaluate queries in batches until every gate is decided or the budget is spent.
 
-    The collections' and cases' own ``queries`` are the most that are ever asked.
+    The ``queries`` of the collections and of the cases are upper limits.
 
     Args:
         batch: Queries of each collection, and for cases, that every round adds.
         pairs: Pairs that the whole audit may score.
-        minutes: That the whole audit may take.
+        minutes: Time that the whole audit may take.
     """
 
     batch: Count = 20
@@ -161,15 +161,15 @@ class SequentialSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolingSpec:
-    """``[pooling]``: runs of one collection, to ask what other judgments would have concluded.
+    """``[pooling]``: runs of one collection, to measure how conclusions depend on the judgments.
 
     Args:
         runs: TREC run files, or folders of them; relative to the audit file.
-        collection: Of which collection they are; default home.
+        collection: Name of the collection they are of; default home.
         measure: nDCG@k, P@k, RR@k or Success@k; default the audit's first measure.
-        depth: Documents that every system puts into the pool.
+        depth: Pool depth: documents that each run contributes.
         shallow: Depths of shallower pools.
-        groups: Name to systems that are left out of the pool together, such as all lexical ones.
+        groups: Group name to names of the runs that are left out of the pool together, such as all lexical ones.
     """
 
     runs: tuple[str, ...]
@@ -181,7 +181,7 @@ class PoolingSpec:
 
 
 class Bound(StrEnum):
-    """What a gate is judged on."""
+    """What of a figure a gate compares with its limit."""
 
     INTERVAL = "interval"
     """The bound of the interval."""
@@ -201,8 +201,8 @@ class GateSpec:
         min: Lower limit; holds when the interval's lower bound is at least this.
         worse_by: How much worse than in the ratchet file it may be; holds when the upper bound of the loss, paired by
             query, is at most this.
-        bound: What it is judged on.
-        allow_inconclusive: Count an inconclusive gate as held. A decision to write down, hence not a default.
+        bound: What is compared with the limit: the interval's bound, or the value.
+        allow_inconclusive: Count an inconclusive gate as held.
     """
 
     name: str
@@ -229,7 +229,7 @@ class AuditSpec:
     attacks: tuple[AttackSpec, ...] = key("attack", default=())
     variations: tuple[VariationSpec, ...] = key("variation", default=())
     query_types: tuple[str, ...] = ("label",)
-    """Which types of queries are told apart (:data:`robustrank.config.checks.QUERY_TYPES`)."""
+    """Classifications that slices of queries are formed by (:data:`robustrank.config.checks.QUERY_TYPES`)."""
     cases: CasesSpec = CasesSpec()
     certify: CertifySpec = CertifySpec()
     sequential: SequentialSpec | None = None
@@ -247,17 +247,17 @@ class AuditSpec:
 
     @property
     def victims(self) -> tuple[Victim, ...]:
-        """All rankers under test: plain ones, then defended ones."""
+        """All rankers under test: undefended ones, then defended ones."""
         by_name = {ranker.name: ranker for ranker in self.rankers}
         defended = (Victim(ranker=by_name[name], defense=d) for d in self.defenses for name in d.rankers)
         return (*(Victim(ranker=ranker) for ranker in self.rankers), *defended)
 
     def victim(self, name: str) -> Victim:
-        """The ranker under test of a name."""
+        """The ranker under test with this name."""
         return next(victim for victim in self.victims if victim.name == name)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, without what judges, shows or stops but changes no record, and without the source text."""
+        """Plain data of what records depend on: without gates, stopping rule, display settings and source text."""
         data = asdict(self)
         for name in ("gates", "ratchet", "sequential", "source"):
             del data[name]

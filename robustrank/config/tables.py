@@ -33,8 +33,13 @@ def suggest(name: str, among: Sequence[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def known(name: str, names: Sequence[str], what: str) -> None:
-    """Check a name.
+def check_name(name: str, names: Sequence[str], what: str) -> None:
+    """Check that a name is defined.
+
+    Args:
+        name: The name.
+        names: The defined ones.
+        what: What the name is of, with its place in the file, for the message.
 
     Raises:
         ConfigError: It is none of ``names``; the message has the nearest and all of them.
@@ -81,7 +86,7 @@ def read_as(kind: type[T], data: Mapping[str, Any], where: str, folder: Path | N
         kind: The dataclass.
         data: The tables.
         where: The file, for messages.
-        folder: Where relative paths of plug-ins begin.
+        folder: The folder that paths in parameters of plug-ins are relative to.
 
     Raises:
         ConfigError: An unknown key (with the nearest known one), a missing one, or a value of another type; the message
@@ -97,7 +102,7 @@ class _Reader:
 
     Args:
         where: The file.
-        folder: Where relative paths of plug-ins begin.
+        folder: The folder that paths in parameters of plug-ins are relative to.
     """
 
     where: str
@@ -130,11 +135,11 @@ class _Reader:
         return kind(**{f.name: values[k] for f in dataclasses.fields(kind) if (k := _key(f)) in values})
 
     def _value(self, hint: Any, value: Any, name: str, shown: str, inside: str) -> Any:
-        """A value of a table; ``shown`` is its key for messages, ``inside`` what they begin with."""
+        """A value of a table; ``shown`` is its key in messages, ``inside`` the beginning of messages."""
         origin, arguments = get_origin(hint), get_args(hint)
         if origin in (Union, UnionType):
             tables: list[Any] = [option for option in arguments if is_dataclass(option)]
-            if tables and isinstance(value, Mapping):  # the one that knows most of the keys
+            if tables and isinstance(value, Mapping):  # the one that has most of the keys
                 hint = max(tables, key=lambda option: len(_fields(option).keys() & value.keys()))
             elif len(arguments) == 2 and NoneType in arguments:
                 hint = next(option for option in arguments if option is not NoneType)

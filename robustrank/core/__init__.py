@@ -1,1 +1,1 @@
-"""Nouns and conventions every room shares; standard library only."""
+"""Types, protocols and conventions that all packages share; standard library only."""

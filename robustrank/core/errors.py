@@ -1,4 +1,4 @@
-"""Every error RobustRank raises on purpose.
+"""The exceptions of RobustRank and the exit codes of the command line.
 
 RobustRankError
 ├── ConfigError         the audit file or an option is wrong           exit 2
@@ -7,9 +7,9 @@ RobustRankError
 │   ├── MissingExtra    an optional package is not installed           exit 3
 │   └── ContractError   a plug-in broke the contract of its kind       exit 3
 ├── StoreError          an audit folder cannot be read or written      exit 3
-└── OracleError         raised into an attack, never out of the harness
-    ├── AccessDenied    the attack asked for more than its access level
-    └── BudgetExhausted the attack asked for more pairs than its budget
+└── OracleError         raised by an oracle inside an attack, caught by the harness
+    ├── AccessDenied    the attack requested more than its access level
+    └── BudgetExhausted the attack requested more pairs than its budget
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class DataError(RobustRankError):
     """A collection, run or judgment file is wrong.
 
     Args:
-        message: What is wrong, and the mend.
+        message: What is wrong, and how to fix it.
         path: The file.
-        line: The 1-based line, where one line is to blame.
+        line: The 1-based number of the faulty line, where there is one.
     """
 
     exit_code = 2
@@ -71,12 +71,12 @@ class MissingExtra(PluginError):
         self._arguments = {"what": what, "extra": extra, "package": package}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """So that a worker process can send it home."""
+        """Pickle by keyword arguments, so that a worker process can return the error."""
         return partial(MissingExtra, **self._arguments), ()
 
 
 class ContractError(PluginError):
-    """A plug-in returned something its kind does not allow: NaN, a wrong length, a foreign document."""
+    """A plug-in returned something its kind does not allow: NaN, a wrong length, a document that was not given."""
 
     exit_code = 3
 
@@ -86,7 +86,7 @@ class StoreError(RobustRankError):
 
 
 class OracleError(RobustRankError):
-    """Base of what an oracle raises into an attack."""
+    """Base of the errors an oracle raises inside an attack."""
 
 
 class AccessDenied(OracleError):

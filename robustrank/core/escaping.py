@@ -1,7 +1,7 @@
-"""Text written by an attacker, made safe to look at: what cannot be seen is named, what would run is defused.
+"""Makes attacker-written text safe to display: unseen characters are labelled, formulas and escapes neutralised.
 
-Escaping for HTML is the template engine's work. This module finds what escaping leaves in place: characters that are
-invisible, reorder the line, move a cursor or start a formula.
+The template engine escapes HTML. This module treats what that leaves in place: characters that are invisible, reorder
+the line, move a cursor or start a formula.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _KINDS = {"Cc": "CONTROL", "Cf": "FORMAT", "Cs": "LONE SURROGATE", "Cn": "UNASSI
 _VARIATIONS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 _STACK = re.compile("(?:(?![\u180b-\u180f])[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]){4,}")
-"""Four or more accents on one letter: no language needs them, and a tower of them covers the lines around."""
+"""Four or more accents on one letter: no orthography needs them, and such a stack overprints neighbouring lines."""
 
 _LATIN_TWINS = frozenset("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧον")
-"""Greek letters that pass for Latin ones. Others beside Latin are everyday spelling, as in TNFα or NF-κB."""
+"""Greek letters that look like Latin ones. Other Greek letters beside Latin ones are common, as in TNFα or NF-κB."""
 
 _FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
 
@@ -35,7 +35,7 @@ def reveal(text: str) -> list[tuple[str, str | None]]:
     """Split a text into runs to print as they are and runs to print only with a label.
 
     Marked are control, format and zero-width characters (bidi controls among them), variation selectors, tags,
-    fillers, lone surrogates, unassigned code points, towers of accents, and words that mix Latin letters with Cyrillic
+    fillers, lone surrogates, unassigned code points, stacks of accents, and words that mix Latin letters with Cyrillic
     or with Greek twins of Latin letters. Tab, line feed and CR LF are ordinary.
 
     Returns:
@@ -55,15 +55,15 @@ def reveal(text: str) -> list[tuple[str, str | None]]:
             labels[word.start : word.end] = [mixed] * len(word.text)
     runs = []
     start = 0
-    for found, group in groupby(labels):
+    for run_label, group in groupby(labels):
         end = start + len(list(group))
-        runs.append((text[start:end], found))
+        runs.append((text[start:end], run_label))
         start = end
     return runs
 
 
 def label(char: str) -> str | None:
-    """The label of one character that cannot be seen or moves others; ``None`` for all others."""
+    """The label of a character that is invisible or moves others; ``None`` for all others."""
     kind = unicodedata.category(char)
     if char in "\t\n" or not (kind in _KINDS or char in _FILLERS or _VARIATIONS.match(char)):
         return None
@@ -74,8 +74,8 @@ def label(char: str) -> str | None:
 def visible(text: str) -> str:
     """The text with everything :func:`reveal` marks as unseen replaced by ``⟨U+XXXX⟩``; line breaks stay."""
     return "".join(
-        run if found is None or not found.startswith("U+") else "".join(f"⟨U+{ord(char):04X}⟩" for char in run)
-        for run, found in reveal(text)
+        run if run_label is None or not run_label.startswith("U+") else "".join(f"⟨U+{ord(char):04X}⟩" for char in run)
+        for run, run_label in reveal(text)
     )
 
 

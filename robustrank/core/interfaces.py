@@ -1,4 +1,4 @@
-"""The protocols plug-ins satisfy. Nothing inherits from them; a frozen dataclass with the right methods is enough."""
+"""The protocols that plug-ins satisfy, structurally: a frozen dataclass with the methods, without inheritance."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Ranker(Protocol):
 
     @property
     def card(self) -> RankerCard:
-        """What the ranker declares of itself."""
+        """What the ranker declares about itself."""
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         """One finite score per document, in order."""
@@ -47,11 +47,11 @@ class WhiteBox(Protocol):
 
 @runtime_checkable
 class Certifier(Protocol):
-    """A ranker that can prove something about its own lists."""
+    """A ranker that certifies its own ranked lists."""
 
     @property
     def edits(self) -> AttackSet:
-        """The attack set its certificates speak of."""
+        """The attack set its certificates cover."""
 
     def certify(
         self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[float], /
@@ -60,11 +60,10 @@ class Certifier(Protocol):
 
 
 class Oracle(Protocol):
-    """All an attack sees of the ranker: metered, and cut down to the attack's declared access.
+    """An attack's access to the ranker: metered in pairs, and limited to the declared access level.
 
-    An oracle is bound to one case. Asking costs one pair for a new target text and one pair per candidate for a new
-    query text (or for any change, where the ranker is not pointwise), whether or not a cache answers; the clean case
-    costs nothing.
+    An oracle is bound to one case. A new target text costs one pair, a new query text one pair per candidate (as does
+    any change where the ranker is not pointwise). Cached scores cost the same; the clean case costs nothing.
     """
 
     @property
@@ -93,19 +92,19 @@ class Oracle(Protocol):
 
 @runtime_checkable
 class Attack(Protocol):
-    """Perturbs a document or a query. It acts; the harness measures."""
+    """Perturbs a document or a query; the harness measures the effect."""
 
     @property
     def threat(self) -> ThreatModel:
-        """What it needs and may do."""
+        """The access it needs and the edits it may make."""
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
-        """The best perturbation found. All randomness comes from ``rng``; no state survives the call."""
+        """The best perturbation of its search. All randomness comes from ``rng``; no state survives the call."""
 
 
 @runtime_checkable
 class Variation(Protocol):
-    """Says a query in other ways. Nobody optimises them: they are what users type."""
+    """Generates query variations as users type them, such as misspellings; not optimised against a ranker."""
 
     def variants(self, query: Query, rng: Random, /) -> Sequence[Variant]:
         """Variations of the query; operations that change nothing are left out. All randomness comes from ``rng``."""

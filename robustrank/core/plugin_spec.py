@@ -27,7 +27,7 @@ def parse(text: str) -> Plugin:
     """Read the one-line form ``name`` or ``name(key=literal, ...)``; the inverse of ``str(plugin)``.
 
     Raises:
-        PluginError: Anything else, without evaluating it.
+        PluginError: The text has another form; nothing of it is evaluated.
     """
     try:
         node = ast.parse(text.strip(), mode="eval").body

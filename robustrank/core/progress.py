@@ -6,16 +6,16 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told what happens, for a person to watch."""
+    """Receives the progress of a run, for display."""
 
     def start(self, phase: str, total: int) -> None:
-        """A phase of so many steps begins."""
+        """A phase of ``total`` steps begins."""
 
     def advance(self, n: int = 1) -> None:
-        """So many steps are done; the first time, those that earlier runs did count, too."""
+        """``n`` more steps are done; the first call includes those that an earlier run did."""
 
     def message(self, text: str) -> None:
-        """Something worth a line."""
+        """Show one line of text."""
 
 
 class Silent:

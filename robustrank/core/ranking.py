@@ -1,7 +1,7 @@
-"""The one place that turns scores into ranks.
+"""Scores to ranks, with trec_eval's tie rule: score descending, then document id descending.
 
-Order everywhere: score descending, then document id descending, which is trec_eval's order. Tools differ on ties (the
-same run has RR 0.5 in one and 1.0 in another), so they are settled here before any tool sees a run.
+Evaluation tools break ties differently (the same run can have RR 0.5 in one and 1.0 in another), so ties are broken
+here, before a tool sees a run.
 """
 
 from __future__ import annotations
@@ -22,19 +22,28 @@ def order(scored: Sequence[tuple[str, float]]) -> list[str]:
 
 
 def rank_of(doc_id: str, score: float, others: Sequence[tuple[str, float]]) -> int:
-    """The 1-based rank of a document among others; an old copy of itself among them is ignored."""
+    """The 1-based rank of a document among (document id, score) pairs; a pair of its own id is ignored."""
     return 1 + sum((s, i) > (score, doc_id) for i, s in others if i != doc_id)
 
 
 def fallen(before: Sequence[str], after: Sequence[str], top: int = 10) -> list[tuple[str, int, int]]:
-    """Document id, rank before and after, of those of the ``top`` that stand lower now; lists of ids, best first."""
+    """Documents of the first ``top`` ranks that an attack moved down.
+
+    Args:
+        before: Document ids, best first.
+        after: The same ids, in their new order.
+        top: Ranks of ``before`` that are compared.
+
+    Returns:
+        Document id, 1-based rank before, and rank after.
+    """
     places = {doc_id: rank for rank, doc_id in enumerate(after, start=1)}
     ranked = enumerate(before[:top], start=1)
     return [(doc_id, rank, places[doc_id]) for rank, doc_id in ranked if places[doc_id] > rank]
 
 
 def run_lines(query_id: str, ranking: Sequence[str]) -> list[ScoredDoc]:
-    """A ranking as run lines with strictly falling scores, so that no tool can settle ties another way."""
+    """A ranking as run lines with strictly falling scores, so that no tool has ties to break."""
     return [ScoredDoc(query_id, doc_id, float(len(ranking) - i)) for i, doc_id in enumerate(ranking)]
 
 

@@ -7,7 +7,7 @@ LONGEST = 1_000_000
 
 
 def ranks(stratum: str, length: int) -> range:
-    """The 1-based ranks a stratum means in a list of some length; empty for what is no stratum."""
+    """The 1-based ranks of a stratum in a list of ``length`` documents; empty where ``stratum`` is malformed."""
     first, dash, last = stratum.partition("-")
     if dash and first.isdigit() and last.isdigit():
         return range(int(first), min(int(last), length) + 1)
@@ -18,5 +18,5 @@ def ranks(stratum: str, length: int) -> range:
 
 
 def first_rank(stratum: str) -> int:
-    """The best rank a stratum means in a long list; 0 for what is no stratum."""
+    """The best rank of a stratum in a list of :data:`LONGEST` documents; 0 where ``stratum`` is malformed."""
     return next(iter(ranks(stratum, LONGEST)), 0)

@@ -1,4 +1,4 @@
-"""The nouns of topic attacks, on one document for a group of queries, and the protocols that plug-ins satisfy."""
+"""Types of topic attacks (on one document for a group of queries), and the protocols that their plug-ins satisfy."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class TopicBudget:
     """Limits of one attack on one document.
 
     Args:
-        substitutions: Words that may become one of their substitutes.
+        substitutions: Words that may be replaced by one of their substitutes.
         insertions: Trigger words that may be inserted.
-        lists: Ranked lists of the victim that may be asked for, one a query and text.
+        lists: Ranked lists of the victim that may be requested; a text costs one for each query of the group.
     """
 
     substitutions: int = 5
@@ -40,12 +40,12 @@ class TopicCase(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Names the case within a study."""
+        """Identifies the case within a study: topic id and document id."""
         return f"{self.topic_id}|{self.target.doc_id}"
 
 
 class Practice(NamedTuple):
-    """A case to practise on, and the same document for queries of its topic that an attacker would not know."""
+    """A training case, and the same document with held-out queries of its topic."""
 
     case: TopicCase
     held_out: TopicCase
@@ -63,7 +63,7 @@ class Edits:
 
 
 class TopicOracle(Protocol):
-    """All a topic attack sees of the victim: ranks, metered in ranked lists (decision-based black box)."""
+    """A topic attack's access to the victim: ranks, metered in ranked lists (decision-based black box)."""
 
     @property
     def budget(self) -> TopicBudget:
@@ -94,7 +94,7 @@ class TopicAttack(Protocol):
 
 @runtime_checkable
 class Learner(Protocol):
-    """A topic attack that learns from ranked lists before it attacks."""
+    """A topic attack that is trained on ranked lists before it attacks."""
 
     def fit(
         self,
@@ -105,29 +105,32 @@ class Learner(Protocol):
         progress: Progress,
         /,
     ) -> TopicAttack:
-        """The attack after it learnt.
+        """Train the attack.
 
         Args:
-            seen: Cases whose clean lists it may learn the victim's taste from; the study counts them as asked.
-            practice: What it may practise on: groups that it owns whole, and is not judged by.
-            budget: What every attack will be limited to.
-            folder: Where it keeps what it learns, so that a killed run goes on.
-            progress: Told of every step.
+            seen: Cases whose clean lists it may fit a surrogate of the victim to; they count as requested lists.
+            practice: Training cases, from query groups that are not evaluated.
+            budget: Limits of each later attack.
+            folder: Where it writes checkpoints, so that an interrupted run resumes.
+            progress: Receives every training step.
+
+        Returns:
+            The trained attack.
         """
 
 
 @runtime_checkable
 class Guesser(Protocol):
-    """A topic attack that plans on a model of the victim, whose agreement with the victim can be measured."""
+    """A topic attack that uses a surrogate of the victim, whose agreement with the victim is measured."""
 
     def guess(self, case: TopicCase, /) -> list[list[float]]:
-        """What that model gives every document of every list of the case, in the lists' order."""
+        """The surrogate's scores of the case's lists: lists x documents, in the lists' order."""
 
 
 @runtime_checkable
 class Reckoner(Protocol):
-    """A topic attack that plans on a model of its own, and counts what it asks of it."""
+    """A topic attack that counts the texts its own surrogate scores."""
 
     @property
     def texts_scored(self) -> int:
-        """Texts that model has scored so far."""
+        """Texts the surrogate has scored so far."""

@@ -1,4 +1,4 @@
-"""The nouns of ranking and of attacking it. Standard library only, so importing them costs nothing."""
+"""Types of ranking, attacks and certificates. Standard library only, so importing them is cheap."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ class SpeaksOf(StrEnum):
     """Which ranker a certificate is about."""
 
     EXACT = "exact"
-    """The one that the deployed ranker estimates."""
+    """The exact smoothed ranker, which the deployed one estimates from samples."""
     DEPLOYED = "deployed"
     """The deployed ranker itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttackSet:
-    """The perturbations an attack may return, or a certificate speaks of.
+    """The perturbations that an attack may return, or that a certificate covers.
 
     Args:
         operation: Name of the one kind of edit allowed: ``"insert"``, ``"substitute"``, ``"misspell"``, ``"replace"``,
@@ -121,7 +121,7 @@ class AttackSet:
 
 @dataclass(frozen=True, kw_only=True)
 class ThreatModel:
-    """What an attack needs and may do; the harness enforces and re-verifies all of it."""
+    """The access an attack needs and the edits it may make; the harness enforces and re-verifies both."""
 
     surface: Surface
     access: Access
@@ -147,11 +147,11 @@ class Budget:
 
 
 class Case(NamedTuple):
-    """One thing to attack: a target document in one query's candidate list.
+    """One attack case: a target document in one query's candidate list.
 
     ``candidates`` includes ``target`` and is in clean rank order, or for an attack without access to the ranker in
-    first-stage order. An attacker is content when the target stands at
-    ``goal_rank`` or better (worse, when the goal is to demote).
+    first-stage order. The attack succeeds when the target's rank is
+    ``goal_rank`` or better (or worse, where the goal is to demote).
     """
 
     query: Query
@@ -168,9 +168,10 @@ class Variant(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """A document that a person changed to rank higher: the same page before and after.
+    """A document that its author edited to rank higher, as two versions.
 
-    ``rivals`` are the documents it competed with before the change, itself among them.
+    ``before``, ``after`` and ``rivals`` are document ids; ``rivals`` are the documents of the round before the edit,
+    ``before`` included. Grades are ``None`` for an unjudged version.
     """
 
     query_id: str
@@ -196,7 +197,7 @@ class WordGradients:
     Args:
         importance: Per word of the document, the L2 norm of the score's gradient at the word's input embeddings;
             0 for a word the ranker truncates away.
-        gains: Per word position asked for, the first-order change of the score for each candidate, in order.
+        gains: Per requested word position, the first-order change of the score for each candidate, in order.
     """
 
     importance: Sequence[float]
@@ -205,17 +206,17 @@ class WordGradients:
 
 @dataclass(frozen=True, kw_only=True)
 class RankerCard:
-    """What a ranker declares of itself.
+    """What a ranker declares about itself.
 
     Args:
-        name: For people, for example ``"cross_encoder(ms-marco-MiniLM-L-12-v2)"``.
+        name: As displayed, for example ``"cross_encoder(ms-marco-MiniLM-L-12-v2)"``.
         fingerprint: Changes whenever the scores may: weights, length limit, parameters.
         pointwise: A document's score does not depend on the other documents of the call.
         deterministic: The same call gives the same scores.
         max_length: Word pieces read of a pair (cross-encoder) or text (bi-encoder); ``None`` is no limit.
         pairs_per_score: Forward passes behind one score; a smoothed ranker has one per sample.
         note: What a reader of the audit must know, for example that weights are dequantised.
-        invariant: What of a text it ignores, so that a red flag can hold it to that: ``"order"`` of words, ``"case"``.
+        invariant: What its scores do not depend on, which red flags check: the ``"order"`` of words, their ``"case"``.
     """
 
     name: str
@@ -248,7 +249,7 @@ class Certificate:
         unit: The tokenisation that counts words.
         table: sha256 of the table of substitutes, where the attack set has one.
         attacked: Which documents may be attacked.
-        calibration: How the scores behind were mapped, fixed beforehand.
+        calibration: The mapping of the base ranker's scores, fixed before any text was scored.
     """
 
     query_id: str
@@ -300,7 +301,7 @@ class Collection:
         digest: sha256 over documents, queries and judgments.
         relevant: Least grade that binary measures count as relevant.
         terms: Licence and origin, one line.
-        warnings: What the loader saw and tolerated, with counts.
+        warnings: Irregularities of the files that the loader tolerated, with counts.
     """
 
     name: str
@@ -314,4 +315,4 @@ class Collection:
     terms: str = ""
     warnings: Sequence[str] = ()
     edits: Sequence[Edit] = ()
-    """Changes people made to documents to rank higher, where the collection records them."""
+    """Edits that authors made to rank higher, where the collection records them."""

@@ -1,4 +1,4 @@
-"""Words: the unit every attack, budget and certificate counts in.
+"""Word tokenisation: the unit in which attacks, budgets and certificates are counted.
 
 The tokenisation ``UNIT`` is part of every record. A word is a maximal run of letters, digits and combining marks, with
 apostrophes and hyphens inside it; everything between words is kept verbatim, so text is rebuilt exactly.
@@ -23,7 +23,7 @@ _WORD = re.compile(rf"[^\W_][\w{_MARK}]*(?:['’-][^\W_][\w{_MARK}]*)*")
 
 
 class Word(NamedTuple):
-    """One word of a text and its place, ``text[start:end]``."""
+    """One word of a text and its character offsets, ``text[start:end]``."""
 
     text: str
     start: int
@@ -31,17 +31,17 @@ class Word(NamedTuple):
 
 
 def words(text: str) -> list[Word]:
-    """The words of a text with their places."""
-    return list(_found(text))
+    """The words of a text with their character offsets."""
+    return list(_words(text))
 
 
-@lru_cache(maxsize=256)  # an attack edits one text again and again
-def _found(text: str) -> tuple[Word, ...]:
+@lru_cache(maxsize=256)  # attacks edit the same text repeatedly
+def _words(text: str) -> tuple[Word, ...]:
     return tuple(Word(match.group(), *match.span()) for match in _WORD.finditer(text))
 
 
 def gaps(text: str) -> list[str]:
-    """What stands before, between and after the words: always one more than there are words."""
+    """The text before, between and after the words: one string more than there are words."""
     ends = [0, *(word.end for word in words(text))]
     starts = [*(word.start for word in words(text)), len(text)]
     return [text[end:start] for end, start in zip(ends, starts, strict=True)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from robustrank.config.tables import known
+from robustrank.config.tables import check_name
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate
 from robustrank.judging import figures
@@ -102,7 +102,7 @@ def of_rankers(old: Summary, new: Summary, names: tuple[str, str]) -> tuple[Summ
     together = f"{names[0]} → {names[1]}"
     picked = []
     for summary, name in zip((old, new), names, strict=True):
-        known(name, [r.name for r in summary.rankers], "ranker")
+        check_name(name, [r.name for r in summary.rankers], "ranker")
         picked.append(
             replace(
                 summary,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustrank.config.specs import AuditSpec, Bound, GateSpec
-from robustrank.config.tables import known
+from robustrank.config.tables import check_name
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate
 from robustrank.judging import figures
@@ -81,12 +81,12 @@ def check(spec: AuditSpec) -> None:
     }
     measures = figures.named(spec) if spec.gates else {}
     for gate in spec.gates:
-        known(gate.measure, list(measures), f"gate {gate.name!r}: measure")
+        check_name(gate.measure, list(measures), f"gate {gate.name!r}: measure")
         kind = measures[gate.measure]
         for key, value in gate.where.items():
-            known(key, kind.where, f"gate {gate.name!r}: `where` key")
+            check_name(key, kind.where, f"gate {gate.name!r}: `where` key")
             if key in names:
-                known(str(value), names[key], f"gate {gate.name!r}: {key}")
+                check_name(str(value), names[key], f"gate {gate.name!r}: {key}")
         if kind.needs_baseline and spec.baseline is None:
             raise ConfigError(f"gate {gate.name!r}: the audit file sets no `baseline`")
         _check_means(gate, kind, spec)

@@ -1,1 +1,1 @@
-"""Names to plug-ins, and what is installed."""
+"""Finds, loads and describes the installed plug-ins."""

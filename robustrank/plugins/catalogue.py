@@ -1,4 +1,4 @@
-"""What is installed, in words: for ``robustrank list`` and ``show`` and for the pages under ``docs/``."""
+"""Descriptions of the installed plug-ins, for ``robustrank list`` and ``show`` and the pages under ``docs/``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def entries(kind: str | None = None) -> list[Entry]:
 def document(kind: str, name: str) -> str:
     """A plug-in's docstring; that of its module where it has none of its own."""
     plugin = registry.load(kind, name)
-    if hasattr(plugin, "about"):  # a protocol is an object, not a class, and says itself what it is
+    if hasattr(plugin, "about"):  # a protocol is an object, not a class, and has its own description
         return str(plugin.about)
     generated = f"{plugin.__name__}("  # a dataclass without a docstring is given its signature as one
     own = plugin.__doc__ or ""
@@ -89,7 +89,7 @@ def _type(annotation: Any) -> str:
 
 
 def _factories(plugin: Any) -> dict[str, str]:
-    """Defaults that a dataclass makes anew for each object."""
+    """Defaults that a dataclass creates for each object, by a factory."""
     if not is_dataclass(plugin):
         return {}
     return {f.name: repr(f.default_factory()) for f in fields(plugin) if f.default_factory is not MISSING}
@@ -98,5 +98,5 @@ def _factories(plugin: Any) -> dict[str, str]:
 def _arguments(docstring: str) -> dict[str, str]:
     """Name to text of a Google-form ``Args`` section."""
     section = re.search(r"^Args:\n((?:[ ]{4}.*\n?|\n)*)", docstring, re.MULTILINE)
-    found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section[1] if section else "", re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in found}
+    descriptions = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section[1] if section else "", re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in descriptions}

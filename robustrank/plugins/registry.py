@@ -27,15 +27,15 @@ KINDS = {
 
 @cache
 def _entries(kind: str) -> dict[str, EntryPoint]:
-    found: dict[str, EntryPoint] = {}
+    by_name: dict[str, EntryPoint] = {}
     for entry in sorted(entry_points(group=KINDS[kind]), key=lambda e: (e.name, e.value)):
-        if entry.name in found and found[entry.name].value != entry.value:
+        if entry.name in by_name and by_name[entry.name].value != entry.value:
             raise PluginError(
-                f"two packages offer a {kind} named {entry.name!r}: {found[entry.name].value} and {entry.value}; "
+                f"two packages offer a {kind} named {entry.name!r}: {by_name[entry.name].value} and {entry.value}; "
                 "uninstall one of them"
             )
-        found[entry.name] = entry
-    return found
+        by_name[entry.name] = entry
+    return by_name
 
 
 def names(kind: str) -> list[str]:
@@ -44,7 +44,7 @@ def names(kind: str) -> list[str]:
 
 
 def target(kind: str, name: str) -> str:
-    """Where a plug-in lives, as ``"module:Class"``; imports nothing."""
+    """The import path of a plug-in, as ``"module:Class"``; imports nothing."""
     return _find(kind, name).value
 
 
@@ -74,17 +74,17 @@ def build(kind: str, plugin: Plugin) -> Any:
     """The plug-in built with its parameters; a nested table with ``use`` is a nested plug-in of kind ranker.
 
     Raises:
-        PluginError: An unknown or missing parameter, or one the plug-in refuses.
+        PluginError: An unknown or missing parameter, or one that the plug-in rejects.
     """
     factory = load(kind, plugin.use)
     params = {key: _nested(value) for key, value in plugin.params.items()}
     try:
         inspect.signature(factory).bind(**params)
     except TypeError as error:
-        known = [p.name for p in inspect.signature(factory).parameters.values()]
-        near = [n for key in params if key not in known for n in get_close_matches(key, known, n=1)]
+        accepted = [p.name for p in inspect.signature(factory).parameters.values()]
+        near = [n for key in params if key not in accepted for n in get_close_matches(key, accepted, n=1)]
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise PluginError(f"{kind} {plugin}: {error}{hint} (parameters: {', '.join(known) or 'none'})") from error
+        raise PluginError(f"{kind} {plugin}: {error}{hint} (parameters: {', '.join(accepted) or 'none'})") from error
     try:
         return factory(**params)
     except RobustRankError:

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from robustrank.config.specs import AuditSpec
-from robustrank.config.tables import known
+from robustrank.config.tables import check_name
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate, Range
 from robustrank.measures import effectiveness, leave_out, relevance_model
@@ -116,7 +116,7 @@ def checked(question: Question, systems: Sequence[str]) -> Cut:
         raise ConfigError(f"pooling: needs at least two systems, has {len(systems)}; add runs")
     for group, members in question.groups.items():
         for name in members:
-            known(name, systems, f"[pooling] group {group!r}: system")
+            check_name(name, systems, f"[pooling] group {group!r}: system")
     return measure
 
 

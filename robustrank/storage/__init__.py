@@ -1,1 +1,1 @@
-"""Bytes on disk, whole or not at all, and values to JSON and back."""
+"""Atomic writes, the journal of records, content hashes, and typed values to JSON and back."""

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Atomic file writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from robustrank.core.errors import StoreError
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
+    """Write a text file atomically: readers see the old file or the complete new one.
 
     Raises:
         StoreError: It cannot be written.

@@ -8,6 +8,6 @@ from typing import Any
 
 
 def digest(*parts: Any) -> str:
-    """A short content hash of plain data, the same in every process."""
+    """The first 24 hex digits of the SHA-256 of plain data's JSON; the same in every process."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]

@@ -1,8 +1,8 @@
 """The journal of an audit or study folder: append-only JSON lines that survive ``kill -9`` at any moment.
 
-One line a finished task, flushed before the next begins. A torn last line (the process died while writing) is cut off
-when the journal is next opened for writing and ignored when it is only read. Records are keyed by content, so resuming
-is skipping the keys already there. What a record is, whoever keeps the journal says with a :class:`RecordFormat`.
+Each finished task is one line, flushed before the next task begins. A torn last line (the process died while writing)
+is cut off when the journal is next opened for writing and ignored when it is only read. Records are keyed by content,
+so a resumed run skips the keys already there. A :class:`RecordFormat` gives the type of the records.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class RecordFormat(Generic[R]):
 
     Args:
         kinds: The record type, or a union of tagged ones.
-        schema: The number of the form; a line of another one is refused.
+        schema: Its version number; a line of another version is refused.
         key: A record's key.
     """
 
@@ -47,18 +47,18 @@ class RecordFormat(Generic[R]):
         """The record of a line.
 
         Raises:
-            WrongForm: It is none, or one of another schema.
+            WrongForm: The line is not a record of this format and schema.
         """
         record: R = typed.loads(line, self.kinds, self.schema)
         return record
 
 
 def read(folder: Path, form: RecordFormat[R]) -> dict[str, R]:
-    """All records of a folder by key, from all writers; a key written twice counts once, first write first.
+    """All records of a folder by key, from all writers; of records with the same key, the first is kept.
 
     Args:
         folder: The audit's or study's folder.
-        form: What its records are.
+        form: The format of its records.
 
     Raises:
         StoreError: No such folder, or a broken line that is not the last of its file.
@@ -86,8 +86,8 @@ class Journal(Generic[R]):
     """Appends records; holds the folder's lock, so that two runs never write the same audit.
 
     Args:
-        folder: The folder; made when missing.
-        form: What its records are.
+        folder: The folder; created when missing.
+        form: The format of its records.
 
     Raises:
         StoreError: Another process is writing there.
@@ -102,7 +102,7 @@ class Journal(Generic[R]):
         except OSError as error:
             raise StoreError(f"{folder}: cannot be written: {error}; give --out another folder") from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go when the process dies
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the kernel when the process dies
         except OSError as error:
             raise StoreError(
                 f"{folder}: another audit is writing to this folder; wait for it or give --out another folder"
@@ -121,7 +121,7 @@ class Journal(Generic[R]):
             raise StoreError(f"{self._path}: cannot be written: {error}; existing records are kept") from error
 
     def put_aside(self) -> None:
-        """Move the records of earlier runs into a numbered folder beside, and begin anew."""
+        """Move the records of earlier runs into ``records.old-<n>`` and begin an empty journal."""
         self._file.close()
         taken = len(list(self.folder.glob("records.old-*")))
         self._path.parent.rename(self.folder / f"records.old-{taken + 1}")

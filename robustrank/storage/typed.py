@@ -1,7 +1,7 @@
 """Typed values to JSON and back, strictly: an unknown key or a value of another type is an error that says where.
 
-A file holds one object with the number of its form under ``schema``; text is ASCII, so that characters that cannot be
-seen are seen and lone surrogates pass.
+A file holds one object with its schema's version number under ``schema``; text is ASCII, so that invisible characters
+are visible and lone surrogates can be written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def plain(value: Any) -> Any:
 
 
 def dumps(value: Any, schema: int, *, indent: int | None = None) -> str:
-    """A value and the number of its form, as JSON.
+    """A value and its schema's version number, as JSON.
 
     Raises:
         ValueError: A number in it is NaN or infinite.
@@ -36,10 +36,10 @@ def loads(text: str | bytes, kind: Any, schema: int) -> Any:
     Args:
         text: JSON.
         kind: A type, or a union of tagged ones.
-        schema: The number of the form that this version reads.
+        schema: The schema number that this version reads.
 
     Raises:
-        WrongForm: It is something else.
+        WrongForm: It is not JSON, of another schema, or not of the type.
     """
     try:
         data = json.loads(text)

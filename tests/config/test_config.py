@@ -136,7 +136,7 @@ def test_collections_and_rankers_cannot_be_left_out(missing: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "found"),
+    ("table", "paths"),
     [
         (
             "path = 'folder'\nrun = 'bm25'\nqrels = 'all.tsv'",
@@ -147,11 +147,11 @@ def test_collections_and_rankers_cannot_be_left_out(missing: str) -> None:
         ("path = '/else/where'", {"path": "/else/where"}),
     ],
 )
-def test_relative_paths_start_at_the_audit_file(tmp_path: Path, table: str, found: dict[str, str]) -> None:
+def test_relative_paths_start_at_the_audit_file(tmp_path: Path, table: str, paths: dict[str, str]) -> None:
     path = tmp_path / "a.toml"
     path.write_text(f"name = 'x'\n[[collection]]\nuse = 'any'\n{table}\n[[ranker]]\nuse = 'bm25'\n")
     params = audit_file.load(path).home.plugin.params
-    assert params == {key: value.replace("HERE", str(tmp_path)) for key, value in found.items()}
+    assert params == {key: value.replace("HERE", str(tmp_path)) for key, value in paths.items()}
 
 
 def test_a_missing_file_is_an_error_that_says_what_writes_one(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_repeats_of_one_character_are_one_run() -> None:
     ]
 
 
-def test_a_tower_of_accents_is_marked_and_three_are_not() -> None:
+def test_a_stack_of_four_accents_is_marked_and_three_are_not() -> None:
     assert reveal("z" + "\u0301" * 3) == [("z" + "\u0301" * 3, None)]
     assert reveal("z" + "\u0301" * 4)[1] == ("\u0301" * 4, "U+0301 AND FURTHER COMBINING MARKS")
 

@@ -237,6 +237,6 @@ class Nothing:
         return ranker
 
 
-def test_a_defense_that_cannot_be_told_from_no_defense_is_caught() -> None:
+def test_a_defense_with_the_fingerprint_of_the_bare_ranker_is_caught() -> None:
     with pytest.raises(ContractError, match="fingerprint of the bare one"):
         check_defense(Nothing(), RANKER, QUERY, DOCS)

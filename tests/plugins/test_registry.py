@@ -44,11 +44,11 @@ def sample(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("sample_plugins")
     vars(module)["Sample"] = Sample
     monkeypatch.setitem(sys.modules, "sample_plugins", module)
-    found = {
+    entries = {
         "sample": EntryPoint("sample", "sample_plugins:Sample", "robustrank.rankers"),
         "broken": EntryPoint("broken", "this.module.is.missing:Sample", "robustrank.rankers"),
     }
-    monkeypatch.setattr(registry, "_entries", lambda kind: found)
+    monkeypatch.setattr(registry, "_entries", lambda kind: entries)
 
 
 def test_listing_imports_no_plugin() -> None:
@@ -60,7 +60,7 @@ def test_listing_imports_no_plugin() -> None:
     assert listed.stdout.strip() == "[]"
 
 
-def test_a_name_is_found_with_its_origin() -> None:
+def test_a_name_is_resolved_with_its_origin() -> None:
     assert registry.names("executor") == ["processes", "ray", "serial"]
     assert registry.target("executor", "serial") == "robustrank.work.executors.local:Serial"
     assert registry.version("executor", "serial").startswith("robustrank ")
@@ -82,7 +82,7 @@ def test_parameters_are_handed_over_and_nested_tables_are_built(sample: None) ->
         (Plugin(use="broken"), r"ranker 'broken' .* does not import: ModuleNotFoundError"),
     ],
 )
-def test_a_mistake_names_the_plugin_and_the_mend(sample: None, plugin: Plugin, message: str) -> None:
+def test_a_mistake_names_the_plugin_and_the_fix(sample: None, plugin: Plugin, message: str) -> None:
     with pytest.raises(PluginError, match=message):
         registry.build("ranker", plugin)
 

@@ -16,7 +16,7 @@ from robustrank.storage import journal as store
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A record of whoever keeps the journal."""
+    """A record type of some caller of the journal."""
 
     key: str
     text: str = ""
