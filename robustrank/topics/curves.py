@@ -1,4 +1,4 @@
-"""The curves of a topic study: success over the share of queries, boost over ranked lists, and what events change."""
+"""Charts of a topic study: success by share of queries, boost by ranked lists requested, boost after each event."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Curve(NamedTuple):
     ends: Sequence[tuple[float, float]] = ()
 
 
-def draw(found: Mapping[str, Any]) -> dict[str, str]:
+def draw(summary: Mapping[str, Any]) -> dict[str, str]:
     """File name to SVG, the same bytes for the same summary.
 
-    For each victim ``success-N.svg`` and ``boost-N.svg``, and where the dynamic setting was played ``events-N.svg`` and
+    For each victim ``success-N.svg`` and ``boost-N.svg``, and where the dynamic setting was run ``events-N.svg`` and
     ``reactions-N.svg``.
     """
     figures = {}
-    for number, ranker in enumerate(dict.fromkeys(row["ranker"] for row in found["rows"]), start=1):
-        rows = [row for row in found["rows"] if row["ranker"] == ranker]
+    for number, ranker in enumerate(dict.fromkeys(row["ranker"] for row in summary["rows"]), start=1):
+        rows = [row for row in summary["rows"] if row["ranker"] == ranker]
         figures[f"success-{number}.svg"] = _success(rows, ranker)
         figures[f"boost-{number}.svg"] = _boost(rows, ranker)
-        if played := [curve for curve in found["dynamic"] if curve["ranker"] == ranker]:
+        if played := [curve for curve in summary["dynamic"] if curve["ranker"] == ranker]:
             figures[f"events-{number}.svg"] = _events(played, ranker)
             figures[f"reactions-{number}.svg"] = _reactions(played, ranker)
     return figures
@@ -101,7 +101,7 @@ def _chart(
         title: What the vertical axis measures.
         axis: Name of the horizontal axis.
         curves: The curves.
-        least: Values that the vertical axis has to hold: what is gained is seen against zero.
+        least: Values that the vertical axis has to hold: 0 for gains.
         names: Names of places on the horizontal axis, in place of round values.
         every: How many points go to one mark.
     """
@@ -137,5 +137,5 @@ def _chart(
             canvas.line([x, x], [at(lower), at(upper)], colour, width=1.2)
         for x, y in curve.points[every - 1 :: every]:
             canvas.mark(x, at(y), colour, marker, size=5)
-    said = "; ".join(f"{curve.name} ends at {curve.points[-1][1]:.2f}" for curve in curves)
-    return str(canvas.svg(f"{title}, over {axis}. {said}.", standalone=True))
+    last_values = "; ".join(f"{curve.name} ends at {curve.points[-1][1]:.2f}" for curve in curves)
+    return str(canvas.svg(f"{title}, over {axis}. {last_values}.", standalone=True))

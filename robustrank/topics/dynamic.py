@@ -1,10 +1,10 @@
-"""The dynamic setting: the lists change, and the attacker may spend some fresh lists on what to do about it.
+"""The dynamic setting: the lists change after the attack, and the attacker may react within a budget of new lists.
 
-Events, in this order, each on top of those before:
+Events, in this order, each in addition to those before:
 
 =============  ====================================================================================================
 documents      documents drawn from the whole collection join every list
-rivals         competitors next above the target get the rarest words of the query in front: other attackers' edits
+rivals         the query's rarest words are put before the competitors next above the target: other attackers' edits
 queries        half of the held-out queries join those that are attacked
 victim         the next ranker of the file takes the place of the victim
 =============  ====================================================================================================
@@ -37,7 +37,7 @@ RIVALS, RIVAL_WORDS = 3, 2
 
 @dataclass(frozen=True)
 class _World:
-    """Victim and lists at one moment; the target is in every list with its clean text."""
+    """Victim and lists after some of the events; the target is in every list with its clean text."""
 
     ranker: MeteredRanker
     attack: tuple[RankedList, ...]
@@ -45,16 +45,16 @@ class _World:
 
 
 def play(scene: Scene, ranker: MeteredRanker, role: Role, attack: TopicAttack, text: str, rng: Random) -> list[Event]:
-    """What an attack's text is worth after each event, kept as it is, and after the attacker has reacted.
+    """Ranks of an attack's text after each event, kept unchanged and after the attacker's reaction.
 
-    The attacker first asks how its text stands now, then attacks the clean document anew with the lists that are left,
-    and shows whichever of the two the victim ranks better for the attacked queries.
+    The attacker first requests the ranks of its present text, then attacks the clean document again with the lists
+    that are left, and keeps the text that the victim ranks better for the attacked queries.
 
     Returns:
         One entry per event.
     """
     world = _World(ranker, tuple(role.of(role.group.attack)), tuple(role.of(role.group.held_out)))
-    target, shown, spent, found = role.target, text, 0, []
+    target, shown, spent, events = role.target, text, 0, []
     for name, change in (("documents", _documents), ("rivals", _rivals), ("queries", _queries), ("victim", _victim)):
         world = change(world, scene, target, rng)
         limit = scene.spec.reactions
@@ -67,12 +67,12 @@ def play(scene: Scene, ranker: MeteredRanker, role: Role, attack: TopicAttack, t
                 world.ranker, world.attack, target, replace(budget, lists=limit - oracle.spent)
             )
             other = attack.perturb(case, left, rng)
-            # The attack has asked for the ranks of its text already: to look at them again is free.
+            # The attack has requested the ranks of its text already: reading them again costs nothing.
             then = group_oracle.ranks(world.ranker, world.attack, target, other)
             legal = not within_budget(target.text, other, attack.substitutes, budget).violations
             shown = other if legal and sum(then) < sum(now) else shown
             spent += oracle.spent + left.spent
-        found.append(
+        events.append(
             Event(
                 event=name,
                 lists=spent,
@@ -81,7 +81,7 @@ def play(scene: Scene, ranker: MeteredRanker, role: Role, attack: TopicAttack, t
                 reacted=group_oracle.ranks(world.ranker, world.held_out, target, shown),
             )
         )
-    return found
+    return events
 
 
 def _documents(world: _World, scene: Scene, target: Document, rng: Random) -> _World:
@@ -99,8 +99,10 @@ def _rivals(world: _World, scene: Scene, target: Document, rng: Random) -> _Worl
     def edited(one: RankedList) -> RankedList:
         ranking = one.ranked()
         above = ranking[: one.rank(target.doc_id) - 1][-RIVALS:]
-        asked = sorted({word.text for word in words(one.query.text)}, key=lambda word: (_frequency(word, one), word))
-        change = Edits(insertions=[(0, word) for word in asked[:RIVAL_WORDS]])
+        query_words = sorted(
+            {word.text for word in words(one.query.text)}, key=lambda word: (_frequency(word, one), word)
+        )
+        change = Edits(insertions=[(0, word) for word in query_words[:RIVAL_WORDS]])
         new = {doc.doc_id: doc._replace(text=with_edits(doc.text, change)) for doc in above}
         return group_oracle.ranked(world.ranker, one.query, [new.get(doc.doc_id, doc) for doc in one.docs.values()])
 

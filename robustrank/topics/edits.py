@@ -1,4 +1,4 @@
-"""The rules of a topic study: words become substitutes and words are inserted, each within its own budget."""
+"""The edits of a topic study: words replaced by substitutes and words inserted, each within a budget of its own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def within_budget(before: str, after: str, substitutes: str, budget: TopicBudget
     Args:
         before: The clean text.
         after: The perturbed text.
-        substitutes: Name of the table of what a word may become.
-        budget: ``substitutions`` and ``insertions`` are judged; lists are the oracle's business.
+        substitutes: Name of the table of substitutes.
+        budget: ``substitutions`` and ``insertions`` are checked; the oracle enforces the limit of lists.
     """
     allowed = AttackSet(operation=SUBSTITUTE_AND_INSERT.name, substitutes=substitutes)
     limits = {"substituted": budget.substitutions, "inserted": budget.insertions}

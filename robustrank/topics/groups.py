@@ -1,4 +1,4 @@
-"""Groups of queries of one topic: given, of shared relevant documents, of one query's wordings, or clustered."""
+"""Groups of queries of one topic: given, of shared relevant documents, of one query's variations, or clustered."""
 
 from __future__ import annotations
 
@@ -24,11 +24,10 @@ class TopicGroup:
     Args:
         topic_id: Name of the topic.
         attack: Ids of the queries the attacker knows and promotes its document for.
-        held_out: Ids of queries of the same topic that the attacker never sees: being promoted for these too is what
-            makes an attack topic-oriented.
+        held_out: Ids of queries of the same topic that the attacker never sees; the main figures are over these.
         coherence: Mean cosine between the tf-idf vectors of its queries, all of them, in [0, 1].
-        draw: Which draw of the attacked queries this is, where a topic has several: other attackers, who know other
-            queries of it and nothing of one another. They share the held-out queries, and are one unit.
+        draw: Number of the draw of attacked queries (from 0), where a topic has several: independent attackers with
+            attacked queries of their own and the same held-out ones. A topic is one unit of analysis.
     """
 
     topic_id: str
@@ -64,67 +63,69 @@ def given(path: Path | str, collection: Collection) -> list[TopicGroup]:
         draws = draws if any(isinstance(draw, list) for draw in draws) else [draws]
         if not held_out or not all(isinstance(draw, list) and draw for draw in draws):
             raise DataError(f"topic {topic_id!r}: needs query ids under 'attack' and under 'held_out'", path=str(path))
-        known, hidden = [[str(i) for i in draw] for draw in draws], [str(i) for i in held_out]
-        attack = [i for draw in known for i in draw]
+        attacked, hidden = [[str(i) for i in draw] for draw in draws], [str(i) for i in held_out]
+        attack = [i for draw in attacked for i in draw]
         if unknown := [i for i in (*attack, *hidden) if i not in texts]:
             raise DataError(f"topic {topic_id!r}: no query {unknown[0]!r} in {collection.name}", path=str(path))
         if both := sorted(set(attack) & set(hidden)):
             raise DataError(f"topic {topic_id!r}: {both[0]!r} is both attacked and held out", path=str(path))
-        topics[topic_id] = known, hidden
+        topics[topic_id] = attacked, hidden
     return _groups(topics, texts)
 
 
 def _listed(value: object, part: str) -> list[Any]:
-    found = value.get(part) if isinstance(value, dict) else None
-    return found if isinstance(found, list) else []
+    ids = value.get(part) if isinstance(value, dict) else None
+    return ids if isinstance(ids, list) else []
 
 
 def shared_documents(collection: Collection, *, key: str = "(.*)") -> dict[str, list[Query]]:
-    """Queries whose relevant documents have the same key are one topic.
+    """Queries by topic; queries whose first relevant document (in order of ids) has the same key are one topic.
 
     Args:
         collection: Its queries and judgments.
         key: A regular expression; its first group, matched at the start of a relevant document's id, names the topic:
-            everything by default, so that the wordings of one question, or the questions about one paragraph, are a
-            group; ``"([^-]+-[^-]+)-"`` makes one of all paragraphs of an XQuAD article.
+            everything by default, so that the variations of one question, or the questions about one paragraph, are
+            a group; ``"([^-]+-[^-]+)-"`` makes one of all paragraphs of an XQuAD article.
     """
     try:
         pattern = re.compile(key)
     except re.error as error:
         raise ConfigError(f"topics: key {key!r} is no regular expression: {error}") from error
-    found: dict[str, list[Query]] = {}
+    topics: dict[str, list[Query]] = {}
     for query in collection.queries:
         relevant = sorted(d for d, g in collection.qrels.get(query.query_id, {}).items() if g >= collection.relevant)
         match = pattern.match(relevant[0]) if relevant else None
         if match:
-            found.setdefault(match.group(1), []).append(query)
-    return found
+            topics.setdefault(match.group(1), []).append(query)
+    return topics
 
 
-def worded(
+def variations_of_queries(
     collection: Collection, variations: Sequence[Variation], *, seed: int
 ) -> tuple[Collection, dict[str, list[Query]]]:
-    """A query and its other wordings are one topic.
+    """A query and its variations are one topic.
 
     Args:
         collection: Its queries and judgments.
-        variations: Who says them in other ways.
-        seed: Of the wordings.
+        variations: Plug-ins that make variations of a query.
+        seed: Of the variations.
 
     Returns:
-        The collection with the wordings among its queries, judged as the query is, and the queries by topic.
+        The collection with the variations among its queries, with the judgments of their query, and the queries by
+        topic (the id of the query).
     """
-    found: dict[str, list[Query]] = {}
+    topics: dict[str, list[Query]] = {}
     for query in collection.queries:
         texts = dict.fromkeys([query.text])
         for number, variation in enumerate(variations):
+            # "wordings" is part of the seed of committed studies: another word would draw other variations.
             rng = Random(f"{seed}|wordings|{number}|{query.query_id}")
             texts |= dict.fromkeys(variant.text for variant in variation.variants(query, rng))
         ids = [query.query_id, *(f"{query.query_id}~{number}" for number in range(1, len(texts)))]
-        found[query.query_id] = [Query(i, text) for i, text in zip(ids, texts, strict=True)]
-    asked = [query for queries in found.values() for query in queries]
-    qrels = {one.query_id: collection.qrels.get(i, {}) for i, queries in found.items() for one in queries}
-    return replace(collection, queries=asked, qrels=qrels, digest=digest(collection.digest, asked)), found
+        topics[query.query_id] = [Query(i, text) for i, text in zip(ids, texts, strict=True)]
+    all_queries = [query for queries in topics.values() for query in queries]
+    qrels = {one.query_id: collection.qrels.get(i, {}) for i, queries in topics.items() for one in queries}
+    return replace(collection, queries=all_queries, qrels=qrels, digest=digest(collection.digest, all_queries)), topics
 
 
 def clustered(queries: Sequence[Query], *, least: float = 0.2) -> dict[str, list[Query]]:
@@ -132,7 +133,7 @@ def clustered(queries: Sequence[Query], *, least: float = 0.2) -> dict[str, list
 
     Args:
         queries: Those to group.
-        least: The least cosine of two queries of a group.
+        least: The least cosine of two queries of a group, in [0, 1].
 
     Raises:
         MissingExtra: scikit-learn is not installed.
@@ -144,14 +145,14 @@ def clustered(queries: Sequence[Query], *, least: float = 0.2) -> dict[str, list
         return {}
     distances = 1 - Vectors([query.text for query in queries]).cosines([query.text for query in queries])
     tree = linkage(squareform(distances.clip(min=0), checks=False), method="complete")
-    found: dict[str, list[Query]] = {}
+    topics: dict[str, list[Query]] = {}
     for query, label in zip(queries, fcluster(tree, 1 - least, criterion="distance"), strict=True):
-        found.setdefault(f"cluster-{label}", []).append(query)
-    return found
+        topics.setdefault(f"cluster-{label}", []).append(query)
+    return topics
 
 
 def split(
-    found: Mapping[str, Sequence[Query]], *, attacked: int, held_out: int, draws: int = 1, seed: int
+    topics: Mapping[str, Sequence[Query]], *, attacked: int, held_out: int, draws: int = 1, seed: int
 ) -> list[TopicGroup]:
     """Groups with queries on both sides, in order of their topics' names.
 
@@ -163,15 +164,15 @@ def split(
             draws alone.
         seed: Of the split.
     """
-    topics = {}
-    for name in sorted(found):
-        queries = sorted(found[name])
+    ids_by_topic = {}
+    for name in sorted(topics):
+        queries = sorted(topics[name])
         Random(f"{seed}|topic|{name}").shuffle(queries)
         ids = [query.query_id for query in queries][: attacked * draws + held_out]
         cut = min(attacked * draws, (len(ids) + 1) // 2)
         starts = range(0, max(1, cut // attacked) * attacked, attacked)
-        topics[name] = [ids[start : min(start + attacked, cut)] for start in starts], ids[cut:]
-    return _groups(topics, {query.query_id: query.text for queries in found.values() for query in queries})
+        ids_by_topic[name] = [ids[start : min(start + attacked, cut)] for start in starts], ids[cut:]
+    return _groups(ids_by_topic, {query.query_id: query.text for queries in topics.values() for query in queries})
 
 
 def _groups(

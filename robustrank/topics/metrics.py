@@ -1,7 +1,7 @@
-"""What a perturbation did for a group of queries: boosts, and in how many of them it worked.
+"""Effect of a perturbation on a group of queries: rank boosts and success rates.
 
 ``QSR@p`` is the share of targets that rose for at least the share p of the group's queries (query success rate); with
-a cutoff k, that entered the top k for so many. Our definition: the paper's text is not at hand.
+a cutoff k, that entered the top k for so many. The definition is ours: the text of the paper was not available to us.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 SHARES = (0.5, 0.75, 1.0)
-"""Shares p of a group's queries that success is told at."""
+"""Shares p of a group's queries at which success is reported."""
 
 
 class Outcome(NamedTuple):
@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
 
     @property
     def worst_boost(self) -> int:
-        """Ranks gained for the query that gained least: an average hides one query that was hijacked."""
+        """Ranks gained for the query that gained least; a mean may hide a query on which the target fell."""
         return min(self.boosts)
 
     def promoted(self) -> float:

@@ -14,28 +14,28 @@ from robustrank.topics.metrics import SHARES
 from robustrank.topics.results import TOP
 
 
-def write(found: dict[str, Any], where: Path) -> None:
+def write(summary: dict[str, Any], where: Path) -> None:
     """``summary.json``, ``report.md`` and the figures it shows."""
-    files.replace(where / "summary.json", json.dumps(found, indent=1) + "\n")
-    figures = curves.draw(found)
+    files.replace(where / "summary.json", json.dumps(summary, indent=1) + "\n")
+    figures = curves.draw(summary)
     for name, svg in figures.items():
         files.replace(where / name, svg)
-    files.replace(where / "report.md", report(found, sorted(figures)))
+    files.replace(where / "report.md", report(summary, sorted(figures)))
 
 
-def report(found: dict[str, Any], figures: Sequence[str] = ()) -> str:
-    """The summary as Markdown; text of queries and documents is shown as code, with unseen characters visible."""
+def report(summary: dict[str, Any], figures: Sequence[str] = ()) -> str:
+    """The summary as Markdown; texts of queries and documents are in code spans, with invisible characters escaped."""
     shown = [line for name in figures for line in ("", f"![{name.rpartition('-')[0]} curves]({name})")]
-    parts = _table(found), _against(found), _costs(found), shown, _changes(found), _shown(found)
+    parts = _table(summary), _against(summary), _costs(summary), shown, _changes(summary), _shown(summary)
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
-def _table(found: dict[str, Any]) -> list[str]:
-    budget, topics = found["budget"], {group["topic_id"] for group in found["groups"]}
+def _table(summary: dict[str, Any]) -> list[str]:
+    budget, topics = summary["budget"], {group["topic_id"] for group in summary["groups"]}
     lines = [
-        f"# Topic attacks: {found['name']}",
+        f"# Topic attacks: {summary['name']}",
         "",
-        f"{len(found['groups'])} groups of queries on {len(topics)} topics of {found['collection']}. An attack may "
+        f"{len(summary['groups'])} groups of queries on {len(topics)} topics of {summary['collection']}. An attack may "
         f"substitute {budget['substitutions']} words, insert {budget['insertions']}, and ask the victim for "
         f"{budget['lists']} ranked lists. Held-out queries are of the same topic and unknown to the attacker. "
         "Brackets are 95 % intervals over topics.",
@@ -45,7 +45,7 @@ def _table(found: dict[str, Any]) -> list[str]:
         "| planning s |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in found["rows"]:
+    for row in summary["rows"]:
         f = row["figures"]
         edits = f["substitutions"]["value"] + f["insertions"]["value"]
         broken = "".join(f" ({count} {status})" for status, count in row["statuses"].items() if status != "ok")
@@ -58,37 +58,39 @@ def _table(found: dict[str, Any]) -> list[str]:
             f"{f['texts_scored']['value']:.0f}", f"{f['planning_seconds']['value']:.2f}",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
-    told = [(row["ranker"], row["figures"]["agreement"]) for row in found["rows"] if row["figures"]["agreement"]]
-    if told:
+    agreements = [
+        (row["ranker"], row["figures"]["agreement"]) for row in summary["rows"] if row["figures"]["agreement"]
+    ]
+    if agreements:
         lines += ["", "Kendall's tau of the attackers' surrogate with the victim, on lists it has not seen: "]
-        lines[-1] += "; ".join(f"{ranker} {_bracket(tau, 2)}" for ranker, tau in told) + "."
+        lines[-1] += "; ".join(f"{ranker} {_bracket(estimate, 2)}" for ranker, estimate in agreements) + "."
     return lines
 
 
-def _against(found: dict[str, Any]) -> list[str]:
-    if not found["comparisons"]:
+def _against(summary: dict[str, Any]) -> list[str]:
+    if not summary["comparisons"]:
         return []
     about = (
         "The same documents, topics as units. p values are corrected (Holm) over the tests of each table; an attack "
         "none of whose texts keeps to the budget is left out."
     )
     lines = ["", "## The first attack against the others", "", about]
-    for family in sorted({c["family"] for c in found["comparisons"]}):
+    for family in sorted({c["family"] for c in summary["comparisons"]}):
         lines += [
             *("", "| victim | | n | figure | difference | p (Holm) |", "|---|---|---|---|---|---|"),
             *(
                 f"| {c['ranker']} | {c['a']} - {c['b']} | {c['n']} | {c['figure'].replace('_', ' ')} "
                 f"| {_bracket(c['difference'], 2)} | {c['p_holm']:.2g} |"
-                for c in found["comparisons"]
+                for c in summary["comparisons"]
                 if c["family"] == family
             ),
         ]
     return lines
 
 
-def _costs(found: dict[str, Any]) -> list[str]:
-    """How many times as much as the first attack the others spend on planning a document."""
-    if not found["costs"]:
+def _costs(summary: dict[str, Any]) -> list[str]:
+    """Planning cost of a document by each other attack, as a multiple of the first attack's."""
+    if not summary["costs"]:
         return []
     about = (
         "What the other attack spends on planning one document, divided by what the first one does (geometric mean). "
@@ -98,17 +100,17 @@ def _costs(found: dict[str, Any]) -> list[str]:
         *("", "## Cost", "", about, "", "| victim | | what | times |", "|---|---|---|---|"),
         *(
             f"| {c['ranker']} | {c['b']} / {c['a']} | {c['what'].replace('_', ' ')} | {_bracket(c['times'], 1)} |"
-            for c in found["costs"]
+            for c in summary["costs"]
         ),
     ]
 
 
-def _changes(found: dict[str, Any]) -> list[str]:
-    if not found["dynamic"]:
+def _changes(summary: dict[str, Any]) -> list[str]:
+    if not summary["dynamic"]:
         return []
     about = "Mean held-out boost after each event: of the text as it was, and after the attacker reacted."
     lines = ["", "## The lists change", "", about, ""]
-    for curve in found["dynamic"]:
+    for curve in summary["dynamic"]:
         rows = zip(curve["events"], curve["lists"], curve["kept"], curve["reacted"], strict=True)
         lines += [
             *(f"**{curve['ranker']}, {curve['attack']}** (n={curve['documents']})", ""),
@@ -119,9 +121,9 @@ def _changes(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _shown(found: dict[str, Any]) -> list[str]:
+def _shown(summary: dict[str, Any]) -> list[str]:
     lines = ["", "## Examples", "", "The first in the order of a hash.", ""]
-    for example in found["examples"]:
+    for example in summary["examples"]:
         lines += [f"**{_code(example['topic'])}**, document {_code(example['doc_id'])}", ""]
         for side, name, label in (("queries", "attack", "attacked"), ("held_out", "held_out", "held out")):
             rows = zip(example[side], example[f"{name}_before"], example[f"{name}_after"], strict=True)

@@ -1,4 +1,4 @@
-"""What a topic study is played with: groups with their victim's lists, and the documents to promote."""
+"""The inputs of a topic study: groups of queries, the victim's lists for them, and the documents to promote."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Scene:
 
     Args:
         spec: The topic file.
-        collection: With the queries that count.
-        groups: Those that are attacked.
+        collection: With the queries and documents that ``[groups]`` selects.
+        groups: The selected ones, by topic and draw.
         candidates: First-stage candidates of every query of the groups, best first.
         bench: Builds the plug-ins that the file names.
     """
@@ -79,12 +79,12 @@ class Role:
 
     @property
     def case(self) -> TopicCase:
-        """What the attacker sees."""
+        """The case of the attacked queries, which the attacker sees."""
         return self._seen(self.group.attack)
 
     @property
     def practice(self) -> Practice:
-        """What an attacker sees who owns the whole group and practises on it."""
+        """The cases of both sides of the group, for an attack that trains on it."""
         return Practice(self.case, self._seen(self.group.held_out))
 
     def _seen(self, query_ids: Sequence[str]) -> TopicCase:
@@ -103,24 +103,28 @@ def open_scene(spec: TopicSpec) -> Scene:
     documents = {i: doc for i, doc in collection.documents.items() if i.startswith(spec.groups.documents)}
     collection = replace(collection, queries=wanted, documents=documents)
     collection, formed = _groups(spec, collection, bench)
-    found = [
+    selected = [
         group
         for group in formed
         if min(len(group.attack), len(group.held_out)) >= spec.groups.smallest
         and group.coherence >= spec.groups.coherence
     ]
-    topics = list(dict.fromkeys(group.topic_id for group in found))
+    topics = list(dict.fromkeys(group.topic_id for group in selected))
     Random(f"{spec.seed}|topics").shuffle(topics)
     kept = set(topics[: spec.groups.limit])
-    found = sorted((group for group in found if group.topic_id in kept), key=lambda group: (group.topic_id, group.draw))
-    if not found:
+    selected = sorted(
+        (group for group in selected if group.topic_id in kept), key=lambda group: (group.topic_id, group.draw)
+    )
+    if not selected:
         raise DataError(
             f"{collection.name}: no group of queries is left; [groups] requires at least {spec.groups.smallest} "
             f"attacked and as many held-out queries, and a coherence of {spec.groups.coherence:g}"
         )
-    ids = {query_id for group in found for query_id in (*group.attack, *group.held_out)}
-    asked = [query for query in collection.queries if query.query_id in ids]
-    return Scene(spec, collection, found, first_stage(Plugin(use="bm25"), collection, asked, spec.targets.depth), bench)
+    ids = {query_id for group in selected for query_id in (*group.attack, *group.held_out)}
+    queries = [query for query in collection.queries if query.query_id in ids]
+    return Scene(
+        spec, collection, selected, first_stage(Plugin(use="bm25"), collection, queries, spec.targets.depth), bench
+    )
 
 
 def _groups(spec: TopicSpec, collection: Collection, bench: Bench) -> tuple[Collection, list[TopicGroup]]:
@@ -128,15 +132,15 @@ def _groups(spec: TopicSpec, collection: Collection, bench: Bench) -> tuple[Coll
     wanted = spec.groups
     if wanted.source == "given":
         return collection, groups.given(wanted.path, collection)
-    if wanted.source == "wordings":
+    if wanted.source == "variations":
         variations = [bench.plugin("variation", plugin) for plugin in spec.variations]
-        collection, found = groups.worded(collection, variations, seed=spec.seed)
+        collection, topics = groups.variations_of_queries(collection, variations, seed=spec.seed)
     elif wanted.source == "documents":
-        found = groups.shared_documents(collection, key=wanted.key)
+        topics = groups.shared_documents(collection, key=wanted.key)
     else:
-        found = groups.clustered(collection.queries, least=wanted.least)
+        topics = groups.clustered(collection.queries, least=wanted.least)
     return collection, groups.split(
-        found, attacked=wanted.attacked, held_out=wanted.held_out, draws=wanted.draws, seed=spec.seed
+        topics, attacked=wanted.attacked, held_out=wanted.held_out, draws=wanted.draws, seed=spec.seed
     )
 
 
@@ -151,7 +155,7 @@ def clean_lists(scene: Scene, group: TopicGroup, ranker: MeteredRanker) -> dict[
 
 
 def roles(scene: Scene, group: TopicGroup, lists: Mapping[str, RankedList], ranker: MeteredRanker) -> list[Role]:
-    """The documents to promote for one group, against one victim; none where a query finds nothing.
+    """The documents to promote for one group, against one victim; none where a query has no candidates.
 
     A target is relevant to no query of its group, is a candidate of at least half of the attacked ones, and has a
     median clean rank for them within the limits. It joins the lists it was no candidate of.
@@ -160,15 +164,15 @@ def roles(scene: Scene, group: TopicGroup, lists: Mapping[str, RankedList], rank
     documents, wanted = scene.collection.documents, scene.spec.targets
     attacked = [lists[i] for i in group.attack if i in lists]
     if len(lists) < len(ids):
-        return []  # a query that finds nothing has no list to be promoted in
+        return []  # a query without candidates has no list in which to promote a document
     relevant = {
         d for i in ids for d, grade in scene.collection.qrels.get(i, {}).items() if grade >= scene.collection.relevant
     }
     pool = []
     for doc_id in sorted({d for one in attacked for d in one.docs} - relevant):
         ranks = [one.rank(doc_id) if doc_id in one.docs else len(one.docs) + 1 for one in attacked]
-        known = sum(doc_id in one.docs for one in attacked)
-        if 2 * known >= len(attacked) and wanted.best <= median(ranks) <= wanted.worst:
+        containing = sum(doc_id in one.docs for one in attacked)
+        if 2 * containing >= len(attacked) and wanted.best <= median(ranks) <= wanted.worst:
             pool.append(doc_id)
     drawn = Random(f"{scene.spec.seed}|target|{group.key}").sample(pool, min(wanted.per_group, len(pool)))
     return [

@@ -1,4 +1,4 @@
-"""The topic file: which groups are attacked in which collection, by whom, against which rankers."""
+"""The topic file: collection, groups of queries, documents to promote, attacks, rankers and budget of a topic study."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class GroupsSpec:
 
     Args:
         source: ``"given"`` reads ``path``; ``"documents"`` groups queries whose relevant documents share ``key``;
-            ``"wordings"`` makes a topic of a query and what each ``[[variation]]`` says in its stead; ``"clusters"``
-            clusters their words.
+            ``"variations"`` makes a topic of a query and its variations by each ``[[variation]]``; ``"clusters"``
+            clusters queries by their words.
         path: The JSON file of ``"given"``.
         key: The regular expression of ``"documents"``.
         least: The least cosine of two queries of one of the ``"clusters"``.
         attacked: Attacked queries of a group.
         held_out: Held-out queries of a group.
-        draws: Draws of attacked queries of a topic, each a group of its own: attackers who know other queries of it.
+        draws: Draws of attacked queries of a topic, each a group of its own.
         smallest: Groups with fewer queries of either kind are left out.
         coherence: Groups below are left out.
-        limit: So many topics, drawn with the seed.
-        queries: Only queries whose id begins so.
-        documents: Only documents whose id begins so.
+        limit: The most topics, drawn with the seed; ``None`` keeps all.
+        queries: Only queries whose id has this prefix.
+        documents: Only documents whose id has this prefix.
     """
 
     source: str = "documents"
@@ -89,11 +89,11 @@ class TopicSpec:
         groups: The topics.
         targets: The documents to promote.
         rankers: The victims, one after the other.
-        attacks: Who attacks; the first one is compared with each of the others.
+        attacks: The attacks; the first one is compared with each of the others.
         budget: The same for all.
-        variations: Who says the queries in other ways, where wordings are the topics.
-        folds: Topics are dealt into so many folds; an attack practises on those of the other folds.
-        reactions: Lists an attacker may ask after each event of the dynamic setting.
+        variations: Plug-ins that make query variations, where the source of groups is ``"variations"``.
+        folds: Number of folds of topics; an attack trains on the topics of the other folds.
+        reactions: Lists an attacker may request after each event of the dynamic setting.
         seed: Of all randomness.
     """
 
@@ -114,7 +114,7 @@ def load(path: Path | str) -> TopicSpec:
     """Read a topic file; its relative paths begin where it lies.
 
     Raises:
-        ConfigError: No such file, not TOML, an unknown key (with the nearest known one), or a wrong value.
+        ConfigError: No such file, not TOML, an unknown key (with the nearest valid one), or a wrong value.
     """
     where, folder = str(path), Path(path).parent
     spec = read_as(TopicSpec, toml(read(path, "topic file"), where), where, folder)
@@ -130,15 +130,15 @@ def _check(spec: TopicSpec, where: str) -> None:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"{where}: two [[{kind}]] tables are named {name!r}; give one another `name`")
-    if spec.groups.source not in ("given", "documents", "wordings", "clusters"):
-        raise ConfigError(f"{where}: [groups] source must be 'given', 'documents', 'wordings' or 'clusters'")
+    if spec.groups.source not in ("given", "documents", "variations", "clusters"):
+        raise ConfigError(f"{where}: [groups] source must be 'given', 'documents', 'variations' or 'clusters'")
     for name in ("attacked", "held_out", "draws"):
         if getattr(spec.groups, name) < 1:
             raise ConfigError(f"{where}: [groups] {name} must be at least 1")
     if spec.groups.source == "given" and not spec.groups.path:
         raise ConfigError(f"{where}: [groups] source 'given' needs a path")
-    if bool(spec.variations) != (spec.groups.source == "wordings"):
-        raise ConfigError(f"{where}: [groups] source 'wordings' and a [[variation]] each need the other")
+    if bool(spec.variations) != (spec.groups.source == "variations"):
+        raise ConfigError(f"{where}: [groups] source 'variations' and a [[variation]] each need the other")
     if spec.folds < 2:
         raise ConfigError(f"{where}: folds must be at least 2: an attack must not train on the groups that evaluate it")
     if not 1 <= spec.targets.best <= spec.targets.worst:

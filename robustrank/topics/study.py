@@ -1,4 +1,4 @@
-"""Runs a topic study: every attack on every document to promote, against every victim; resumable, records first."""
+"""Runs a topic study: every attack on every document to promote, against every victim; resumes from its records."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(spec: TopicSpec, where: Path, progress: Progress) -> dict[str, Any]:
     Args:
         spec: The topic file.
         where: The study's folder (:func:`folder`).
-        progress: Told of every step.
+        progress: Informed of every step.
 
     Returns:
         The summary (:func:`robustrank.topics.results.summarise`).
@@ -68,9 +68,9 @@ def run(spec: TopicSpec, where: Path, progress: Progress) -> dict[str, Any]:
         loop = Loop(journal, FORMAT, serial, progress)
         for named in spec.rankers:
             live += _Against(scene, named, where, loop, session).go()
-    found = summarise(live, scene)
-    write(found, where)
-    return found
+    summary = summarise(live, scene)
+    write(summary, where)
+    return summary
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class _Attacked:
 
 
 class _Against:
-    """All attacks of a study against one victim, while the journal is held."""
+    """All attacks of a study against one victim; the journal stays open."""
 
     def __init__(self, scene: Scene, named: NamedPlugin, where: Path, loop: Loop[AnyRecord], session: Session) -> None:
         self.scene, self.named, self.loop, self.stamp = scene, named, loop, session.stamp
@@ -106,7 +106,7 @@ class _Against:
         return live
 
     def _cast(self) -> list[Role]:
-        """Every document to promote; a pointwise ranker's clean scores are a record: a resumed study computes none."""
+        """Every document to promote; a pointwise ranker's clean scores come from records where there are any."""
         scene, ranker, documents, cast = self.scene, self.ranker, self.scene.collection.documents, []
         keyed = {self._lists_key(group): group for group in scene.groups}
         if ranker.card.pointwise:
@@ -129,13 +129,13 @@ class _Against:
         """The victim's clean scores for one group, those of documents to promote that join a list among them."""
         lists = clean_lists(self.scene, group, self.ranker)
         every = [lists, *(role.lists for role in roles(self.scene, group, lists, self.ranker))]
-        scores = {i: dict(pair for known in every for pair in known[i].scored) for i in lists}
+        scores = {i: dict(pair for one_side in every for pair in one_side[i].scored) for i in lists}
         return CleanLists(key=self._lists_key(group), ranker=self.named.name, topic=group.topic_id, scores=scores)
 
     def _attacked(
         self, wanted: NamedPlugin, similarity: Callable[[str, str], float] | None, task: _Attacked
     ) -> AnyRecord:
-        """One attack as the harness measures it; a text that breaks the rules is recorded, and counts as no change."""
+        """One attack as the harness measures it; an illegal text is recorded, and counts as unchanged."""
         scene, ranker, role, attack = self.scene, self.ranker, task.role, task.attack
         spec, group, target = scene.spec, role.group, role.target
         oracle = GroupOracle(ranker, role.of(group.attack), target, spec.budget)
@@ -148,12 +148,12 @@ class _Against:
         )
         offered, failed = tried(lambda: _text(attack.perturb(role.case, oracle, rng)), target.text)
         planning = process_time() - cpu - oracle.processor_seconds
-        found = within_budget(target.text, offered, attack.substitutes, spec.budget)
+        finding = within_budget(target.text, offered, attack.substitutes, spec.budget)
         status, error = (Status.ERROR, failed) if failed else (Status.OK, "")
         if failed == EXHAUSTED:
             status, error = Status.BUDGET_EXHAUSTED, ""
-        elif found.violations:
-            status, error = Status.INVALID, "; ".join(found.violations)
+        elif finding.violations:
+            status, error = Status.INVALID, "; ".join(finding.violations)
         (attack_before, attack_after), (held_out_before, held_out_after) = (
             ([one.rank(target.doc_id) for one in lists], list(ranks(ranker, lists, target, offered)))
             for lists in (role.of(group.attack), role.of(group.held_out))
@@ -172,8 +172,8 @@ class _Against:
             held_out=[scene.query(i).text for i in group.held_out],
             lists=oracle.spent,
             pairs=ranker.pairs - pairs,
-            substitutions=found.kinds["substituted"],
-            insertions=found.kinds["inserted"],
+            substitutions=finding.kinds["substituted"],
+            insertions=finding.kinds["inserted"],
             similarity=None if similarity is None else similarity(target.text, offered),
             quality=_quality(role.case, offered),
             agreement=_agreement(attack, role),
@@ -205,14 +205,14 @@ def _encoder(bench: Bench) -> MeteredRanker | None:
 def _ready(
     attack: Any, cast: Sequence[Role], spec: TopicSpec, where: Path, progress: Progress
 ) -> Iterator[TopicAttack]:
-    """The attack for each document, having practised on the topics of the other folds."""
+    """The attack for each document, trained on the topics of the other folds where it learns."""
     if not isinstance(attack, Learner):
         yield from (attack for _ in cast)
         return
     topics = sorted({role.group.topic_id for role in cast})
     fold = {topic: number % spec.folds for number, topic in enumerate(topics)}
     fitted = {}
-    for draw in sorted({role.group.draw for role in cast}):  # each by an attacker who knows nothing of the others
+    for draw in sorted({role.group.draw for role in cast}):  # one attacker a draw, trained on that draw alone
         own = [role for role in cast if role.group.draw == draw]
         for number in range(spec.folds):
             practice = [role.practice for role in own if fold[role.group.topic_id] != number]
@@ -221,7 +221,11 @@ def _ready(
 
 
 def _text(offered: object) -> str:
-    """What an attack returned, if it is a text."""
+    """The text that an attack returned.
+
+    Raises:
+        ContractError: It is no string.
+    """
     if not isinstance(offered, str):
         raise ContractError(f"the attack returned {type(offered).__name__}, not text")
     return offered
@@ -232,7 +236,7 @@ def _scored(attack: TopicAttack) -> int:
 
 
 def _quality(case: TopicCase, offered: str) -> dict[str, float]:
-    """What the changed text looks like, next to the other documents of the attacked lists; empty without a change."""
+    """Quality figures of the changed text, next to the other documents of the attacked lists; empty if unchanged."""
     if offered == case.target.text:
         return {}
     others = {d.doc_id: d.text for docs in case.lists for d in docs if d.doc_id != case.target.doc_id}
@@ -247,19 +251,19 @@ def _agreement(attack: TopicAttack, role: Role) -> float | None:
 
     hidden = role.practice.held_out
     taus = [float(kendalltau(range(len(one)), [-score for score in one]).statistic) for one in attack.guess(hidden)]
-    known = [tau for tau in taus if isfinite(tau)]  # a list of one document has no order
-    return sum(known) / len(known) if known else None
+    defined = [tau for tau in taus if isfinite(tau)]  # a list of one document has no order
+    return sum(defined) / len(defined) if defined else None
 
 
 def _key(
     scene: Scene, named: NamedPlugin, ranker: MeteredRanker, wanted: NamedPlugin, attack: Any, role: Role,
     cast: Sequence[Role],
 ) -> str:  # fmt: skip
-    """Hash of everything a record depends on; a learner depends on all the cases it saw."""
+    """Hash of everything a record depends on; for a learner also on all its training cases."""
     spec = scene.spec
     own = [other for other in cast if other.group.draw == role.group.draw] if isinstance(attack, Learner) else []
     groups = asdict(spec.groups)
-    if spec.groups.path:  # what the file says, not where it lies
+    if spec.groups.path:  # its content, not its location
         groups["path"] = [asdict(group) for group in scene.groups]
     others = [spec.reactions, *(str(other.plugin) for other in spec.rankers)]
     played = others if wanted.dynamic and named.dynamic else None

@@ -45,7 +45,7 @@ def test_qsr_falls_with_the_share_asked_for(targets: list[list[tuple[int, int]]]
     outcomes = [Outcome(tuple(b for b, _ in r), tuple(a for _, a in r)) for r in targets]
     falling = [qsr(outcomes, share) for share in (1e-9, 0.25, 0.5, 0.75, 1.0)]
     assert falling == sorted(falling, reverse=True)
-    # Success for any query at all is the least that can be asked.
+    # The weakest requirement: success for any query at all.
     assert falling[0] >= sum(any(b > 0 for b in o.boosts) for o in outcomes) / len(outcomes) - 1e-12
 
 
@@ -95,36 +95,36 @@ def topic_file(tmp_path: Path) -> Path:
 def test_a_study_measures_attacked_and_held_out_queries_and_resumes(topic_file: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     wanted = spec.load(topic_file)
-    found = study.run(wanted, tmp_path / "out", Silent())
-    (row,) = found["rows"]
+    summary = study.run(wanted, tmp_path / "out", Silent())
+    (row,) = summary["rows"]
     assert (row["attack"], row["documents"], row["statuses"]) == ("query_stuffing", 2, {"ok": 2})
     # Pasting three questions about a topic lifts a rock above the topic's documents, for the other two as well.
     assert row["figures"]["attack QSR@100%"]["value"] == 1.0
     assert row["figures"]["held_out boost"]["value"] > 0
-    assert list(found["dynamic"][0]["events"]) == ["documents", "rivals", "queries", "victim"]
+    assert list(summary["dynamic"][0]["events"]) == ["documents", "rivals", "queries", "victim"]
     before = (tmp_path / "out" / "records" / "main.jsonl").read_bytes()
-    assert study.run(wanted, tmp_path / "out", Silent()) == found
+    assert study.run(wanted, tmp_path / "out", Silent()) == summary
     assert (tmp_path / "out" / "records" / "main.jsonl").read_bytes() == before
     assert "from rank" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
 
 
-def test_a_killed_study_asks_for_no_clean_list_again(
+def test_a_resumed_study_scores_no_clean_list_again(
     topic_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("sklearn")
-    asked: list[int] = []
+    pairs_scored: list[int] = []
     scored = MeteredRanker._timed
 
     def counted(ranker: MeteredRanker, query: Query, docs: list[Document]) -> list[float]:
-        asked[-1] += len(docs) * ranker.card.name.startswith("bm25")  # the harness's encoder is no victim
+        pairs_scored[-1] += len(docs) * ranker.card.name.startswith("bm25")  # the harness's encoder is no victim
         return scored(ranker, query, docs)
 
     monkeypatch.setattr(MeteredRanker, "_timed", counted)
     for _ in range(2):
-        asked.append(0)
+        pairs_scored.append(0)
         with pytest.raises(KeyboardInterrupt):
             study.run(spec.load(topic_file), tmp_path / "out", KilledAt("bm25: query_stuffing"))
-    first, again = asked
+    first, again = pairs_scored
     assert first > 0
     assert again == 0
 
@@ -148,14 +148,14 @@ def test_given_groups_lie_beside_the_topic_file_and_other_groups_are_attacked_an
 
 
 class Practised:
-    """Changes nothing, and remembers which queries it was told of and which it practised for."""
+    """Changes nothing, and records the attacked queries it was fitted on and the held-out ones it trained for."""
 
     substitutes = "wordnet"
     fits: ClassVar[list[tuple[set[str], set[str]]]] = []
 
     def fit(self, seen: Any, practice: Any, *_: Any) -> Practised:
-        told = {query.query_id for case in seen for query in case.queries}
-        self.fits.append((told, {query.query_id for one in practice for query in one.held_out.queries}))
+        seen_ids = {query.query_id for case in seen for query in case.queries}
+        self.fits.append((seen_ids, {query.query_id for one in practice for query in one.held_out.queries}))
         return self
 
     def perturb(self, case: Any, oracle: Any, rng: Random) -> str:
@@ -178,12 +178,12 @@ def test_attackers_of_different_draws_learn_nothing_from_one_another(
         registry, "build", lambda kind, plugin: Practised() if kind == "topic_attack" else build(kind, plugin)
     )
     monkeypatch.setattr(Practised, "fits", [])
-    found = study.run(spec.load(topic_file), tmp_path / "out", Silent())
-    (row,) = found["rows"]
+    summary = study.run(spec.load(topic_file), tmp_path / "out", Silent())
+    (row,) = summary["rows"]
     assert (row["documents"], row["figures"]["held_out boost"]["n"]) == (4, 2)  # two draws of a topic are one unit
-    for number, (told, practised) in enumerate(Practised.fits):
+    for number, (seen_ids, practised) in enumerate(Practised.fits):
         draw, fold = divmod(number, 2)
-        assert told == {f"q-fruit-{draw}", f"q-ship-{draw}"}
+        assert seen_ids == {f"q-fruit-{draw}", f"q-ship-{draw}"}
         assert {i.split("-")[1] for i in practised} == ({"ship"} if fold == 0 else {"fruit"})
     assert len(Practised.fits) == 4
 
@@ -195,11 +195,11 @@ def test_a_ranker_may_be_left_out_of_the_dynamic_setting(topic_file: Path, tmp_p
     assert study.run(spec.load(topic_file), tmp_path / "out", Silent())["dynamic"] == []
 
 
-def test_only_documents_that_are_asked_for_are_searched(topic_file: Path) -> None:
+def test_only_documents_with_the_prefix_are_searched(topic_file: Path) -> None:
     pytest.importorskip("sklearn")
     wanted = spec.load(topic_file)
-    found = scene.open_scene(replace(wanted, groups=replace(wanted.groups, documents="fruit-")))
-    assert {doc_id for docs in found.candidates.values() for doc_id in docs} <= {f"fruit-{i}" for i in range(5)}
+    opened = scene.open_scene(replace(wanted, groups=replace(wanted.groups, documents="fruit-")))
+    assert {doc_id for docs in opened.candidates.values() for doc_id in docs} <= {f"fruit-{i}" for i in range(5)}
 
 
 def record(attack: str, topic: str, after: list[int], *, seconds: float, texts: int) -> TopicRecord:
@@ -222,25 +222,25 @@ def test_a_summary_tells_costs_per_document_and_boosts_by_lists(topic_file: Path
         *(record("ours", topic, [2, 4], seconds=1.0, texts=10) for topic in "abc"),
         *(record("theirs", topic, [9, 9], seconds=8.0, texts=200) for topic in "abc"),
     ]
-    found = results.summarise(records, played)
-    assert {cost["what"]: round(cost["times"]["value"], 9) for cost in found["costs"]} == {
+    summary = results.summarise(records, played)
+    assert {cost["what"]: round(cost["times"]["value"], 9) for cost in summary["costs"]} == {
         "texts_scored": 20.0,
         "planning_seconds": 8.0,
     }
-    assert found["rows"][0]["answered"] == [(0.0, 0.0), (2.0, 1.0), (4.0, 1.0), (6.0, 6.0)]
-    assert found["rows"][0]["promoted"] == [1.0, 1.0, 1.0]
-    assert [(c["family"], c["figure"], c["difference"]["value"]) for c in found["comparisons"]] == [
+    assert summary["rows"][0]["answered"] == [(0.0, 0.0), (2.0, 1.0), (4.0, 1.0), (6.0, 6.0)]
+    assert summary["rows"][0]["promoted"] == [1.0, 1.0, 1.0]
+    assert [(c["family"], c["figure"], c["difference"]["value"]) for c in summary["comparisons"]] == [
         (1, "held_out boost", 6.0),
         (1, "held_out QSR@50%", 1.0),
         (2, "held_out QSR@75%", 1.0),
         (2, "held_out QSR@50% in top 10", 0.0),  # all were there before
     ]
-    figures = curves.draw(found)
+    figures = curves.draw(summary)
     assert list(figures) == ["success-1.svg", "boost-1.svg"]
-    assert figures == curves.draw(found)
+    assert figures == curves.draw(summary)
     assert "ranked lists requested" in figures["boost-1.svg"]
     assert all(svg.count("(n=3)") == 2 * 2 for svg in figures.values())  # each attack in legend and text alternative
-    assert "| theirs / ours | texts scored | 20.0" in report.report(found)
+    assert "| theirs / ours | texts scored | 20.0" in report.report(summary)
 
 
 def test_victims_are_compared_together_too_with_groups_as_units(topic_file: Path) -> None:
@@ -254,8 +254,8 @@ def test_victims_are_compared_together_too_with_groups_as_units(topic_file: Path
         for attack, gain in (("ours", best), ("theirs", 0))
         for topic in "abc"
     ]
-    found = results.summarise(records, scene.open_scene(replace(wanted, attacks=attacks)))
-    boosts = [c for c in found["comparisons"] if c["figure"] == "held_out boost"]
+    summary = results.summarise(records, scene.open_scene(replace(wanted, attacks=attacks)))
+    boosts = [c for c in summary["comparisons"] if c["figure"] == "held_out boost"]
     assert [(c["ranker"], c["family"], c["n"], c["difference"]["value"], c["difference"]["n"]) for c in boosts] == [
         ("easy", 1, 3, 6.0, 3),
         ("hard", 1, 3, 2.0, 3),
@@ -265,8 +265,8 @@ def test_victims_are_compared_together_too_with_groups_as_units(topic_file: Path
         structs.replace(one, status=Status.INVALID) if (one.ranker, one.attack) == ("hard", "theirs") else one
         for one in records
     ]
-    found = results.summarise(spoilt, scene.open_scene(replace(wanted, attacks=attacks)))
-    assert {c["ranker"] for c in found["comparisons"]} == {"easy"}
+    summary = results.summarise(spoilt, scene.open_scene(replace(wanted, attacks=attacks)))
+    assert {c["ranker"] for c in summary["comparisons"]} == {"easy"}
 
 
 def test_an_attack_without_a_legal_text_is_compared_with_nothing(topic_file: Path) -> None:
@@ -280,16 +280,16 @@ def test_an_attack_without_a_legal_text_is_compared_with_nothing(topic_file: Pat
             for topic in "abc"
         ),
     ]
-    found = results.summarise(records, scene.open_scene(replace(wanted, attacks=attacks)))
-    assert found["comparisons"] == []
-    assert "against the others" not in report.report(found)
+    summary = results.summarise(records, scene.open_scene(replace(wanted, attacks=attacks)))
+    assert summary["comparisons"] == []
+    assert "against the others" not in report.report(summary)
 
 
 def test_a_text_over_the_budget_counts_as_no_attack(topic_file: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     wanted = spec.load(topic_file)
-    found = study.run(replace(wanted, budget=TopicBudget(insertions=1)), tmp_path / "out", Silent())
-    (row,) = found["rows"]
+    summary = study.run(replace(wanted, budget=TopicBudget(insertions=1)), tmp_path / "out", Silent())
+    (row,) = summary["rows"]
     assert row["statuses"] == {"invalid": 2}
     assert row["figures"]["held_out boost"]["value"] == 0.0
 
@@ -303,7 +303,7 @@ def test_a_topic_file_is_checked(topic_file: Path) -> None:
         ("attacked = 3", "attacked = 0", "attacked"),
         ("attacked = 3", "draws = 0", "draws"),
         ("attacked = 3", 'source = "given"', "path"),
-        ("attacked = 3", 'source = "wordings"', "variation"),
+        ("attacked = 3", 'source = "variations"', "variation"),
     ]:
         topic_file.write_text(text.replace(old, new), encoding="utf-8")
         with pytest.raises(ConfigError, match=word):
