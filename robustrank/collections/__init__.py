@@ -1,1 +1,1 @@
-"""Test collections out of files."""
+"""Reads and checks test collections."""

@@ -20,7 +20,7 @@ class SciFact:
     split: str = "test"
 
     def load(self) -> Collection:
-        """Read it out of the package."""
+        """Read it from the package."""
         return _load(
             "scifact",
             split=self.split,
@@ -41,7 +41,7 @@ class SelQA:
     query_type: str = "wh"
 
     def load(self) -> Collection:
-        """Read it out of the package."""
+        """Read it from the package."""
         return _load(
             "selqa",
             split=self.split,

@@ -1,4 +1,4 @@
-"""A ranking competition: documents that people edited, round after round, to rank higher.
+"""A ranking competition: documents that their authors edited in rounds to rank higher.
 
 The layout is that of ``asrc2017`` (Raifer, Raiber, Tennenholtz, Kurland, "Information Retrieval Meets Game Theory",
 SIGIR 2017): a BEIR folder whose document ids are ``ROUND-<round>-<query>-<author>``.
@@ -44,30 +44,32 @@ class Competition:
         Raises:
             DataError: Names file, line and fix.
         """
-        read = Beir(path=self.path, split=self.split, relevant=self.relevant, terms=self.terms).load()
+        collection = Beir(path=self.path, split=self.split, relevant=self.relevant, terms=self.terms).load()
         rounds: dict[str, dict[int, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
-        for doc_id in sorted(read.documents):
+        for doc_id in sorted(collection.documents):
             match = _ID.fullmatch(doc_id)
             if match is None:
                 raise DataError(f"document id {doc_id!r} is not ROUND-<round>-<query>-<author>", path=Path(self.path))
             rounds[match[2]][int(match[1])][match[3]] = doc_id
         candidates = {query: tuple(rounds[query][max(rounds[query])].values()) for query in sorted(rounds)}
-        candidates = {query: ids for query, ids in candidates.items() if query in read.qrels}
+        candidates = {query: ids for query, ids in candidates.items() if query in collection.qrels}
         edits = [
             Edit(
                 query,
                 doc_id,
                 later := rounds[query][number + 1][author],
                 tuple(authors.values()),
-                read.qrels[query].get(doc_id),
-                read.qrels[query].get(later),
+                collection.qrels[query].get(doc_id),
+                collection.qrels[query].get(later),
             )
             for query in sorted(rounds)
             for number, authors in sorted(rounds[query].items())
             if len(authors) > 1
             for author, doc_id in authors.items()
-            if query in read.qrels and author in rounds[query].get(number + 1, {})
+            if query in collection.qrels and author in rounds[query].get(number + 1, {})
         ]
-        qrels = {q: {i: read.qrels[q][i] for i in ids if i in read.qrels[q]} for q, ids in candidates.items()}
-        digest = sha256(f"{read.digest} last round".encode()).hexdigest()
-        return replace(read, digest=digest, candidates=candidates, edits=tuple(edits), qrels=qrels)
+        qrels = {
+            q: {i: collection.qrels[q][i] for i in ids if i in collection.qrels[q]} for q, ids in candidates.items()
+        }
+        digest = sha256(f"{collection.digest} last round".encode()).hexdigest()
+        return replace(collection, digest=digest, candidates=candidates, edits=tuple(edits), qrels=qrels)

@@ -39,22 +39,22 @@ class IrDatasets:
             raise
         except KeyError as error:
             raise DataError("ir_datasets has no such id", path=self.id) from error
-        except Exception as error:  # whatever its downloads and parsers raise
+        except Exception as error:  # its downloads and parsers raise many types
             reason = f"{type(error).__name__}: {error}"
             raise DataError(f"ir_datasets could not provide it: {reason}", path=self.id) from error
 
     def _read(self, dataset: Any) -> Collection:
-        lacking = [what for what in ("docs", "queries", "qrels") if not getattr(dataset, f"has_{what}")()]
-        if lacking:
-            raise DataError(f"has no {' and no '.join(lacking)}; choose an id that has all three", path=self.id)
+        missing = [what for what in ("docs", "queries", "qrels") if not getattr(dataset, f"has_{what}")()]
+        if missing:
+            raise DataError(f"has no {' and no '.join(missing)}; choose an id that has all three", path=self.id)
         docs = ((n, Document(d.doc_id, d.default_text())) for n, d in enumerate(dataset.docs_iter(), 1))
-        asked = ((n, Query(q.query_id, q.default_text())) for n, q in enumerate(dataset.queries_iter(), 1))
-        judged = ((n, Qrel(q.query_id, q.doc_id, q.relevance)) for n, q in enumerate(dataset.qrels_iter(), 1))
+        queries = ((n, Query(q.query_id, q.default_text())) for n, q in enumerate(dataset.queries_iter(), 1))
+        qrels = ((n, Qrel(q.query_id, q.doc_id, q.relevance)) for n, q in enumerate(dataset.qrels_iter(), 1))
         return validate.collection(
             self.id,
             validate.documents(docs, self.id),
-            validate.queries(asked, self.id),
-            judged,
+            validate.queries(queries, self.id),
+            qrels,
             self.id,
             relevant=self.relevant,
         )

@@ -1,4 +1,4 @@
-"""A collection in JSON-lines files of a team's own making."""
+"""A collection in three JSON-lines files: documents, queries and judgments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Jsonl:
     """Three files of JSON lines, each plain or ``.gz``.
 
     Args:
-        documents: Objects with ``id`` (or ``_id``) and ``text``, and perhaps ``title``, which is put in front.
+        documents: Objects with ``id`` (or ``_id``) and ``text``, and optionally ``title``, put in front.
         topics: Queries, as objects with ``id`` (or ``_id``) and ``text``.
         qrels: Objects with ``query_id``, ``doc_id`` and ``relevance``.
         query_type: Field of ``topics`` that holds a query's type.
@@ -35,27 +35,32 @@ class Jsonl:
         Raises:
             DataError: Names file, line and fix.
         """
-        path, noted = Path(self.documents), Counter[str]()
-        docs = validate.documents(documents(path, noted), path)
-        asked, types = queries(Path(self.topics), self.query_type)
+        path, warning_counts = Path(self.documents), Counter[str]()
+        docs = validate.documents(documents(path, warning_counts), path)
+        queries_by_id, types = queries(Path(self.topics), self.query_type)
         return validate.collection(
-            path.parent.name or path.stem, docs, asked, _judgments(Path(self.qrels)), self.qrels,
-            query_types=types, relevant=self.relevant, noted=noted,
+            path.parent.name or path.stem, docs, queries_by_id, _judgments(Path(self.qrels)), self.qrels,
+            query_types=types, relevant=self.relevant, warning_counts=warning_counts,
         )  # fmt: skip
 
 
-def documents(path: Path, noted: Counter[str]) -> Iterator[tuple[int, Document]]:
-    """Documents with their lines; a title is joined to the text by a blank, and documents with no more are noted."""
+def documents(path: Path, warning_counts: Counter[str]) -> Iterator[tuple[int, Document]]:
+    """Documents with their line numbers; title and text are joined by a space.
+
+    Args:
+        path: The file.
+        warning_counts: Documents with a title but no text are counted here, by the text of the warning.
+    """
     for number, value in lines.objects(path):
         text = lines.field(value, "text", path, number)
         title = lines.field(value, "title", path, number) if value.get("title") else ""
         if title and not text.strip():
-            noted["documents with a title but no text (kept)"] += 1
+            warning_counts["documents with a title but no text (kept)"] += 1
         yield number, Document(_id(value, path, number), f"{title} {text}".strip())
 
 
 def queries(path: Path, query_type: str) -> tuple[dict[str, Query], dict[str, str]]:
-    """Queries by id, and the types of those that have one; white space is made single blanks."""
+    """Queries by id, and the types of those that have one; runs of white space become one space."""
     types: dict[str, str] = {}
 
     def rows() -> Iterator[tuple[int, Query]]:

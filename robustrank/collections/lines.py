@@ -1,4 +1,4 @@
-"""Lines out of plain and gzipped text files, with every fault named by file and line."""
+"""Lines of plain and gzipped text files; errors name file and line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     """Line number and text of every non-empty line; a byte order mark at the start is dropped.
 
     Raises:
-        DataError: The file is missing or unreadable, not UTF-8, or a torn gzip.
+        DataError: The file is missing or unreadable, not UTF-8, or a truncated gzip file.
     """
     if not path.is_file():
         raise DataError("no such file", path=path)
@@ -29,11 +29,11 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
                 if text.strip():
                     yield number, text
     except UnicodeDecodeError as error:
-        mend = "convert the file to UTF-8"
-        raise DataError(f"not UTF-8 at byte {error.start} of the line; {mend}", path=path, line=number) from error
+        fix = "convert the file to UTF-8"
+        raise DataError(f"not UTF-8 at byte {error.start} of the line; {fix}", path=path, line=number) from error
     except (EOFError, OSError, zlib.error) as error:
-        after = f"cannot be read any further than line {number}"
-        raise DataError(f"{after}: {error}; copy or download it again", path=path) from error
+        reached = f"cannot be read any further than line {number}"
+        raise DataError(f"{reached}: {error}; copy or download it again", path=path) from error
 
 
 def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -56,16 +56,16 @@ def field(value: dict[str, Any], name: str, path: Path, line: int) -> str:
     """A field as text; whole numbers are accepted, as ids often are.
 
     Raises:
-        DataError: It is missing, neither text nor whole number, or half a character (a lone surrogate).
+        DataError: It is missing, neither text nor whole number, or a lone surrogate.
     """
     if name not in value:
         raise DataError(f"no field {name!r} (has: {', '.join(value)})", path=path, line=line)
-    found = value[name]
-    if isinstance(found, bool) or not isinstance(found, str | int):
+    content = value[name]
+    if isinstance(content, bool) or not isinstance(content, str | int):
         raise DataError(
-            f"field {name!r} must be text or a whole number, not {type(found).__name__}", path=path, line=line
+            f"field {name!r} must be text or a whole number, not {type(content).__name__}", path=path, line=line
         )
-    text = str(found)
+    text = str(content)
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -43,15 +43,15 @@ class Trec:
         Raises:
             DataError: Names file, line and fix.
         """
-        path, noted = Path(self.documents), Counter[str]()
+        path, warning_counts = Path(self.documents), Counter[str]()
         _, first = next(lines.lines(path), (0, ""))
-        rows = jsonl.documents(path, noted) if first.startswith("{") else _tab_separated(path)
+        rows = jsonl.documents(path, warning_counts) if first.startswith("{") else _tab_separated(path)
         docs = validate.documents(rows, path)
-        asked = validate.queries(topics(Path(self.topics)), self.topics)
+        queries = validate.queries(topics(Path(self.topics)), self.topics)
         run = None if self.run is None else rankings(Path(self.run))
         return validate.collection(
-            path.parent.name or "trec", docs, asked, judgments(Path(self.qrels)), self.qrels,
-            candidates=run, relevant=self.relevant, noted=noted,
+            path.parent.name or "trec", docs, queries, judgments(Path(self.qrels)), self.qrels,
+            candidates=run, relevant=self.relevant, warning_counts=warning_counts,
         )  # fmt: skip
 
 
@@ -90,8 +90,8 @@ def judgments(path: Path) -> Iterator[tuple[int, Qrel]]:
 def rankings(path: Path) -> dict[str, tuple[str, ...]]:
     """A run file as query id to document ids, best first.
 
-    Columns are query, Q0, document, rank, score, tag. The rank column is not believed: scores decide, and ties go by
-    the declared rule.
+    Columns are query, Q0, document, rank, score, tag. The rank column is ignored: documents are ordered by
+    score, and ties are broken by :data:`robustrank.core.ranking.TIE_RULE`.
 
     Raises:
         DataError: A wrong number of columns, a score that is no finite number, a document twice for a query.
@@ -100,14 +100,14 @@ def rankings(path: Path) -> dict[str, tuple[str, ...]]:
     for number, line in lines.lines(path):
         columns = line.split()
         if len(columns) != 6:
-            wanted = "query, Q0, document, rank, score, tag"
-            raise DataError(f"{len(columns)} columns, expected {wanted}", path=path, line=number)
+            expected = "query, Q0, document, rank, score, tag"
+            raise DataError(f"{len(columns)} columns, expected {expected}", path=path, line=number)
         query_id, _, doc_id, _, score, _ = columns
-        listed = scored.setdefault(query_id, {})
-        if doc_id in listed:
+        scores_by_id = scored.setdefault(query_id, {})
+        if doc_id in scores_by_id:
             raise DataError(f"document {doc_id!r} a second time for query {query_id!r}", path=path, line=number)
-        listed[doc_id] = _score(score, path, number)
-    return {query_id: tuple(order(list(listed.items()))) for query_id, listed in scored.items()}
+        scores_by_id[doc_id] = _score(score, path, number)
+    return {query_id: tuple(order(list(scores_by_id.items()))) for query_id, scores_by_id in scored.items()}
 
 
 def _score(text: str, path: Path, line: int) -> float:

@@ -1,11 +1,11 @@
-"""Refuses parameters that no neural ranker can work with."""
+"""Checks of the parameters of neural rankers."""
 
 from __future__ import annotations
 
 from robustrank.core.errors import PluginError
 
 SHORTEST = 8
-"""Word pieces: a pair has three special ones, and something should be left to read."""
+"""Least number of word pieces of a pair; three of them are special pieces."""
 
 
 def require_sizes(ranker: str, *, max_length: int, batch: int) -> None:

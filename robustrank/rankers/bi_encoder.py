@@ -1,4 +1,4 @@
-"""Bi-encoders: query and document are embedded apart and compared by a similarity (Reimers & Gurevych 2019)."""
+"""Bi-encoders: query and document are embedded separately and compared by a similarity (Reimers & Gurevych 2019)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from robustrank.rankers._options import require_fits, require_sizes
 from robustrank.rankers.models import weights
 
 KEPT = 20_000
-"""Embeddings a model keeps; at 384 dimensions about 30 MB."""
+"""Embeddings a model caches; at 384 dimensions about 30 MB."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BiEncoder:
-    """A sentence-transformers model; a text is embedded once, whichever query or list it comes in.
+    """A sentence-transformers model; a text is embedded once, whichever query or list it is in.
 
     Prompts that the model brings for queries and for documents are put in front of them.
 
@@ -53,8 +53,11 @@ class BiEncoder:
         if not docs:
             return []
         encoder = self._encoder
-        (asked,) = encoder.embed([query.text], encoder.query_prompt)
-        return [float(score) for score in encoder.embed([doc.text for doc in docs], encoder.document_prompt) @ asked]
+        (query_embedding,) = encoder.embed([query.text], encoder.query_prompt)
+        return [
+            float(score)
+            for score in encoder.embed([doc.text for doc in docs], encoder.document_prompt) @ query_embedding
+        ]
 
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """Gradients of the similarity through the document's side."""
@@ -113,10 +116,10 @@ class _Encoder:
                 show_progress_bar=False,
             )
             self._kept.update(zip(((prompt, text) for text in fresh), vectors, strict=True))
-        found = np.stack([self._kept[prompt, text] for text in texts])
+        embeddings = np.stack([self._kept[prompt, text] for text in texts])
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return found
+        return embeddings
 
     def gradients(self, query: str, text: str, candidates: Mapping[int, Sequence[str]]) -> WordGradients:
         """Through the document's side, with the query's embedding held fixed."""

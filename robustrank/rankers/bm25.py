@@ -1,7 +1,7 @@
 """BM25 as a re-scorer, with the collection's statistics frozen.
 
-Perturbing a document changes its own term counts and length, and no document frequency: the attacker edits one page,
-not the index.
+Perturbing a document changes its own term counts and length, but no document frequency: the attacker edits one
+document, not the index.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class BM25:
         return f"bm25(k1={self.k1}, b={self.b})"
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
-        """Refused: BM25 has no scores before it has seen a collection.
+        """Refused: document frequencies and mean length are counted by :meth:`fit`.
 
         Raises:
             ContractError: Always; call :meth:`fit` first.
@@ -67,7 +67,7 @@ class FittedBM25:
     """BM25 with statistics.
 
     Args:
-        card: What it declares.
+        card: Its card.
         idf: Inverse document frequency of every term of the collection.
         mean_length: Terms per document of the collection.
         k1: Saturation of term counts.

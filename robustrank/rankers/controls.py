@@ -1,4 +1,4 @@
-"""Rankers that know nothing: what every figure of a real one is read against."""
+"""Control rankers that do not use relevance: baselines for the figures of other rankers."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class CrossEncoder:
         return self._backend.logits(query.text, [doc.text for doc in docs]) if docs else []
 
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
-        """Gradients of the logit; for the int8 model, those of its dequantised twin."""
+        """Gradients of the logit; for the int8 model, those of its dequantised weights."""
         from robustrank.rankers.models.gradients import word_gradients
 
         backend = self._backend
@@ -116,7 +116,7 @@ class _Transformers:
         if model.config.num_labels not in (1, 2):
             raise PluginError(f"{what}: {model.config.num_labels} labels, a ranker has 1 or 2")
         if missing := sorted(set(report["missing_keys"])):
-            # transformers fills what is missing with random numbers, and so would the scores be.
+            # transformers initialises missing weights at random, which would make the scores random.
             raise PluginError(f"{what}: its files lack {', '.join(missing)}; it was not trained as a cross-encoder")
         require_fits(what, max_length, torch_models.longest(model.config))
         self.torch_model = model.float().eval().to(torch_models.choose_device(device))
@@ -128,13 +128,13 @@ class _Transformers:
         import torch
 
         pairs = self.tokenizer.encode(query, texts, places=False)
-        found = [0.0] * len(pairs)
+        scores = [0.0] * len(pairs)
         with torch.inference_mode():
             for batch in by_length([len(pair.ids) for pair in pairs], self._batch):
                 logits = first_token.logits(self.torch_model, _tensors([pairs[i] for i in batch], self.torch_model))
                 for i, logit in zip(batch, _head(logits).tolist(), strict=True):
-                    found[i] = logit
-        return found
+                    scores[i] = logit
+        return scores
 
 
 def _head(logits: Any) -> Any:

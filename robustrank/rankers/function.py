@@ -22,8 +22,8 @@ class FunctionRanker:
 
     Args:
         function: Takes the query's text and a list of document texts; one number each, higher is better.
-        name: For people.
-        pointwise: Say ``False`` where a document's score depends on the others of the call.
+        name: Name in reports, and part of the fingerprint.
+        pointwise: Set ``False`` where a document's score depends on the others of the call.
     """
 
     function: Scorer

@@ -112,7 +112,7 @@ def _trained(ranker: LambdaMART) -> tuple[Any, str]:
 
 @lru_cache(maxsize=4)
 def _examples(train: str, depth: int) -> tuple[Any, Any, list[int], str]:
-    """Features, grades and list lengths of a training collection; lists of one grade teach nothing."""
+    """Features, grades and list lengths of a training collection, without lists whose documents all have one grade."""
     collection: Collection = registry.build("collection", plugin_spec.parse(train)).load()
     statistics = Statistics.of(collection)
     stage = Plugin(use="candidates" if collection.candidates else "bm25")
@@ -120,10 +120,10 @@ def _examples(train: str, depth: int) -> tuple[Any, Any, list[int], str]:
     rows, grades, sizes = [], [], []
     for query in collection.queries:
         ids = lists[query.query_id]
-        found = [max(0, collection.qrels[query.query_id].get(doc_id, 0)) for doc_id in ids]
-        if len(set(found)) > 1:
+        list_grades = [max(0, collection.qrels[query.query_id].get(doc_id, 0)) for doc_id in ids]
+        if len(set(list_grades)) > 1:
             rows.append(features(query.text, [collection.documents[i].text for i in ids], statistics))
-            grades += found
+            grades += list_grades
             sizes.append(len(ids))
     if not rows:
         raise DataError(

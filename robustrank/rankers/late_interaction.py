@@ -1,4 +1,4 @@
-"""Late interaction: every query piece finds its best document piece (ColBERT, Khattab & Zaharia 2020)."""
+"""Late interaction: each query piece is compared with its nearest document piece (ColBERT, Khattab & Zaharia 2020)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from robustrank.rankers._options import require_fits, require_sizes
 from robustrank.rankers.models import weights
 
 KEPT = 4_000
-"""Texts a model keeps the states of; 128 pieces of 384 numbers each, about 800 MB at the most."""
+"""Texts whose states a model caches; 128 pieces of 384 numbers each, about 800 MB at the most."""
 
 States = NDArray[np.float32]
 """Pieces x dimensions, rows of unit length."""
@@ -68,16 +68,16 @@ class LateInteraction:
         if not docs:
             return []
         encoder = self._encoder
-        asked = encoder.states(query.text, query=True)
-        return [largest(asked, encoder.states(doc.text, query=False)) for doc in docs]
+        query_states = encoder.states(query.text, query=True)
+        return [max_sim(query_states, encoder.states(doc.text, query=False)) for doc in docs]
 
     @property
     def _encoder(self) -> _Encoder:
         return _load(self.model, self.max_length, self.query_length, self.device)
 
 
-def largest(query: States, document: States) -> float:
-    """MaxSim; 0 for a document without pieces."""
+def max_sim(query: States, document: States) -> float:
+    """Sum over query pieces of the largest dot product with a document piece; 0 for a document without pieces."""
     return float((query @ document.T).max(axis=1).sum()) if len(document) else 0.0
 
 
@@ -103,11 +103,11 @@ class _Encoder:
         self._cls, self._sep, self._mask = piece("[CLS]"), piece("[SEP]"), piece("[MASK]")
         self._marker = {True: piece("[unused0]"), False: piece("[unused1]")}
         self._skipped = {piece(mark) for mark in string.punctuation}
-        told = f"{state} {self._tokenizer.to_str()} {max_length} {query_length}"
-        self.fingerprint = sha256(told.encode()).hexdigest()[:16]
+        parameters = f"{state} {self._tokenizer.to_str()} {max_length} {query_length}"
+        self.fingerprint = sha256(parameters.encode()).hexdigest()[:16]
 
     def states(self, text: str, *, query: bool) -> States:
-        """The states of a text's pieces; a text is encoded once, whichever list it comes in."""
+        """The states of a text's pieces; a text is encoded once, whichever list it is in."""
         if (query, text) not in self._kept:
             self._kept[query, text] = self._encode(text, query)
             if len(self._kept) > KEPT:
@@ -119,13 +119,13 @@ class _Encoder:
         pieces = self._tokenizer.encode(text, add_special_tokens=False).ids[: length - 3]
         marker = [] if self._marker[query] is None else [self._marker[query]]  # not every vocabulary has markers
         ids = [self._cls, *marker, *pieces, self._sep]
-        seen = len(ids)
+        attended = len(ids)
         if query:
-            ids += [self._mask] * (length - seen)
-        found = self._forward(ids, seen)
-        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+            ids += [self._mask] * (length - attended)
+        states = self._forward(ids, attended)
+        states /= np.maximum(np.linalg.norm(states, axis=1, keepdims=True), 1e-12)
         kept = [place for place, piece in enumerate(ids) if query or piece not in self._skipped]
-        return np.ascontiguousarray(found[kept], dtype=np.float32)
+        return np.ascontiguousarray(states[kept], dtype=np.float32)
 
 
 def _onnx(folder: Path) -> tuple[Any, Any, bool, str, int]:
@@ -141,8 +141,8 @@ def _onnx(folder: Path) -> tuple[Any, Any, bool, str, int]:
     model = folder / "model.onnx"
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
-    def forward(ids: Sequence[int], seen: int) -> NDArray[np.float32]:
-        mask = [1] * seen + [0] * (len(ids) - seen)
+    def forward(ids: Sequence[int], attended: int) -> NDArray[np.float32]:
+        mask = [1] * attended + [0] * (len(ids) - attended)
         rows = {"input_ids": ids, "attention_mask": mask, "token_type_ids": [0] * len(ids)}
         out = session.run(["last_hidden_state"], {k: np.array([v], dtype=np.int64) for k, v in rows.items()})
         states: NDArray[np.float32] = np.array(out[0][0])
@@ -166,10 +166,10 @@ def _torch(name: str, where: str, device: str) -> tuple[Any, Any, bool, str, int
     model = model.float().eval().to(chosen)
     projection = _projection(where)
 
-    def forward(ids: Sequence[int], seen: int) -> NDArray[np.float32]:
+    def forward(ids: Sequence[int], attended: int) -> NDArray[np.float32]:
         import torch
 
-        mask = [1] * seen + [0] * (len(ids) - seen)
+        mask = [1] * attended + [0] * (len(ids) - attended)
         with torch.inference_mode():
             out = model(
                 input_ids=torch.tensor([ids], device=chosen), attention_mask=torch.tensor([mask], device=chosen)

@@ -38,7 +38,7 @@ class QueryLikelihood:
         return f"query_likelihood(mu={self.mu})"
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
-        """Refused: there is no language model before it has seen a collection.
+        """Refused: the collection's language model is estimated by :meth:`fit`.
 
         Raises:
             ContractError: Always; call :meth:`fit` first.
@@ -62,7 +62,7 @@ class FittedQueryLikelihood:
     """Query likelihood with statistics.
 
     Args:
-        card: What it declares.
+        card: Its card.
         probability: Of every term, in the collection.
         mu: Pseudo-counts.
     """
@@ -74,11 +74,11 @@ class FittedQueryLikelihood:
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         """Sum over query terms of log(1 + tf / (mu p(term))), plus query length x log(mu / (length + mu)).
 
-        Terms the collection does not have are left out: they say nothing about any document.
+        Terms that do not occur in the collection are left out: their probability in its model is 0.
         """
         terms = [term for term in analyze([query.text])[0] if term in self.probability]
         scores = []
         for document in analyze([doc.text for doc in docs]):
-            seen = sum(log(1 + document.count(term) / (self.mu * self.probability[term])) for term in terms)
-            scores.append(seen + len(terms) * log(self.mu / (len(document) + self.mu)))
+            log_ratios = sum(log(1 + document.count(term) / (self.mu * self.probability[term])) for term in terms)
+            scores.append(log_ratios + len(terms) * log(self.mu / (len(document) + self.mu)))
         return scores

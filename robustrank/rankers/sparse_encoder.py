@@ -16,10 +16,10 @@ from robustrank.rankers.models import masked_lm
 from robustrank.rankers.models.batching import by_length
 
 KEPT = 50_000
-"""Texts a model keeps the weights of; some 200 words each, about 80 MB."""
+"""Texts whose weights a model caches; some 200 words each, about 80 MB."""
 
 Sparse = tuple[NDArray[np.int32], NDArray[np.float32]]
-"""Word pieces of the vocabulary, rising, and their weights, all above 0."""
+"""Ids of word pieces, ascending, and their weights, all above 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +53,9 @@ class SparseEncoder:
         if not docs:
             return []
         (places, amounts), *others = self._encoder.embed([query.text, *(doc.text for doc in docs)])
-        asked = np.zeros(self._encoder.vocabulary, dtype=np.float32)
-        asked[places] = amounts
-        return [float(asked[theirs] @ weight) for theirs, weight in others]
+        query_weights = np.zeros(self._encoder.vocabulary, dtype=np.float32)
+        query_weights[places] = amounts
+        return [float(query_weights[theirs] @ weight) for theirs, weight in others]
 
     @property
     def _encoder(self) -> _Encoder:
@@ -80,17 +80,17 @@ class _Encoder:
         self.fingerprint = torch_models.fingerprint(model, max_length)
 
     def embed(self, texts: Sequence[str]) -> list[Sparse]:
-        """The weights of each text; a text is encoded once, whichever list it comes in."""
+        """The weights of each text; a text is encoded once, whichever list it is in."""
         import torch
 
         fresh = [text for text in dict.fromkeys(texts) if text not in self._kept]
         with torch.inference_mode():
             for batch in by_length([len(text) for text in fresh], self._batch):
                 self._kept.update(self._encode([fresh[i] for i in batch]))
-        found = [self._kept[text] for text in texts]
+        encodings = [self._kept[text] for text in texts]
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return found
+        return encodings
 
     def _encode(self, texts: list[str]) -> dict[str, Sparse]:
         inputs = self._tokenizer(

@@ -1,1 +1,1 @@
-"""Which documents a ranker gets to see."""
+"""The first stage: the candidates that a ranker reranks; and the types and features of queries."""

@@ -24,32 +24,35 @@ def analyze(texts: Sequence[str]) -> list[list[str]]:
 
 
 def analyzed(collection: Collection) -> list[list[str]]:
-    """The terms of a collection's documents, in the order of ids; not to be changed, because all share them."""
-    return _analyzed(_Same(collection.documents))
+    """The terms of a collection's documents, in the order of ids; shared by all callers and not to be modified."""
+    return _analyzed(_SameDocuments(collection.documents))
 
 
-class _Same:
-    """Documents that hash by being the very same ones, to key a cache."""
+class _SameDocuments:
+    """A key of a cache: equal for the same mapping object of documents."""
 
     def __init__(self, documents: Mapping[str, Document]) -> None:
         self.documents = documents
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.documents is other.documents
+        return isinstance(other, _SameDocuments) and self.documents is other.documents
 
     def __hash__(self) -> int:
         return id(self.documents)
 
 
-@lru_cache(maxsize=64)  # an audit goes through its collections once per ranker: one too few, and none is ever kept
-def _analyzed(keyed: _Same) -> list[list[str]]:
-    return analyze([keyed.documents[doc_id].text for doc_id in sorted(keyed.documents)])
+@lru_cache(
+    maxsize=64
+)  # an audit reads its collections once per ranker; a cache one smaller than their number would never hit
+def _analyzed(key: _SameDocuments) -> list[list[str]]:
+    return analyze([key.documents[doc_id].text for doc_id in sorted(key.documents)])
 
 
 @cache
 def bm25_library() -> Any:
     """The module bm25s, imported without its side effects."""
-    # Where JAX is installed, bm25s warms it up when imported: that takes most of a GPU, and fails where it is taken.
+    # Where JAX is installed, bm25s warms it up when imported: that reserves most memory of a GPU, or fails where it is
+    # in use.
     jax = sys.modules.get("jax")
     sys.modules["jax"] = None  # type: ignore[assignment]  # makes its import fail, which bm25s expects
     try:

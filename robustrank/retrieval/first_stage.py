@@ -1,7 +1,7 @@
-"""The first stage: which documents a ranker gets to see, and in which order it finds them.
+"""The first stage: the candidates that a ranker reranks, and their order.
 
 BM25 is that of bm25s in its Lucene form with Anserini's parameters for passages (k1 = 0.9, b = 0.4), English stop words
-and the Snowball stemmer. Only documents that share a term with the query are found, as in Lucene.
+and the Snowball stemmer. Only documents that share a term with the query are retrieved, as in Lucene.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ K1, B = 0.9, 0.4
 
 
 def first_stage(plugin: Plugin, collection: Collection, queries: Sequence[Query], depth: int) -> dict[str, list[str]]:
-    """Query id to at most ``depth`` document ids, best first; a query that finds nothing has an empty list.
+    """Query id to at most ``depth`` document ids, best first; the list of a query without a matching document is empty.
 
     Args:
         plugin: ``bm25``, ``run(path=...)`` for a TREC run file, ``candidates`` for the list that comes with the
@@ -50,8 +50,8 @@ def first_stage(plugin: Plugin, collection: Collection, queries: Sequence[Query]
     for name in parameters:
         if name not in plugin.params:
             raise ConfigError(f"first stage {plugin}: needs {name!r}")
-    found = stage(collection, queries, depth, **plugin.params)
-    return {query.query_id: list(found.get(query.query_id, ()))[:depth] for query in queries}
+    lists = stage(collection, queries, depth, **plugin.params)
+    return {query.query_id: list(lists.get(query.query_id, ()))[:depth] for query in queries}
 
 
 def _bm25(collection: Collection, queries: Sequence[Query], depth: int) -> Mapping[str, Sequence[str]]:
@@ -64,19 +64,19 @@ def _bm25(collection: Collection, queries: Sequence[Query], depth: int) -> Mappi
     vocabulary = {term: number for number, term in enumerate(sorted(set(chain.from_iterable(terms))))}
     index = bm25_library().BM25(method="lucene", k1=K1, b=B, dtype="float64")
     index.index(([[vocabulary[term] for term in document] for document in terms], vocabulary), show_progress=False)
-    found = {}
+    lists = {}
     for query, words in zip(queries, analyze([query.text for query in queries]), strict=True):
         scores = index.get_scores_from_ids([vocabulary[word] for word in words if word in vocabulary])
         least = np.partition(scores, -depth)[-depth] if depth < len(ids) else 0.0
-        # All that tie with the last one compete for its place, so that the tie rule decides, not numpy.
-        (near,) = np.nonzero((scores > 0) & (scores >= least))
-        found[query.query_id] = order([(ids[i], float(scores[i])) for i in near])
-    return found
+        # All documents that tie at the cut-off are kept: order() applies the tie rule, numpy breaks ties arbitrarily.
+        (candidates,) = np.nonzero((scores > 0) & (scores >= least))
+        lists[query.query_id] = order([(ids[i], float(scores[i])) for i in candidates])
+    return lists
 
 
 def _run(collection: Collection, queries: Sequence[Query], depth: int, *, path: str) -> Mapping[str, Sequence[str]]:
-    found = rankings(Path(path))
-    for query_id, doc_ids in found.items():
+    run = rankings(Path(path))
+    for query_id, doc_ids in run.items():
         for doc_id in doc_ids[:depth]:
             if doc_id not in collection.documents:
                 raise DataError(
@@ -84,7 +84,7 @@ def _run(collection: Collection, queries: Sequence[Query], depth: int, *, path: 
                     "is it the run of another collection?",
                     path=path,
                 )
-    return found
+    return run
 
 
 def _candidates(collection: Collection, queries: Sequence[Query], depth: int) -> Mapping[str, Sequence[str]]:
@@ -94,7 +94,7 @@ def _candidates(collection: Collection, queries: Sequence[Query], depth: int) ->
 
 
 def _judged(collection: Collection, queries: Sequence[Query], depth: int) -> Mapping[str, Sequence[str]]:
-    """All documents judged for the query, by id: for collections that judged everything there is to rank."""
+    """All documents judged for the query, by id; for collections whose candidates are all judged."""
     return {
         query.query_id: [i for i in sorted(collection.qrels[query.query_id]) if i in collection.documents]
         for query in queries

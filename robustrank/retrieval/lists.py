@@ -27,17 +27,17 @@ class Lists:
 
     @cached_property
     def top_grade(self) -> int:
-        """The greatest grade anybody gave in the collection; 1 where nothing is relevant."""
+        """The highest grade in the judgments; 1 where nothing is relevant."""
         return max(1, *(max(grades.values()) for grades in self.collection.qrels.values()))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DescribedQuery:
-    """What slices of queries are made by.
+    """The types and features of a query, by which slices of queries are formed.
 
     Args:
-        types: Axis to type.
-        features: Name to number.
+        types: Axis, such as ``"wh"``, to the query's type on it.
+        features: Name to value.
     """
 
     types: Mapping[str, str]

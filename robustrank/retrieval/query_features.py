@@ -1,7 +1,7 @@
 """Types of queries by rules, and features of queries, for slices of collections without labels.
 
-Rules read English. How often they are right is measured on questions labelled by hand (``tests/data``), and written
-in docs/protocols.md; a collection's own labels are always to be preferred.
+The rules are for English. Their accuracy on questions labelled by hand (``tests/data``) is given in docs/protocols.md;
+a collection's own labels are to be preferred.
 """
 
 from __future__ import annotations
@@ -61,24 +61,24 @@ def of(query: Query, axis: str) -> str:
             ``"intent"``: ``"question"``, ``"navigational"``, ``"transactional"``, ``"statement"`` (seven words or
             more) or ``"keywords"``. ``"length"``: words, up to 3, 4 to 7, 8 to 15, or more.
     """
-    found = [word.text.lower() for word in words(query.text)]
+    tokens = [word.text.lower() for word in words(query.text)]
     if axis == "wh":
-        return _wh(found)
+        return _wh(tokens)
     if axis == "answer":
-        return _answer(" ".join(found))
+        return _answer(" ".join(tokens))
     if axis == "intent":
-        return _intent(query.text.lower(), found)
-    return next(name for most, name in _LENGTHS if len(found) <= most)
+        return _intent(query.text.lower(), tokens)
+    return next(name for most, name in _LENGTHS if len(tokens) <= most)
 
 
 _LENGTHS = ((3, "1-3 words"), (7, "4-7 words"), (15, "8-15 words"), (10**9, "16 words and more"))
 
 
-def _wh(found: Sequence[str]) -> str:
-    if found and found[0] in _AUXILIARY:
+def _wh(tokens: Sequence[str]) -> str:
+    if tokens and tokens[0] in _AUXILIARY:
         return "yes/no"
-    known = (word if word in WH else {"whom": "who", "whose": "who"}.get(word.partition("'")[0]) for word in found)
-    return next((word for word in known if word), "none")
+    wh = (word if word in WH else {"whom": "who", "whose": "who"}.get(word.partition("'")[0]) for word in tokens)
+    return next((word for word in wh if word), "none")
 
 
 def _answer(text: str) -> str:
@@ -96,20 +96,20 @@ def _answer(text: str) -> str:
     return "description" if re.search(r"\bhow\b", text) else "none"
 
 
-def _intent(text: str, found: Sequence[str]) -> str:
+def _intent(text: str, tokens: Sequence[str]) -> str:
     if _NAVIGATION.search(text):
         return "navigational"
-    if text.rstrip().endswith("?") or (found and (found[0] in _AUXILIARY or _wh(found[:2]) != "none")):
+    if text.rstrip().endswith("?") or (tokens and (tokens[0] in _AUXILIARY or _wh(tokens[:2]) != "none")):
         return "question"
     if _COMMERCE.search(text):
         return "transactional"
-    return "statement" if len(found) >= 7 else "keywords"
+    return "statement" if len(tokens) >= 7 else "keywords"
 
 
 def describe(lists: Lists, axes: Sequence[str]) -> dict[str, DescribedQuery]:
     """Types and features of every query, by query id.
 
-    The axis ``"label"`` is the collection's own. ``"clarity"`` parts the queries into thirds by the simplified clarity
+    The axis ``"label"`` is the collection's own. ``"clarity"`` splits the queries into thirds by the simplified clarity
     score (He & Ounis 2004): the divergence, in bits, of the query's words from the collection's.
 
     Features are ``words``; ``rarity``, the mean idf of its terms; ``rarest``, the largest; ``first stage``, the share
@@ -123,9 +123,9 @@ def describe(lists: Lists, axes: Sequence[str]) -> dict[str, DescribedQuery]:
         counts.update(document)
         frequency.update(set(document))
     n, total = len(lists.collection.documents), sum(counts.values())
-    clear = _thirds({query_id: _clarity(found, counts, total) for query_id, found in terms.items()})
+    clear = _thirds({query_id: _clarity(query_terms, counts, total) for query_id, query_terms in terms.items()})
     topics = _clusters(terms)
-    made: dict[str, DescribedQuery] = {}
+    described: dict[str, DescribedQuery] = {}
     for query in queries:
         query_id = query.query_id
         types = {axis: clear[query_id] if axis == "clarity" else of(query, axis) for axis in axes if axis != "label"}
@@ -141,8 +141,8 @@ def describe(lists: Lists, axes: Sequence[str]) -> dict[str, DescribedQuery]:
             "first stage": sum(v for t, v in idf.items() if t in held) / sum(idf.values()) if idf else 0.0,
             "cluster": float(topics[query_id]),
         }
-        made[query_id] = DescribedQuery(types=types, features=features)
-    return made
+        described[query_id] = DescribedQuery(types=types, features=features)
+    return described
 
 
 def _clarity(terms: Sequence[str], counts: Mapping[str, int], total: int) -> float:
@@ -156,22 +156,25 @@ def _thirds(scores: Mapping[str, float]) -> dict[str, str]:
     return {query_id: names[3 * place // len(ordered)] for place, query_id in enumerate(ordered)}
 
 
-def _clusters(asked: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """Topics of queries: k-means (seeded) over the leading directions of their terms, one for some 15 queries."""
+def _clusters(terms_by_query: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Cluster of each query: seeded k-means over the leading singular directions of the query-term matrix.
+
+    There is one cluster for each 15 queries, at most 8; with fewer than two, all queries are in cluster 0.
+    """
     from scipy.cluster.vq import kmeans2
     from scipy.sparse import csr_matrix
     from scipy.sparse.linalg import svds
 
-    ids = list(asked)
-    vocabulary = {t: i for i, t in enumerate(sorted({t for terms in asked.values() for t in terms}))}
+    ids = list(terms_by_query)
+    vocabulary = {t: i for i, t in enumerate(sorted({t for terms in terms_by_query.values() for t in terms}))}
     count = min(8, len(ids) // 15)
     if count < 2 or len(vocabulary) <= count:
         return dict.fromkeys(ids, 0)
-    rows = [i for i, query_id in enumerate(ids) for _ in asked[query_id]]
-    columns = [vocabulary[t] for query_id in ids for t in asked[query_id]]
+    rows = [i for i, query_id in enumerate(ids) for _ in terms_by_query[query_id]]
+    columns = [vocabulary[t] for query_id in ids for t in terms_by_query[query_id]]
     matrix = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(ids), len(vocabulary)))
-    u, s, _ = svds(matrix, k=count, v0=np.ones(min(matrix.shape)), solver="arpack")
-    points = u * s
+    left, singular_values, _ = svds(matrix, k=count, v0=np.ones(min(matrix.shape)), solver="arpack")
+    points = left * singular_values
     points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
     _, labels = kmeans2(points, count, seed=0, minit="++")
     return {query_id: int(label) for query_id, label in zip(ids, labels, strict=True)}

@@ -1,4 +1,4 @@
-"""tf-idf vectors of short texts: how alike queries are."""
+"""tf-idf vectors of short texts, for the cosine similarity of queries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from robustrank.core.errors import MissingExtra
 
 
 class Vectors:
-    """tf-idf vectors of short texts (scikit-learn), with inverse document frequencies of some."""
+    """tf-idf vectors of short texts (scikit-learn), with the inverse document frequencies of the texts given."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         try:
@@ -19,7 +19,7 @@ class Vectors:
         self._vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit(texts)
 
     def cosines(self, texts: Sequence[str]) -> Any:
-        """Of every two texts; 1 on the diagonal, and 0 for a text without known words."""
+        """Cosine similarities, texts x texts; 1 on the diagonal, 0 for a text without a term of the vocabulary."""
         import numpy as np
 
         vectors = self._vectorizer.transform(texts)
@@ -28,7 +28,7 @@ class Vectors:
         return cosines
 
     def coherence(self, texts: Sequence[str]) -> float:
-        """Mean cosine of every two different places; 1 for a single text."""
+        """Mean cosine over all pairs of two texts; 1 for a single text."""
         if len(texts) < 2:
             return 1.0
         n = len(texts)

@@ -39,13 +39,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_beir_folder_is_read_with_titles_types_and_only_judged_queries(folder: Path) -> None:
-    found = Beir(path=str(folder)).load()
-    assert found.name == "tiny"
-    assert found.documents == {"d1": Document("d1", "Cats sleep a lot"), "d2": Document("d2", "dogs bark")}
-    assert found.queries == (Query("q1", "who sleeps"),)
-    assert found.qrels == {"q1": {"d1": 2}}
-    assert found.query_types == {"q1": "who"}
-    assert found.warnings == ("queries without a judgment in this split (not evaluated): 1",)
+    collection = Beir(path=str(folder)).load()
+    assert collection.name == "tiny"
+    assert collection.documents == {"d1": Document("d1", "Cats sleep a lot"), "d2": Document("d2", "dogs bark")}
+    assert collection.queries == (Query("q1", "who sleeps"),)
+    assert collection.qrels == {"q1": {"d1": 2}}
+    assert collection.query_types == {"q1": "who"}
+    assert collection.warnings == ("queries without a judgment in this split (not evaluated): 1",)
 
 
 def test_gzipped_files_and_a_byte_order_mark_give_the_same_collection(folder: Path) -> None:
@@ -59,17 +59,17 @@ def test_gzipped_files_and_a_byte_order_mark_give_the_same_collection(folder: Pa
 
 def test_judgments_may_be_taken_from_another_file_of_the_folder(folder: Path) -> None:
     write(folder / "qrels_full/test.tsv", "q1\td1\t2\nq1\tgone\t3\n")
-    found = Beir(path=str(folder), qrels="qrels_full/test.tsv").load()
-    assert found.qrels == {"q1": {"d1": 2, "gone": 3}}
+    collection = Beir(path=str(folder), qrels="qrels_full/test.tsv").load()
+    assert collection.qrels == {"q1": {"d1": 2, "gone": 3}}
 
 
 def test_what_tools_of_the_field_accept_is_a_counted_warning(folder: Path) -> None:
     write(folder / "corpus.jsonl", DOCS + '{"_id": "d3", "text": " "}\n{"_id": "d4", "title": "Empty", "text": ""}\n')
     write(folder / "qrels/test.tsv", QRELS + "q1\tgone\t1\nnobody\td1\t1\nnobody\td2\t0\n")
     write(folder / "runs/bm25.trec", "q1 Q0 d1 1 2.0 x\nq1 Q0 lost 2 1.0 x\n")
-    found = Beir(path=str(folder), run="bm25").load()
-    assert found.candidates == {"q1": ("d1",)}
-    assert set(found.warnings) == {
+    collection = Beir(path=str(folder), run="bm25").load()
+    assert collection.candidates == {"q1": ("d1",)}
+    assert set(collection.warnings) == {
         "candidates that are not in the collection (ignored): 1",
         "documents with a title but no text (kept): 1",
         "documents without any text (kept): 1",
@@ -138,23 +138,23 @@ def test_missing_files_are_named_and_splits_that_exist_are_listed(folder: Path) 
 
 
 def test_trec_files_give_the_same_content_as_a_beir_folder(folder: Path) -> None:
-    found = Trec(
+    collection = Trec(
         documents=write(folder / "docs.tsv", "d1\tCats sleep a lot\nd2\tdogs bark\n"),
         topics=write(folder / "topics.gz", "<top>\n\n<num> Number: q1\n<title> who\n sleeps\n\n<desc> x\n</top>\n"),
         qrels=write(folder / "qrels.gz", "q1 0 d1 2\n"),
         run=write(folder / "run.gz", "q1 Q0 d1 1 1.5 x\nq1 Q0 d2 2 2.5 x\n"),
     ).load()
-    assert found.digest == Beir(path=str(folder)).load().digest
-    assert found.candidates == {"q1": ("d2", "d1")}
+    assert collection.digest == Beir(path=str(folder)).load().digest
+    assert collection.candidates == {"q1": ("d2", "d1")}
 
 
 def test_topics_may_be_tab_separated_and_documents_json(folder: Path) -> None:
-    found = Trec(
+    collection = Trec(
         documents=str(folder / "corpus.jsonl"),
         topics=write(folder / "topics.tsv", "q1\twho sleeps\n"),
         qrels=write(folder / "qrels.txt", "q1 0 d1 2\n"),
     ).load()
-    assert found.digest == Beir(path=str(folder)).load().digest
+    assert collection.digest == Beir(path=str(folder)).load().digest
 
 
 @pytest.mark.parametrize(
@@ -201,14 +201,14 @@ def test_a_broken_run_line_is_named(tmp_path: Path, line: str, message: str) -> 
 
 
 def test_json_lines_of_a_team_are_read_with_numbers_as_ids(tmp_path: Path) -> None:
-    found = Jsonl(
+    collection = Jsonl(
         documents=write(tmp_path / "d.jsonl", '{"id": 1, "text": "one"}\n'),
         topics=write(tmp_path / "q.jsonl", '{"id": "q", "text": "number", "type": "kw"}\n'),
         qrels=write(tmp_path / "r.jsonl", '{"query_id": "q", "doc_id": "1", "relevance": 3}\n'),
     ).load()
-    assert found.documents == {"1": Document("1", "one")}
-    assert found.qrels == {"q": {"1": 3}}
-    assert found.query_types == {"q": "kw"}
+    assert collection.documents == {"1": Document("1", "one")}
+    assert collection.qrels == {"q": {"1": 3}}
+    assert collection.query_types == {"q": "kw"}
 
 
 def test_the_digest_depends_on_content_and_not_on_file_order(folder: Path) -> None:

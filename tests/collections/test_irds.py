@@ -21,16 +21,16 @@ def registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "qrels").write_text("q1 0 d1 1\nq1 0 d2 0\n", encoding="utf-8")
     parts = {"docs_tsv": str(tmp_path / "docs"), "queries_tsv": str(tmp_path / "queries")}
     whole = ir_datasets.create_dataset(**parts, qrels_trec=str(tmp_path / "qrels"))
-    known = {"tiny/test": whole, "tiny": ir_datasets.create_dataset(**parts)}
-    monkeypatch.setattr(ir_datasets, "load", lambda name: known[name])
+    datasets = {"tiny/test": whole, "tiny": ir_datasets.create_dataset(**parts)}
+    monkeypatch.setattr(ir_datasets, "load", lambda name: datasets[name])
 
 
 @pytest.mark.usefixtures("registered")
 def test_an_id_becomes_a_collection() -> None:
-    found = IrDatasets(id="tiny/test").load()
-    assert found.documents == {"d1": Document("d1", "Cats sleep"), "d2": Document("d2", "dogs bark")}
-    assert found.queries == (Query("q1", "who sleeps"),)
-    assert found.qrels == {"q1": {"d1": 1, "d2": 0}}
+    collection = IrDatasets(id="tiny/test").load()
+    assert collection.documents == {"d1": Document("d1", "Cats sleep"), "d2": Document("d2", "dogs bark")}
+    assert collection.queries == (Query("q1", "who sleeps"),)
+    assert collection.qrels == {"q1": {"d1": 1, "d2": 0}}
 
 
 @pytest.mark.usefixtures("registered")

@@ -118,8 +118,8 @@ def test_word_gradients_equal_finite_differences_of_a_cross_encoder(cross: Cross
     def logit() -> Any:
         return backend.torch_model(**inputs).logits[0, 0]
 
-    found = cross.gradients(QUERY, ALPHA, {1: ["gamma", "alpha"]})
-    _equals_finite_differences(found, logit, embeddings, pair.places, backend.tokenizer.pieces)
+    gradients = cross.gradients(QUERY, ALPHA, {1: ["gamma", "alpha"]})
+    _equals_finite_differences(gradients, logit, embeddings, pair.places, backend.tokenizer.pieces)
     assert all(parameter.grad is None for parameter in backend.torch_model.parameters())
 
 
@@ -136,17 +136,17 @@ def test_word_gradients_equal_finite_differences_of_a_bi_encoder(embedder: Calla
 
     places = encoder._places("a text: " + ALPHA.text, 8, inputs["input_ids"][0].tolist())
     assert places.count(None) == 5  # the prompt's three pieces and two special ones
-    found = ranker.gradients(QUERY, ALPHA, {1: ["gamma", "alpha"]})
+    gradients = ranker.gradients(QUERY, ALPHA, {1: ["gamma", "alpha"]})
     embeddings = encoder._model[0].auto_model.get_input_embeddings()
 
     def pieces(word: str) -> Any:
         return encoder._model.tokenizer(word, add_special_tokens=False)["input_ids"]
 
-    _equals_finite_differences(found, cosine, embeddings, places, pieces)
+    _equals_finite_differences(gradients, cosine, embeddings, places, pieces)
 
 
 def _equals_finite_differences(
-    found: Any, score: Any, embeddings: Any, places: Any, pieces: Callable[[str], list[int]]
+    gradients: Any, score: Any, embeddings: Any, places: Any, pieces: Callable[[str], list[int]]
 ) -> None:
     """The gains at word 1, of several pieces, and all importances, by moving input embeddings a little."""
     import torch
@@ -166,7 +166,7 @@ def _equals_finite_differences(
     assert len(rows) > 1
     shape = (1, len(places), embeddings.weight.shape[1])
     here = embeddings.weight[pieces(word.text)].mean(dim=0).detach()
-    for candidate, gain in zip(["gamma", "alpha"], found.gains[1], strict=True):
+    for candidate, gain in zip(["gamma", "alpha"], gradients.gains[1], strict=True):
         move = torch.zeros(shape)
         move[0, rows] = embeddings.weight[pieces(candidate)].mean(dim=0).detach() - here
         assert gain == pytest.approx(slope(move), rel=0.03, abs=2e-3)
@@ -176,7 +176,7 @@ def _equals_finite_differences(
             move = torch.zeros(shape)
             move[0, row, dimension] = 1.0
             partial.append(slope(move))
-    assert found.importance[1] == pytest.approx(float(np.linalg.norm(partial)), rel=0.03)
+    assert gradients.importance[1] == pytest.approx(float(np.linalg.norm(partial)), rel=0.03)
 
 
 def test_the_gradient_of_a_linear_score_is_exact() -> None:
@@ -189,12 +189,12 @@ def test_the_gradient_of_a_linear_score_is_exact() -> None:
     def score() -> Any:
         return (embeddings(torch.tensor([[1, 2, 3]])) @ direction).sum()
 
-    found = word_gradients(score, embeddings, [(0, 1), (2, 3), (3, 4)], "a bc", {0: ["d"], 1: ["d", "a"]}, ids.get)  # type: ignore[arg-type]
+    gradients = word_gradients(score, embeddings, [(0, 1), (2, 3), (3, 4)], "a bc", {0: ["d"], 1: ["d", "a"]}, ids.get)  # type: ignore[arg-type]
     weight = (embeddings.weight @ direction).detach()
-    assert found.gains[0][0] == pytest.approx(float(weight[[4, 5, 6]].mean() - weight[1]), abs=1e-5)
-    assert found.gains[1][1] == pytest.approx(float(2 * weight[1] - weight[2] - weight[3]), abs=1e-5)
+    assert gradients.gains[0][0] == pytest.approx(float(weight[[4, 5, 6]].mean() - weight[1]), abs=1e-5)
+    assert gradients.gains[1][1] == pytest.approx(float(2 * weight[1] - weight[2] - weight[3]), abs=1e-5)
     length = float(direction.norm())
-    assert list(found.importance) == pytest.approx([length, length * 2**0.5])
+    assert list(gradients.importance) == pytest.approx([length, length * 2**0.5])
 
 
 def test_prompts_of_a_bi_encoder_are_used(embedder: Callable[..., BiEncoder]) -> None:

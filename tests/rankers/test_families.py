@@ -14,7 +14,7 @@ from robustrank.core.errors import ContractError, PluginError
 from robustrank.core.types import Collection, Document, Qrel, Query
 from robustrank.plugins import registry
 from robustrank.rankers.lambdamart import LambdaMART
-from robustrank.rankers.late_interaction import LateInteraction, largest
+from robustrank.rankers.late_interaction import LateInteraction, max_sim
 from robustrank.rankers.query_likelihood import QueryLikelihood
 from robustrank.rankers.text_features import FEATURES, Statistics, features
 from robustrank.testing.sample_lists import check
@@ -32,14 +32,14 @@ def collection() -> Collection:
 
 def test_query_likelihood_ranks_as_the_formula_of_zhai_and_lafferty() -> None:
     fitted = QueryLikelihood(mu=10).fit(collection())
-    found = fitted.score(Query("q", "apples pears"), [Document("x", DOCS["b"]), Document("y", DOCS["c"])])
+    scores = fitted.score(Query("q", "apples pears"), [Document("x", DOCS["b"]), Document("y", DOCS["c"])])
     p_apples, p_pears = 3 / 10, 1 / 10  # of ten terms in the collection
 
     def likelihood(apples: int, pears: int, length: int) -> float:
         return log((apples + 10 * p_apples) / (length + 10)) + log((pears + 10 * p_pears) / (length + 10))
 
     constant = log(p_apples) + log(p_pears)  # the same for every document
-    assert found == pytest.approx([likelihood(2, 1, 3) - constant, likelihood(0, 0, 4) - constant])
+    assert scores == pytest.approx([likelihood(2, 1, 3) - constant, likelihood(0, 0, 4) - constant])
 
 
 def test_rankers_that_need_statistics_say_so() -> None:
@@ -55,11 +55,16 @@ def test_rankers_that_need_statistics_say_so() -> None:
 def test_features_by_hand() -> None:
     statistics = Statistics.of(collection())
     (row,) = features("green apples", ["apples then green apples"], statistics)
-    found = dict(zip(FEATURES, row, strict=True))
-    assert (found["matched"], found["matched_share"], found["largest_tf"], found["mean_tf"]) == (2, 1, 2, 1.5)
-    assert (found["first_match"], found["bigrams"], found["query_length"]) == (0, 1, 2)
-    assert found["window"] == 1  # "green apples" holds both and is two terms long
-    assert found["length"] == pytest.approx(log(1 + 3))  # "then" is a stop word
+    features_by_name = dict(zip(FEATURES, row, strict=True))
+    assert (
+        features_by_name["matched"],
+        features_by_name["matched_share"],
+        features_by_name["largest_tf"],
+        features_by_name["mean_tf"],
+    ) == (2, 1, 2, 1.5)
+    assert (features_by_name["first_match"], features_by_name["bigrams"], features_by_name["query_length"]) == (0, 1, 2)
+    assert features_by_name["window"] == 1  # "green apples" holds both and is two terms long
+    assert features_by_name["length"] == pytest.approx(log(1 + 3))  # "then" is a stop word
 
 
 def test_features_are_recomputed_from_text_and_are_finite_for_any_text() -> None:
@@ -90,8 +95,8 @@ def test_lambdamart_learns_what_its_training_lists_say_and_repeats_it() -> None:
 def test_the_best_piece_counts_for_every_piece_of_the_query() -> None:
     query = np.array([[1, 0], [0, 1]], dtype=np.float32)
     document = np.array([[0.6, 0.8], [1, 0]], dtype=np.float32)
-    assert largest(query, document) == pytest.approx(1 + 0.8)
-    assert largest(query, np.zeros((0, 2), dtype=np.float32)) == 0
+    assert max_sim(query, document) == pytest.approx(1 + 0.8)
+    assert max_sim(query, np.zeros((0, 2), dtype=np.float32)) == 0
 
 
 def test_the_bundled_backbone_prefers_the_answer_and_says_what_it_lacks() -> None:

@@ -33,24 +33,24 @@ def test_logits_are_those_of_the_whole_model(layers: int, lengths: tuple[int, ..
     torch.manual_seed(layers)
     config = BertConfig(**SIZES, num_hidden_layers=layers, num_labels=2, attn_implementation=attention)
     model = BertForSequenceClassification(config).eval()
-    asked = inputs(*lengths)
-    assert torch.allclose(first_token.logits(model, asked), model(**asked).logits, atol=1e-6)
+    batch = inputs(*lengths)
+    assert torch.allclose(first_token.logits(model, batch), model(**batch).logits, atol=1e-6)
 
 
 def test_gradients_are_those_of_the_whole_model() -> None:
     torch.manual_seed(4)
     model = BertForSequenceClassification(BertConfig(**SIZES, num_hidden_layers=2, num_labels=1)).eval()
-    asked, weights = inputs(8, 5), list(model.parameters())
-    whole = torch.autograd.grad(model(**asked).logits.sum(), weights, allow_unused=True)
-    ours = torch.autograd.grad(first_token.logits(model, asked).sum(), weights, allow_unused=True)
-    for expected, found in zip(whole, ours, strict=True):
+    batch, weights = inputs(8, 5), list(model.parameters())
+    whole = torch.autograd.grad(model(**batch).logits.sum(), weights, allow_unused=True)
+    ours = torch.autograd.grad(first_token.logits(model, batch).sum(), weights, allow_unused=True)
+    for expected, gradient in zip(whole, ours, strict=True):
         assert expected is not None
         # The bias of the last layer's keys takes no part, and in the whole model changes nothing.
-        assert torch.allclose(torch.zeros_like(expected) if found is None else found, expected, atol=1e-6)
+        assert torch.allclose(torch.zeros_like(expected) if gradient is None else gradient, expected, atol=1e-6)
 
 
 def test_a_model_of_another_kind_runs_as_it_is() -> None:
     sizes = {**SIZES, "type_vocab_size": 2}
     model = RobertaForSequenceClassification(RobertaConfig(**sizes, num_hidden_layers=1, num_labels=1)).eval()
-    asked = inputs(6, 4)
-    assert torch.equal(first_token.logits(model, asked), model(**asked).logits)
+    batch = inputs(6, 4)
+    assert torch.equal(first_token.logits(model, batch), model(**batch).logits)

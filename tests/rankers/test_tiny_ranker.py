@@ -72,6 +72,6 @@ def test_dl19_reranked_by_it_reaches_what_it_was_shipped_for(shared_data: Path, 
         rankings[query.query_id] = order(
             [(doc.doc_id, score) for doc, score in zip(docs, tiny.score(query, docs), strict=True)]
         )
-    found = effectiveness.per_query(["nDCG@10"], rankings, dl19.qrels)["nDCG@10"]
-    assert len(found) == 43
-    assert mean(found.values()) >= 0.60
+    values = effectiveness.per_query(["nDCG@10"], rankings, dl19.qrels)["nDCG@10"]
+    assert len(values) == 43
+    assert mean(values.values()) >= 0.60

@@ -61,20 +61,20 @@ def test_a_gpu_is_not_taken_for_bm25(tmp_path: Path) -> None:
 def test_bm25_on_bundled_scifact_reaches_the_known_figures() -> None:
     scifact = SciFact().load()
     run = first_stage(BM25, scifact, scifact.queries, 100)
-    found = effectiveness.per_query(["nDCG@10", "RR@10", "R@100"], run, scifact.qrels)
+    values = effectiveness.per_query(["nDCG@10", "RR@10", "R@100"], run, scifact.qrels)
     # Anserini's flat BM25 has nDCG@10 0.6789 and R@100 0.9253, with another tokenisation.
-    assert mean(found["nDCG@10"].values()) == pytest.approx(0.6762, abs=0.00005)
-    assert mean(found["RR@10"].values()) == pytest.approx(0.6413, abs=0.00005)
-    assert mean(found["R@100"].values()) == pytest.approx(0.9127, abs=0.00005)
+    assert mean(values["nDCG@10"].values()) == pytest.approx(0.6762, abs=0.00005)
+    assert mean(values["RR@10"].values()) == pytest.approx(0.6413, abs=0.00005)
+    assert mean(values["R@100"].values()) == pytest.approx(0.9127, abs=0.00005)
 
 
 def test_the_shipped_dl19_run_has_its_published_ndcg_exactly(shared_data: Path) -> None:
     folder = shared_data / "msmarco-dl19"
     dl19 = Beir(path=str(folder), qrels="qrels_full/test.tsv", run="bm25", relevant=2).load()
     run = first_stage(Plugin(use="candidates"), dl19, dl19.queries, 100)
-    found = effectiveness.per_query(["nDCG@10"], run, dl19.qrels)["nDCG@10"]
-    assert len(found) == 43
-    assert round(mean(found.values()), 4) == 0.5058
+    values = effectiveness.per_query(["nDCG@10"], run, dl19.qrels)["nDCG@10"]
+    assert len(values) == 43
+    assert round(mean(values.values()), 4) == 0.5058
     given = Plugin(use="run", params={"path": str(folder / "runs" / "bm25.trec.gz")})
     assert first_stage(given, dl19, dl19.queries, 100) == run
 
@@ -93,8 +93,8 @@ def test_bm25_orders_by_the_formula_written_out() -> None:
             total += log(1 + (len(texts) - df + 0.5) / (df + 0.5)) * tf / (tf + norm)
         return total
 
-    found = first_stage(BM25, tiny(texts), [Query("q", "cats sleeping")], 5)["q"]
-    assert found == sorted("abc", key=score, reverse=True)
+    doc_ids = first_stage(BM25, tiny(texts), [Query("q", "cats sleeping")], 5)["q"]
+    assert doc_ids == sorted("abc", key=score, reverse=True)
 
 
 def test_ties_at_the_cut_go_by_the_declared_rule() -> None:

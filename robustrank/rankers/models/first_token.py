@@ -1,4 +1,4 @@
-"""BERT cross-encoders decide by the first token, so the last layer need not be computed for any other.
+"""BERT cross-encoders classify the first token's state, so the last layer is computed for that token alone.
 
 For a model of two layers that saves half of the work, for one of twelve a twelfth. The logits are those of the
 model's own forward pass but for rounding; gradients flow.
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def logits(model: Any, inputs: Mapping[str, Any]) -> Any:
-    """What ``model(**inputs).logits`` is, at less cost where the model is a plain BERT.
+    """``model(**inputs).logits``, at less cost where the model is a plain BERT.
 
     Args:
         model: A transformers model with a sequence-classification head.
@@ -59,13 +59,13 @@ def _first(layer: Any, hidden: Any, mask: Any) -> Any:
     attention = layer.attention.self
     first, heads = hidden[:, :1], attention.num_attention_heads
     query = attention.query(first).unflatten(-1, (heads, -1)).transpose(1, 2)  # pairs x heads x 1 x size
-    looked_for = (query @ attention.key.weight.unflatten(0, (heads, -1))).squeeze(2)  # pairs x heads x width
-    match = looked_for @ hidden.transpose(1, 2) * query.shape[-1] ** -0.5  # pairs x heads x pieces
+    query_times_keys = (query @ attention.key.weight.unflatten(0, (heads, -1))).squeeze(2)  # pairs x heads x width
+    match = query_times_keys @ hidden.transpose(1, 2) * query.shape[-1] ** -0.5  # pairs x heads x pieces
     if mask is not None:
         match = match + mask.squeeze(2)
     weights = attention.dropout(match.softmax(dim=-1))
-    seen = (weights @ hidden).unsqueeze(2) @ attention.value.weight.unflatten(0, (heads, -1)).transpose(1, 2)
+    values = (weights @ hidden).unsqueeze(2) @ attention.value.weight.unflatten(0, (heads, -1)).transpose(1, 2)
     bias = attention.value.bias.unflatten(0, (heads, -1)) * weights.sum(dim=-1, keepdim=True)
-    context = (seen.squeeze(2) + bias).flatten(1).unsqueeze(1)
+    context = (values.squeeze(2) + bias).flatten(1).unsqueeze(1)
     attended = layer.attention.output(context, first)
     return layer.output(layer.intermediate(attended), attended)

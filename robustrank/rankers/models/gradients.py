@@ -34,38 +34,38 @@ def word_gradients(
     """
     import torch
 
-    with _recorded(embeddings) as seen:
+    with _recorded(embeddings) as outputs:
         value = score()
-    # Asked for the inputs alone, torch computes no gradients of weights.
-    gradient, vectors = torch.autograd.grad(value, seen)[0][0], seen[0].detach()[0]
-    found = words(text)
+    # With the inputs alone requested, torch computes no gradients of weights.
+    gradient, states = torch.autograd.grad(value, outputs)[0][0], outputs[0].detach()[0]
+    document_words = words(text)
     importance = []
     gains: dict[int, list[float]] = {}
-    moves, number = _vectors(embeddings, {word for others in candidates.values() for word in others}, pieces)
-    for position, word in enumerate(found):
+    vectors, row_of = _vectors(embeddings, {word for others in candidates.values() for word in others}, pieces)
+    for position, word in enumerate(document_words):
         rows = [i for i, place in enumerate(places) if place and place[0] < word.end and place[1] > word.start]
         importance.append(float(gradient[rows].norm()) if rows else 0.0)
         if position in candidates:
-            asked = [number.get(other) for other in candidates[position]]
-            gains[position] = [0.0] * len(asked)
+            candidate_rows = [row_of.get(other) for other in candidates[position]]
+            gains[position] = [0.0] * len(candidate_rows)
             if rows:
-                direction, here = gradient[rows].sum(dim=0), vectors[rows].mean(dim=0)
-                along = (moves @ direction - here @ direction).tolist()
-                gains[position] = [0.0 if at is None else along[at] for at in asked]
+                direction, current = gradient[rows].sum(dim=0), states[rows].mean(dim=0)
+                changes = (vectors @ direction - current @ direction).tolist()
+                gains[position] = [0.0 if row is None else changes[row] for row in candidate_rows]
     return WordGradients(importance=importance, gains=gains)
 
 
-def _vectors(embeddings: Any, asked: set[str], pieces: Callable[[str], list[int]]) -> tuple[Any, dict[str, int]]:
+def _vectors(embeddings: Any, vocabulary: set[str], pieces: Callable[[str], list[int]]) -> tuple[Any, dict[str, int]]:
     """Mean embeddings of words, one row each, and the row of each word; words without pieces have none."""
     import torch
 
-    ids = {word: found for word in sorted(asked) if (found := pieces(word))}
+    ids = {word: word_pieces for word in sorted(vocabulary) if (word_pieces := pieces(word))}
     weight = embeddings.weight
     if not ids:
         return weight.new_zeros((0, weight.shape[1])), {}
     with torch.no_grad():
-        sizes = torch.tensor([len(found) for found in ids.values()], device=weight.device)
-        flat = torch.tensor([i for found in ids.values() for i in found], device=weight.device)
+        sizes = torch.tensor([len(word_pieces) for word_pieces in ids.values()], device=weight.device)
+        flat = torch.tensor([i for word_pieces in ids.values() for i in word_pieces], device=weight.device)
         rows = torch.repeat_interleave(torch.arange(len(ids), device=weight.device), sizes)
         sums = weight.new_zeros((len(ids), weight.shape[1])).index_add_(0, rows, weight[flat])
         return sums / sizes[:, None], {word: row for row, word in enumerate(ids)}
@@ -74,15 +74,15 @@ def _vectors(embeddings: Any, asked: set[str], pieces: Callable[[str], list[int]
 @contextmanager
 def _recorded(embeddings: Any) -> Iterator[list[Any]]:
     """While open, the embedding module's outputs are leaves of the graph, so that gradients stop at them."""
-    seen: list[Any] = []
+    outputs: list[Any] = []
 
     def cut(module: Any, inputs: Any, output: Any) -> Any:
         leaf = output.detach().requires_grad_()
-        seen.append(leaf)
+        outputs.append(leaf)
         return leaf
 
     handle = embeddings.register_forward_hook(cut)
     try:
-        yield seen
+        yield outputs
     finally:
         handle.remove()

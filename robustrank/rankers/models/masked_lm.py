@@ -1,4 +1,4 @@
-"""Masked language models: loading one, and the weights of terms that a sparse encoder takes from it."""
+"""Masked language models: loading one, and SPLADE's term weights from its logits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def load(what: str, name: str) -> tuple[Any, Any]:
     """A model and its tokenizer.
 
     Args:
-        what: Who needs it, for messages.
+        what: What needs the model, for messages.
         name: A bundled name, a local folder or a hub id.
 
     Returns:
@@ -27,8 +27,8 @@ def load(what: str, name: str) -> tuple[Any, Any]:
         from transformers import AutoModelForMaskedLM, AutoTokenizer
 
         where = str(weights.resolve(name))
-        found = AutoModelForMaskedLM.from_pretrained(where, use_safetensors=True, output_loading_info=True)
-        return AutoTokenizer.from_pretrained(where), *found
+        loaded = AutoModelForMaskedLM.from_pretrained(where, use_safetensors=True, output_loading_info=True)
+        return AutoTokenizer.from_pretrained(where), *loaded
 
     tokenizer, model, report = torch_models.load(what, name, loader)
     if missing := sorted(set(report["missing_keys"])):

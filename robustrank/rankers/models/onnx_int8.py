@@ -23,7 +23,7 @@ class OnnxCrossEncoder:
     """A BERT cross-encoder in an ONNX file with dynamic int8 quantisation.
 
     Dynamic quantisation scales activations by the largest value of a *batch*, so a document's score would depend on
-    its company: by up to 0.87 where a list spreads over 18, measured in batches of 32. Pairs are therefore run one by
+    its batch: by up to 0.87 where a list spreads over 18, measured in batches of 32. Pairs are therefore run one by
     one, each on one thread, as many at a time as there are cores. That is also faster: nothing is padded.
 
     Args:
@@ -117,7 +117,7 @@ def dequantise(path: Path) -> Any:
     state |= {name.removesuffix("_quantized"): dense(name) for name in stored if _EMBEDDING.match(name)}
     for node in graph.node:
         if node.op_type == "MatMulInteger":
-            # Matrices of the encoder lost their names in the export and are known by the module they feed.
+            # Matrices of the encoder lost their names in the export and are identified by the module they feed.
             module = _MODULE.match(node.output[0])
             own = node.input[1].removesuffix("_quantized")
             name = own if module is None else f"{module[1].replace('/', '.')}.weight"

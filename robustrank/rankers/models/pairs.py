@@ -49,14 +49,14 @@ class PairTokenizer:
         pairs = [(query, text) for text in texts]
         if not places:
             return [Encoded(pair.ids, pair.type_ids, []) for pair in self._tokenizer.encode_batch_fast(pairs)]
-        found = self._tokenizer.encode_batch(pairs)
+        encodings = self._tokenizer.encode_batch(pairs)
         return [
             Encoded(
                 pair.ids,
                 pair.type_ids,
                 [place if part == 1 else None for place, part in zip(pair.offsets, pair.sequence_ids, strict=True)],
             )
-            for pair in found
+            for pair in encodings
         ]
 
     def pieces(self, word: str) -> list[int]:

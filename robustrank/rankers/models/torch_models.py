@@ -1,4 +1,4 @@
-"""Shared by the torch rankers: device, fingerprint, offline loading with errors that name the fix."""
+"""What the torch rankers share: device, fingerprint, and loading with errors that name the fix."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def choose_device(device: str) -> str:
 def longest(config: Any) -> int:
     """Word pieces a transformers model can read, by its configuration."""
     positions = int(getattr(config, "max_position_embeddings", None) or sys.maxsize)
-    return positions - positions % 8  # RoBERTa and its kin have 514 positions and use 512
+    return positions - positions % 8  # RoBERTa and similar models have 514 positions and use 512
 
 
 def fingerprint(model: Any, *more: object) -> str:
-    """sha256 over all parameters, and over what else changes scores."""
+    """The first 16 hex digits of the sha256 of all parameters and of ``more``, what else the scores depend on."""
     total = sha256(repr(more).encode())
     for name, tensor in sorted(model.state_dict().items()):
         total.update(name.encode())
@@ -56,7 +56,7 @@ def load(what: str, model: str, loader: Callable[[], Loaded]) -> Loaded:
     try:
         from transformers.utils import logging
 
-        logging.disable_progress_bar()  # the audit shows its own
+        logging.disable_progress_bar()  # the audit has its own
         return loader()
     except ImportError as error:
         raise MissingExtra(what, extra="torch", package=error.name or "transformers") from error

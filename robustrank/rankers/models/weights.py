@@ -1,6 +1,6 @@
 """Model weights by name: those that come inside pinned packages, local folders, and hub ids.
 
-A bundled name works without a model hub. The carrier package is found but never imported, and the weight file's
+A bundled name works without a model hub. The carrier package is located but never imported, and the weight file's
 sha256 is checked.
 """
 
@@ -94,9 +94,9 @@ def _bundled(model: str) -> Path:
     if not weights.is_file():
         raise PluginError(f"model {model}: {weights} is missing; reinstall the package {carrier.package}")
     with weights.open("rb") as file:
-        found = file_digest(file, "sha256").hexdigest()
-    if found != carrier.sha256:
+        digest = file_digest(file, "sha256").hexdigest()
+    if digest != carrier.sha256:
         raise PluginError(
-            f"model {model}: {weights} has sha256 {found}, expected {carrier.sha256}; reinstall {carrier.package}"
+            f"model {model}: {weights} has sha256 {digest}, expected {carrier.sha256}; reinstall {carrier.package}"
         )
     return folder
