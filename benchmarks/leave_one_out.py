@@ -30,8 +30,8 @@ Rebuilt by `python benchmarks/leave_one_out.py DATA reports/pooling`; DATA is th
 JSON files hold the whole protocol, this page its main tables. nDCG@10, graded; binary measures count grades of 2 and
 more. Brackets are 95 % intervals over queries (tau: percentile bootstrap over queries); where no query changes at all,
 they are what so few queries could have missed. A conclusion is a paired permutation test at 0.05, Holm-corrected over
-all pairs. Hole bounds are exact, over every grade the unjudged documents of the top 10 could have; "filled at random"
-is the central 95 % of draws from a model fitted on the judged ones.
+all pairs. Bounds over unjudged are exact, over every grade the unjudged documents of the top 10 could have; "filled at
+random" is the central 95 % of draws from a model fitted on the judged ones.
 
 Read this first. The runs are the top 100 that come with the re-ranking data (RepLLaMA on 2019: 200); the judgments are
 TREC's own, made from other, deeper pools. They were not made from these runs. So "the pool" below is a simulation:
@@ -71,31 +71,31 @@ def section(found: Pooling, deep: Pooling) -> Iterator[str]:
     yield "### With all official judgments\n"
     yield table(
         [
-            "system", "nDCG@10", "judged@10", "hole bounds", "filled at random", "condensed", "bpref", "infAP",
+            "system", "nDCG@10", "judged@10", "bounds over unjudged", "filled at random", "condensed", "bpref", "infAP",
             "RBP + residual",
         ],
         (
             [
-                s.system, of(s.value), of(s.judged, 2), span(s.holes), span(s.fill), point(s.condensed), point(s.bpref),
-                point(s.inf_ap), f"{point(s.rbp)} + {point(s.rbp_residual)}",
+                s.system, of(s.value), of(s.judged, 2), span(s.unjudged), span(s.fill), point(s.condensed),
+                point(s.bpref), point(s.inf_ap), f"{point(s.rbp)} + {point(s.rbp_residual)}",
             ]
             for s in found.systems
         ),
     )  # fmt: skip
-    yield "Differences that the holes could reverse, however unlikely:\n"
+    yield "Differences that judging the unjudged could reverse, however unlikely:\n"
     yield table(
-        ["pair", "difference", "p (Holm)", "hole bounds", "reversed in drawn fillings"],
+        ["pair", "difference", "p (Holm)", "bounds over unjudged", "reversed in drawn fillings"],
         (
             [
-                f"{p.a} minus {p.b}", of(p.difference, sign=True), f"{p.p_holm:.3f}", span(p.holes, sign=True),
+                f"{p.a} minus {p.b}", of(p.difference, sign=True), f"{p.p_holm:.3f}", span(p.unjudged, sign=True),
                 share(p.flip_share),
             ]
             for p in found.pairs
-            if p.holes_could_flip
+            if p.may_change
         ),
     )  # fmt: skip
-    held = sum(not p.holes_could_flip for p in found.pairs)
-    yield f"The other {held} of {len(found.pairs)} differences have the same sign whatever the holes are.\n"
+    held = sum(not p.may_change for p in found.pairs)
+    yield f"The other {held} of {len(found.pairs)} differences have the same sign whatever these grades.\n"
     yield f"### Leave one out (pool of depth {found.depth})\n"
     yield from left_out(found.left_out)
     yield f"With a pool of depth {deep.depth} ({deep.pooled:,} judgments):\n"
@@ -128,13 +128,13 @@ def section(found: Pooling, deep: Pooling) -> Iterator[str]:
 def left_out(every: Sequence[LeftOut]) -> Iterator[str]:
     yield table(
         [
-            "left out", "own judgments", "tau", "system", "pooled", "change", "rank", "judged@10", "hole bounds",
-            "filled at random", "conclusions that change",
+            "left out", "own judgments", "tau", "system", "pooled", "change", "rank", "judged@10",
+            "bounds over unjudged", "filled at random", "conclusions that change",
         ],
         (
             [
                 each.name, str(each.unique), of(each.tau, 2), s.system, point(s.pooled), of(s.change, sign=True),
-                f"{s.rank} → {s.rank_left_out}", point(s.judged, 2), span(s.holes), span(s.fill),
+                f"{s.rank} → {s.rank_left_out}", point(s.judged, 2), span(s.unjudged), span(s.fill),
                 "; ".join(s.conclusions) or "none",
             ]
             for each in every
@@ -143,13 +143,13 @@ def left_out(every: Sequence[LeftOut]) -> Iterator[str]:
     )  # fmt: skip
     alone = [s for each in every if each.kind == "system" for s in each.systems]
     worst = min(alone, key=lambda s: s.change.value)
-    bounded = sum(s.holes.low - 1e-9 <= s.pooled.value <= s.holes.high + 1e-9 for s in alone)
+    bounded = sum(s.unjudged.low - 1e-9 <= s.pooled.value <= s.unjudged.high + 1e-9 for s in alone)
     filled = sum(s.fill is not None and s.fill.low <= s.pooled.value <= s.fill.high for s in alone)
     changed = [s.system for s in alone if s.conclusions]
     yield (
         f"Largest drop: {worst.system}, {of(worst.change, sign=True)}. Conclusions change for "
-        f"{', '.join(changed) or 'no system'}. Of {len(alone)} systems left out alone, the hole bounds hold the value "
-        f"with the whole pool for {bounded}, the random fillings for {filled}.\n"
+        f"{', '.join(changed) or 'no system'}. Of {len(alone)} systems left out alone, the bounds hold "
+        f"the value with the whole pool for {bounded}, the random fillings for {filled}.\n"
     )
 
 

@@ -12,7 +12,7 @@ from robustrank.results.five_tasks import (
     Setting,
     TypeLoss,
     Variance,
-    WordingLoss,
+    VariationLoss,
     WorstSlice,
 )
 
@@ -52,8 +52,8 @@ def made_up_tasks() -> FiveTasks:
                 change=about(-0.06), relative=about(-0.08), versus_baseline=about(0.02), p=0.3, p_holm=1.0,
             )
         ],
-        wordings=[
-            WordingLoss(
+        variations=[
+            VariationLoss(
                 ranker=RANKERS[1], collection="SciFact", variation="typos", operation="swap", setting=Setting.FIXED,
                 variants=150, clean=about(0.7), changed=about(0.62), loss=about(0.11), versus_baseline=about(0.03),
                 worst=about(0.5), hurt=about(0.3), queries_hurt=about(0.4), by=0.1, p=0.2, p_holm=0.6,

@@ -228,7 +228,7 @@ def _comparison(
         a=a, b=b, collection=collection, measure="nDCG@10", difference=_about(difference, half, n), p=p, p_holm=holm,
         test="paired permutation of signs over queries, two-sided",
         judged_a=_about(0.11, 0.03, n), judged_b=_about(0.12, 0.03, n),
-        holes=Range(difference - 0.1, difference + 0.05), holes_could_flip=difference < 0.1,
+        unjudged=Range(difference - 0.1, difference + 0.05), may_change=difference < 0.1,
     )  # fmt: skip
 
 
@@ -255,8 +255,8 @@ def _shifts() -> list[Shift]:
                 change=_about(corpus * 0.67, 0.09, 100), relative=_about(corpus, 0.13, 100),
                 relative_to_baseline=None if baseline else _about(corpus + 0.13, 0.12, 100),
                 judged_source=_about(0.11, 0.03, 50), judged_target=_about(1.0, 0.02, 100),
-                holes=Range(corpus * 0.67 - 0.2, corpus * 0.67 + 0.1), holes_could_flip=True,
-                holes_could_flip_vs_baseline=not baseline or None,
+                unjudged=Range(corpus * 0.67 - 0.2, corpus * 0.67 + 0.1), may_change=True,
+                may_change_vs_baseline=not baseline or None,
             )
         )  # fmt: skip
         for label, value in kinds.items():

@@ -122,7 +122,7 @@ def price(task: Task, bench: Workbench) -> int:
     elif isinstance(task, AttackTask):
         asked = _attack(task, bench, len(docs) if not card.pointwise else 1, len(docs))
     elif isinstance(task, VaryTask):
-        asked = _wordings(task, bench)
+        asked = _variants(task, bench)
     elif isinstance(task, EditTask):
         collection = bench.lists(place.collection).collection
         named = {i for edit in edits_of(bench, place) for i in (edit.before, edit.after, *edit.rivals)}
@@ -144,13 +144,13 @@ def _unlimited(task: AttackTask, bench: Workbench) -> bool:
     return spec.budget.calls is None and bench.attack(task.attack).threat.access is not Access.NONE
 
 
-def _wordings(task: VaryTask, bench: Workbench) -> int:
+def _variants(task: VaryTask, bench: Workbench) -> int:
     place = task.place
     clean, docs = place.query(bench).text, place.docs(bench)
     asked = {
-        (wording.variant.text, text)
-        for wording in bench.wordings(task.variation, place.collection)[place.query_id]
-        for text in _texts(docs) | _texts(wording.found or ())
+        (each.variant.text, text)
+        for each in bench.query_variants(task.variation, place.collection)[place.query_id]
+        for text in _texts(docs) | _texts(each.candidates or ())
     }
     return sum(not (text == clean and doc in _texts(docs)) for text, doc in asked)
 

@@ -45,9 +45,9 @@ class Change:
     p: float
     p_holm: float
     """Holm-corrected over all changes listed."""
-    broke: Sequence[QueryChange]
+    regressions: Sequence[QueryChange]
     """Queries that became worse, worst first."""
-    mended: Sequence[QueryChange]
+    improvements: Sequence[QueryChange]
     """Queries that became better, best first."""
 
     @property
@@ -86,8 +86,8 @@ def changes(old: Summary, new: Summary) -> list[Change]:
         Change(
             measure=after.measure, labels=dict(after.labels), higher_is_better=after.higher_is_better,
             old=sum(b) / len(b), new=sum(a) / len(a), difference=difference, p=p, p_holm=p_holm,
-            broke=_moved(common, b, a, -1 if after.higher_is_better else 1),
-            mended=_moved(common, b, a, 1 if after.higher_is_better else -1),
+            regressions=_moved(common, b, a, -1 if after.higher_is_better else 1),
+            improvements=_moved(common, b, a, 1 if after.higher_is_better else -1),
         )
         for (was, after, common, b, a, difference, p), p_holm in zip(found, corrected, strict=True)
     ]  # fmt: skip
@@ -141,10 +141,10 @@ def caveats(old: Summary, new: Summary) -> list[str]:
             lines.append(f"the {side} audit has no per-query values under attack; run its command again")
     for name in sorted({r.name for r in old.rankers} ^ {r.name for r in new.rankers}):
         lines.append(f"only in one of the two: {name}")
-    return lines + _holes(old, new)
+    return lines + _may_reverse(old, new)
 
 
-def _holes(old: Summary, new: Summary) -> list[str]:
+def _may_reverse(old: Summary, new: Summary) -> list[str]:
     """Changes of effectiveness that may reverse with further judgments; conservative: each audit's are graded alone."""
     before = {(e.ranker, e.collection, e.measure): e for e in old.effectiveness if e.slice is None}
     lines = []
@@ -152,7 +152,7 @@ def _holes(old: Summary, new: Summary) -> list[str]:
         was = before.get((after.ranker, after.collection, after.measure))
         if was is None or was.mean.value == after.mean.value or not (was.judged and after.judged):
             continue
-        if unjudged.could_flip(after.mean.value - was.mean.value, unjudged.change(was.holes, after.holes)):
+        if unjudged.may_change(after.mean.value - was.mean.value, unjudged.change(was.unjudged, after.unjudged)):
             lines.append(
                 f"{after.ranker} on {after.collection}: the change of {after.measure} may reverse with further "
                 f"judgments (judged@10 {was.judged.value:.2f}, then {after.judged.value:.2f})"
@@ -170,7 +170,7 @@ def as_data(found: Sequence[Change], notes: Sequence[str]) -> dict[str, object]:
         }
         for c in found
     ]
-    return {"schema": 1, "notes": list(notes), "changes": rows}
+    return {"schema": 2, "notes": list(notes), "changes": rows}
 
 
 def check_any(found: Sequence[Change]) -> None:

@@ -64,7 +64,7 @@ def effectiveness(records: Sequence[RankingRecord]) -> list[Effectiveness]:
                     slice=name,
                     mean=intervals.mean(data, bounds=measure_bounds(measure)),
                     judged=unjudged.judged([lists[ranker, collection, query_id].judged for query_id in present]),
-                    holes=unjudged.reach_of(reaches.get((ranker, collection, measure), {}), present),
+                    unjudged=unjudged.reach_of(reaches.get((ranker, collection, measure), {}), present),
                     deviation=float(np.std(data, ddof=1)) if len(data) > 1 else None,
                     lowest_decile=intervals.lowest_decile(data, bounds=measure_bounds(measure)),
                     per_query={query_id: by_query[query_id] for query_id in present} if name is None else {},
@@ -120,6 +120,6 @@ def _compared(
         test="paired permutation of signs over queries, two-sided",
         judged_a=unjudged.judged([r.judged for r in ours.values()]),
         judged_b=unjudged.judged([r.judged for r in theirs.values()]),
-        holes=reach,
-        holes_could_flip=unjudged.could_flip(difference.value, reach),
+        unjudged=reach,
+        may_change=unjudged.may_change(difference.value, reach),
     )

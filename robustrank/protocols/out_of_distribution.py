@@ -66,7 +66,7 @@ class _Lists:
         return None if records is None else [r.measures[self.measure] for r in records]
 
     def reach(self, ranker: str, side: Side) -> Range | None:
-        """What judging its holes could make of their mean."""
+        """Least and greatest mean over all grades of its unjudged documents."""
         return unjudged.reach_of(self._reaches.get((ranker, side[2], self.measure), {}), side[1])
 
 
@@ -92,9 +92,9 @@ def _shift(lists: _Lists, ranker: str, kind: ShiftKind, source: Side, target: Si
         relative_to_baseline=against,
         judged_source=unjudged.judged([r.judged for r in lists.of(ranker, source) or ()]),
         judged_target=unjudged.judged([r.judged for r in lists.of(ranker, target) or ()]),
-        holes=reach,
-        holes_could_flip=unjudged.could_flip(difference.value, reach),
-        holes_could_flip_vs_baseline=None
+        unjudged=reach,
+        may_change=unjudged.may_change(difference.value, reach),
+        may_change_vs_baseline=None
         if against is None or baseline is None
         else _vs_baseline(lists, ranker, baseline, source, target, against.value),
     )
@@ -106,4 +106,4 @@ def _vs_baseline(lists: _Lists, ranker: str, baseline: str, source: Side, target
     if len(known) < len(reaches):
         return None
     ours, theirs = unjudged.ratio(known[0], known[1]), unjudged.ratio(known[2], known[3])
-    return unjudged.could_flip(value, Range(ours.low - theirs.high, ours.high - theirs.low))
+    return unjudged.may_change(value, Range(ours.low - theirs.high, ours.high - theirs.low))

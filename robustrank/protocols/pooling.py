@@ -1,8 +1,8 @@
-"""Pooling: would other judgments have told another story? Runs, lists of the rankers, and judgments in.
+"""Pooling: how far figures depend on who was pooled. Takes runs, the lists of the rankers, and judgments.
 
-Every system is scored with all judgments there are, with what the holes in its list could change; then with the
-judgments of the pool of these systems, with each system (and each group) left out of it, with shallower pools, and
-with pools of one system alone.
+Every system is scored with all judgments there are, with the range over all grades of its unjudged documents; then
+with the judgments of the pool of these systems, with each system (and each group) left out of it, with shallower
+pools, and with pools of one system alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from robustrank.measures import effectiveness, leave_out, relevance_model
 from robustrank.measures.arrays import Cut, Floats
 from robustrank.measures.pool import Mask, Pool, Qrels, Runs, build
 from robustrank.measures.unjudged import bounds, condensed, cut, rbp
-from robustrank.protocols import unjudged as holes
+from robustrank.protocols import unjudged
 from robustrank.results.pooling import (
     Adjustment,
     Calibration,
@@ -29,7 +29,7 @@ from robustrank.results.pooling import (
     LeftOutKind,
     LeftOutSystem,
     OtherPool,
-    PairHoles,
+    PooledPair,
     PooledSystem,
     Pooling,
     SystemKind,
@@ -156,7 +156,7 @@ def of_audit(pool: RecordedPool | None, rankings: Sequence[RankingRecord], spec:
     for record in rankings:
         if record.collection == pool.collection:
             name = record.ranker if record.ranker not in pool.runs else f"{record.ranker} (ranker)"
-            lists.setdefault(name, {})[record.query_id] = holes.ranking(record)
+            lists.setdefault(name, {})[record.query_id] = unjudged.ranking(record)
     plain = [lists[r.name] for r in spec.rankers if r.name in lists]
     queries = [q for q in pool.qrels if all(q in ranked for ranked in plain)]
     if not queries:
@@ -166,10 +166,10 @@ def of_audit(pool: RecordedPool | None, rankings: Sequence[RankingRecord], spec:
     return analyse({**pool.runs, **rankers}, {q: pool.qrels[q] for q in queries}, question)
 
 
-def hole_range(
+def unjudged_range(
     pool: Pool, measure: Cut, judged: Mask, a: int, b: int | None = None, *, elsewhere: Mask | None = None
 ) -> Range:
-    """From worst to best mean of system ``a`` (or of ``a`` minus ``b``) over all fillings of the holes of its top k.
+    """Least and greatest mean of ``a`` (or ``a`` minus ``b``) over all grades of its top k's unjudged documents.
 
     Args:
         pool: The systems.
@@ -193,11 +193,11 @@ def _systems(
     pool: Pool, measure: Cut, question: Question, qrels: Qrels, model: relevance_model.Model | None
 ) -> list[PooledSystem]:
     values, judged = pool.values(measure, pool.judged), pool.judged_at(measure.cutoff, pool.judged)
-    unjudged = pool.contributed(question.depth).any(axis=0) & ~pool.judged
+    open_ = pool.contributed(question.depth).any(axis=0) & ~pool.judged
     marked = {
         query_id: {
             **qrels[query_id],
-            **{pool.documents[q][column]: -1 for column in np.flatnonzero(unjudged[q, : len(pool.documents[q])])},
+            **{pool.documents[q][column]: -1 for column in np.flatnonzero(open_[q, : len(pool.documents[q])])},
         }
         for q, query_id in enumerate(pool.queries)
     }
@@ -215,7 +215,7 @@ def _systems(
                 kind=SystemKind.RANKER if name in question.rankers else SystemKind.RUN,
                 value=_mean(values[s]),
                 judged=_mean(judged[s]),
-                holes=hole_range(pool, measure, pool.judged, s),
+                unjudged=unjudged_range(pool, measure, pool.judged, s),
                 fill=_fill(pool, measure, pool.judged, model, s),
                 condensed=_mean(list(plain.values())),
                 bpref=_mean(list(bpref.values())),
@@ -231,25 +231,25 @@ def _fill(pool: Pool, measure: Cut, judged: Mask, model: relevance_model.Model |
     return None if model is None else intervals.central(relevance_model.means(pool, measure, judged, model, [s])[:, 0])
 
 
-def _pairs(pool: Pool, measure: Cut, model: relevance_model.Model | None) -> list[PairHoles]:
+def _pairs(pool: Pool, measure: Cut, model: relevance_model.Model | None) -> list[PooledPair]:
     values = pool.values(measure, pool.judged)
     pairs = list(combinations(range(len(pool.systems)), 2))
     tested = [paired(list(values[a]), list(values[b])) for a, b in pairs]
     corrected = holm([p for _, p in tested])
     found = []
     for (a, b), (difference, _), p in zip(pairs, tested, corrected, strict=True):
-        reach = hole_range(pool, measure, pool.judged, a, b)
+        reach = unjudged_range(pool, measure, pool.judged, a, b)
         drawn = None if model is None else relevance_model.means(pool, measure, pool.judged, model, [a, b])
         ahead = None if drawn is None else (drawn[:, 0] - drawn[:, 1]) * np.sign(difference.value)
         found.append(
-            PairHoles(
+            PooledPair(
                 a=pool.systems[a],
                 b=pool.systems[b],
                 difference=difference,
                 p_holm=p,
-                holes=reach,
-                holes_could_flip=bool(holes.could_flip(difference.value, reach)),
-                flip_share=None if ahead is None else float((ahead < -holes.EVEN).mean()),
+                unjudged=reach,
+                may_change=bool(unjudged.may_change(difference.value, reach)),
+                flip_share=None if ahead is None else float((ahead < -unjudged.EVEN).mean()),
             )
         )
     return found
@@ -303,7 +303,7 @@ def _one_left_out(
         rank=leave_out.ranks(whole)[s],
         rank_left_out=leave_out.ranks(values)[s],
         judged=_mean(pool.judged_at(measure.cutoff, judged)[s]),
-        holes=hole_range(pool, measure, judged, s, elsewhere=removed),
+        unjudged=unjudged_range(pool, measure, judged, s, elsewhere=removed),
         fill=_fill(pool, measure, judged, relevance_model.fit(pool, judged), s),
         conclusions=conclusions,
     )

@@ -1,4 +1,4 @@
-"""What a figure of effectiveness owes to its holes: the share judged, and how far judging the rest could move it."""
+"""The share judged of the lists under a figure of effectiveness, and how far judging the rest could move it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def reaches(records: Sequence[RankingRecord]) -> dict[tuple[str, str, str], dict
 
 
 def difference(pairs: Sequence[tuple[RankingRecord, RankingRecord | BaseRanking]], name: str) -> Range | None:
-    """From the least to the greatest mean difference of two rankers, every hole having one grade for both.
+    """From the least to the greatest mean difference of two rankers, every unjudged document having one grade for both.
 
     Args:
         pairs: For every query a record of one ranker and, of the same list, one of the other.
@@ -74,7 +74,7 @@ def ratio(home: Range, away: Range) -> Range:
     return Range(away.low / home.high if home.high > 0 else 0.0, away.high / home.low if home.low > 0 else np.inf)
 
 
-def could_flip(value: float, reach: Range | None) -> bool | None:
+def may_change(value: float, reach: Range | None) -> bool | None:
     """Whether some filling gives the difference the other sign (or any sign, where it is 0)."""
     if reach is None:
         return None

@@ -41,7 +41,7 @@ def write(old: Summary, new: Summary, found: Sequence[Change], notes: Sequence[s
 
 
 def _values(change: Change) -> list[float]:
-    return [value for query in (*change.broke, *change.mended) for value in (query.old, query.new)]
+    return [value for query in (*change.regressions, *change.improvements) for value in (query.old, query.new)]
 
 
 def _chart(change: Change) -> Drawing:
@@ -49,7 +49,7 @@ def _chart(change: Change) -> Drawing:
 
     For ranks gained under attack this is the plot of rank changes: where each target went, then and now.
     """
-    queries = [*change.broke, *reversed(change.mended)]
+    queries = [*change.regressions, *reversed(change.improvements)]
     low, high = min(_values(change)), max(_values(change))
     pad = (high - low or 1.0) * 0.04
     axis = "ranks gained by the target" if change.measure == "boost" else f"{change.measure} of a query"
@@ -57,13 +57,13 @@ def _chart(change: Change) -> Drawing:
     step = (TALL - 10) / len(queries)
     for place, query in enumerate(queries):
         y = 5 + step * (place + 0.5)
-        colour = ATTACK if place < len(change.broke) else SERIES[2]
+        colour = ATTACK if place < len(change.regressions) else SERIES[2]
         canvas.line([query.old, query.new], [y, y], colour, width=max(0.6, min(3.0, step * 0.6)))
         canvas.mark(query.old, y, MUTED, "|", size=max(2.0, min(7.0, step)))
         canvas.mark(query.new, y, colour, "o", size=max(1.5, min(6.0, step * 0.8)))
     title = f"{change.labels['ranker']}, {change.what}, {change.measure}"
     said = (
         f"{title}: old (bar) to new (dot) of the {len(queries)} queries that changed, "
-        f"{len(change.broke)} of them worse; mean difference {figure(change.difference, 3, sign=True)}."
+        f"{len(change.regressions)} of them worse; mean difference {figure(change.difference, 3, sign=True)}."
     )
     return Drawing(title=title, svg=canvas.svg(said))

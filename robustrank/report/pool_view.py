@@ -18,7 +18,7 @@ class Flip:
     against: str
     where: str
     estimate: Estimate
-    holes: Range
+    unjudged: Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,17 +34,17 @@ class PoolView:
 
 def build(summary: Summary) -> PoolView:
     """Arrange a summary for the section on pools."""
-    bounded = [c for c in summary.comparisons if c.holes is not None]
-    moved = [s for s in summary.shifts if s.holes is not None]
+    bounded = [c for c in summary.comparisons if c.unjudged is not None]
+    moved = [s for s in summary.shifts if s.unjudged is not None]
     flips = [
-        Flip(subject=c.a, against=c.b, where=c.collection, estimate=c.difference, holes=c.holes)
+        Flip(subject=c.a, against=c.b, where=c.collection, estimate=c.difference, unjudged=c.unjudged)
         for c in bounded
-        if c.holes_could_flip and c.holes is not None
+        if c.may_change and c.unjudged is not None
     ]
     flips += [
-        Flip(subject=s.ranker, against=s.source, where=s.target, estimate=s.change, holes=s.holes)
+        Flip(subject=s.ranker, against=s.source, where=s.target, estimate=s.change, unjudged=s.unjudged)
         for s in moved
-        if s.holes_could_flip and s.holes is not None
+        if s.may_change and s.unjudged is not None
     ]
     return PoolView(known=len(bounded) + len(moved), flips=flips, worst=_worst(summary.pooling))
 

@@ -129,7 +129,7 @@ def overview(summary: Summary) -> list[Table | Text]:
         why = summary.sequential.stopped or "not stopped yet"
         parts.append(safe(f"{summary.sequential.queries} queries of each collection so far; {why}."))
     parts.append(_rankers(summary))
-    parts += _holes(summary)
+    parts += _judgments(summary)
     if summary.verdicts:
         parts.append(verdicts(summary.verdicts))
     if summary.red_flags:
@@ -167,7 +167,7 @@ def _rankers(summary: Summary) -> Table:
     return table
 
 
-def _holes(summary: Summary) -> list[Table | Text]:
+def _judgments(summary: Summary) -> list[Table | Text]:
     """Conclusions that may change with further judgments, and results of leaving systems out of the pool."""
     from robustrank.report import pool_view
 
@@ -177,7 +177,7 @@ def _holes(summary: Summary) -> list[Table | Text]:
         first = f"{len(view.flips)} of {view.known} comparisons and shifts may change with further judgments"
         lines = [Text(first, "yellow")]
         for flip in view.flips[:3]:
-            could = f"{flip.estimate.value:+.3f}, range {flip.holes.low:+.3f} to {flip.holes.high:+.3f}"
+            could = f"{flip.estimate.value:+.3f}, range {flip.unjudged.low:+.3f} to {flip.unjudged.high:+.3f}"
             lines.append(safe(f"  {flip.subject}, {flip.against}, {flip.where}: {could}"))
         parts.append(Text("\n").join(lines))
     if summary.pooling is not None:
@@ -251,7 +251,7 @@ def changes(found: Iterable[Change]) -> Table:
         table.add_row(
             safe(each.labels["ranker"]), safe(each.what), safe(each.measure), f"{each.old:.3f}", f"{each.new:.3f}",
             Text(f"{difference} n={each.difference.n}", "red" if each.worse else "green" if each.better else ""),
-            f"{each.p_holm:.3g}", str(len(each.broke)), str(len(each.mended)),
+            f"{each.p_holm:.3g}", str(len(each.regressions)), str(len(each.improvements)),
         )  # fmt: skip
     return table
 
@@ -260,7 +260,7 @@ def moved(found: Iterable[Change], most: int = 5) -> list[Text]:
     """Queries that regressed or improved, largest change first, for every figure that changed."""
     lines = []
     for each in found:
-        for word, queries in (("regressed", each.broke), ("improved", each.mended)):
+        for word, queries in (("regressed", each.regressions), ("improved", each.improvements)):
             if queries and each.measure != "boost":
                 some = ", ".join(f"{q.query_id} {q.old:.2f} → {q.new:.2f}" for q in queries[:most])
                 rest = f" and {len(queries) - most} more" if len(queries) > most else ""

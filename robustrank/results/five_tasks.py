@@ -78,7 +78,7 @@ class Setting(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WordingLoss:
+class VariationLoss:
     """Task 4: one operation of a variation, or all of them."""
 
     ranker: str
@@ -190,7 +190,7 @@ class FiveTasks:
     variance: Sequence[Variance] = ()
     seeds: Sequence[SeedVariance] = ()
     types: Sequence[TypeLoss] = ()
-    wordings: Sequence[WordingLoss] = ()
+    variations: Sequence[VariationLoss] = ()
     manipulations: Sequence[Manipulation] = ()
     slices: Sequence[WorstSlice] = ()
     searched: int = 0

@@ -33,10 +33,10 @@ class PooledSystem:
     value: Estimate
     judged: Estimate
     """judged@k: share of the top k with a judgment for the query."""
-    holes: Range
-    """The mean with the holes of its top k at their worst and at their best."""
+    unjudged: Range
+    """Least and greatest mean over all grades of the unjudged documents of its top k."""
     fill: Range | None
-    """Central 95 % of the mean when the holes are drawn from the relevance model."""
+    """Central 95 % of the mean when the grades of unjudged documents are drawn from the relevance model."""
     condensed: Estimate
     """The measure of the lists without their unjudged documents."""
     bpref: Estimate
@@ -46,16 +46,16 @@ class PooledSystem:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PairHoles:
-    """The difference of two systems, and whether the holes of both could reverse it."""
+class PooledPair:
+    """The difference of two systems, and whether judging the unjudged documents of both could reverse it."""
 
     a: str
     b: str
     difference: Estimate
     p_holm: float
     """Paired permutation over queries, Holm-corrected over all pairs."""
-    holes: Range
-    holes_could_flip: bool
+    unjudged: Range
+    may_change: bool
     flip_share: float | None
     """Share of drawn fillings in which the other one is ahead."""
 
@@ -73,8 +73,8 @@ class LeftOutSystem:
     rank_left_out: int
     judged: Estimate
     """judged@k without its own judgments."""
-    holes: Range
-    """What it could score, if the holes of its top k that leaving it out made were judged."""
+    unjudged: Range
+    """Least and greatest value over all grades of the documents of its top k that leaving it out made unjudged."""
     fill: Range | None
     conclusions: Sequence[str]
     """Which comparisons with another system say something else than with the whole pool."""
@@ -148,7 +148,7 @@ class Pooling:
     pooled: int
     """Of them, those of documents in the pool."""
     systems: Sequence[PooledSystem]
-    pairs: Sequence[PairHoles]
+    pairs: Sequence[PooledPair]
     left_out: Sequence[LeftOut]
     shallow: Sequence[OtherPool]
     only: Sequence[OtherPool]

@@ -22,7 +22,7 @@ from robustrank.storage import typed
 from robustrank.storage.files import replace
 from robustrank.work.audited import AuditedCollection
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Effectiveness:
     slice: str | None = None
     judged: Estimate | None = None
     """judged@10: mean share of the top 10 that is judged for the query."""
-    holes: Range | None = None
+    unjudged: Range | None = None
     """From the least to the greatest mean that judging the unjudged of the top k could give; ``None``: not known."""
     deviation: float | None = None
     """Standard deviation over queries."""
@@ -81,9 +81,9 @@ class Comparison:
     judged_a: Estimate | None = None
     """judged@10 of ``a`` on these queries."""
     judged_b: Estimate | None = None
-    holes: Range | None = None
+    unjudged: Range | None = None
     """From the least to the greatest difference that judging the unjudged of both top k could give."""
-    holes_could_flip: bool | None = None
+    may_change: bool | None = None
     """Whether that could change the difference's sign."""
 
 
@@ -112,12 +112,12 @@ class Shift:
     judged_source: Estimate | None = None
     """judged@10 at home."""
     judged_target: Estimate | None = None
-    holes: Range | None = None
+    unjudged: Range | None = None
     """From the least to the greatest ``change`` that judging the unjudged of the top k could give."""
-    holes_could_flip: bool | None = None
+    may_change: bool | None = None
     """Whether that could change its sign."""
-    holes_could_flip_vs_baseline: bool | None = None
-    """The same for ``relative_to_baseline``; cautious: the two rankers' holes are filled one without the other."""
+    may_change_vs_baseline: bool | None = None
+    """The same for ``relative_to_baseline``; conservative: each ranker's documents are graded alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The tasks in which nobody optimises: other wordings of a query, and documents that people edited to rank higher."""
+"""The tasks in which nobody optimises: variants of queries, and documents that people edited to rank higher."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from robustrank.work.workbench import Workbench
 
 @dataclass(frozen=True, kw_only=True)
 class VaryTask:
-    """Score one query's list, and the list found anew, for every other wording of the query.
+    """Score one query's list, and the list retrieved anew, for every variant of the query.
 
     Args:
         place: The list.
         variation: Name of the variation in the audit file.
-        known: The ranker's clean scores of the list.
+        clean_scores: The ranker's clean scores of the list.
     """
 
     place: Place
     variation: str
-    known: tuple[float, ...]
+    clean_scores: tuple[float, ...]
     kind = "variation"
 
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
         spec = self._spec(bench)
-        wordings = bench.wordings(self.variation, self.place.collection)[self.place.query_id]
-        made = [[*w.variant, None if w.found is None else [d.doc_id for d in w.found]] for w in wordings]
+        variants = bench.query_variants(self.variation, self.place.collection)[self.place.query_id]
+        made = [[*v.variant, None if v.candidates is None else [d.doc_id for d in v.candidates]] for v in variants]
         version = registry.version("variation", spec.plugin.use)
         return digest(self.kind, self.place.identity(bench), self.variation, version, bench.spec.measures[0], made)
 
     def perform(self, bench: Workbench) -> VariationRecord:
-        """Per wording the lead measure of the fixed list and of the list found with it; ``None``: not searched."""
+        """Per variant the lead measure of the fixed list and of the list retrieved with it; ``None``: not searched."""
         place, measure = self.place, bench.spec.measures[0]
         query, docs = place.query(bench), place.docs(bench)
         ranker = place.victim(bench).ranker
-        ranker.remember(query, docs, self.known)
+        ranker.remember(query, docs, self.clean_scores)
 
         def value(text: str, among: Sequence[Document]) -> float:
             scores = checked_scores(ranker, query._replace(text=text), among)
@@ -54,12 +54,12 @@ class VaryTask:
 
         variants = [
             VariantValue(
-                operation=wording.variant.operation,
-                text=wording.variant.text,
-                fixed=value(wording.variant.text, docs),
-                end=None if wording.found is None else value(wording.variant.text, wording.found),
+                operation=each.variant.operation,
+                text=each.variant.text,
+                fixed=value(each.variant.text, docs),
+                end=None if each.candidates is None else value(each.variant.text, each.candidates),
             )
-            for wording in bench.wordings(self.variation, place.collection)[place.query_id]
+            for each in bench.query_variants(self.variation, place.collection)[place.query_id]
         ]
         return structs.replace(self._empty(bench), clean=value(query.text, docs), variants=variants)
 

@@ -20,11 +20,11 @@ from robustrank.retrieval.lists import Lists
 
 
 @dataclass(frozen=True)
-class Wording:
-    """Another wording of a query, and what the first stage finds with it; ``None`` where it cannot search again."""
+class QueryVariant:
+    """A variant of a query and the candidates retrieved for it; ``None`` where the first stage cannot search again."""
 
     variant: Variant
-    found: tuple[Document, ...] | None
+    candidates: tuple[Document, ...] | None
 
 
 class MeteredVictim:
@@ -95,7 +95,7 @@ class Workbench(Bench):
         self.spec = spec
         self._lists: dict[str, Lists] = {}
         self._victims: dict[tuple[str, str], MeteredVictim] = {}
-        self._wordings: dict[tuple[str, str], dict[str, list[Wording]]] = {}
+        self._variants: dict[tuple[str, str], dict[str, list[QueryVariant]]] = {}
 
     def lists(self, name: str) -> Lists:
         """A collection by name, its queries drawn with the audit's seed."""
@@ -105,14 +105,15 @@ class Workbench(Bench):
             queries = list(collection.queries)
             Random(f"{self.spec.seed}|queries|{collection.digest}").shuffle(queries)
             queries = queries[: spec.queries]
-            found = first_stage(spec.first_stage, collection, queries, spec.depth)
+            retrieved = first_stage(spec.first_stage, collection, queries, spec.depth)
             candidates = {
-                q.query_id: tuple(collection.documents[doc_id] for doc_id in found.get(q.query_id, ())) for q in queries
+                q.query_id: tuple(collection.documents[doc_id] for doc_id in retrieved.get(q.query_id, ()))
+                for q in queries
             }
             if not any(candidates.values()):
-                found_nothing = f"the first stage found no document for any of {len(queries)} queries"
-                raise DataError(f"collection {name!r}: {found_nothing}")
-            # A query that finds nothing stays, and counts as 0 for every ranker.
+                empty = f"the first stage found no document for any of {len(queries)} queries"
+                raise DataError(f"collection {name!r}: {empty}")
+            # A query without candidates stays, and counts as 0 for every ranker.
             self._lists[name] = Lists(spec, collection, {q.query_id: q for q in queries}, candidates)
         return self._lists[name]
 
@@ -125,29 +126,30 @@ class Workbench(Bench):
             self._victims[ranker, collection] = MeteredVictim(fitted, wrapper)
         return self._victims[ranker, collection]
 
-    def wordings(self, variation: str, collection: str) -> Mapping[str, Sequence[Wording]]:
-        """A variation's wordings of the queries it is asked for, by query id."""
-        if (variation, collection) not in self._wordings:
+    def query_variants(self, variation: str, collection: str) -> Mapping[str, Sequence[QueryVariant]]:
+        """A variation's variants of the queries it is limited to, by query id."""
+        if (variation, collection) not in self._variants:
             spec = next(v for v in self.spec.variations if v.name == variation)
             lists, plugin = self.lists(collection), self.plugin("variation", spec.plugin)
             made = {}
             for query in list(lists.queries.values())[: spec.queries]:
-                # Not the parameters: some are paths, and the same file elsewhere must give the same wordings.
+                # Not the parameters: some are paths, and the same file elsewhere must give the same variants.
                 rng = Random(f"{self.spec.seed}|{spec.plugin.use}|{lists.collection.digest}|{query.query_id}")
                 made[query.query_id] = list(plugin.variants(query, rng))
             texts = sorted({v.text for variants in made.values() for v in variants})
-            found: dict[str, list[str]] = {}
+            retrieved: dict[str, list[str]] = {}
             if spec.end_to_end and lists.spec.first_stage.use == "bm25" and texts:
-                asked = [Query(text, text) for text in texts]
-                found = first_stage(lists.spec.first_stage, lists.collection, asked, lists.spec.depth)
+                queries = [Query(text, text) for text in texts]
+                retrieved = first_stage(lists.spec.first_stage, lists.collection, queries, lists.spec.depth)
             documents = lists.collection.documents
-            self._wordings[variation, collection] = {
+            self._variants[variation, collection] = {
                 query_id: [
-                    Wording(v, tuple(documents[i] for i in found[v.text]) if found else None) for v in variants
+                    QueryVariant(v, tuple(documents[i] for i in retrieved[v.text]) if retrieved else None)
+                    for v in variants
                 ]
                 for query_id, variants in made.items()
             }  # fmt: skip
-        return self._wordings[variation, collection]
+        return self._variants[variation, collection]
 
     def attack(self, name: str) -> Attack:
         """An attack by its name in the audit file."""

@@ -1,4 +1,4 @@
-"""Variations of queries: each operation by hand, and wordings out of files."""
+"""Variations of queries: each operation by hand, and variants out of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparisons: what is paired with what, what counts as worse, and which queries broke and were mended."""
+"""Comparisons: what is paired with what, what counts as worse, and which queries regressed and improved."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def test_differences_are_those_of_the_paired_test(old: Summary) -> None:
     before, after = (next(e for e in s.effectiveness if e.ranker == "net").per_query for s in (old, new))
     difference, p = comparisons.paired([after[q] for q in sorted(QUERIES)], [before[q] for q in sorted(QUERIES)])
     assert (found.difference, found.p) == (difference, p)
-    assert [(q.query_id, round(q.new - q.old, 6)) for q in found.broke] == [("q1", -0.3), ("q3", -0.1)]
-    assert [q.query_id for q in found.mended] == ["q2"]
+    assert [(q.query_id, round(q.new - q.old, 6)) for q in found.regressions] == [("q1", -0.3), ("q3", -0.1)]
+    assert [q.query_id for q in found.improvements] == ["q2"]
 
 
 def test_all_figures_share_one_correction(old: Summary) -> None:
@@ -73,8 +73,8 @@ def test_of_an_attack_the_leading_success_and_the_ranks_gained_are_compared(old:
     found = compare.changes(old, new)
     assert {c.measure for c in found if "attack" in c.labels} == {"ASR@10", "boost"}
     attack = change(found, "ASR@10")
-    assert [q.query_id for q in attack.mended] == ["q0", "q1", "q2", "q3"]
-    assert not attack.broke
+    assert [q.query_id for q in attack.improvements] == ["q0", "q1", "q2", "q3"]
+    assert not attack.regressions
 
 
 def test_queries_that_changed_are_left_out_and_said_to_be(old: Summary) -> None:
@@ -117,7 +117,7 @@ def test_json_has_every_query_that_moved(folders: tuple[Path, Path]) -> None:
     data = json.loads(run(*folders, "--format", "json").stdout)
     [moved] = [c for c in data["changes"] if c["shown"]]
     assert (moved["measure"], moved["labels"]["ranker"], moved["shown"]) == ("nDCG@10", "net", "worse")
-    assert len(moved["broke"]) == 20
+    assert len(moved["regressions"]) == 20
 
 
 def test_the_page_has_table_charts_and_queries_and_hostile_names_do_nothing(old: Summary, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from robustrank.measures import effectiveness, leave_out, relevance_model
 from robustrank.measures.arrays import Cut, Floats, value
 from robustrank.measures.pool import Mask, Pool, Qrels, Runs, build
 from robustrank.measures.unjudged import bounds
-from robustrank.protocols.pooling import Question, analyse, hole_range
-from robustrank.protocols.unjudged import could_flip
+from robustrank.protocols.pooling import Question, analyse, unjudged_range
+from robustrank.protocols.unjudged import may_change
 from robustrank.stats import intervals
 
 NDCG = Cut("nDCG", 3)
@@ -62,7 +62,7 @@ def test_the_hole_interval_holds_the_value_of_the_whole_pool(
     s, whole = pool.systems.index(left_out), pool.pooled(depth)
     judged = leave_out.without(pool, depth, [left_out])
     for measure in MEASURES:
-        reach = hole_range(pool, measure, judged, s, elsewhere=whole & ~judged)
+        reach = unjudged_range(pool, measure, judged, s, elsewhere=whole & ~judged)
         put_back = float(pool.values(measure, whole)[s].mean())
         assert reach.low - 1e-9 <= put_back <= reach.high + 1e-9
 
@@ -105,11 +105,11 @@ def test_complete_judgments_leave_intervals_without_width_and_judged_1() -> None
     found = analyse(runs, qrels, Question(collection="c", groups={}))
     for system in found.systems:
         assert system.judged.value == 1
-        assert system.holes.low == pytest.approx(system.holes.high) == pytest.approx(system.value.value)
+        assert system.unjudged.low == pytest.approx(system.unjudged.high) == pytest.approx(system.value.value)
         assert system.condensed.value == pytest.approx(system.value.value)
         assert system.fill is not None
         assert system.fill.low == pytest.approx(system.fill.high)
-    assert not any(pair.holes_could_flip for pair in found.pairs)
+    assert not any(pair.may_change for pair in found.pairs)
     assert all(pair.flip_share in (0.0, None) for pair in found.pairs)
 
 
@@ -159,11 +159,11 @@ def test_adding_back_the_others_loss_is_exact_where_all_lose_the_same() -> None:
 
 
 def test_a_difference_flips_only_if_some_filling_reverses_it() -> None:
-    assert could_flip(0.1, Range(-0.01, 0.2))
-    assert not could_flip(0.1, Range(0.0, 0.2))
-    assert could_flip(-0.1, Range(-0.2, 0.05))
-    assert could_flip(0.0, Range(0.0, 0.1))
-    assert not could_flip(0.0, Range(0.0, 0.0))
+    assert may_change(0.1, Range(-0.01, 0.2))
+    assert not may_change(0.1, Range(0.0, 0.2))
+    assert may_change(-0.1, Range(-0.2, 0.05))
+    assert may_change(0.0, Range(0.0, 0.1))
+    assert not may_change(0.0, Range(0.0, 0.0))
 
 
 def test_drawn_fillings_stay_within_the_bounds() -> None:
@@ -173,7 +173,7 @@ def test_drawn_fillings_stay_within_the_bounds() -> None:
     model = relevance_model.fit(pool, judged)
     assert model is not None
     drawn = relevance_model.means(pool, NDCG, judged, model, [0])[:, 0]
-    reach = hole_range(pool, NDCG, judged, 0)
+    reach = unjudged_range(pool, NDCG, judged, 0)
     assert reach.low - 1e-9 <= drawn.min() < drawn.max() <= reach.high + 1e-9
 
 
@@ -239,7 +239,7 @@ def test_bounds_of_a_mean_are_the_means_of_the_bounds() -> None:
     pool: Pool = build(runs, qrels)
     judged = pool.pooled(1)
     ends = [bounds(NDCG, runs["s0"][q], pool.grades(i, judged), pool.top) for i, q in enumerate(pool.queries)]
-    reach = hole_range(pool, NDCG, judged, 0)
+    reach = unjudged_range(pool, NDCG, judged, 0)
     assert reach == pytest.approx(tuple(np.mean(ends, axis=0)))
 
 
@@ -250,6 +250,6 @@ def test_draws_of_every_system_lie_within_its_bounds_and_flips_only_where_they_a
     found = analyse(runs, partly, Question(collection="c", groups={}))
     for system in found.systems:
         assert system.fill is not None
-        assert system.holes.low - 1e-9 <= system.fill.low <= system.fill.high <= system.holes.high + 1e-9
-    assert any(pair.holes_could_flip for pair in found.pairs)
-    assert all(pair.holes_could_flip or not pair.flip_share for pair in found.pairs)
+        assert system.unjudged.low - 1e-9 <= system.fill.low <= system.fill.high <= system.unjudged.high + 1e-9
+    assert any(pair.may_change for pair in found.pairs)
+    assert all(pair.may_change or not pair.flip_share for pair in found.pairs)

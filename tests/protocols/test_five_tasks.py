@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from robustrank.protocols import out_of_distribution
-from robustrank.protocols.five_tasks import assemble, manipulation, query_types, variance, wording, worst_slices
+from robustrank.protocols.five_tasks import (
+    assemble,
+    manipulation,
+    query_types,
+    query_variations,
+    variance,
+    worst_slices,
+)
 from robustrank.retrieval.lists import DescribedQuery
 from robustrank.work.records import EditedDocument, EditRecord, RankingRecord, TaskRecord, VariantValue, VariationRecord
 
@@ -138,10 +145,10 @@ def test_queries_that_agree_are_no_certainty_in_the_table(queries: int) -> None:
     assert fooled.value.low == pytest.approx(0.025 ** (1 / queries), abs=0.01)
 
 
-def test_wordings_are_told_by_mean_worst_and_share_that_hurts() -> None:
+def test_variations_are_reported_by_mean_worst_and_share_that_hurts() -> None:
     records = [variation(str(i), 0.8, {"identity": 0.8, "typo": 0.4, "order": 0.8}) for i in range(6)]
     records += [variation(str(i), 0.5, {"identity": 0.5, "typo": 0.4, "order": 0.5}, "base") for i in range(6)]
-    found = {(f.ranker, f.operation): f for f in wording.losses(records, "nDCG@10", "base")}
+    found = {(f.ranker, f.operation): f for f in query_variations.losses(records, "nDCG@10", "base")}
     whole = found["r", "all"]
     assert whole.variants == 12  # the identity is no variant
     assert whole.loss is not None

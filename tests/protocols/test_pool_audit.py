@@ -1,4 +1,4 @@
-"""Pooling in an audit: the audit file's table, the records, and what every figure says about its holes."""
+"""Pooling in an audit: the audit file's table, the records, and what every figure says of unjudged documents."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ def test_runs_and_rankers_are_systems_alike(summary: Summary) -> None:
 
 def test_the_summary_that_was_read_back_holds_intervals_and_ranges_again(summary: Summary) -> None:
     assert summary.pooling is not None
-    assert isinstance(summary.pooling.systems[0].holes, Range)
+    assert isinstance(summary.pooling.systems[0].unjudged, Range)
     assert isinstance(summary.pooling.left_out[0].systems[0].change, Estimate)
-    assert isinstance(summary.comparisons[0].holes, Range)
+    assert isinstance(summary.comparisons[0].unjudged, Range)
 
 
 def test_every_figure_of_effectiveness_says_what_was_judged(summary: Summary) -> None:
@@ -98,13 +98,13 @@ def test_every_figure_of_effectiveness_says_what_was_judged(summary: Summary) ->
         assert figure.judged is not None
         assert 0 < figure.judged.value < 1
         assert figure.judged.low <= figure.judged.value <= figure.judged.high
-        assert figure.holes is not None
-        assert figure.holes.low <= figure.mean.value <= figure.holes.high
+        assert figure.unjudged is not None
+        assert figure.unjudged.low <= figure.mean.value <= figure.unjudged.high
     (comparison,) = summary.comparisons
     assert comparison.judged_a is not None
-    assert comparison.holes is not None
-    assert comparison.holes.low <= comparison.difference.value <= comparison.holes.high
-    assert comparison.holes_could_flip is True  # one or two relevant documents, most of the list unjudged
+    assert comparison.unjudged is not None
+    assert comparison.unjudged.low <= comparison.difference.value <= comparison.unjudged.high
+    assert comparison.may_change is True  # one or two relevant documents, most of the list unjudged
 
 
 def test_gates_judge_how_much_was_judged_and_whether_the_order_survives(folder: Path) -> None:
@@ -173,7 +173,7 @@ def record(
     query: str, scores: list[float], *, ranker: str = "r", collection: str = "home", **more: Any
 ) -> RankingRecord:
     """A list of three documents, of which the first is relevant, the second not, the third not judged."""
-    ids = ["rel", "non", "hole"]
+    ids = ["rel", "non", "unjudged"]
     best = max(range(3), key=scores.__getitem__)
     return RankingRecord(
         ranker=ranker, collection=collection, query_id=query, doc_ids=ids, scores=scores, judged=2 / 3,
@@ -186,18 +186,18 @@ def test_a_difference_that_the_unjudged_could_reverse_is_marked() -> None:
     unknown = [record(q, [1, 2, 3], ranker="unknown") for q in "abc"]
     bad = [record(q, [1, 3, 2], ranker="bad") for q in "abc"]
     found = {(c.a, c.b): c for c in effectiveness.comparisons([*good, *unknown, *bad], "P@1")}
-    assert found["good", "bad"].holes == Range(1, 1)
-    assert found["good", "bad"].holes_could_flip is False
-    assert found["good", "unknown"].holes == Range(0, 1)  # level at best: not reversed
-    assert found["good", "unknown"].holes_could_flip is False
+    assert found["good", "bad"].unjudged == Range(1, 1)
+    assert found["good", "bad"].may_change is False
+    assert found["good", "unknown"].unjudged == Range(0, 1)  # level at best: not reversed
+    assert found["good", "unknown"].may_change is False
     assert found["unknown", "bad"].difference.value == 0
-    assert found["unknown", "bad"].holes_could_flip is True
+    assert found["unknown", "bad"].may_change is True
 
 
-def test_a_defended_ranker_is_bounded_against_its_base_on_the_same_holes() -> None:
+def test_a_defended_ranker_is_bounded_against_its_base_on_the_same_unjudged_documents() -> None:
     base = BaseRanking(ranker="r", measures={"P@1": 0.0}, scores=[1, 2, 3], judged=1 / 3)
     (found,) = effectiveness.comparisons([record(q, [1, 2, 3], ranker="s + r", base=base) for q in "ab"], "P@1")
-    assert found.holes == Range(0, 0)  # the same document is first in both
+    assert found.unjudged == Range(0, 0)  # the same document is first in both
     assert found.judged_a is not None
     assert found.judged_b is not None
     assert (found.judged_a.value, found.judged_b.value) == pytest.approx((2 / 3, 1 / 3))
@@ -210,10 +210,10 @@ def test_a_drop_that_the_unjudged_could_undo_is_marked() -> None:
     found = {
         s.ranker: s for s in out_of_distribution.shifts([*home, *away], home="home", measure="P@1", baseline="base")
     }
-    assert found["r"].holes == Range(-1, 0)
-    assert found["r"].holes_could_flip is False
-    assert found["base"].holes == Range(-1, -1)
-    assert found["r"].holes_could_flip_vs_baseline is True  # level now, ahead if the holes are relevant
+    assert found["r"].unjudged == Range(-1, 0)
+    assert found["r"].may_change is False
+    assert found["base"].unjudged == Range(-1, -1)
+    assert found["r"].may_change_vs_baseline is True  # level now, ahead if the unjudged documents are relevant
     assert found["r"].judged_target is not None
     assert found["r"].judged_target.value == pytest.approx(2 / 3)
 

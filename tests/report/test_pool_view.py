@@ -1,4 +1,4 @@
-"""What the report and the console say of holes and pools."""
+"""What the report and the console say of unjudged documents and pools."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def text(summary: Summary) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", section))
 
 
-def test_conclusions_that_holes_could_flip_are_counted_and_listed(summaries: SimpleNamespace) -> None:
+def test_conclusions_that_may_change_are_counted_and_listed(summaries: SimpleNamespace) -> None:
     full: Summary = summaries.realistic()
     flips = pool_view.build(full).flips
-    assert {(f.subject, f.against) for f in flips} >= {(c.a, c.b) for c in full.comparisons if c.holes_could_flip}
+    assert {(f.subject, f.against) for f in flips} >= {(c.a, c.b) for c in full.comparisons if c.may_change}
     assert f"{len(flips)} of {pool_view.build(full).known} comparisons and shifts may change their sign" in text(full)
 
 
@@ -34,7 +34,7 @@ def test_systems_and_groups_left_out_are_told_with_their_intervals(summaries: Si
         assert words in told
 
 
-def test_without_runs_the_section_says_so_and_keeps_to_the_holes(summaries: SimpleNamespace) -> None:
+def test_without_runs_the_section_says_so_and_keeps_to_the_unjudged(summaries: SimpleNamespace) -> None:
     told = text(replace(summaries.realistic(), pooling=None))
     assert "so pools were not compared" in told
     assert "may change their sign" in told
@@ -44,9 +44,9 @@ def test_without_anything_bounded_the_section_says_so(summaries: SimpleNamespace
     assert "No conclusion of this audit could be bounded" in text(summaries.bare())
 
 
-def test_where_nothing_could_flip_the_section_says_so(summaries: SimpleNamespace) -> None:
+def test_where_nothing_may_change_the_section_says_so(summaries: SimpleNamespace) -> None:
     full: Summary = summaries.realistic()
-    sure = [replace(c, holes_could_flip=False) for c in full.comparisons]
+    sure = [replace(c, may_change=False) for c in full.comparisons]
     assert "None of the 5 comparisons" in text(replace(full, comparisons=sure, shifts=[]))
 
 
@@ -58,7 +58,7 @@ def shown(summary: Summary) -> str:
     return screen.export_text()
 
 
-def test_the_console_tells_judged_what_could_flip_and_who_was_left_out(summaries: SimpleNamespace) -> None:
+def test_the_console_tells_judged_what_may_change_and_who_was_left_out(summaries: SimpleNamespace) -> None:
     told = shown(summaries.realistic())
     for words in (
         "judged@10",

@@ -114,9 +114,9 @@ def traced_mean(folder: Path, operation: str, **where: str) -> float:
     return float(sum(sum(found) / len(found) for found in values) / len(values))
 
 
-def test_an_audit_tells_wordings_edits_and_the_five_tasks(spec: AuditSpec, tmp_path: Path) -> None:
+def test_an_audit_reports_variations_edits_and_the_five_tasks(spec: AuditSpec, tmp_path: Path) -> None:
     found = audit.run(spec, tmp_path / "out")
-    rows = {(w.ranker, w.operation, w.setting): w for w in found.five.wordings}
+    rows = {(w.ranker, w.operation, w.setting): w for w in found.five.variations}
     for setting in Setting:
         for ranker in "ab":
             for operation in ("identity", "upper", "order"):  # neither ranker reads case or order
@@ -156,8 +156,8 @@ def test_a_variation_can_be_limited_and_a_wrong_name_is_refused(spec: AuditSpec,
 
     few = replace(spec, variations=(replace(spec.variations[0], queries=2, rankers=("b",), end_to_end=False),))
     found = audit.run(few, tmp_path / "out")
-    assert {(w.ranker, w.setting) for w in found.five.wordings} == {("b", Setting.FIXED)}
-    assert next(w for w in found.five.wordings if w.operation == "upper").clean.n == 2
+    assert {(w.ranker, w.setting) for w in found.five.variations} == {("b", Setting.FIXED)}
+    assert next(w for w in found.five.variations if w.operation == "upper").clean.n == 2
     with pytest.raises(ConfigError, match=r"\[\[variation\]\] ranker 'c'"):
         audit_file.parse(SPEC.replace('name = "operations"', 'name = "operations"\nrankers = ["c"]'), folder=tmp_path)
     with pytest.raises(ConfigError, match="query_types 'lenght'"):

@@ -20,7 +20,7 @@ from robustrank.core.types import Status
 from robustrank.measures.bounds import measure_bounds
 from robustrank.protocols.adversarial import leading, successes
 from robustrank.protocols.effectiveness import Values, values
-from robustrank.protocols.five_tasks import manipulation, query_types, variance, wording, worst_slices
+from robustrank.protocols.five_tasks import manipulation, query_types, query_variations, variance, worst_slices
 from robustrank.protocols.five_tasks.query_types import Described
 from robustrank.protocols.interface import Evidence
 from robustrank.results.five_tasks import Cell, Comparative, FiveTasks, Setting
@@ -89,7 +89,7 @@ def five_tasks(
         variance=variance.variances(rankings, measure, baseline),
         seeds=variance.seeds(rankings, families, home, measure),
         types=query_types.losses(rankings, described, measure, baseline),
-        wordings=wording.losses(done.variations, measure, baseline),
+        variations=query_variations.losses(done.variations, measure, baseline),
         manipulations=manipulation.manipulations(done.edits, baseline),
         slices=found,
         searched=looked,
@@ -123,7 +123,7 @@ def _tasks(done: _Done, described: Described, home: str, measure: str) -> list[_
         _evenness(every, home, measure),
         *_types(every, described, home, measure),
         *_corpora(every, home, away, measure),
-        *_wordings(done.variations, measure),
+        *_query_variations(done.variations, measure),
         *_attacks(done.attacks),
         *_edits(done.edits),
     ]
@@ -303,11 +303,11 @@ def _ends(every: Values, measure: str) -> Bounds:
     return finite(measure_bounds(measure), np.array(found or [0.0]))
 
 
-def _wordings(records: Sequence[VariationRecord], measure: str) -> Iterator[_Task]:
+def _query_variations(records: Sequence[VariationRecord], measure: str) -> Iterator[_Task]:
     for setting in Setting:
         groups: dict[tuple[str, str], dict[str, dict[str, list[float]]]] = {}
         for record in records:
-            found = wording.changed(record, "all", setting)
+            found = query_variations.changed(record, "all", setting)
             if found:
                 place = groups.setdefault((record.collection, record.variation), {})
                 row = [record.clean, sum(found) / len(found)]

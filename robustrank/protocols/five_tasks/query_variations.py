@@ -1,4 +1,4 @@
-"""Task 4, operations on queries: what other wordings of a query cost, when nobody optimises them.
+"""Task 4, operations on queries: the effectiveness lost on query variations that nobody optimised.
 
 Two settings. *Re-rank fixed* keeps the clean query's candidates, so that only the ranker is measured. *End to end*
 searches again with the variant, so that the first stage is measured too. MTEB's robustness measure is the ``worst``
@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from robustrank.measures.bounds import measure_bounds
-from robustrank.results.five_tasks import Setting, WordingLoss
+from robustrank.results.five_tasks import Setting, VariationLoss
 from robustrank.stats import intervals
 from robustrank.stats.comparisons import holm
 from robustrank.stats.contrasts import contrast, corners
@@ -27,7 +27,7 @@ Key = tuple[str, str, str]
 """Ranker, collection, variation."""
 
 
-def losses(records: Sequence[VariationRecord], measure: str, baseline: str | None) -> list[WordingLoss]:
+def losses(records: Sequence[VariationRecord], measure: str, baseline: str | None) -> list[VariationLoss]:
     """One row per ranker, collection, variation, operation (and all of them) and setting; Holm over all rows."""
     groups: dict[Key, dict[str, VariationRecord]] = {}
     for record in records:
@@ -63,7 +63,7 @@ def _value(variant: VariantValue, setting: Setting) -> float | None:
 
 def _row(
     mine: dict[str, VariationRecord], base: dict[str, VariationRecord], operation: str, setting: Setting, measure: str
-) -> WordingLoss | None:
+) -> VariationLoss | None:
     queries = [q for q in sorted(mine) if changed(mine[q], operation, setting)]
     if len(queries) < 2:
         return None
@@ -79,7 +79,7 @@ def _row(
         against = contrast([both], lambda m: m[:, 3] / m[:, 2] - m[:, 1] / m[:, 0], unseen=unseen)
     lost = [(mine[q].clean - value, q) for q in queries for value in variants[q]]
     tested = against or loss
-    return WordingLoss(
+    return VariationLoss(
         ranker="",
         collection="",
         variation="",
