@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
+from unicodedata import category
 
-UNIT = "robustrank-words/1"
-"""Name and version of the tokenisation."""
-
-# \w leaves out combining marks (accents, Indic vowel signs), which belong to their word.
-_MARK = (
-    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0670"  # Latin, Cyrillic, Hebrew, Arabic
-    "\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"  # Devanagari, Thai
-)
-_WORD = re.compile(rf"[^\W_][\w{_MARK}]*(?:['’-][^\W_][\w{_MARK}]*)*")
+UNIT = "robustrank-words/2"
+"""Name and version of the tokenisation. Version 1 knew the combining marks of six scripts only."""
 
 
 class Word(NamedTuple):
@@ -37,7 +31,26 @@ def words(text: str) -> list[Word]:
 
 @lru_cache(maxsize=256)  # attacks edit the same text repeatedly
 def _words(text: str) -> tuple[Word, ...]:
-    return tuple(Word(match.group(), *match.span()) for match in _WORD.finditer(text))
+    pattern = _ASCII if text.isascii() else _pattern()
+    return tuple(Word(match.group(), *match.span()) for match in pattern.finditer(text))
+
+
+_ASCII = re.compile(r"[^\W_]\w*(?:['-][^\W_]\w*)*", re.ASCII)
+"""The same words in a text of ASCII characters only, twice as fast to find."""
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Letters, digits, underscores and combining marks after a letter or digit; apostrophe or hyphen join such parts.
+
+    ``\\w`` leaves out combining marks (Unicode categories Mn, Mc and Me: accents, vowel signs), which belong to their
+    word in every script.
+    """
+    marks = [code for code in (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0)) if category(chr(code))[0] == "M"]
+    ends = [i for i, code in enumerate(marks) if i + 1 == len(marks) or marks[i + 1] != code + 1]
+    starts = [0, *(i + 1 for i in ends[:-1])]
+    mark = "".join(f"{chr(marks[a])}-{chr(marks[b])}" for a, b in zip(starts, ends, strict=True))
+    return re.compile(rf"[^\W_][\w{mark}]*(?:['’-][^\W_][\w{mark}]*)*")
 
 
 def gaps(text: str) -> list[str]:

@@ -202,7 +202,7 @@ def test_there_is_one_certificate_per_k_and_radius_and_it_says_what_it_rests_on(
     assert (first.query_id, first.alpha, first.samples, first.method) == ("q", 0.05, 50, "certdr-joint")
     assert str(first.edits) == f"substitute({ring})"
     assert "exact smoothed ranker" in first.assumes
-    assert "robustrank-words/1" in first.assumes
+    assert "robustrank-words/2" in first.assumes
     assert Certificate(**json.loads(json.dumps(asdict(first))) | {"edits": first.edits}) == first
 
 
@@ -306,7 +306,7 @@ def test_every_rule_certifies_a_list_without_attacks_whose_scores_are_far_apart(
     (claim,) = smoothed.certify(QUERY, docs("cat dog elk dog elk dog", "ant bee hen gnu hen ant"), [1], [0])
     assert claim.certified
     assert (claim.ranker is SpeaksOf.DEPLOYED) is (claim.alpha == 0.0) is RULES[rule].sampled
-    assert claim.unit == "robustrank-words/1"
+    assert claim.unit == "robustrank-words/2"
     assert claim.table == smoothed.table
     assert "sigmoid" in claim.calibration
 
