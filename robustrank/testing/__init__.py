@@ -1,4 +1,4 @@
-"""Contract checks for plug-ins, and a ranker with known answers: for our tests and for anyone who writes a plug-in."""
+"""Contract checks for plug-ins and a ranker with exactly computable scores, for the tests of plug-ins."""
 
 from robustrank.testing.contract import (
     BUDGETS,

@@ -1,7 +1,7 @@
-"""Contract checks for plug-ins, and a ranker with known answers, for our tests and for anyone who writes a plug-in.
+"""Contract checks for plug-ins and a ranker with exactly computable scores, for the tests of plug-ins.
 
 Each check returns nothing when the plug-in keeps its contract, and otherwise raises a
-:class:`~robustrank.core.errors.ContractError` that says in one sentence what went wrong and on which input.
+:class:`~robustrank.core.errors.ContractError` that names the violation and the input.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from robustrank.perturbations.verify import verify
 
 @dataclass(frozen=True, kw_only=True)
 class WordWeights:
-    """A ranker whose right answers are known: a document's score is the sum of its words' weights.
+    """A linear ranker whose scores can be computed by hand: a document's score is the sum of its words' weights.
 
     A word of the query weighs ``match`` more. It provides gradients, which are exact: as it is linear, they have the
     same norm at every word.
@@ -52,25 +52,31 @@ class WordWeights:
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """The same importance for every word, and exact gains."""
         terms = {word.text.lower() for word in words(query.text)}
-        found = [self._weight(word.text, terms) for word in words(document.text)]
-        gains = {at: [self._weight(other, terms) - found[at] for other in others] for at, others in candidates.items()}
-        return WordGradients(importance=[1.0] * len(found), gains=gains)
+        weights = [self._weight(word.text, terms) for word in words(document.text)]
+        gains = {
+            at: [self._weight(other, terms) - weights[at] for other in others] for at, others in candidates.items()
+        }
+        return WordGradients(importance=[1.0] * len(weights), gains=gains)
 
     def _weight(self, word: str, terms: set[str]) -> float:
         return self.weights.get(word.lower(), 0.0) + self.match * (word.lower() in terms)
 
 
 class KilledAfter(Silent):
-    """Progress that kills a run after so many steps: what was learnt by then must survive it."""
+    """Progress that interrupts a run after a number of steps, for tests that it resumes from its checkpoints.
+
+    Args:
+        steps: Steps that complete.
+    """
 
     def __init__(self, steps: int) -> None:
         self._left = steps
 
     def advance(self, n: int = 1) -> None:
-        """Counts a step, whatever its size.
+        """Count a call with ``n`` above 0 as one step.
 
         Raises:
-            KeyboardInterrupt: It is one too many.
+            KeyboardInterrupt: The call after the last step that completes.
         """
         if n:
             self._left -= 1
@@ -82,11 +88,11 @@ def make_case(ranker: Ranker, query: str, texts: Sequence[str], target: int, *, 
     """A case from plain texts, in the ranker's clean order.
 
     Args:
-        ranker: Who ranks.
+        ranker: The ranker whose order the candidates get.
         query: The query's text.
         texts: The documents' texts; their ids are ``"0"``, ``"1"``, …
-        target: Which of them is attacked.
-        goal_rank: The attacker is content there.
+        target: Index of the target in ``texts``.
+        goal_rank: The attack succeeds at this rank or better.
     """
     docs = tuple(Document(str(i), text) for i, text in enumerate(texts))
     return _reranked(Case(Query("query", query), docs[target], docs, goal_rank), ranker)
@@ -100,7 +106,7 @@ BUDGETS = (
     Budget(edits=7, calls=5),
     Budget(edits=7, calls=50),
 )
-"""The budgets an attack is tried with."""
+"""The budgets that an attack is checked with."""
 
 
 def check_attack(
@@ -108,7 +114,7 @@ def check_attack(
 ) -> None:
     """Check an attack's contract on some cases.
 
-    It must be a frozen, picklable dataclass; return the same perturbation for the same seed whatever came before;
+    It must be a frozen, picklable dataclass; return the same perturbation for the same seed after any other calls;
     stay within its declared access, its budget and its attack set; and do nothing when no edit is allowed. Besides the
     cases given, it is tried on their first one with an empty and with a one-word target and query.
 
@@ -116,11 +122,11 @@ def check_attack(
         attack: The plug-in.
         ranker: A ranker that offers what the attack's access level needs.
         cases: At least one.
-        budgets: Tried one after another.
-        seed: Of the random source handed to the attack.
+        budgets: Budgets, each checked on every case.
+        seed: Seed of the random source that the attack is given.
 
     Raises:
-        ContractError: It does not.
+        ContractError: The attack breaks its contract.
     """
     name = type(attack).__name__
     if not isinstance(attack, Attack):
@@ -131,11 +137,11 @@ def check_attack(
     if attack.threat.access is Access.WEIGHTS and not isinstance(ranker, WhiteBox):
         raise ContractError(f"{name} needs gradients; check it with a ranker that provides them")
     metered = MeteredRanker(ranker)
-    tried = [*cases, *_edge_cases(cases[0], metered)]
+    all_cases = [*cases, *_edge_cases(cases[0], metered)]
     for budget in budgets:
-        forth = [_attacked(attack, metered, case, budget, seed) for case in tried]
-        back = [_attacked(attack, metered, case, budget, seed) for case in reversed(tried)][::-1]
-        for case, first, second in zip(tried, forth, back, strict=True):
+        forth = [_attacked(attack, metered, case, budget, seed) for case in all_cases]
+        back = [_attacked(attack, metered, case, budget, seed) for case in reversed(all_cases)][::-1]
+        for case, first, second in zip(all_cases, forth, back, strict=True):
             if first != second:
                 raise ContractError(
                     f"{name} is not repeatable: {first} and then {second} for {_label(case)}; take all randomness "
@@ -167,18 +173,20 @@ def check_ranker(ranker: Ranker, query: Query, docs: Sequence[Document], *, tole
     scores = checked_scores(ranker, query, docs)
     allowed = tolerance * max(1.0, max(scores) - min(scores))
 
-    def same(found: Sequence[float], wanted: Sequence[float], what: str) -> None:
-        worst = max(abs(a - b) for a, b in zip(found, wanted, strict=True))
-        if worst > allowed:
-            raise ContractError(f"ranker {name}: {what} (scores differ by {worst:g}); fix the ranker or its card")
+    def require_equal(actual: Sequence[float], expected: Sequence[float], violation: str) -> None:
+        largest = max(abs(a - b) for a, b in zip(actual, expected, strict=True))
+        if largest > allowed:
+            raise ContractError(
+                f"ranker {name}: {violation} (scores differ by {largest:g}); fix the ranker or its card"
+            )
 
     if card.deterministic:
-        same(checked_scores(ranker, query, docs), scores, "two identical calls give different scores")
+        require_equal(checked_scores(ranker, query, docs), scores, "two identical calls give different scores")
     if card.deterministic and card.pointwise:
         alone = [checked_scores(ranker, query, [doc])[0] for doc in docs]
-        same(alone, scores, "a document alone scores otherwise than in its list")
+        require_equal(alone, scores, "a document alone scores otherwise than in its list")
         copies = [doc._replace(doc_id=f"copy of {doc.doc_id}") for doc in docs]
-        same(checked_scores(ranker, query, copies), scores, "the document id changes the score")
+        require_equal(checked_scores(ranker, query, copies), scores, "the document id changes the score")
     checked_scores(ranker, query._replace(text=""), docs)
     checked_scores(ranker, query, [*docs, Document("empty", "")])
     if isinstance(ranker, WhiteBox):
@@ -199,8 +207,8 @@ def check_defense(
         tolerance: As for :func:`check_ranker`.
 
     Raises:
-        ContractError: It is no frozen, picklable dataclass; what it returns is no ranker, cannot be told from the
-            ranker behind it, or changes that ranker; or its certificates do not fit the question.
+        ContractError: It is no frozen, picklable dataclass; what it returns is no ranker, has the fingerprint of the
+            ranker behind it, or changes that ranker; or its certificates are not those requested.
     """
     name = type(defense).__name__
     if not isinstance(defense, Defense):
@@ -239,7 +247,7 @@ def _attacked(attack: Attack, metered: MeteredRanker, case: Case, budget: Budget
 
 
 def _check_value(plugin: object) -> None:
-    """Plug-ins are plain values: frozen, and the same after a trip to another process."""
+    """Check that a plug-in is a frozen dataclass and equal after pickling."""
     name = type(plugin).__name__
     kind: Any = type(plugin)
     if not is_dataclass(plugin) or not kind.__dataclass_params__.frozen:
@@ -278,28 +286,28 @@ def _label(case: Case) -> str:
 def _check_gradients(ranker: WhiteBox, name: str, query: Query, document: Document) -> None:
     length = len(words(document.text))
     candidates = {position: ["word", "another"] for position in range(0, length, 3)}
-    found = ranker.gradients(query, document, candidates)
-    numbers = [*found.importance, *(gain for gains in found.gains.values() for gain in gains)]
-    if len(found.importance) != length:
-        raise ContractError(f"ranker {name}: {len(found.importance)} importances for {length} words")
-    if {position: len(gains) for position, gains in found.gains.items()} != dict.fromkeys(candidates, 2):
+    gradients = ranker.gradients(query, document, candidates)
+    numbers = [*gradients.importance, *(gain for gains in gradients.gains.values() for gain in gains)]
+    if len(gradients.importance) != length:
+        raise ContractError(f"ranker {name}: {len(gradients.importance)} importances for {length} words")
+    if {position: len(gains) for position, gains in gradients.gains.items()} != dict.fromkeys(candidates, 2):
         raise ContractError(f"ranker {name}: gains must be given for the requested positions and candidates, in order")
-    if not all(map(isfinite, numbers)) or min(found.importance, default=0.0) < 0:
+    if not all(map(isfinite, numbers)) or min(gradients.importance, default=0.0) < 0:
         raise ContractError(f"ranker {name}: importances must be finite norms, and gains finite")
 
 
 def _check_certificates(certifier: Certifier, name: str, query: Query, docs: Sequence[Document]) -> None:
     ks, radii = sorted({1, max(1, len(docs) - 1)}), (0, 0.5, 1, 3)
-    found = certifier.certify(query, docs, ks, radii)
-    if sorted((c.k, c.radius) for c in found) != [(k, radius) for k in ks for radius in radii]:
+    certificates = certifier.certify(query, docs, ks, radii)
+    if sorted((c.k, c.radius) for c in certificates) != [(k, radius) for k in ks for radius in radii]:
         raise ContractError(f"{name} must return one certificate for each K and radius")
-    for certificate in found:
+    for certificate in certificates:
         if certificate.query_id != query.query_id or certificate.edits != certifier.edits:
             raise ContractError(f"{name}: a certificate speaks of another query or attack set: {certificate}")
         if not 0 <= certificate.alpha < 1:
             raise ContractError(f"{name}: alpha must be in [0, 1): {certificate}")
-        # A share of the words is another number of words in each document: it is compared with none.
-        whole = [c for c in found if c.k == certificate.k and c.radius in (0, 1, 3)]
+        # A radius below 1 is a share of words, a different number in each document: not compared with the others.
+        whole = [c for c in certificates if c.k == certificate.k and c.radius in (0, 1, 3)]
         narrower = [c for c in whole if c.radius < certificate.radius and certificate in whole]
         if certificate.certified and not all(c.certified for c in narrower):
             raise ContractError(

@@ -1,4 +1,4 @@
-"""Six sentences and a query, on which ``robustrank check`` tries a plug-in."""
+"""Six sentences and a query, the input on which ``robustrank check`` checks a plug-in."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TEXTS = (
     "The old bridge was built of stone and still carries heavy traffic today.",
 )
 COLLECTION = Collection(
-    name="specimen",
+    name="sample",
     documents={str(i): Document(str(i), text) for i, text in enumerate(TEXTS)},
     queries=(QUERY,),
     qrels={QUERY.query_id: {"0": 1}},
     query_types={},
     candidates={},
-    digest="specimen/1",
+    digest="sample/1",
 )
 
 
@@ -31,8 +31,8 @@ def check(plugin: Attack | Defense | Ranker | CollectionRanker) -> None:
     """Check the contract of an attack, a defense or a ranker.
 
     Raises:
-        ContractError: It does not keep it.
-        ConfigError: It is none of them.
+        ContractError: The plug-in breaks its contract.
+        ConfigError: The plug-in is none of them.
     """
     documents = tuple(COLLECTION.documents.values())
     ranker = WordWeights(weights={"vaccines": 0.5, "infection": 0.25, "stone": 0.125})

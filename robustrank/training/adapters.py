@@ -1,4 +1,4 @@
-"""Low-rank adapters (LoRA, Hu et al. 2022), by peft: the encoder stays as it is and learns W + BA beside it."""
+"""Low-rank adapters (LoRA, Hu et al. 2022), by peft: the weights W are frozen, and B and A of W + BA are trained."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from robustrank.core.errors import MissingExtra
 
 
 def adapted(model: Any, rank: int) -> Any:
-    """A peft model around a sequence classifier: low-rank updates of its attention, and its head, are what is learnt.
+    """A peft model around a sequence classifier: low-rank updates of its attention and its head are trained.
 
-    ``get_base_model()`` is what the trainer trains; ``merge_and_unload()`` afterwards gives a model like the first.
+    peft modifies ``model`` in place, and the trainer trains that; ``merge_and_unload()`` afterwards gives a model of
+    the original architecture.
 
     Args:
         model: A transformers model with a classification head.
-        rank: Of the updates; their scale is 2, as usual.
+        rank: Rank of the updates; their scale (alpha / rank) is 2.
 
     Raises:
         MissingExtra: peft is not installed.

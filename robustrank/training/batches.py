@@ -1,4 +1,4 @@
-"""Lists of token ids with their targets, and the same batches of them in every run of the same seed."""
+"""Lists of token ids with their targets, and their division into batches, reproducible by seed."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any, NamedTuple
 from robustrank.rankers.models.pairs import PairTokenizer
 
 WINDOW = 64
-"""Batches that are sorted by length together: enough to save most padding, few enough to keep the order random."""
+"""Batches whose lists are sorted by length together: saves most padding, and keeps the order nearly random."""
 
 
 class Example(NamedTuple):
-    """One query's pairs as token ids and segments (int32 arrays), and what is to be learnt of each."""
+    """One query's pairs as token ids and segments (int32 arrays), with the target of each."""
 
     ids: tuple[Any, ...]
     segments: tuple[Any, ...]
     targets: tuple[float, ...]
     """The teacher's scores; or 1 for the labelled document and 0 for its negatives."""
     evidence: tuple[tuple[float, ...], ...] = ()
-    """Of each pair, what a selection model reads; nothing where there is none."""
+    """For each pair, the features that a selection model reads; empty where there is none."""
 
 
 class Batch(NamedTuple):
-    """Padded inputs of ``lists * places`` pairs, and targets as lists by places, NaN where there is no document."""
+    """Padded inputs of ``lists * places`` pairs, and targets, lists x places, NaN where there is no document."""
 
     inputs: dict[str, Any]
     targets: Any
     evidence: Any | None = None
-    """Lists by places by features."""
+    """Lists x places x features."""
 
 
 def encode(query: str, texts: Sequence[str], targets: Sequence[float], tokenizer: PairTokenizer) -> Example:
@@ -43,27 +43,27 @@ def encode(query: str, texts: Sequence[str], targets: Sequence[float], tokenizer
 
 
 def tokenizer_of(folder: Path, max_length: int) -> PairTokenizer:
-    """The one of a model's folder."""
+    """The tokenizer of a model's folder."""
     return PairTokenizer.from_file(folder / "tokenizer.json", max_length)
 
 
 def plan(examples: Sequence[Example], *, size: int, lists: int, rng: Random) -> list[list[tuple[int, tuple[int, ...]]]]:
     """An epoch: batches of (example, places) lists, each list at most ``size`` places of one example.
 
-    Long groups are cut into several lists at random; a rest of one place has no margin and joins the list before it.
+    Long groups are divided into several lists at random; a single remaining place joins the list before it.
     """
-    drawn: list[tuple[int, tuple[int, ...]]] = []
+    all_lists: list[tuple[int, tuple[int, ...]]] = []
     for number, example in enumerate(examples):
         places = list(range(len(example.ids)))
         rng.shuffle(places)
         cuts = [tuple(places[start : start + size]) for start in range(0, len(places), size)]
         if len(cuts) > 1 and len(cuts[-1]) == 1:
             cuts[-2:] = [cuts[-2] + cuts[-1]]
-        drawn += [(number, cut) for cut in cuts]
-    rng.shuffle(drawn)
+        all_lists += [(number, cut) for cut in cuts]
+    rng.shuffle(all_lists)
     batches = []
-    for start in range(0, len(drawn), WINDOW * lists):
-        window = sorted(drawn[start : start + WINDOW * lists], key=lambda item: _longest(examples, item))
+    for start in range(0, len(all_lists), WINDOW * lists):
+        window = sorted(all_lists[start : start + WINDOW * lists], key=lambda item: _longest(examples, item))
         batches += [window[i : i + lists] for i in range(0, len(window), lists)]
     rng.shuffle(batches)
     return batches

@@ -5,10 +5,10 @@ negative that would surely have been selected is probably a true one, so the rel
 1 / (1 - sigmoid(o / T)) of the selection score o; the selection model counts one that is surely relevant more, by the
 same of the relevance score. Weights carry no gradient.
 
-The trap: two models that read the same, with the same loss, stay equal for ever when they begin equal, and nothing says
-which is which. Here the selection model never reads the text. It sees what a retriever saw (``evidence``). And the
-level of either score is open, because pairs only know differences, but the weights depend on it. ``labelled`` closes
-this: it is the mean probability that labelled documents are taken to have of being selected, and of being relevant.
+Two identifiability problems are settled here. With the same inputs, loss and initial weights the two models would stay
+equal; so the selection model does not read the text but the retrievers' ranks and scores (``evidence``). And a pairwise
+loss leaves the level of the scores open, on which the weights depend; ``labelled`` fixes it: the mean probability that
+labelled documents are assumed to have of being selected, and of being relevant.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Coupling:
     """``[stage.selection]``: how the two models weight each other.
 
     Args:
-        temperature: T. The higher, the more alike the weights; without end, all are 2.
-        max_weight: Larger weights are cut.
-        normalise: Divide the weights of a batch by their mean, so that they say how negatives compare and not how fast
-            to learn.
+        temperature: T; the weights tend to 2 as it grows.
+        max_weight: Larger weights are clipped to this.
+        normalise: Divide the weights of a batch by their mean, so that they do not change the effective learning
+            rate.
         labelled: Shifts both scores so that a batch's labelled documents have, on average, the score of this
             probability; without it, scores are taken as they are, as in the paper's code.
         hidden: Units of the selection model.
@@ -49,9 +49,9 @@ def inverse_weights(scores: Any, targets: Any, coupling: Coupling) -> Any:
     """1 / (1 - sigmoid(x / T)) = 1 + e^(x / T), of documents as negatives; carries no gradient.
 
     Args:
-        scores: The other model's, lists by places.
+        scores: The other model's scores, lists x places.
         targets: 1 for labelled documents, 0 for negatives, NaN where there is none.
-        coupling: Temperature, level, cut, normalisation.
+        coupling: Temperature, level, clipping, normalisation.
     """
     scaled = scores.detach() / coupling.temperature
     if coupling.labelled is not None:
@@ -70,11 +70,11 @@ def loss(relevance: Any, selection: Any, targets: Any, coupling: Coupling, stead
     """Both models' pairwise losses, each weighted by the other.
 
     Args:
-        relevance: Scores of the relevance model, lists by places.
+        relevance: Scores of the relevance model, lists x places.
         selection: Those of the selection model.
         targets: 1 for labelled documents, 0 for negatives, NaN where there is none.
-        coupling: How they weight each other.
-        steady: Both models' scores without dropout, from which the weights are made.
+        coupling: Parameters of the weights.
+        steady: Relevance and selection scores without dropout, from which the weights are computed.
     """
     from_selection = inverse_weights(steady[1], targets, coupling)
     from_relevance = inverse_weights(steady[0], targets, coupling)
@@ -99,7 +99,7 @@ def couple(model: Any, features: int, coupling: Coupling) -> Any:
 
 @dataclass(frozen=True)
 class CoupledObjective:
-    """What a coupled module minimises; on the development set, the plain loss of the relevance model."""
+    """The loss of a coupled module; on the development set, the unweighted loss of the relevance model."""
 
     coupling: Coupling
 

@@ -1,4 +1,4 @@
-"""Carries out a training file: stages of distillation (Margin-MSE, Hofstätter et al. 2020) and of judgments."""
+"""Runs a training file: stages of distillation (Margin-MSE, Hofstätter et al. 2020) and of training on judgments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from robustrank.training.batches import Example, encode, tokenizer_of
 from robustrank.training.from_labels import Ready
 from robustrank.training.groups import Group
 from robustrank.training.judged_spec import JudgedStageSpec
-from robustrank.training.noise import Rewordings
+from robustrank.training.noise import PerturbedGroups
 from robustrank.training.spec import StageSpec, StudentSpec, load
 from robustrank.training.teacher import CachedTeacher
 from robustrank.training.trainer import Course, fit, of_scores
@@ -32,30 +32,30 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
 def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
-    """Carry out a training file; a run that was killed goes on where it stood.
+    """Run a training file; an interrupted run resumes from its checkpoints.
 
     Args:
         spec_path: The file (:mod:`robustrank.training.spec`).
-        out: Its folder: ``teacher.sqlite`` (scores by content, good for any training file), one folder of checkpoints
+        out: The output folder: ``teacher.sqlite`` (scores by content, for any training file), a folder of checkpoints
             for each stage, and the model.
-        progress: Told of two phases a stage: what is made ready (teachers' scores in pairs, or lists), and training
-            (in steps).
+        progress: Receives two phases per stage: preparation (teachers' scores in pairs, or lists) and training (in
+            steps).
 
     Returns:
-        The folder of the trained model, named after it: half precision, with tokenizer, config, the training file and
-        ``courses.json`` with the losses. The cross-encoder ranker loads it.
+        The folder of the trained model, in half precision, with tokenizer, config, the training file and
+        ``courses.json`` with the losses; the cross-encoder ranker loads it.
 
     Raises:
         ConfigError: The training file is wrong.
-        DataError: A source is.
-        MissingExtra: torch or the carrier of a bundled model is not installed.
+        DataError: A source is wrong.
+        MissingExtra: torch or the package of a bundled model is not installed.
     """
     try:
         import torch
         import transformers
     except ImportError as error:
         raise MissingExtra("training", extra="torch", package=error.name or "torch") from error
-    transformers.logging.set_verbosity_error()  # that the head is new is known
+    transformers.logging.set_verbosity_error()  # it warns that the head is newly initialised, as intended
     spec = load(spec_path)
     backbone = _folder(spec.student)
     tokenizer = tokenizer_of(backbone, spec.student.max_length)
@@ -63,7 +63,7 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
     model = _student(backbone, spec.student)
     adapter = adapters.adapted(model, spec.student.adapter) if spec.student.adapter else None
     courses: dict[str, Course] = {}
-    made, forbidden = digest(asdict(spec.student), spec.seed), groups.forbidden_keys(spec.exclude)
+    content, forbidden = digest(asdict(spec.student), spec.seed), groups.forbidden_keys(spec.exclude)
 
     def teacher(plugin: Plugin) -> CachedTeacher:
         return CachedTeacher(registry.build("ranker", plugin), out / "teacher.sqlite")
@@ -73,10 +73,11 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
             ready = from_labels.ready(stage, model, tokenizer, forbidden, spec.seed, teacher, progress)
         else:
             ready = _ready(stage, model, tokenizer, forbidden, spec.seed, teacher, progress)
-        made = digest(made, asdict(stage), ready.content)
+        content = digest(content, asdict(stage), ready.content)
         courses[stage.name] = fit(
             ready.model, ready.train, ready.dev, ready.objective, stage.schedule,
-            seed=spec.seed, folder=out / "checkpoints" / f"{stage.name}-{made}", progress=progress, fresh=ready.fresh,
+            seed=spec.seed, folder=out / "checkpoints" / f"{stage.name}-{content}", progress=progress,
+            fresh=ready.fresh,
         )  # fmt: skip
     if adapter is not None:
         model = adapter.merge_and_unload()
@@ -87,31 +88,31 @@ def _ready(
     stage: StageSpec, model: Any, tokenizer: PairTokenizer, forbidden: set[str], seed: int,
     teacher: Callable[[Plugin], CachedTeacher], progress: Progress,
 ) -> Ready:  # fmt: skip
-    """A stage of distillation, made ready for the trainer."""
+    """The trainer's inputs for a stage of distillation."""
     train, dev = groups.build(stage, forbidden, seed)
     teachers = [(teacher(each.plugin), each.weight) for each in stage.teachers]
     progress.start(f"{stage.name}: scores of teachers", sum(len(group.texts) for group in (*train, *dev)))
-    learnt, measured = (list(_examples(part, teachers, tokenizer, progress)) for part in (train, dev))
+    train_examples, dev_examples = (list(_examples(part, teachers, tokenizer, progress)) for part in (train, dev))
     objective, content = of_scores(partial(_loss, stage.score_weight)), digest(train, dev)
     if (noise := stage.noise) is None:
-        return Ready(model, learnt, measured, objective, content)
+        return Ready(model, train_examples, dev_examples, objective, content)
     distribution = smoothing.distribution(
         noise.distribution, keep=noise.keep, substitutes=noise.substitutes, size=noise.size
     )
     fresh, held_out = (
-        Rewordings(distribution, groups_, [example.targets for example in examples], tokenizer, seed)
-        for groups_, examples in ((train, learnt), (dev, measured))
+        PerturbedGroups(distribution, groups_, [example.targets for example in examples], tokenizer, seed)
+        for groups_, examples in ((train, train_examples), (dev, dev_examples))
     )
-    return Ready(model, learnt, held_out.all(0), objective, content, fresh)
+    return Ready(model, train_examples, held_out.all(0), objective, content, fresh)
 
 
 def _examples(
-    asked: Sequence[Group],
+    groups_: Sequence[Group],
     teachers: Sequence[tuple[CachedTeacher, float]],
     tokenizer: PairTokenizer,
     progress: Progress,
 ) -> Iterator[Example]:
-    for group in asked:
+    for group in groups_:
         weighted = ([weight * score for score in teacher.scores(*group)] for teacher, weight in teachers)
         yield encode(*group, [sum(scores) for scores in zip(*weighted, strict=True)], tokenizer)
         progress.advance(len(group.texts))
@@ -133,7 +134,7 @@ def _student(folder: Path, student: StudentSpec) -> Any:
     from transformers import AutoModelForSequenceClassification
 
     def loader() -> Any:
-        if not (folder / "config.json").is_file():  # the bundled int8 cross-encoder; single precision learns
+        if not (folder / "config.json").is_file():  # the bundled int8 cross-encoder, trained in float32
             return onnx_int8.dequantise(folder / "model.onnx")
         return AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, use_safetensors=True)
 
@@ -145,7 +146,7 @@ def _student(folder: Path, student: StudentSpec) -> Any:
 
 
 def _export(model: Any, backbone: Path, spec_path: Path, courses: Mapping[str, Course], folder: Path) -> Path:
-    """The model's folder. Half the size, but declared as single precision: that is how it is to be computed with."""
+    """The model's folder. Weights are saved in half precision, declared as float32 for inference."""
     model.half().save_pretrained(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["dtype"] = "float32"

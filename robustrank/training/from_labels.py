@@ -1,4 +1,4 @@
-"""A stage that learns from judgments, made ready for the trainer."""
+"""Prepares a stage of training on judgments: lists, encoding, objective."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ LOSSES = {"pairwise": losses.pairwise, "listwise": losses.listwise}
 
 
 class Ready(NamedTuple):
-    """What the trainer needs of a stage."""
+    """The trainer's inputs for one stage."""
 
     model: Any
     train: list[Example]
     dev: list[Example]
     objective: Objective
     content: str
-    """Digest of all that is learnt from."""
+    """Digest of the training and development data."""
     fresh: Fresh | None = None
-    """What is read of an example in a step, where that is not always the same."""
+    """Draws the example as read in a step, where it differs between steps."""
 
 
 def ready(
     stage: JudgedStageSpec, model: Any, tokenizer: PairTokenizer, forbidden: set[str], seed: int,
     teacher: Callable[[Any], Any], progress: Progress,
 ) -> Ready:  # fmt: skip
-    """Draw the lists and encode them; add a selection model to the ranker where the stage requests one."""
+    """Draw and encode the lists; add a selection model to the ranker where the stage requests one."""
     train, dev = judged.build(stage, forbidden, seed, lambda rule: teacher(rule.plugin))
     progress.start(f"{stage.name}: lists", len(train) + len(dev))
     spread = _spread(train)
-    learnt, measured = (list(_encoded(part, spread, tokenizer, progress)) for part in (train, dev))
+    train_examples, dev_examples = (list(_encoded(part, spread, tokenizer, progress)) for part in (train, dev))
     if stage.selection is None:
-        return Ready(model, learnt, measured, of_scores(LOSSES[stage.loss]), digest(train, dev))
+        return Ready(model, train_examples, dev_examples, of_scores(LOSSES[stage.loss]), digest(train, dev))
     both = coupled.couple(model, len(spread), stage.selection)
-    return Ready(both, learnt, measured, CoupledObjective(stage.selection), digest(train, dev))
+    return Ready(both, train_examples, dev_examples, CoupledObjective(stage.selection), digest(train, dev))
 
 
 Spread = list[tuple[float, float]]

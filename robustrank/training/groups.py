@@ -1,4 +1,4 @@
-"""Queries for a teacher, each with candidates from the top, the middle and the bottom of a ranking."""
+"""Training queries, each with candidates from several strata of a ranking, to be scored by a teacher."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from robustrank.training.spec import STRATA, SourceSpec, StageSpec
 
 
 class Group(NamedTuple):
-    """A query and the texts to be ranked for it."""
+    """A query and the candidate texts that teachers score and the student learns to rank."""
 
     query: str
     texts: tuple[str, ...]
 
 
 def build(stage: StageSpec, forbidden: set[str], seed: int) -> tuple[list[Group], list[Group]]:
-    """The groups to learn from and those of the development set, each in a seeded order.
+    """The groups of the training set and of the development set, each in a seeded order.
 
-    Every group is drawn from a generator of its own, so a change to one source leaves the others as they were.
+    Every group is drawn with a random generator of its own, so changing one source leaves the other groups as they are.
 
     Args:
-        stage: Names the sources.
-        forbidden: :func:`keys` of queries that do not occur, nor others of the same stems in any order.
-        seed: Of all randomness.
+        stage: The stage, with its sources.
+        forbidden: :func:`keys` of test queries; queries with such a key are left out.
+        seed: Seed of all draws.
     """
     first, *others = [_groups(source, forbidden, seed) for source in stage.sources]
     held_out = list(islice(first, stage.dev))
@@ -53,7 +53,7 @@ def _groups(source: SourceSpec, forbidden: set[str], seed: int) -> Iterator[Grou
     if source.split is None:
         queries, origins = _invented(source, documents, seed)
     else:
-        queries, origins = _asked(source.path, source.split), {}
+        queries, origins = _queries_of(source.path, source.split), {}
     Random(f"{seed}|{source.name}").shuffle(queries)
     queries = [query for query, key in zip(queries, keys(queries), strict=True) if key and key not in forbidden]
     queries = queries[: source.queries]
@@ -72,23 +72,23 @@ def _groups(source: SourceSpec, forbidden: set[str], seed: int) -> Iterator[Grou
             yield group
 
 
-def _asked(folder: str, split: str) -> list[Query]:
+def _queries_of(folder: str, split: str) -> list[Query]:
     return list(Beir(path=folder, split=split).load().queries)
 
 
 def _documents(folder: Path, *, titles: bool) -> dict[str, Document]:
     plain, zipped = folder / "corpus.jsonl", folder / "corpus.jsonl.gz"
     path = zipped if zipped.is_file() else plain
-    found = {}
+    documents = {}
     for line, value in lines.objects(path):
         doc_id, text = (lines.field(value, name, path, line) for name in ("_id", "text"))
         title = value.get("title", "") if titles else ""
-        found[doc_id] = Document(doc_id, f"{title} {text}".strip())
-    return found
+        documents[doc_id] = Document(doc_id, f"{title} {text}".strip())
+    return documents
 
 
 def _invented(source: SourceSpec, documents: Mapping[str, Document], seed: int) -> tuple[list[Query], dict[str, str]]:
-    """Queries made from passages, ``rounds`` of each, and the passage that each was made from."""
+    """Queries generated from passages, ``rounds`` of each, and query id to the id of its passage."""
     frequencies = invented.document_frequencies(document.text for document in documents.values())
     queries, origins = [], {}
     for number in range(source.rounds):
@@ -104,18 +104,18 @@ def _invented(source: SourceSpec, documents: Mapping[str, Document], seed: int) 
 def _rankings(
     source: SourceSpec, documents: Mapping[str, Document], queries: Sequence[Query]
 ) -> list[Mapping[str, Sequence[str]]]:
-    """The runs that come with the collection, where the source names some; or else BM25's."""
+    """The runs that the source names, or else a BM25 run."""
     if source.runs:
         return [trec.rankings(Path(source.path) / "runs" / f"{run}.trec.gz") for run in source.runs]
     collection = Collection(
         name=source.name, documents=documents, queries=queries, qrels={}, query_types={}, candidates={},
-        digest=digest(sorted(documents.items())),  # what was analysed is kept by it
+        digest=digest(sorted(documents.items())),  # the key of the cache of analysed terms
     )  # fmt: skip
     return [first_stage(Plugin(use="bm25"), collection, queries, STRATA[-1][1])]
 
 
 def _spread(ranking: Sequence[str], counts: Sequence[int], rng: Random) -> list[str]:
-    """So many of each stratum of a ranking."""
+    """Ids drawn from each stratum of a ranking, ``counts`` giving the number for each."""
     strata = [ranking[start:end] for start, end in STRATA]
     return [
         doc_id
@@ -128,7 +128,7 @@ _SENTENCE_START = re.compile(r"(?<=[.!?])\s+")
 
 
 def window(text: str, size: int, rng: Random) -> str:
-    """At most ``size`` words: the beginning half of the time, or else from the start of a random sentence."""
+    """At most ``size`` words: with probability 1/2 the first ones, else those from the start of a random sentence."""
     if len(text.split()) <= size:
         return text
     starts = [0, *(match.end() for match in _SENTENCE_START.finditer(text))]
@@ -138,9 +138,9 @@ def window(text: str, size: int, rng: Random) -> str:
 
 def forbidden_keys(exclude: Sequence[str]) -> set[str]:
     """Keys of the test queries of collections."""
-    return {key for folder in exclude for key in keys(_asked(folder, "test"))}
+    return {key for folder in exclude for key in keys(_queries_of(folder, "test"))}
 
 
 def keys(queries: Iterable[Query]) -> list[str]:
-    """Equal for queries with the same stems in any order."""
+    """Keys of queries, equal for queries with the same set of stems."""
     return [" ".join(sorted(set(terms))) for terms in analyze([query.text for query in queries])]

@@ -1,7 +1,7 @@
-"""Synthetic queries from passages: a teacher labels them, so they need no judgments.
+"""Synthetic queries from passages; teachers score them, so they need no judgments.
 
-Half of the passages that hold a question give that question away; the others give a phrase, or the rare words of one
-sentence, often dressed in the words searchers put around them ("what is ...", "... definition").
+A passage that contains a question yields it with probability 1/2. Otherwise the query is a phrase or the rare words of
+one sentence, usually in a frame of common query words ("what is ...", "... definition").
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _QUESTION = re.compile(
 )
 _SENTENCE = re.compile(r"[^.!?]+")
 _WORD = re.compile(r"[^\W_][\w'’-]*")
-_DRESS = (
+_FRAMES = (
     *["{}"] * 10,
     *["what is {}"] * 5,
     *["{} definition", "what does {} mean", "define {}", "how to {}", "what causes {}", "who is {}", "where is {}"],
@@ -27,30 +27,30 @@ _DRESS = (
 
 
 def document_frequencies(texts: Iterable[str]) -> Counter[str]:
-    """In how many texts each stem occurs."""
+    """Number of texts that each stem occurs in."""
     return Counter(term for terms in analyze(list(texts)) for term in set(terms))
 
 
 def query(text: str, frequencies: Mapping[str, int], rng: Random) -> str | None:
-    """One query that the text may answer; ``None`` for a text without a sentence of three telling words.
+    """A query that the text may answer; ``None`` for a text without a sentence of three content words.
 
     Args:
         text: A passage.
         frequencies: :func:`document_frequencies` of the collection.
-        rng: All randomness.
+        rng: Source of all draws.
     """
     questions = [" ".join(match.split()) for match in _QUESTION.findall(text)]
     if questions and rng.random() < 0.5:
         return rng.choice(questions).lower()
-    sentences = [words for match in _SENTENCE.findall(text) if len(words := _told(match, frequencies)) >= 3]
+    sentences = [words for match in _SENTENCE.findall(text) if len(words := _content_words(match, frequencies)) >= 3]
     if not sentences:
         return None
     words = rng.choice(sentences)
     chosen = _phrase(words, rng) if rng.random() < 0.5 else _rarest(words, rng)
-    return rng.choice(_DRESS).format(" ".join(word for word, _ in chosen))
+    return rng.choice(_FRAMES).format(" ".join(word for word, _ in chosen))
 
 
-def _told(sentence: str, frequencies: Mapping[str, int]) -> list[tuple[str, int]]:
+def _content_words(sentence: str, frequencies: Mapping[str, int]) -> list[tuple[str, int]]:
     """The words that are no stop words, each with its stem's document frequency."""
     words = _WORD.findall(sentence.lower())
     return [(word, frequencies[terms[0]]) for word, terms in zip(words, analyze(words), strict=True) if terms]

@@ -1,4 +1,4 @@
-"""Lists to learn from: a relevant document, and others without a relevant judgment, drawn from a declared place."""
+"""Training lists from judgments: a relevant document, and negatives that are not judged relevant, from a ranking."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Teachers = Callable[[FilterSpec], CachedTeacher]
 
 
 class Judged(NamedTuple):
-    """A query, its texts with the relevant one first, and what retrievers made of each."""
+    """A query, its texts with the relevant one first, and retriever features of each text."""
 
     query: str
     texts: tuple[str, ...]
@@ -34,13 +34,13 @@ class Judged(NamedTuple):
 def build(
     stage: JudgedStageSpec, forbidden: set[str], seed: int, teacher: Teachers
 ) -> tuple[list[Judged], list[Judged]]:
-    """Lists to learn from and those of the development queries, each in a seeded order.
+    """The lists of the training and of the development queries, each in a seeded order.
 
     Args:
-        stage: Names the judgments.
-        forbidden: Keys (:func:`robustrank.training.groups.keys`) of queries that must not occur.
-        seed: Of all randomness.
-        teacher: Makes the teacher of a filter.
+        stage: The stage, with its judgments.
+        forbidden: Keys (:func:`robustrank.training.groups.keys`) of test queries, which are left out.
+        seed: Seed of all draws.
+        teacher: Creates the teacher of a filter.
     """
     train: list[Judged] = []
     dev: list[Judged] = []
@@ -55,7 +55,7 @@ def build(
 
 @dataclass(frozen=True)
 class _Source:
-    """A ``[[stage.judged]]`` table with what it names."""
+    """A ``[[stage.judged]]`` table with its collection, ranking and teacher."""
 
     spec: JudgedSpec
     seed: int
@@ -80,7 +80,7 @@ class _Source:
         )  # fmt: skip
 
     def lists(self, query: Query) -> list[Judged]:
-        """One for each relevant document drawn, if there is anything to set against it."""
+        """One list for each relevant document drawn, if it has any negative."""
         grades = self.collection.qrels.get(query.query_id, {})
         relevant = sorted(doc_id for doc_id, grade in grades.items() if grade >= self.collection.relevant)
         rng = Random(f"{self.seed}|{self.spec.name}|{query.query_id}")
@@ -104,13 +104,13 @@ class _Source:
         if self.teacher is None or self.spec.filter is None:
             return pool[: self.spec.negatives]
         limit = _limit(self.spec.filter, self._scores(query, [positive])[0])
-        found: list[str] = []
-        while pool and len(found) < self.spec.negatives:  # a slow teacher scores no more than needed
-            wanted = self.spec.negatives - len(found)
-            asked, pool = pool[:wanted], pool[wanted:]
-            scores = self._scores(query, asked)
-            found += [doc_id for doc_id, score in zip(asked, scores, strict=True) if score < limit]
-        return found
+        negatives: list[str] = []
+        while pool and len(negatives) < self.spec.negatives:  # a slow teacher scores no more than needed
+            missing = self.spec.negatives - len(negatives)
+            candidates, pool = pool[:missing], pool[missing:]
+            scores = self._scores(query, candidates)
+            negatives += [doc_id for doc_id, score in zip(candidates, scores, strict=True) if score < limit]
+        return negatives
 
     def _scores(self, query: Query, doc_ids: Sequence[str]) -> list[float]:
         assert self.teacher is not None
@@ -118,7 +118,7 @@ class _Source:
 
 
 def _limit(rule: FilterSpec, positive: float) -> float:
-    """What a negative must score below."""
+    """The score that a negative must be below."""
     limits = [] if rule.ceiling is None else [rule.ceiling]
     if rule.share is not None:
         limits.append(positive - (1 - rule.share) * abs(positive))
@@ -127,7 +127,7 @@ def _limit(rule: FilterSpec, positive: float) -> float:
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What retrievers made of a document: whether and where each found it, BM25's score, and the document's length."""
+    """Features of a document: whether and at which rank each retriever lists it, its BM25 score and its length."""
 
     ranks: Sequence[Mapping[str, Mapping[str, int]]]
     bm25: Ranker
@@ -136,7 +136,10 @@ class _Evidence:
     def of(cls, spec: JudgedSpec, collection: Collection, queries: Sequence[Query]) -> _Evidence:
         rankings = [first_stage(plugin, collection, queries, DEPTH) for plugin in spec.evidence]
         ranks = [
-            {query_id: {doc_id: rank for rank, doc_id in enumerate(found, start=1)} for query_id, found in run.items()}
+            {
+                query_id: {doc_id: rank for rank, doc_id in enumerate(doc_ids, start=1)}
+                for query_id, doc_ids in run.items()
+            }
             for run in rankings
         ]
         return cls(ranks, BM25().fit(collection))
@@ -144,8 +147,8 @@ class _Evidence:
     def of_pairs(self, query: Query, documents: Sequence[Document]) -> tuple[tuple[float, ...], ...]:
         rows = []
         for document, score in zip(documents, self.bm25.score(query, documents), strict=True):
-            places = [system.get(query.query_id, {}).get(document.doc_id) for system in self.ranks]
-            found = [float(place is not None) for place in places]
-            depths = [log(place or DEPTH + 1) / log(DEPTH + 1) for place in places]
-            rows.append((*found, *depths, score / 10, log(1 + len(document.text.split())) / 10))
+            ranks = [system.get(query.query_id, {}).get(document.doc_id) for system in self.ranks]
+            retrieved = [float(rank is not None) for rank in ranks]
+            log_ranks = [log(rank or DEPTH + 1) / log(DEPTH + 1) for rank in ranks]
+            rows.append((*retrieved, *log_ranks, score / 10, log(1 + len(document.text.split())) / 10))
         return tuple(rows)

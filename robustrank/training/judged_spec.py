@@ -14,13 +14,13 @@ LOSSES = ("pairwise", "listwise")
 
 @dataclass(frozen=True, kw_only=True)
 class FilterSpec:
-    """``filter`` of a ``[[stage.judged]]``: negatives that a teacher takes for relevant are not used.
+    """``filter`` of a ``[[stage.judged]]``: negatives that a teacher scores as relevant are left out.
 
     Args:
         plugin: The teacher: any pointwise ranker plug-in.
         share: A negative must score below this share of the positive's score (TopK-PercPos of NV-Retriever, Moreira et
-            al. 2024, with 0.95), which is for scores that begin at 0, such as cosines. A positive below 0 is passed by
-            what lies as far below it.
+            al. 2024, with 0.95), which is meant for non-negative scores, such as cosines. For a positive of score
+            s < 0 the limit is s - (1 - share) |s|.
         ceiling: A negative must score below this (RocketQA, Qu et al. 2021).
     """
 
@@ -34,15 +34,15 @@ class JudgedSpec:
     """One ``[[stage.judged]]``: queries with judgments, and where their negatives come from.
 
     Args:
-        name: For messages; all that is drawn from it depends on it.
+        name: Name in messages, and part of the seed of all draws from it.
         path: A folder in BEIR layout.
-        split: Its judgments.
-        queries: At most so many.
-        positives: Relevant documents drawn from each query, at most; each makes a list.
-        negatives: Documents that each list has beside it.
+        split: The split whose judgments are used.
+        queries: Largest number of queries.
+        positives: Largest number of relevant documents drawn for each query; each gives one list.
+        negatives: Largest number of negatives in each list.
         first_stage: Retriever whose best documents the negatives are drawn from, as in the audit file; without it they
             come from the whole collection.
-        ranks: First and last of its ranks that negatives come from.
+        ranks: First and last rank that negatives are drawn from.
         filter: Drops likely false negatives.
         evidence: Retrievers whose ranks a selection model reads, as in ``first_stage``.
     """
@@ -61,15 +61,15 @@ class JudgedSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedStageSpec:
-    """One ``[[stage]]`` that learns from judgments; it begins with the weights the one before kept.
+    """One ``[[stage]]``: a stage of training on judgments; it starts from the weights of the stage before.
 
     Args:
-        name: For messages.
+        name: Name in messages and of its checkpoints.
         judged: Its ``[[stage.judged]]`` tables.
-        dev: So many queries of the first one decide when to stop; nothing is learnt from them.
+        dev: Number of development queries, of the first table, for early stopping.
         loss: ``"pairwise"`` (logistic) or ``"listwise"`` (softmax).
-        selection: With this table, CET (:mod:`robustrank.training.coupled`); pairwise.
-        schedule: How long and how fast.
+        selection: Trains a selection model too (CET, :mod:`robustrank.training.coupled`); pairwise loss only.
+        schedule: Number of steps, learning rate and checkpoints.
     """
 
     name: str
@@ -81,10 +81,10 @@ class JudgedStageSpec:
 
 
 def check_judged(stage: JudgedStageSpec, where: str) -> None:
-    """Find what does not go together.
+    """Check values and combinations of settings.
 
     Raises:
-        ConfigError: The first of it.
+        ConfigError: The first fault.
     """
     names = [judged.name for judged in stage.judged]
     if not names or len(set(names)) < len(names):

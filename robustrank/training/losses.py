@@ -12,8 +12,9 @@ def margin_mse(scores: Any, targets: Any) -> Any:
     so all pairs cost no more than one. Adding a constant to a list's scores, or to its targets, changes nothing.
 
     Args:
-        scores: The student's, lists by places.
-        targets: The teacher's; NaN where a list has no document at that place. Every list needs two.
+        scores: The student's scores, lists x places.
+        targets: The teacher's scores, lists x places; NaN where a list has no document at that place. Every list
+            needs at least two documents.
 
     Returns:
         The mean over lists.
@@ -41,12 +42,12 @@ def pairwise(scores: Any, targets: Any, weights: Any | None = None) -> Any:
     """Logistic loss of all pairs of a document with a higher and one with a lower target (RankNet, Burges et al. 2005).
 
     Args:
-        scores: Lists by places.
+        scores: Lists x places.
         targets: 1 for labelled documents, 0 for negatives, NaN where a list has no document at that place.
-        weights: How much each document counts as the worse one of a pair; default 1.
+        weights: Weight of each document as the lower one of a pair, lists x places; default 1.
 
     Returns:
-        Sum over the pairs of a list over their number, and of this the mean over lists.
+        The mean over the pairs of a list, and its mean over lists.
     """
     from torch.nn.functional import softplus
 
@@ -64,7 +65,7 @@ def listwise(scores: Any, targets: Any) -> Any:
     """Cross entropy of the softmax over a list with the one document whose target is highest (Cao et al. 2007).
 
     Args:
-        scores: Lists by places.
+        scores: Lists x places.
         targets: As for :func:`pairwise`, with one labelled document a list.
     """
     import torch

@@ -1,9 +1,9 @@
-"""Certified training: a student that reads random rewordings and learns what its teacher says of the texts themselves.
+"""Noise-augmented distillation for smoothed rankers: the student reads perturbed texts, targets are of clean texts.
 
-A smoothed ranker scores rewordings, and one that never saw any scores them badly and far apart. CertDR's remedy is to
-train on one perturbed copy of every document with a margin loss on labels; SAFER and RanMASK do the like for
-classifiers. Here every step draws anew, and the targets are those of the text as it stands: the nearer the scores of
-all rewordings come to that of the text, the less smoothing costs and the less its samples vary.
+A smoothed ranker averages scores of randomly perturbed texts, so its base ranker must score these well. CertDR trains
+on one perturbed copy of every document with a margin loss on labels; SAFER and RanMASK augment classifiers in the same
+way. Here the perturbation is drawn anew in every step, and the targets are the teacher's scores of the clean text,
+which lowers both the loss of effectiveness by smoothing and the variance of the sampled scores.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from robustrank.training.groups import Group
 
 
 @dataclass(frozen=True)
-class Rewordings:
-    """Reads groups as random rewordings; the draw of a step depends on text, seed and step alone.
+class PerturbedGroups:
+    """Groups with randomly perturbed texts; the draw of a step depends on text, seed and step alone.
 
     Args:
-        distribution: What is drawn from.
+        distribution: The smoothing distribution of perturbed texts.
         groups: Queries with their texts.
-        targets: Of every text of every group.
-        tokenizer: Makes word pieces of what is drawn.
-        seed: Of the draws.
+        targets: Target of every text of every group.
+        tokenizer: The student's tokenizer.
+        seed: Seed of the draws.
     """
 
     distribution: Smoothing

@@ -1,10 +1,10 @@
-"""A world whose relevance is known, to see whether a training undoes the bias of its labels.
+"""Simulated lists with known relevance, to measure whether a training method corrects the selection bias of its labels.
 
 Documents have two sets of features. Relevance depends on the first, being selected for judging on the second, and a
-document has a label where both hold. The ranker sees both sets, as a text shows both what it is about and which words a
-retriever would find; the selection model sees the second only. Negatives are what a retriever that is better than the
-selection ranks highest among the documents without a label, so many of them are relevant. What counts is the order
-that the trained ranker gives, against the true probabilities of relevance.
+document has a label where both hold. The ranker reads both sets, as a text shows both its topic and the words that a
+retriever matches; the selection model reads the second only. Hard negatives are the highest-ranked unlabelled documents
+of a retriever that is better than the selection, so many of them are relevant. The trained ranker's order is compared
+with the true probabilities of relevance.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Method = Literal["random", "hard", "coupled", "oracle"]
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """How documents come to be relevant and selected.
+    """The parameters of the simulation.
 
     Args:
-        queries: Lists.
-        documents: Of each list.
-        features: In each of the two sets.
+        queries: Number of lists.
+        documents: Documents of each list.
+        features: Features in each of the two sets.
         bias: How much selection depends on its features; at 0 all documents are as likely to be selected.
-        window: Of a list, so many documents that the better retriever ranks highest are drawn from as hard negatives.
-        negatives: Drawn for each labelled document.
-        steps: Of full-batch Adam.
+        window: Hard negatives are drawn from this many highest-ranked documents of the better retriever.
+        negatives: Negatives drawn for each labelled document.
+        steps: Steps of full-batch Adam.
     """
 
     queries: int = 60
@@ -47,10 +47,19 @@ class World:
 
 @dataclass(frozen=True)
 class Lists:
-    """Documents of all queries: features are queries x documents x features, the others queries x documents."""
+    """Documents of all queries.
 
-    about: Floats
-    found: Floats
+    Args:
+        relevance_features: What relevance depends on, queries x documents x features.
+        selection_features: What selection depends on, queries x documents x features.
+        relevance: Probability of relevance, queries x documents, as the others.
+        selection: Probability of being selected for judging.
+        relevant: Drawn relevance.
+        labelled: Relevant and selected.
+    """
+
+    relevance_features: Floats
+    selection_features: Floats
     relevance: Floats
     selection: Floats
     relevant: NDArray[np.bool_]
@@ -61,57 +70,62 @@ def draw(world: World, seed: int) -> Lists:
     """Documents, their probabilities, and one draw of relevance and labels."""
     rng = np.random.default_rng(seed)
     shape = (world.queries, world.documents, world.features)
-    about, found = rng.normal(size=shape), rng.normal(size=shape)
+    topical, lexical = rng.normal(size=shape), rng.normal(size=shape)
     even = np.full(world.features, world.features**-0.5)
-    relevance, selection = _sigmoid(3 * about @ even - 2), _sigmoid(world.bias * found @ even)
+    relevance, selection = _sigmoid(3 * topical @ even - 2), _sigmoid(world.bias * lexical @ even)
     relevant = rng.random(shape[:2]) < relevance
-    return Lists(about, found, relevance, selection, relevant, relevant & (rng.random(shape[:2]) < selection))
+    return Lists(topical, lexical, relevance, selection, relevant, relevant & (rng.random(shape[:2]) < selection))
 
 
 def inverse_propensity_risk(scores: Floats, labelled: NDArray[np.bool_], selection: Floats) -> float:
-    """Mean logistic loss, with labels weighted by 1 / P(selected) and the rest, 1 - that, as not relevant.
+    """Mean logistic loss with inverse propensity weights: w = label / P(selected) as relevant, 1 - w as not relevant.
 
-    Its mean over draws of the labels is the loss under full judgments, for any scores (Joachims et al. 2017, for
-    pointwise losses), where the probabilities are the true ones.
+    With the true probabilities it is an unbiased estimate of the loss under full judgments, for any scores (Joachims et
+    al. 2017, for pointwise losses).
     """
     weights = labelled / selection
     return float((weights * np.logaddexp(0, -scores) + (1 - weights) * np.logaddexp(0, scores)).mean())
 
 
 def full_risk(scores: Floats, relevance: Floats) -> float:
-    """Mean logistic loss under full judgments, expected over relevance."""
+    """Mean logistic loss under full judgments, in expectation over relevance."""
     return float((relevance * np.logaddexp(0, -scores) + (1 - relevance) * np.logaddexp(0, scores)).mean())
 
 
 def train(world: World, lists: Lists, method: Method, coupling: Coupling, seed: int) -> Floats:
-    """Scores of all documents by a ranker trained from the labels.
+    """Train a ranker on the labels and score all documents.
 
     Args:
-        world: The lists' world.
-        lists: What is known of the documents, but for their relevance.
+        world: The parameters of the simulation.
+        lists: The documents; only ``oracle`` uses their relevance.
         method: Negatives at ``random`` from all, ``hard`` ones, hard ones with ``coupled`` weights, or hard ones that
             are truly not relevant (``oracle``).
-        coupling: Of the coupled weights.
-        seed: Of negatives and first weights.
+        coupling: Parameters of the coupled weights.
+        seed: Seed of the negatives and the initial weights.
+
+    Returns:
+        Scores, queries x documents.
     """
     import torch
 
     torch.manual_seed(seed)
     rows, targets = _training_lists(world, lists, method, np.random.default_rng(seed))
-    text = torch.tensor(np.concatenate([lists.about, lists.found], axis=2), dtype=torch.float32)
-    evidence = torch.tensor(lists.found, dtype=torch.float32)
+    text = torch.tensor(
+        np.concatenate([lists.relevance_features, lists.selection_features], axis=2), dtype=torch.float32
+    )
+    evidence = torch.tensor(lists.selection_features, dtype=torch.float32)
     query, place = rows
     ranker = torch.nn.Sequential(torch.nn.Linear(2 * world.features, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
     model = coupled.couple(ranker, world.features, coupling)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02, weight_decay=1e-4)
-    known = torch.tensor(targets, dtype=torch.float32)
+    labels = torch.tensor(targets, dtype=torch.float32)
     for _ in range(world.steps):
         relevance = ranker(text[query, place]).squeeze(-1)
         if method == "coupled":
             selection = model[coupled.SELECTION](evidence[query, place]).squeeze(-1)
-            loss = coupled.loss(relevance, selection, known, coupling, (relevance, selection)).loss
+            loss = coupled.loss(relevance, selection, labels, coupling, (relevance, selection)).loss
         else:
-            loss = losses.pairwise(relevance, known)
+            loss = losses.pairwise(relevance, labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -121,15 +135,15 @@ def train(world: World, lists: Lists, method: Method, coupling: Coupling, seed: 
 
 
 def agreement(scores: Floats, relevance: Floats) -> float:
-    """Kendall's tau of scores and true relevance, mean over lists."""
+    """Kendall's tau of scores and true probabilities of relevance, mean over lists."""
     from scipy.stats import kendalltau
 
     return float(np.mean([kendalltau(s, r).statistic for s, r in zip(scores, relevance, strict=True)]))
 
 
 def _training_lists(world: World, lists: Lists, method: Method, rng: Any) -> tuple[tuple[Any, Any], Floats]:
-    """Query and places of each list, the labelled document first, and targets."""
-    better = lists.about.sum(axis=2) + rng.normal(size=lists.labelled.shape)
+    """Query and document indices of each training list, the labelled document first, and 0/1 targets."""
+    better = lists.relevance_features.sum(axis=2) + rng.normal(size=lists.labelled.shape)
     queries, places = [], []
     for query, labelled in enumerate(lists.labelled):
         pool = np.argsort(-better[query])
@@ -149,5 +163,5 @@ def _training_lists(world: World, lists: Lists, method: Method, rng: Any) -> tup
 
 
 def _sigmoid(x: Floats) -> Floats:
-    found: Floats = 1 / (1 + np.exp(-x))
-    return found
+    probabilities: Floats = 1 / (1 + np.exp(-x))
+    return probabilities

@@ -1,4 +1,4 @@
-"""The training file: TOML in, frozen dataclasses out, read as strictly as the audit file."""
+"""The training file: TOML to frozen dataclasses, checked as the audit file is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from robustrank.training.judged_spec import JudgedStageSpec, check_judged
 from robustrank.training.trainer import Schedule
 
 STRATA = ((0, 5), (5, 20), (20, 100))
-"""Places of a ranking that candidates are drawn from; a last stratum is the whole collection."""
+"""Rank ranges, as slices, that candidates are drawn from; a last stratum is the whole collection."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,15 +21,15 @@ class SourceSpec:
     """One ``[[stage.source]]``: queries and passages out of a folder in BEIR layout.
 
     Args:
-        name: For messages; all that is drawn from the source depends on it.
+        name: Name in messages, and part of the seed of all draws from the source.
         path: The folder.
-        split: Judgments whose queries are asked (the judgments are not used); without it, queries are made up from
-            the passages.
-        queries: At most so many.
-        rounds: How many queries to make up from each passage.
+        split: Split whose queries are used (its judgments are not); without it, queries are generated from the
+            passages.
+        queries: Largest number of queries.
+        rounds: Queries generated from each passage.
         runs: Runs in ``runs/`` that candidates are drawn from; without any, BM25.
-        candidates: Of each ranking, how many from places 1-5, 6-20 and 21-100, and then at random.
-        words: Passages are cut to so many words, half of them from a random sentence on.
+        candidates: Candidates drawn from ranks 1-5, 6-20 and 21-100 of each ranking, and from the whole collection.
+        words: Passages are cut to this many words, with probability 1/2 from the start of a random sentence.
         titles: Whether a document's title is part of its text.
     """
 
@@ -46,14 +46,14 @@ class SourceSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class StudentSpec:
-    """``[student]``: the encoder to begin with, as a bundled name, a folder or a hub id, and how much it reads.
+    """``[student]``: the pretrained encoder and its settings.
 
     Args:
-        model: The encoder.
+        model: The encoder: a bundled name or a local folder.
         max_length: Word pieces of a pair.
-        dropout: Of the hidden states and the attention; none by default, because a teacher's scores can hardly be
-            learnt by heart and a small student needs all it has.
-        adapter: Learn low-rank updates of this rank instead of the whole encoder; they are merged in the end.
+        dropout: Dropout of hidden states and attention; none by default, because overfitting of real-valued teacher
+            scores is slight and dropout costs a small student capacity.
+        adapter: Rank of low-rank updates (LoRA) to train in place of all weights; merged into the weights at the end.
     """
 
     model: str
@@ -75,10 +75,10 @@ class TeacherSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseSpec:
-    """``[stage.noise]``: the student reads random rewordings, as a smoothed ranker does, its teachers the texts.
+    """``[stage.noise]``: the student reads perturbed texts, as a smoothed ranker does; teachers read clean texts.
 
     Args:
-        distribution: How they are drawn: ``"substitute"``, ``"mask"`` or ``"delete"``, as for the defense
+        distribution: Of the perturbed texts: ``"substitute"``, ``"mask"`` or ``"delete"``, as for the defense
             ``randomized_smoothing``.
         keep: The share, or probability, of ``"mask"`` and ``"delete"``.
         substitutes: Table of synonyms of ``"substitute"``.
@@ -93,17 +93,17 @@ class NoiseSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class StageSpec:
-    """One ``[[stage]]``: its teachers, and what they are asked about; it begins with the weights the one before kept.
+    """One ``[[stage]]``: a stage of distillation; it starts from the weights of the stage before.
 
     Args:
-        name: For messages.
+        name: Name in messages and of its checkpoints.
         teachers: Its ``[[stage.teacher]]`` tables; the targets are the weighted sums of their scores.
         sources: Its ``[[stage.source]]`` tables.
-        dev: So many queries of the first source decide when to stop; nothing is learnt from them.
-        pairs: The teachers are asked about no more than so many, a fair sample of all sources.
+        dev: Number of development queries, of the first source, for early stopping.
+        pairs: Largest number of pairs that teachers score, a random sample of all sources.
         score_weight: Weight of the squared error of the scores themselves, beside that of the margins, which is 1.
-        schedule: How long and how fast.
-        noise: What the student reads in place of the texts.
+        schedule: Number of steps, learning rate and checkpoints.
+        noise: Perturbations that the student reads in place of the texts.
     """
 
     name: str
@@ -121,11 +121,11 @@ class TrainingSpec:
     """A whole training file.
 
     Args:
-        name: Of the trained model.
-        student: What is trained.
-        stages: One after the other.
-        exclude: Collections whose test queries must not occur, as folders in BEIR layout.
-        seed: Of all randomness.
+        name: Name of the trained model.
+        student: The model that is trained.
+        stages: The stages, in order.
+        exclude: Folders in BEIR layout whose test queries are left out.
+        seed: Seed of all randomness.
     """
 
     name: str
@@ -136,10 +136,10 @@ class TrainingSpec:
 
 
 def load(path: Path | str) -> TrainingSpec:
-    """Read a training file; folders in it are taken from where the file lies.
+    """Read a training file; folders in it are relative to the file's folder.
 
     Raises:
-        ConfigError: No such file, not TOML, an unknown key (with the nearest known one), or a wrong value.
+        ConfigError: No such file, not TOML, an unknown key (with the nearest valid one), or a wrong value.
     """
     where, folder = str(path), Path(path).parent
     spec = read_as(TrainingSpec, toml(read(path, "training file"), where), where, folder)
@@ -159,7 +159,7 @@ def load(path: Path | str) -> TrainingSpec:
 
 
 def _placed(stage: StageSpec | JudgedStageSpec, folder: Path) -> StageSpec | JudgedStageSpec:
-    """The stage with its folders taken from where the file lies."""
+    """The stage with its folders resolved relative to the file's folder."""
     if isinstance(stage, JudgedStageSpec):
         return replace(stage, judged=tuple(replace(each, path=str(folder / each.path)) for each in stage.judged))
     return replace(stage, sources=tuple(replace(each, path=str(folder / each.path)) for each in stage.sources))

@@ -18,7 +18,7 @@ class CachedTeacher:
 
     Args:
         ranker: A pointwise ranker; its fingerprint is part of every key.
-        path: The file; made when it is missing.
+        path: The file; created when it is missing.
 
     Raises:
         PluginError: The ranker is not pointwise, so a pair has no score of its own.
@@ -34,17 +34,17 @@ class CachedTeacher:
         self._database.execute("PRAGMA journal_mode = WAL")
 
     def scores(self, query: str, texts: Sequence[str]) -> list[float]:
-        """One score per text; the ranker scores only texts that are not on disk."""
+        """One score per text, in order; the ranker scores only pairs that are not on disk."""
         keys = [self._key(query, text) for text in texts]
-        known = {key: score for key in keys if (score := self._read(key)) is not None}
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        scores = {key: score for key in keys if (score := self._read(key)) is not None}
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in scores}
         if new:
-            asked = [Document(str(number), text) for number, text in enumerate(new.values())]
-            fresh = checked_scores(self._ranker, Query("", query), asked)
-            known |= zip(new, fresh, strict=True)
+            documents = [Document(str(number), text) for number, text in enumerate(new.values())]
+            fresh = checked_scores(self._ranker, Query("", query), documents)
+            scores |= zip(new, fresh, strict=True)
             with self._database:
-                self._database.executemany("INSERT OR IGNORE INTO scores VALUES (?, ?)", [(k, known[k]) for k in new])
-        return [known[key] for key in keys]
+                self._database.executemany("INSERT OR IGNORE INTO scores VALUES (?, ?)", [(k, scores[k]) for k in new])
+        return [scores[key] for key in keys]
 
     def _read(self, key: bytes) -> float | None:
         row = self._database.execute("SELECT score FROM scores WHERE pair = ?", (key,)).fetchone()

@@ -1,4 +1,4 @@
-"""The training loop: seeded, resumable after ``kill -9`` with the same result, stopped early by a development set."""
+"""The training loop: seeded, resumable after ``kill -9`` with the same result, with early stopping."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from robustrank.rankers.models import first_token
 from robustrank.training.batches import Batch, Example, collate, plan
 
 Loss = Callable[[Any, Any], Any]
-"""Scores and targets, both lists by places with NaN targets where there is no document, to one number."""
+"""Scores and targets, both lists x places with NaN targets where there is no document, to a scalar tensor."""
 
 
 class Outcome(NamedTuple):
-    """The loss of a batch, as a tensor, and figures to be kept beside it."""
+    """The loss of a batch, a scalar tensor, and figures to be recorded with it."""
 
     loss: Any
     figures: Mapping[str, float] = {}
 
 
 Objective = Callable[[Any, Batch], Outcome]
-"""Model and batch to what is minimised; the model is in training mode, or else this is a measurement."""
+"""Model and batch to the loss; with the model in evaluation mode, to the development loss."""
 
 
 Fresh = Callable[[int, Sequence[int], int], Example]
-"""Example to learn from, some of its places, and a step, to these places as they are read in that step."""
+"""Index of a training example, some of its places, and a step, to an example of these places as read in that step."""
 
 
 def scores_of(model: Any, batch: Batch) -> Any:
-    """Scores of a batch's pairs, lists by places."""
+    """Scores of a batch's pairs, lists x places."""
     return first_token.logits(model, batch.inputs).reshape(batch.targets.shape)
 
 
 def of_scores(loss: Loss) -> Objective:
-    """The objective of a loss that needs no more than scores and targets."""
+    """The objective of a loss of scores and targets."""
 
     def objective(model: Any, batch: Batch) -> Outcome:
         return Outcome(loss(scores_of(model, batch), batch.targets))
@@ -51,19 +51,19 @@ def of_scores(loss: Loss) -> Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """``[training]``: how long and how fast.
+    """``schedule`` of a stage: number of steps, learning rate and checkpoints.
 
     Args:
         epochs: Passes over all lists.
-        steps: Training ends after so many, at whatever rate it then learns, and the next stage goes on from there.
-        lists: Lists a step.
-        size: Documents a list, at most.
-        learning_rate: Of AdamW, at its highest.
-        head_factor: What is new, the classification head and a selection model, learns so many times faster than the
-            pretrained encoder: a head must first grow to the teacher's scale.
+        steps: Training ends after this many steps, even where the learning-rate schedule of all epochs is longer.
+        lists: Lists per step.
+        size: Largest number of documents per list.
+        learning_rate: Peak learning rate of AdamW.
+        head_factor: Factor on the learning rate of newly initialised parts (classification head, selection model),
+            whose scores must first reach the scale of the targets.
         warmup: Share of the steps in which the rate rises linearly; it falls linearly to 0 in the others.
-        weight_decay: Of AdamW.
-        clip: Largest norm of a gradient.
+        weight_decay: Weight decay of AdamW.
+        clip: Largest gradient norm; larger ones are scaled down to it.
         checkpoint: Steps between checkpoints; each comes with a measurement on the development lists.
         patience: Measurements without a better one before training stops.
     """
@@ -83,14 +83,14 @@ class Schedule:
 
 @dataclass(kw_only=True)
 class Course:
-    """How a training stands; all of it but the weights."""
+    """The state of a training run, without weights and optimizer moments."""
 
     step: int = 0
     best: float = inf
     best_step: int = 0
     stale: int = 0
     losses: list[float] = field(default_factory=list)
-    """Of the steps since the last measurement."""
+    """Training losses of the steps since the last measurement."""
     history: list[tuple[int, float, float]] = field(default_factory=list)
     """Step, mean training loss since the last measurement, development loss."""
     noted: dict[str, list[float]] = field(default_factory=dict)
@@ -103,24 +103,24 @@ def fit(
     model: Any, train: Sequence[Example], dev: Sequence[Example], objective: Objective, schedule: Schedule, *,
     seed: int, folder: Path, progress: Progress, fresh: Fresh | None = None,
 ) -> Course:  # fmt: skip
-    """Train a model in place; on return it has the weights that were best on ``dev``.
+    """Train a model in place; on return it has the weights with the lowest loss on ``dev``.
 
-    Batches and dropout depend on seed and step alone, so a run that was killed goes on from its last checkpoint
-    to the result it would have had.
+    Batches and dropout depend on seed and step alone, so an interrupted run resumes from its last checkpoint
+    and gives the same result.
 
     Args:
         model: A transformers model with one label, or a module with one inside.
-        train: Examples to learn from.
-        dev: Examples that decide which weights are kept, and when to stop.
-        objective: What is minimised, and measured on ``dev``.
-        schedule: How long and how fast.
-        seed: Of all randomness.
-        folder: Where checkpoints are kept.
-        progress: Told of every step.
-        fresh: What is read of an example in a step, where that is not always the same.
+        train: Training examples.
+        dev: Development examples, for choosing the weights and for early stopping.
+        objective: The loss, minimised on ``train`` and measured on ``dev``.
+        schedule: Number of steps, learning rate and checkpoints.
+        seed: Seed of all randomness.
+        folder: Folder of the checkpoints.
+        progress: Receives every step.
+        fresh: Draws an example as read in a step, where it differs between steps.
 
     Raises:
-        PluginError: There is nothing to learn from, or the loss is no number any more.
+        PluginError: There are no training or no development examples, or the loss is not finite.
     """
     if not train or not dev:
         raise PluginError("training needs training and development examples; one of them is missing")
@@ -192,7 +192,7 @@ class _Run:
         return self._epoch[1][place]
 
     def _read(self, lists: Any, step: int) -> tuple[Sequence[Example], Any]:
-        """The batch's lists as they are read in this step."""
+        """Examples and lists of a batch as they are read in this step."""
         if self._fresh is None:
             return self._train, lists
         read = [self._fresh(number, places, step) for number, places in lists]
@@ -202,7 +202,7 @@ class _Run:
         return self._objective(self._model, collate(examples, lists, self._pad))
 
     def _measure(self) -> None:
-        """The loss on the development lists, each weighing the same; better weights than ever are kept."""
+        """Mean loss over the development lists; the weights of the lowest one so far are saved."""
         import torch
 
         self._model.eval()
@@ -250,7 +250,7 @@ class _Run:
 
 
 def _rate(step: int, total: int, warmup: float) -> float:
-    """Linear up, linear down; between 0 and 1."""
+    """Factor on the learning rate, between 0 and 1: linear warm-up, then linear decay."""
     rising = max(1, round(total * warmup))
     return (step + 1) / rising if step < rising else (total - step) / max(1, total - rising)
 
@@ -261,11 +261,11 @@ def _pad(model: Any) -> int:
 
 
 NEW = frozenset({"classifier", "selection", "lora_A", "lora_B"})
-"""Names of the parts that begin at random."""
+"""Names of modules that are randomly initialised."""
 
 
 def _optimizer(model: Any, schedule: Schedule) -> Any:
-    """AdamW; biases and normalisations do not decay, what is new learns faster, and what is frozen not at all."""
+    """AdamW without decay of biases and normalisations, with a higher rate for new parts, for unfrozen parameters."""
     import torch
 
     groups: dict[tuple[float, float], list[Any]] = {}
@@ -292,7 +292,7 @@ def _tensors(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, tensors: dict[str, Any], metadata: dict[str, str] | None = None) -> None:
-    """All of it or nothing, whenever the process dies."""
+    """Write a safetensors file atomically."""
     from safetensors.torch import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)

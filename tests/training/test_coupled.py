@@ -65,13 +65,13 @@ def test_no_gradient_flows_through_the_weights() -> None:
     relevance, selection = scores(5), scores(6)
     ranking = losses.pairwise(relevance, TARGETS, coupled.inverse_weights(selection, TARGETS, RAW))
     assert torch.autograd.grad(ranking, selection, allow_unused=True) == (None,)
-    found, step = gradient(ranking, relevance), 1e-6
+    analytic, step = gradient(ranking, relevance), 1e-6
     fixed = coupled.inverse_weights(selection, TARGETS, RAW)
     for place in ((0, 0), (0, 3), (1, 1)):
         moved = torch.zeros_like(relevance)
         moved[place] = step
         up, down = (losses.pairwise(relevance.detach() + s * moved, TARGETS, fixed).item() for s in (1, -1))
-        assert found[place].item() == pytest.approx((up - down) / (2 * step), rel=1e-5, abs=1e-9)
+        assert analytic[place].item() == pytest.approx((up - down) / (2 * step), rel=1e-5, abs=1e-9)
 
 
 def test_weights_are_cut_and_normalised_to_a_mean_of_one() -> None:
@@ -117,7 +117,7 @@ def test_two_equal_models_that_read_the_same_stay_equal_for_ever() -> None:
 def test_with_the_true_propensities_the_weighted_risk_is_unbiased() -> None:
     """Mean over 2000 draws of relevance and selection equals the loss under full judgments, within three errors."""
     world = simulated.draw(World(queries=10, bias=1.0), 1)
-    rng, scored = np.random.default_rng(2), world.about.sum(axis=2) + world.found.sum(axis=2)
+    rng, scored = np.random.default_rng(2), world.relevance_features.sum(axis=2) + world.selection_features.sum(axis=2)
     draws = []
     for _ in range(2000):
         relevant = rng.random(scored.shape) < world.relevance
@@ -133,15 +133,15 @@ def test_with_the_true_propensities_the_weighted_risk_is_unbiased() -> None:
 @pytest.mark.slow
 def test_learned_propensities_undo_a_biased_selection_and_do_no_harm_where_there_is_none() -> None:
     def gains(bias: float) -> list[float]:
-        world, found = World(bias=bias), []
+        world, differences = World(bias=bias), []
         for seed in range(5):
             lists = simulated.draw(world, seed)
             by = {
                 method: simulated.agreement(simulated.train(world, lists, method, Coupling(), seed), lists.relevance)
                 for method in METHODS
             }
-            found.append(by["coupled"] - by["hard"])
-        return found
+            differences.append(by["coupled"] - by["hard"])
+        return differences
 
     assert min(gains(3.0)) > 0
     assert abs(float(np.mean(gains(0.0)))) < 0.05

@@ -53,8 +53,8 @@ def training(tmp_path: Path) -> Path:
         for topic in TOPICS
         for i in range(10)
     ]
-    asked = (("1", "beginnings"), ("2", "places"))
-    questions = [{"_id": f"{topic}-{i}", "text": f"{topic} {word}"} for topic in TOPICS for i, word in asked]
+    queries = (("1", "beginnings"), ("2", "places"))
+    questions = [{"_id": f"{topic}-{i}", "text": f"{topic} {word}"} for topic in TOPICS for i, word in queries]
     questions.append({"_id": "held", "text": "Beginning of TIDES"})
     (home / "corpus.jsonl").write_text("\n".join(map(json.dumps, passages)))
     (home / "queries.jsonl").write_text("\n".join(map(json.dumps, questions)))
@@ -93,9 +93,9 @@ def test_a_limit_of_pairs_keeps_the_first_groups_of_the_same_order(training: Pat
 
 def test_a_test_query_is_not_learnt_from_in_another_order_or_inflection_either(training: Path) -> None:
     stage, exclude = stage_of(training)
-    asked = {group.query for part in groups.build(stage, exclude, 13) for group in part}
-    assert "tides beginnings" not in asked  # "Beginning of TIDES" is a test query
-    assert "tides places" in asked
+    queries = {group.query for part in groups.build(stage, exclude, 13) for group in part}
+    assert "tides beginnings" not in queries  # "Beginning of TIDES" is a test query
+    assert "tides places" in queries
 
 
 def test_a_query_has_candidates_from_all_over_the_ranking(training: Path) -> None:
@@ -120,9 +120,9 @@ def test_a_made_up_query_is_of_the_passages_own_words() -> None:
     made = {invented.query(text, frequencies, Random(seed)) for seed in range(80)}
     assert "why do glaciers retreat in warm summers?" in made
     assert len(made) > 20
-    frame = {word for dress in invented._DRESS for word in dress.split()}
-    told = set(text.lower().replace(".", "").replace("?", "").split())
-    assert {word.rstrip("?") for query in made if query for word in query.split()} <= frame | told
+    frame = {word for dress in invented._FRAMES for word in dress.split()}
+    text_words = set(text.lower().replace(".", "").replace("?", "").split())
+    assert {word.rstrip("?") for query in made if query for word in query.split()} <= frame | text_words
     assert invented.query("Yes. No.", frequencies, Random(1)) is None
 
 
@@ -135,22 +135,22 @@ def test_rare_words_are_asked_for_more_often_than_common_ones() -> None:
 
 @dataclass
 class Counting:
-    """Scores by length and remembers what it was asked."""
+    """Scores by length and records the texts it scored."""
 
     card: RankerCard = field(default_factory=lambda: RankerCard(name="counting", fingerprint="1"))
-    asked: list[str] = field(default_factory=list)
+    scored: list[str] = field(default_factory=list)
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
-        self.asked += [doc.text for doc in docs]
+        self.scored += [doc.text for doc in docs]
         return [float(len(query.text) + len(doc.text)) for doc in docs]
 
 
 def test_a_teacher_is_asked_once_for_a_pair_across_processes(tmp_path: Path) -> None:
     first, second = Counting(), Counting()
     assert CachedTeacher(first, tmp_path / "t.sqlite").scores("q", ["a", "bb", "a"]) == [2.0, 3.0, 2.0]
-    assert first.asked == ["a", "bb"]
+    assert first.scored == ["a", "bb"]
     assert CachedTeacher(second, tmp_path / "t.sqlite").scores("q", ["bb", "ccc"]) == [3.0, 4.0]
-    assert second.asked == ["ccc"]
+    assert second.scored == ["ccc"]
 
 
 def test_scores_of_another_teacher_or_another_split_of_the_same_letters_are_not_reused(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_scores_of_another_teacher_or_another_split_of_the_same_letters_are_not_
     CachedTeacher(other, tmp_path / "t.sqlite").scores("q", ["ab"])
     same = Counting()
     CachedTeacher(same, tmp_path / "t.sqlite").scores("qa", ["b"])
-    assert (other.asked, same.asked) == (["ab"], ["b"])
+    assert (other.scored, same.scored) == (["ab"], ["b"])
 
 
 def test_a_teacher_whose_scores_depend_on_the_list_is_refused(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_batch_pads_short_texts_behind_a_mask_and_short_lists_behind_nan() -> 
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("epochs = 2", "epoch = 2", "unknown key 'epoch'; did you mean 'epochs'"),
         ("dev = 2", "dev = 0", "dev must be at least 1"),
@@ -205,9 +205,9 @@ def test_a_batch_pads_short_texts_behind_a_mask_and_short_lists_behind_nan() -> 
         ("rounds = 2", "rounds = ", "not valid TOML"),
     ],
 )
-def test_a_training_file_with_a_fault_is_refused_with_the_mend(training: Path, old: str, new: str, told: str) -> None:
+def test_a_training_file_with_a_fault_is_refused_with_the_fix(training: Path, old: str, new: str, message: str) -> None:
     training.write_text(training.read_text().replace(old, new, 1))
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         load(training)
     with pytest.raises(ConfigError, match="no such training file"):
         load(training.with_name("other.toml"))

@@ -56,15 +56,17 @@ class ByNumber:
         return [float(doc.text.split()[1][1:]) - 0.5 for doc in docs]
 
 
-def lists(home: Path, asked: JudgedSpec, seed: int = 1, evidence: bool = False) -> dict[str, set[str]]:
+def lists(home: Path, judged_spec: JudgedSpec, seed: int = 1, evidence: bool = False) -> dict[str, set[str]]:
     """Of query q: the positive of each list, and its negatives."""
-    found = learnt(home, asked, seed)
-    assert all(bool(each.evidence) == evidence for each in found)
-    return {name(each.texts[0]): set(map(name, each.texts[1:])) for each in found if each.query == "word question"}
+    judged_lists = learnt(home, judged_spec, seed)
+    assert all(bool(each.evidence) == evidence for each in judged_lists)
+    return {
+        name(each.texts[0]): set(map(name, each.texts[1:])) for each in judged_lists if each.query == "word question"
+    }
 
 
-def learnt(home: Path, asked: JudgedSpec, seed: int = 1) -> list[judged.Judged]:
-    stage = JudgedStageSpec(name="only", judged=(asked,), dev=1)
+def learnt(home: Path, judged_spec: JudgedSpec, seed: int = 1) -> list[judged.Judged]:
+    stage = JudgedStageSpec(name="only", judged=(judged_spec,), dev=1)
     made = judged.build(stage, set(), seed, lambda _: CachedTeacher(ByNumber(), home / "t.sqlite"))
     return [each for part in made for each in part]
 
@@ -83,13 +85,13 @@ def test_a_window_of_ranks_leaves_out_what_is_before_and_behind_it(home: Path) -
 
 
 def test_random_negatives_come_from_the_whole_collection_judged_irrelevant_ones_too(home: Path) -> None:
-    found = lists(home, spec(home, first_stage=None))
-    assert found["d0"] == set(DOCUMENTS) - {"d0", "d1"}
+    negatives = lists(home, spec(home, first_stage=None))
+    assert negatives["d0"] == set(DOCUMENTS) - {"d0", "d1"}
 
 
 def test_no_more_positives_and_negatives_than_asked_for_and_the_same_in_every_run(home: Path) -> None:
-    asked = spec(home, positives=1, negatives=2)
-    runs = [lists(home, asked, seed) for seed in (*range(12), *range(12))]
+    judged_spec = spec(home, positives=1, negatives=2)
+    runs = [lists(home, judged_spec, seed) for seed in (*range(12), *range(12))]
     assert runs[:12] == runs[12:]
     assert {len(negatives) for run in runs for negatives in run.values()} == {2}
     assert {tuple(run) for run in runs} == {("d0",), ("d1",)}
@@ -102,12 +104,12 @@ def test_a_query_with_nothing_to_set_against_its_positive_makes_no_list(home: Pa
 def test_the_filter_drops_what_the_teacher_scores_near_the_positive_or_above(home: Path) -> None:
     """d1 scores 0.5, d0 -0.5: 95 % of these are 0.475 and -0.525."""
     rule = FilterSpec(plugin=Plugin(use="number"), share=0.95)
-    asked = spec(home, first_stage=None, filter=rule)
-    assert lists(home, asked) == {}
+    judged_spec = spec(home, first_stage=None, filter=rule)
+    assert lists(home, judged_spec) == {}
     fewer = replace(rule, share=None, ceiling=3.0)
-    assert lists(home, replace(asked, filter=fewer))["d0"] == {"d2", "d3"}
+    assert lists(home, replace(judged_spec, filter=fewer))["d0"] == {"d2", "d3"}
     both = replace(rule, share=0.95, ceiling=3.0)
-    assert lists(home, replace(asked, filter=both)) == {}
+    assert lists(home, replace(judged_spec, filter=both)) == {}
 
 
 @pytest.mark.parametrize(
@@ -127,12 +129,12 @@ def test_a_negative_must_stay_below_the_share_and_below_the_ceiling(
 
 def test_evidence_is_whether_and_where_a_retriever_found_a_document_and_never_its_text(home: Path) -> None:
     run = Plugin(use="run", params={"path": str(home / "dense.trec")})
-    asked = spec(home, first_stage=None, evidence=(run,))
-    (each,) = [each for each in learnt(home, asked) if name(each.texts[0]) == "d0"]
+    judged_spec = spec(home, first_stage=None, evidence=(run,))
+    (each,) = [each for each in learnt(home, judged_spec) if name(each.texts[0]) == "d0"]
     by = dict(zip(map(name, each.texts), each.evidence, strict=True))
     assert by["d0"][:2] == pytest.approx((1.0, log(2) / log(101)))  # second in the run
     assert by["d9"][:2] == (1.0, 0.0)
-    assert by["d8"][:2] == (0.0, 1.0)  # not found
+    assert by["d8"][:2] == (0.0, 1.0)  # not retrieved
     assert all(row[3] == pytest.approx(log(4) / 10) for row in by.values())  # three words each
     assert {len(row) for row in by.values()} == {4}
 
@@ -180,7 +182,7 @@ def test_a_training_file_tells_of_judgments_samplers_and_selection(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("ranks = [1, 30]", "ranks = [0, 30]", "the first is 1"),
         ("ranks = [1, 30]", "ranks = [30]", "ranks must be a list of 2 values"),
@@ -196,11 +198,11 @@ def test_a_training_file_tells_of_judgments_samplers_and_selection(tmp_path: Pat
     ],
 )
 def test_a_stage_of_judgments_with_a_fault_is_refused_with_the_mend(
-    tmp_path: Path, old: str, new: str, told: str
+    tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     file = tmp_path / "training.toml"
     file.write_text(FILE.replace(old, new, 1))
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         load(file)
 
 

@@ -29,7 +29,7 @@ def test_margin_mse_is_the_mean_over_all_pairs_of_a_list_and_then_over_lists() -
 
 
 def test_a_constant_added_to_either_models_scores_changes_nothing_to_the_bit() -> None:
-    # Multiples of 1/8 and lists of four: every number on the way is exact, so equality can be asked for.
+    # Multiples of 1/8 and lists of four: every number on the way is exact, so equality can be required.
     scores = torch.tensor([[1.5, -2.25, 0.125, 4.0], [0.5, 0.25, -8.0, 3.0]], requires_grad=True)
     targets = torch.tensor([[9.0, -11.0, 2.5, 0.0], [1.0, 2.0, -3.0, 4.5]])
     plain = margin_mse(scores, targets)
@@ -54,5 +54,5 @@ def test_places_without_a_document_count_for_nothing() -> None:
 
 
 def test_score_mse_is_the_mean_over_documents() -> None:
-    found = score_mse(torch.tensor([[1.0, 4.0], [0.0, 7.0]]), torch.tensor([[0.0, 1.0], [2.0, NAN]]))
-    assert found.item() == pytest.approx((1 + 9 + 4) / 3)
+    loss = score_mse(torch.tensor([[1.0, 4.0], [0.0, 7.0]]), torch.tensor([[0.0, 1.0], [2.0, NAN]]))
+    assert loss.item() == pytest.approx((1 + 9 + 4) / 3)

@@ -26,7 +26,7 @@ from robustrank.testing import KilledAfter
 from robustrank.training import distill, losses
 from robustrank.training.batches import Example
 from robustrank.training.groups import Group
-from robustrank.training.noise import Rewordings
+from robustrank.training.noise import PerturbedGroups
 from robustrank.training.spec import StageSpec, load
 from robustrank.training.trainer import Schedule, fit, of_scores
 
@@ -56,11 +56,11 @@ def training(tmp_path: Path) -> Path:
     rng = Random(5)
     texts = [" ".join(rng.choices(["sea", "sun", "salt", "moon", "wide", "bright"], k=8)) for _ in range(20)]
     (tmp_path / "home" / "qrels").mkdir(parents=True)
-    passages, asked = (
+    passages, queries = (
         [json.dumps({"_id": f"{i}", "text": t}) for i, t in enumerate(rows)] for rows in (texts, texts[:8])
     )
     (tmp_path / "home" / "corpus.jsonl").write_text("\n".join(passages))
-    (tmp_path / "home" / "queries.jsonl").write_text("\n".join(asked))
+    (tmp_path / "home" / "queries.jsonl").write_text("\n".join(queries))
     judged = "\n".join(f"{i}\t{i}\t1" for i in range(8))
     (tmp_path / "home" / "qrels" / "train.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}\n")
     file = tmp_path / "training.toml"
@@ -76,10 +76,10 @@ def synonyms(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def rewordings(synonyms: str) -> Rewordings:
+def perturbed(synonyms: str) -> PerturbedGroups:
     groups = [Group("where is salt", ("the sea is wide", "the moon", "wide sea wide sea wide sea wide"))]
     tokenizer = PairTokenizer.from_file(Path(weights.resolve("robustrank-tiny")) / "tokenizer.json", 24)
-    return Rewordings(Substitution(PerturbationSets(table(synonyms), 5)), groups, [(3.0, 2.0, 1.0)], tokenizer, 13)
+    return PerturbedGroups(Substitution(PerturbationSets(table(synonyms), 5)), groups, [(3.0, 2.0, 1.0)], tokenizer, 13)
 
 
 def with_noise(file: Path, noise: str) -> Path:
@@ -96,18 +96,18 @@ def test_the_examples_of_certified_training_are_training_files(file: Path) -> No
     assert file.name in file.read_text()  # the command in its head
 
 
-def test_every_step_draws_anew_and_a_step_always_the_same(rewordings: Rewordings) -> None:
-    steps = [rewordings(0, [2], step).ids[0].tolist() for step in range(20)]
+def test_every_step_draws_anew_and_a_step_always_the_same(perturbed: PerturbedGroups) -> None:
+    steps = [perturbed(0, [2], step).ids[0].tolist() for step in range(20)]
     assert len({tuple(ids) for ids in steps}) > 5
-    assert rewordings(0, [2], 7).ids[0].tolist() == steps[7]
+    assert perturbed(0, [2], 7).ids[0].tolist() == steps[7]
     assert {len(ids) for ids in steps} == {len(steps[0])}
 
 
-def test_the_places_asked_for_are_read_and_keep_the_targets_of_the_texts_themselves(rewordings: Rewordings) -> None:
-    read = rewordings(0, [1, 0], 3)
+def test_the_requested_places_are_read_and_keep_the_targets_of_the_clean_texts(perturbed: PerturbedGroups) -> None:
+    read = perturbed(0, [1, 0], 3)
     assert read.targets == (2.0, 3.0)
     assert len(read.ids) == len(read.segments) == 2
-    assert [example.targets for example in rewordings.all(0)] == [(3.0, 2.0, 1.0)]
+    assert [example.targets for example in perturbed.all(0)] == [(3.0, 2.0, 1.0)]
 
 
 def test_a_distribution_that_changes_nothing_trains_the_very_ranker_that_no_distribution_trains(
@@ -130,7 +130,7 @@ def test_a_noisy_run_that_was_cut_off_makes_the_same_ranker(training: Path, tmp_
 
 
 def test_a_student_that_reads_rewordings_no_longer_tells_them_apart(tmp_path: Path) -> None:
-    """Targets count "sea", for which "sun" may stand: a student of texts learns that, one of rewordings not."""
+    """Targets count "sea", for which "sun" may stand: a student of texts learns that, one of perturbed not."""
 
     def lists(number: int, seed: int) -> list[Example]:
         rng = np.random.default_rng(seed)

@@ -47,12 +47,12 @@ def model() -> Any:
 def examples(number: int, seed: int) -> list[Example]:
     """Lists of six whose targets say how often word 5 occurs: something to be learnt."""
     rng = np.random.default_rng(seed)
-    found = []
+    examples = []
     for _ in range(number):
         ids = tuple(rng.integers(4, 9, size=rng.integers(5, 9)).astype(np.int32) for _ in range(6))
         targets = tuple(float(4 * (row == 5).sum()) for row in ids)
-        found.append(Example(ids, tuple(np.zeros_like(row) for row in ids), targets))
-    return found
+        examples.append(Example(ids, tuple(np.zeros_like(row) for row in ids), targets))
+    return examples
 
 
 def trained(folder: Path, schedule: Schedule = SCHEDULE, stop: int | None = None) -> tuple[Course, dict[str, Any]]:
@@ -172,7 +172,7 @@ def test_training_stops_when_the_development_set_gains_nothing_more_and_keeps_th
 
 
 def test_a_training_without_examples_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match="needs examples"):
+    with pytest.raises(PluginError, match="needs training and development examples"):
         fit(
             model(),
             [],
