@@ -1,1 +1,1 @@
-"""One run of an audit."""
+"""Runs an audit: phases, targets, cost estimate, session and the loop over tasks."""

@@ -1,7 +1,7 @@
-"""What an audit will cost and what it can show, said before it runs: pairs, minutes, detectable differences.
+"""Estimates before an audit runs: pairs and minutes per phase and ranker, and minimum detectable differences.
 
-The tasks are those the audit itself would plan, with the first stage's order in the place of rankings that nobody has
-computed yet. Only a few pairs per ranker are scored, to see how fast it is.
+The tasks are those the audit itself would plan, with the first stage's order in place of the rankings that are not
+computed yet. A few pairs per ranker are scored, to measure its speed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from robustrank.work.variations import EditTask, VaryTask, edits_of
 from robustrank.work.workbench import Workbench
 
 DEVIATION = 0.3
-"""Standard deviation of per-query differences between two rankers that is reckoned with; nDCG@10 rarely has more."""
+"""Assumed standard deviation of per-query differences of two rankers; for nDCG@10 it is rarely larger."""
 
 PROBED = 6
 """Documents of the list with which a ranker's speed is measured."""
@@ -30,7 +30,7 @@ PROBED = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one phase asks of one ranker."""
+    """Estimated cost of one phase for one ranker."""
 
     phase: str
     ranker: str
@@ -38,43 +38,43 @@ class Cost:
     pairs: int
     minutes: float
     at_least: bool
-    """An attack has no limit of calls, and only its last pair is counted."""
+    """Whether the estimate is a lower bound: an attack has no limit of calls, and only its last request is counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Power:
-    """What the queries of one collection can show."""
+    """Minimum detectable difference on one collection."""
 
     collection: str
     queries: int
     detectable: float
-    """Difference of two rankers' means that is seen in four of five audits."""
+    """Difference of two rankers' means that is detected with a power of 0.8."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A whole audit, before it ran."""
+    """Estimates for a whole audit."""
 
     costs: Sequence[Cost]
     power: Sequence[Power]
 
     @property
     def pairs(self) -> int:
-        """All of them."""
+        """Pairs of all phases and rankers."""
         return sum(cost.pairs for cost in self.costs)
 
     @property
     def minutes(self) -> float:
-        """Inside the rankers, on one worker."""
+        """Scoring time of all phases and rankers, on one worker."""
         return sum(cost.minutes for cost in self.costs)
 
     @property
     def by_ranker(self) -> Mapping[str, Sequence[Cost]]:
         """Costs by ranker, in the order of the audit file."""
-        found: dict[str, list[Cost]] = {}
+        costs_of: dict[str, list[Cost]] = {}
         for cost in self.costs:
-            found.setdefault(cost.ranker, []).append(cost)
-        return found
+            costs_of.setdefault(cost.ranker, []).append(cost)
+        return costs_of
 
 
 def plan(spec: AuditSpec) -> Plan:
@@ -87,7 +87,7 @@ def plan(spec: AuditSpec) -> Plan:
     bench.check()
     ranked = {}
     for _, tasks in phases(bench, {}):
-        ranked = {task.key(bench): _as_found(task, bench) for task in tasks if isinstance(task, RankTask)}
+        ranked = {task.key(bench): _first_stage_ranking(task, bench) for task in tasks if isinstance(task, RankTask)}
         break
     seconds = {}
     costs = []
@@ -114,22 +114,22 @@ def plan(spec: AuditSpec) -> Plan:
 
 
 def price(task: Task, bench: Workbench) -> int:
-    """Pairs that a task asks of the innermost ranker; what its list has cost already is not asked again."""
+    """Pairs that a task scores with the innermost ranker, without those that the ranking of its list has scored."""
     place = task.place
     card, docs = place.victim(bench).ranker.card, place.docs(bench)
     if isinstance(task, CheckTask):
-        asked = (4 + 2 * len(card.invariant)) * len(docs) + min(1, len(docs))
+        pairs = (4 + 2 * len(card.invariant)) * len(docs) + min(1, len(docs))
     elif isinstance(task, AttackTask):
-        asked = _attack(task, bench, len(docs) if not card.pointwise else 1, len(docs))
+        pairs = _attack(task, bench, len(docs) if not card.pointwise else 1, len(docs))
     elif isinstance(task, VaryTask):
-        asked = _variants(task, bench)
+        pairs = _variant_pairs(task, bench)
     elif isinstance(task, EditTask):
         collection = bench.lists(place.collection).collection
         named = {i for edit in edits_of(bench, place) for i in (edit.before, edit.after, *edit.rivals)}
-        asked = len({collection.documents[i].text for i in named} - _texts(docs))
+        pairs = len({collection.documents[i].text for i in named} - _texts(docs))
     else:
-        asked = len(_texts(docs)) if isinstance(task, RankTask | CertifyTask) else 0
-    return asked * card.pairs_per_score
+        pairs = len(_texts(docs)) if isinstance(task, RankTask | CertifyTask) else 0
+    return pairs * card.pairs_per_score
 
 
 def _attack(task: AttackTask, bench: Workbench, document: int, query: int) -> int:
@@ -144,23 +144,23 @@ def _unlimited(task: AttackTask, bench: Workbench) -> bool:
     return spec.budget.calls is None and bench.attack(task.attack).threat.access is not Access.NONE
 
 
-def _variants(task: VaryTask, bench: Workbench) -> int:
+def _variant_pairs(task: VaryTask, bench: Workbench) -> int:
     place = task.place
     clean, docs = place.query(bench).text, place.docs(bench)
-    asked = {
-        (each.variant.text, text)
-        for each in bench.query_variants(task.variation, place.collection)[place.query_id]
-        for text in _texts(docs) | _texts(each.candidates or ())
+    pairs = {
+        (query_variant.variant.text, text)
+        for query_variant in bench.query_variants(task.variation, place.collection)[place.query_id]
+        for text in _texts(docs) | _texts(query_variant.candidates or ())
     }
-    return sum(not (text == clean and doc in _texts(docs)) for text, doc in asked)
+    return sum(not (text == clean and doc in _texts(docs)) for text, doc in pairs)
 
 
 def _texts(docs: Sequence[Document]) -> set[str]:
     return {doc.text for doc in docs}
 
 
-def _as_found(task: RankTask, bench: Workbench) -> RankingRecord:
-    """A ranking record as it were if the ranker kept the first stage's order."""
+def _first_stage_ranking(task: RankTask, bench: Workbench) -> RankingRecord:
+    """A ranking record in the first stage's order, in place of the ranker's."""
     ids = [doc.doc_id for doc in task.place.docs(bench)]
     collection = bench.lists(task.place.collection).collection
     return RankingRecord(
@@ -173,7 +173,7 @@ def _as_found(task: RankTask, bench: Workbench) -> RankingRecord:
 
 
 def _seconds_per_pair(bench: Workbench, place: Place) -> float:
-    """Of a second call, because the first one loads the model; on texts that the ranker has not seen."""
+    """Measured on a second call, because the first one loads the model; on texts that are not cached."""
     victim: MeteredRanker = place.victim(bench).uncached
     query, docs = place.query(bench), place.docs(bench)[:PROBED]
     victim.score(query, docs[:1])

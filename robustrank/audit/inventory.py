@@ -1,4 +1,4 @@
-"""What an audit is made of, as one record: collections, rankers, versions, machine."""
+"""The set-up of an audit as one record: collections, rankers, versions, machine."""
 
 from __future__ import annotations
 
@@ -68,23 +68,23 @@ def setup(bench: Workbench, progress: Progress) -> SetupRecord:
 
 
 def _pool(lists: Lists, spec: AuditSpec) -> RecordedPool:
-    """The lists that other systems gave for the audited queries, and the judgments of those queries.
+    """The runs of other systems for the audited queries, and the judgments of those queries.
 
     Raises:
         ConfigError: The question cannot be answered.
-        DataError: A run file is wrong, or knows none of the queries.
+        DataError: A run file is wrong, or has none of the queries.
     """
     paths = spec.pooling.runs if spec.pooling else ()
-    found = runs.read(paths)
+    runs_by_system = runs.read(paths)
     question = pooling.asked(spec, lists.name, lists.collection.relevant)
-    pooling.checked(question, [*found, *(victim.name for victim in spec.victims)])
-    for name, run in found.items():
+    pooling.checked(question, [*runs_by_system, *(victim.name for victim in spec.victims)])
+    for name, run in runs_by_system.items():
         if not lists.queries.keys() & run.keys():
             raise DataError(f"run {name!r} has none of the queries of {lists.name!r}", path=", ".join(paths))
     return RecordedPool(
         collection=lists.name,
         relevant=lists.collection.relevant,
-        runs={name: {q: run.get(q, ()) for q in sorted(lists.queries)} for name, run in found.items()},
+        runs={name: {q: run.get(q, ()) for q in sorted(lists.queries)} for name, run in runs_by_system.items()},
         qrels={q: dict(lists.collection.qrels[q]) for q in sorted(lists.queries)},
     )
 
@@ -110,7 +110,7 @@ def _describe(lists: Lists, role: CollectionRole) -> AuditedCollection:
 
 
 def _query_keys(lists: Lists) -> dict[str, str]:
-    """What has to be the same for a query's values of two audits to be comparable."""
+    """Query id to a hash of text, candidates and judgments; values of a query are comparable where it is equal."""
     texts: dict[str, str] = {}
     keys = {}
     for query_id, query in lists.queries.items():
@@ -123,7 +123,7 @@ def _query_keys(lists: Lists) -> dict[str, str]:
 
 
 def environment(spec: AuditSpec) -> Environment:
-    """Versions, machine, and the conventions every figure rests on."""
+    """Versions, machine, and the conventions of ties and of words."""
     installed = {d.name.lower(): d.version for d in distributions()}
     return Environment(
         versions={name: installed[name] for name in WATCHED if name in installed},
@@ -137,5 +137,5 @@ def environment(spec: AuditSpec) -> Environment:
 
 
 def now() -> str:
-    """The time, as records tell it."""
+    """The time in UTC, in ISO format to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

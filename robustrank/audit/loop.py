@@ -1,4 +1,4 @@
-"""The loop of every run, of an audit or of a topic study: do what is not recorded yet, and record it as it comes."""
+"""The loop of audits and topic studies: performs the tasks without a record, and writes each record at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Loop(Generic[R]):
 
     Args:
         journal: Where records go, each before the next task begins.
-        form: What its records are.
+        form: Type and key of its records.
         executor: Where tasks run.
         progress: Informed of every phase and task.
     """
@@ -28,7 +28,7 @@ class Loop(Generic[R]):
         self.journal, self.executor, self.progress = journal, executor, progress
         self._key = form.key
         self.records: dict[str, R] = store.read(journal.folder, form)
-        """All records by key, old and new."""
+        """All records by key, of this run and of earlier ones."""
 
     def note(self, record: R) -> None:
         """Write a record, unless there is one of its key."""
@@ -51,10 +51,10 @@ class Loop(Generic[R]):
         Args:
             phase: Its name, for the progress.
             tasks: Key of the record to task.
-            perform: A task's record.
+            perform: Function from a task to its record.
             most: Tasks that may begin; ``None`` is no limit.
-            stamp: What is added to a record in this process.
-            go_on: Called with each new record after it was written; the phase ends where it says no.
+            stamp: Applied to each record before it is written.
+            go_on: Called with each new record after it was written; the phase ends where it returns false.
         """
         todo = [task for key, task in tasks.items() if key not in self.records]
         self.progress.start(phase, len(tasks))

@@ -21,7 +21,7 @@ Records = Mapping[str, Record]
 
 
 class Phase(NamedTuple):
-    """A name, and the tasks of some lists, as far as they follow from the records so far."""
+    """A name, and the function from workbench, records so far and lists to tasks."""
 
     name: str
     tasks: Callable[[Workbench, Records, Sequence[Place]], Sequence[Task]]
@@ -32,8 +32,8 @@ def phases(bench: Workbench, records: Records, queries: int | None = None) -> It
 
     Args:
         bench: Of the audit.
-        records: So far; what is recorded of a phase before the next one is asked for counts.
-        queries: Only the first so many of each collection, in the order of drawing; default all.
+        records: By key; read anew for each phase, so that records of earlier phases count.
+        queries: The most queries of each collection, in the order of drawing; ``None`` for all.
     """
     places = _places(bench, queries)
     for phase in every_phase():
@@ -47,7 +47,7 @@ def every_phase() -> Sequence[Phase]:
 
 
 def _places(bench: Workbench, most: int | None) -> list[Place]:
-    """Every list every ranker ranks; a defended ranker only its share."""
+    """Every list of every ranker; a defended ranker only has the queries and depth of its ``[[defense]]``."""
     places = []
     for victim in bench.spec.victims:
         defense = victim.defense
@@ -63,7 +63,7 @@ def _places(bench: Workbench, most: int | None) -> list[Place]:
 
 
 def _ranked(bench: Workbench, records: Records, place: Place) -> RankingRecord | None:
-    """The clean ranking of a list, once it is there."""
+    """The clean ranking of a list; ``None`` where it is not recorded."""
     record = records.get(RankTask(place=place).key(bench))
     return record if isinstance(record, RankingRecord) and record.status is Status.OK else None
 
@@ -73,7 +73,7 @@ def _rankings(bench: Workbench, records: Records, places: Sequence[Place]) -> Se
 
 
 def _checks(bench: Workbench, records: Records, places: Sequence[Place]) -> Sequence[Task]:
-    """One list per ranker, preferably one that is known not to have one score throughout: it would say little."""
+    """One list per ranker, preferably one whose scores are not all equal."""
 
     def flat(place: Place) -> bool:
         record = _ranked(bench, records, place)
@@ -127,4 +127,4 @@ PHASES = (
     Phase("attacks", _attacks),
     Phase("certificates", _certificates),
 )
-"""Those of every audit, in their order."""
+"""The phases of every audit, in order."""

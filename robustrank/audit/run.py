@@ -1,7 +1,7 @@
-"""Runs an audit: plan tasks, skip those already recorded, do the rest, sum up. Readable in one sitting.
+"""Runs an audit: plan tasks, skip those already recorded, perform the rest, summarise.
 
 The phases are those of :mod:`robustrank.audit.phases`. Each needs only the records of the ones before, so an audit
-killed at any moment goes on where it was.
+killed at any moment resumes where it was.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def run(
         executor: Where tasks run; default one after another in this process.
         fresh: Put records of earlier runs aside first.
         allowance: What this run may spend; where that cuts it short, the summary says the audit is unfinished.
-        progress: Who to tell.
+        progress: Informed of every phase and task.
 
     Raises:
         RobustRankError: A wrong audit file, plug-in or collection, a missing package, a folder in use.
@@ -90,7 +90,7 @@ class _Run:
         self.bench = workbench(spec)
 
     def go(self) -> Summary:
-        """Do all that is left to do and allowed, and sum up."""
+        """Perform the remaining tasks within the allowance, and summarise."""
         self.bench.check()
         made = inventory.setup(self.bench, self.progress)
         self.loop.note(made)
@@ -104,13 +104,13 @@ class _Run:
         return _sum_up(self.records, self.spec, plan, finished=complete)
 
     def _in_batches(self, setup: str, batch: int) -> tuple[Plan, bool]:
-        """Ask batch after batch of queries until every gate is decided; only whole batches are looked at."""
+        """Perform batches of queries until every gate is decided; gates are judged after whole batches only."""
         most = max(len(self.bench.lists(c.name).queries) for c in self.spec.collections)
-        asked, whole_batches = 0, None
+        queries, whole_batches = 0, None
         while True:
-            asked = min(asked + batch, most)
-            plan, complete = self._do(setup, asked)
-            plan = replace(plan, sequential=Sequential(queries=asked, stopped=Stopped.NOT_YET))
+            queries = min(queries + batch, most)
+            plan, complete = self._do(setup, queries)
+            plan = replace(plan, sequential=Sequential(queries=queries, stopped=Stopped.NOT_YET))
             if not complete and whole_batches is not None:
                 plan, complete = whole_batches, self.whole.spent
             if not complete or plan is whole_batches:
@@ -118,12 +118,12 @@ class _Run:
             verdicts = judge(self.spec.gates, _sum_up(self.records, self.spec, plan, finished=True), self.spec.ratchet)
             if all(verdict.outcome is not Outcome.INCONCLUSIVE for verdict in verdicts):
                 return _stopped(plan, Stopped.DECIDED), True
-            if asked == most:
+            if queries == most:
                 return _stopped(plan, Stopped.ALL_QUERIES), True
             whole_batches = plan
 
     def _do(self, setup: str, queries: int | None) -> tuple[Plan, bool]:
-        """The tasks of so many queries that are not done yet, phase by phase; whether all of them are done."""
+        """Perform the open tasks of the first queries, phase by phase; the plan, and whether all of them are done."""
         planned = {"setup": [setup]}
         for phase, tasks in phases(self.bench, self.records, queries):
             keyed = {task.key(self.bench): task for task in tasks}
@@ -144,7 +144,7 @@ class _Run:
         return self.now.spent or self.whole.spent
 
     def _spend(self, record: Record) -> bool:
-        """Count a new record; whether there may be another."""
+        """Count a new record; whether another task may begin."""
         if isinstance(record, TaskRecord):
             self._count(record)
             self.now.spend(record)
@@ -162,7 +162,7 @@ def _stopped(plan: Plan, why: Stopped) -> Plan:
 
 
 def summarise(where: Path) -> Summary:
-    """Sum up an audit folder again, from its records alone."""
+    """Make summary and report of an audit folder again from its records."""
     spec = load_spec(where)
     old = where / "summary.json"
     done = old.exists() and summary.read(old).finished is not None
@@ -207,7 +207,7 @@ def _write_spec(spec: AuditSpec, where: Path) -> None:
 
 
 def _sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finished: bool) -> Summary:
-    """The records of the audit as it is planned now, summed up."""
+    """The summary of the records that are in the plan."""
     live = plan.live
     current = {key: r for key, r in records.items() if key in live or isinstance(r, SessionRecord)}
     result = summary_of(current, spec, finished=finished)
@@ -224,7 +224,7 @@ def _sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finis
 
 
 def _judged(result: Summary, spec: AuditSpec, where: Path) -> Summary:
-    """Summary and report on disk, with the gates judged; without them first, because a gate may be wrong."""
+    """Judge the gates and write summary and report; first without verdicts, because judging may raise an error."""
     if spec.gates:
         _write(result, where)
     return _write(replace(result, verdicts=judge(spec.gates, result, spec.ratchet)), where)

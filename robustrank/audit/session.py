@@ -1,4 +1,4 @@
-"""One run of an audit: when it began, what it may still spend, and what it has planned."""
+"""State of one run of an audit: start, allowance and plan."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Stamped = TypeVar("Stamped", bound=BaseRecord)
 
 
 class Session:
-    """One run of an audit; its records say when they came, so that even a killed one knows how long it took."""
+    """One run of an audit; its records carry the seconds since its start, so that a killed run has a duration too."""
 
     def __init__(self) -> None:
         self._started = perf_counter()
@@ -35,13 +35,13 @@ class Session:
         return structs.replace(record, session=self._id, elapsed=round(perf_counter() - self._started, 3))
 
     def end(self) -> SessionRecord:
-        """A record of the session having ended by itself."""
+        """A record that the session was not interrupted."""
         return SessionRecord(key=hashing.digest("session", self._id), finished=now())
 
 
 @dataclass(kw_only=True)
 class Allowance:
-    """What may be spent; looked at between tasks, so that the last one may go over.
+    """Limits of a run or an audit; checked between tasks, so that the last task may exceed them.
 
     Args:
         tasks: How many; ``None`` is no limit, here and below.
@@ -79,14 +79,14 @@ class Allowance:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The keys of an audit's records, phase by phase, as far as they are known: later phases follow from earlier."""
+    """The keys of an audit's records by phase; phases that depend on records not yet made are missing."""
 
     phases: Mapping[str, Sequence[str]]
     sequential: Sequential | None = None
 
     @property
     def live(self) -> Set[str]:
-        """All keys: a model trained again leaves records of the old one behind, which are in no plan."""
+        """All keys; other records are of earlier states, such as a model before it was trained again."""
         return {key for keys in self.phases.values() for key in keys}
 
     def write(self, folder: Path) -> None:

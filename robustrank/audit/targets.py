@@ -1,4 +1,4 @@
-"""Which documents are attacked: drawn from the victim's own clean ranking, with the audit's seed."""
+"""Draws the attacked documents from the victim's clean ranking, with the audit's seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from robustrank.work.records import RankingRecord
 from robustrank.work.workbench import Workbench
 
 BEST_RELEVANT = "best relevant"
-"""The stratum of query attacks: their target is the relevant document that stands highest."""
+"""The stratum of query attacks: their target is the highest-ranked relevant document."""
 
 
 def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[AttackTask]:
@@ -31,8 +31,8 @@ def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[
         return []
     if place.query_id not in list(bench.lists(place.collection).queries)[: cases.queries]:
         return []
-    known = tuple(record.scores)
-    ranking = order(list(zip(record.doc_ids, known, strict=True)))
+    scores = tuple(record.scores)
+    ranking = order(list(zip(record.doc_ids, scores, strict=True)))
     relevant = [doc_id for doc_id in ranking if record.qrels.get(doc_id, 0) >= record.relevant_from]
     drawn = draw(cases, spec.seed, place.query_id, ranking, set(relevant))
     tasks = []
@@ -44,7 +44,7 @@ def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[
         else:
             targets = [(stratum, target, cases.goal_rank) for stratum, target in drawn]
         tasks += [
-            AttackTask(place=place, attack=attack.name, stratum=stratum, target=target, goal_rank=goal, known=known)
+            AttackTask(place=place, attack=attack.name, stratum=stratum, target=target, goal_rank=goal, known=scores)
             for stratum, target, goal in targets
         ]
     return tasks
@@ -53,7 +53,7 @@ def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[
 def draw(
     cases: CasesSpec, seed: int, query_id: str, ranking: Sequence[str], relevant: Set[str]
 ) -> list[tuple[str, str]]:
-    """Targets of document attacks on one list: not relevant, because lifting those is what hurts.
+    """Targets of document attacks on one list: documents not judged relevant, whose promotion harms the ranking.
 
     Args:
         cases: Strata, and how many targets of each.

@@ -173,7 +173,7 @@ def test_an_attack_that_returns_nonsense_is_an_error_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for nonsense in (None, Perturbation(target=3)):  # type: ignore[arg-type]
-        monkeypatch.setattr(QueryInjection, "perturb", lambda *_, found=nonsense: found)
+        monkeypatch.setattr(QueryInjection, "perturb", lambda *_, returned=nonsense: returned)
         where = tmp_path / str(nonsense)[:4]
         audit.run(audit_file.parse(SMALL), where)
         failed = [r for r in store.read(where, FORMAT).values() if isinstance(r, AttackRecord)]
@@ -187,18 +187,18 @@ def test_a_ranker_that_was_changed_leaves_its_old_figures_behind(
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     text = SMALL.replace('use = "random"', 'use = "callable"\nfunction = "moving_ranker:score"')
-    found = []
+    summaries = []
     for body in ("float(len(d))", "-float(len(d))"):
         (tmp_path / "moving_ranker.py").write_text(f"def score(query, docs):\n    return [{body} for d in docs]\n")
         sys.modules.pop("moving_ranker", None)
         importlib.invalidate_caches()
         linecache.clearcache()
         tasks._workbench.cache_clear()
-        found.append(audit.run(audit_file.parse(text), tmp_path / "audit"))
-    for summary in found:
+        summaries.append(audit.run(audit_file.parse(text), tmp_path / "audit"))
+    for summary in summaries:
         (injected,) = (a for a in summary.attacks if (a.ranker, a.attack, a.stratum) == ("random", "injection", "all"))
         assert sum(injected.statuses.values()) == 8
-    assert found[0].effectiveness != found[1].effectiveness
+    assert summaries[0].effectiveness != summaries[1].effectiveness
 
 
 def test_a_folder_in_which_nothing_is_recorded_says_so(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_ranker_that_fails_on_some_queries_is_a_record_with_a_reason_and_the_r
     clean = next(e for e in summary.effectiveness if e.ranker == "random" and e.slice is None)
     lost = {r.query_id for r in failed if isinstance(r, RankingRecord)}
     assert len(clean.per_query) == 6
-    assert {query_id for query_id, value in clean.per_query.items() if value == 0} >= lost  # nobody gains by failing
+    assert {query_id for query_id, value in clean.per_query.items() if value == 0} >= lost  # a failed list counts as 0
 
 
 def test_a_summary_is_made_from_records_alone_where_the_plug_ins_are_gone(

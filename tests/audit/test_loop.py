@@ -37,7 +37,7 @@ def test_only_what_has_no_record_is_done_and_each_record_is_written_first(tmp_pa
         assert list(Loop(journal, FORMAT, Serial(), Silent()).records) == ["a", "b", "c"]
 
 
-def test_a_phase_ends_at_its_limit_or_where_it_is_told_to(tmp_path: Path) -> None:
+def test_a_phase_ends_at_its_limit_or_where_go_on_is_false(tmp_path: Path) -> None:
     with Journal(tmp_path, FORMAT) as journal:
         loop = Loop(journal, FORMAT, Serial(), Silent())
         tasks = {key: key for key in "abcdef"}

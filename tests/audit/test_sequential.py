@@ -67,7 +67,7 @@ def parse(home: Path, *parts: str) -> AuditSpec:
     return spec
 
 
-def asked(folder: Path) -> dict[str, int]:
+def ranked_queries(folder: Path) -> dict[str, int]:
     rankings = [r for r in journal.read(folder, FORMAT).values() if isinstance(r, RankingRecord)]
     return {name: sum(r.ranker == name for r in rankings) for name in sorted({r.ranker for r in rankings})}
 
@@ -83,7 +83,7 @@ def test_it_stops_as_soon_as_every_gate_is_decided(decided: tuple[Path, Summary]
     assert summary.sequential is not None
     assert summary.sequential.stopped == "decided"
     assert summary.sequential.queries < 40
-    assert asked(folder) == {"bm25": summary.sequential.queries, "random": summary.sequential.queries}
+    assert ranked_queries(folder) == {"bm25": summary.sequential.queries, "random": summary.sequential.queries}
     assert [verdict.outcome for verdict in summary.verdicts] == ["pass", "pass"]
     assert summary.finished is not None
 
@@ -143,7 +143,7 @@ def test_any_audit_can_be_cut_off_at_so_many_pairs_or_minutes_and_resumed(home: 
     assert cut.finished is None
     assert 100 <= cut.environment["pairs_scored"] < 100 + 13
     assert audit.run(spec, tmp_path, allowance=Allowance(minutes=0)).finished is None
-    assert asked(tmp_path) == {"bm25": 9}  # of 12 documents each
+    assert ranked_queries(tmp_path) == {"bm25": 9}  # of 12 documents each
     assert audit.run(spec, tmp_path).finished is not None
 
 
@@ -178,7 +178,7 @@ def test_a_gate_that_no_figure_can_answer_is_refused_before_anything_is_scored(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         audit.run(parse(home, ATTACK, f'[[gate]]\nname = "g"\nmin = 0.1\n{figure}\n'), tmp_path)
-    assert asked(tmp_path) == {}
+    assert ranked_queries(tmp_path) == {}
 
 
 def test_every_figure_an_audit_has_was_planned(home: Path, tmp_path: Path) -> None:
