@@ -1,7 +1,7 @@
 """The pytest plug-in: every ``[[gate]]`` of a ``*.audit.toml`` file is one test, and a fixture for tests of your own.
 
 Only pytest and the standard library are imported here, because this module loads in every pytest run of every
-environment that has RobustRank; the rest waits until an audit file is collected, heavy packages until a gate runs.
+environment that has RobustRank; other modules are imported when an audit file is collected or a gate runs.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def robustrank_audit(request: pytest.FixtureRequest) -> Callable[[str | Path], A
     """Run an audit once per test run and return its estimates.
 
     ``robustrank_audit("my.audit.toml").estimate("ASR@10", ranker="mine", attack="prada").high <= 0.1``. The file is
-    looked for beside the test, then from the root of the project; ``"quick"`` and ``"default"`` are the bundled ones.
+    searched beside the test, then from the root of the project; ``"quick"`` and ``"default"`` are the bundled ones.
     """
     audits = request.config.stash[_AUDITS]
 
@@ -65,9 +65,9 @@ def robustrank_audit(request: pytest.FixtureRequest) -> Callable[[str | Path], A
         from robustrank.config import audit_file
 
         beside = request.path.parent / file
-        known = beside if beside.exists() else request.config.rootpath / file
+        path = beside if beside.exists() else request.config.rootpath / file
         with _one_line("could not run: "):
-            spec = audit_file.load(file if file in audit_file.BUNDLED else _from_here(known))
+            spec = audit_file.load(file if file in audit_file.BUNDLED else _from_here(path))
             return Audited(audits.summary(spec), audits.folder(spec) / "report.html")
 
     return run
@@ -77,8 +77,8 @@ class Audited:
     """An audit that has run.
 
     Args:
-        summary: What it found.
-        report: The report to read.
+        summary: The summary of the audit.
+        report: Path of its HTML report.
     """
 
     def __init__(self, summary: Summary, report: Path) -> None:
@@ -100,8 +100,8 @@ class Audited:
 
         with _one_line():
             figures = gate.named(GateSpec(name="of this test", measure=measure, where=where), self.summary)
-        found = [(figure.estimate, figure.higher_is_better) for figure in figures if figure.estimate]
-        return max(found, key=lambda pair: -pair[0].value if pair[1] else pair[0].value)[0]
+        estimates = [(figure.estimate, figure.higher_is_better) for figure in figures if figure.estimate]
+        return max(estimates, key=lambda pair: -pair[0].value if pair[1] else pair[0].value)[0]
 
 
 class _Audits:
@@ -143,10 +143,10 @@ class _Audits:
 
         session: str = getattr(self._config, "workerinput", {}).get("testrunuid", "")
         with _turn(folder), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the libraries behind rankers: no concern of this test suite
+            warnings.simplefilter("ignore")  # of libraries: the user's filters may turn them into errors
             mark = folder / "session"
             if session and mark.exists() and mark.read_text(encoding="utf-8") == session:
-                return summary.read(folder / "summary.json")  # another xdist worker ran it a moment ago
+                return summary.read(folder / "summary.json")  # another xdist worker ran it in this session
             result = audit.run(spec, folder, fresh=self._config.getoption("--robustrank-fresh"))
             mark.write_text(session, encoding="utf-8")
             return result
@@ -182,7 +182,9 @@ class Gate(pytest.Item):
         self.gate = gate
         self.add_marker("robustrank")
         if self.config.pluginmanager.hasplugin("xdist"):
-            self.add_marker(pytest.mark.xdist_group(str(self.path)))  # with --dist loadgroup no worker waits
+            self.add_marker(
+                pytest.mark.xdist_group(str(self.path))
+            )  # with --dist loadgroup all gates of a file run on one worker
 
     def runtest(self) -> None:
         """Run or resume the audit, and judge this gate."""
@@ -218,13 +220,13 @@ class GateNotHeld(Exception):
 
 
 def _from_here(path: Path) -> Path:
-    """As one would type it, so that the command line finds the audit that pytest ran: its folder's name holds paths."""
+    """The path relative to the working directory, as on the command line: the audit's folder depends on it."""
     return Path(os.path.relpath(path))
 
 
 @contextmanager
 def _one_line(before: str = "") -> Iterator[None]:
-    """Fail the test with the error's own words: it is about a name or a file, and no traceback explains that better."""
+    """Fail the test with the message of a :class:`RobustRankError` in place of a traceback."""
     from robustrank.core.errors import RobustRankError
     from robustrank.core.escaping import for_terminal
 

@@ -22,13 +22,13 @@ JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """An audit folder and the gates it is judged by.
+    """An audit folder and the gates to judge it by.
 
     Args:
-        spec: Whose gates.
+        spec: The audit file with the gates.
         folder: The audit folder.
-        path: Of the audit file, for messages that point somewhere.
-        ratchet: Instead of the audit file's.
+        path: Of the audit file, for messages.
+        ratchet: Ratchet file in place of the one in the audit file.
     """
 
     spec: AuditSpec
@@ -37,7 +37,7 @@ class Judged:
     ratchet: Path | None = None
 
     @cached_property
-    def found(self) -> Summary:
+    def summary(self) -> Summary:
         """Summary of the audit, with the text of the file whose gates are judged."""
         return replace(summary.read(self.folder / "summary.json"), source=self.spec.source)
 
@@ -47,8 +47,8 @@ class Judged:
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
-        """On every gate."""
-        return gate.judge(self.spec.gates, self.found, self._ratchet)
+        """The verdicts on all gates."""
+        return gate.judge(self.spec.gates, self.summary, self._ratchet)
 
     @property
     def exit_code(self) -> int:
@@ -66,13 +66,13 @@ class Judged:
 
             terminal.open_console().print(terminal.verdicts(self.verdicts))
             return
-        told = formats.Told(summary=self.found, verdicts=self.verdicts, path=self.path)
-        sys.stdout.write(formats.FORMATS[format_](told))
+        document = formats.Told(summary=self.summary, verdicts=self.verdicts, path=self.path)
+        sys.stdout.write(formats.FORMATS[format_](document))
         page = os.environ.get(JOB_SUMMARY)
         if format_ == "github" and page:
             try:
                 with Path(page).open("a", encoding="utf-8") as file:
-                    file.write(formats.as_markdown(told))
+                    file.write(formats.as_markdown(document))
             except OSError as error:
                 raise StoreError(f"{page} ({JOB_SUMMARY}): cannot be written: {error}") from error
 
@@ -86,15 +86,15 @@ class Judged:
         wanted = [g for g in self.spec.gates if g.worse_by is not None]
         if path is None or not wanted:
             raise ConfigError(f"{self.path}: no gate has worse_by, so the ratchet file would be empty")
-        if self.found.finished is None:
+        if self.summary.finished is None:
             raise ConfigError(f"{self.folder}: the audit is not finished; run its command again to resume")
         old = ratchets.read(path)
         if not force:
             self._check_held(old, path)
         figures: list[Figure] = []
         for each in wanted:
-            figures += [f for f in gate.named(each, self.found) if f not in figures]
-        new = ratchets.updated(old, figures, self.found, force=force)
+            figures += [f for f in gate.named(each, self.summary) if f not in figures]
+        new = ratchets.updated(old, figures, self.summary, force=force)
         ratchets.write(new, path)
         kept = [held for held in new.figures if old and held in old.figures]
         count = f"{len(new.figures)} figure{'' if len(new.figures) == 1 else 's'}"
@@ -102,8 +102,8 @@ class Judged:
 
     def _check_held(self, old: ratchets.Ratchet | None, path: Path) -> None:
         """Whether all gates hold, except those whose figure the file does not have yet."""
-        new = [g.name for g in self.spec.gates if g.worse_by is not None and not _covered(g, old, self.found)]
-        failed = [v.gate for v in gate.judge(self._others(new), self.found, path) if not v.held]
+        new = [g.name for g in self.spec.gates if g.worse_by is not None and not _covered(g, old, self.summary)]
+        failed = [v.gate for v in gate.judge(self._others(new), self.summary, path) if not v.held]
         if failed:
             raise ConfigError(
                 f"{'a gate does' if len(failed) == 1 else f'{len(failed)} gates do'} not hold, {failed[0]!r} first; "
@@ -114,5 +114,5 @@ class Judged:
         return [g for g in self.spec.gates if g.name not in names]
 
 
-def _covered(each: GateSpec, old: ratchets.Ratchet | None, found: Summary) -> bool:
-    return old is not None and all(old.find(figure) for figure in gate.named(each, found))
+def _covered(each: GateSpec, old: ratchets.Ratchet | None, current: Summary) -> bool:
+    return old is not None and all(old.find(figure) for figure in gate.named(each, current))

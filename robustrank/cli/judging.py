@@ -170,5 +170,5 @@ def leaderboard(folder: Path, out: Path) -> None:
     """Write one page of all audits in DIR, ordered by the strongest known attack."""
     from robustrank.report import leaderboard as boards
 
-    found = boards.write(folder, out)
-    click.echo(f"{out}: {found} rankers")
+    count = boards.write(folder, out)
+    click.echo(f"{out}: {count} rankers")

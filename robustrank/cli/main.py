@@ -101,13 +101,13 @@ def audit(
     folder = auditing.folder(spec, out)
     allowance = Allowance(tasks=limit, pairs=pairs, minutes=minutes)
     with terminal.watching() as progress:
-        found = auditing.run(spec, folder, executor=runner, fresh=fresh, allowance=allowance, progress=progress)
+        summary = auditing.run(spec, folder, executor=runner, fresh=fresh, allowance=allowance, progress=progress)
     screen = terminal.open_console()
-    for part in terminal.overview(found):
+    for part in terminal.overview(summary):
         screen.print(part)
         screen.print()
     click.echo(f"report   {folder / 'report.html'}\nsummary  {folder / 'summary.json'}")
-    sys.exit(gate.exit_code(found.verdicts))
+    sys.exit(gate.exit_code(summary.verdicts))
 
 
 @main.command("list")
@@ -116,9 +116,9 @@ def list_(kind: str | None) -> None:
     """List installed plug-ins (of one KIND)."""
     from robustrank.plugins import catalogue
 
-    found = catalogue.entries(kind)
-    names, targets = (max((len(entry[i]) for entry in found), default=0) for i in (1, 2))
-    for entry in found:
+    entries = catalogue.entries(kind)
+    names, targets = (max((len(entry[i]) for entry in entries), default=0) for i in (1, 2))
+    for entry in entries:
         click.echo(f"{entry.kind:<12} {entry.name:<{names}}  {entry.target:<{targets}}  {entry.version}")
 
 
@@ -131,9 +131,9 @@ def show(kind: str, name: str) -> None:
 
     click.echo(f"{kind} {name}: {registry.target(kind, name)} ({registry.version(kind, name)})\n")
     click.echo(catalogue.document(kind, name))
-    found = catalogue.parameters(kind, name)
-    click.echo("\nParameters:" if found else "\nNo parameters.")
-    for parameter in found:
+    parameters = catalogue.parameters(kind, name)
+    click.echo("\nParameters:" if parameters else "\nNo parameters.")
+    for parameter in parameters:
         default = f" = {parameter.default}" if parameter.default else "  (required)"
         click.echo(f"  {parameter.name}: {parameter.type}{default}")
 
@@ -215,15 +215,15 @@ def report(folder: Path, out: Path, marks: Path | None, sheet: Path | None) -> N
     from robustrank.report import html as pages
     from robustrank.report import marks as reviewed
 
-    found = reviewed.read(marks) if marks else {}
+    review_marks = reviewed.read(marks) if marks else {}
     summary = auditing.summarise(folder)
     if marks:
-        pages.write(summary, folder / "report.html", found)
-        click.echo(f"marks: {reviewed.told(found)}", err=True)
+        pages.write(summary, folder / "report.html", review_marks)
+        click.echo(f"marks: {reviewed.summary_line(review_marks)}", err=True)
     if sheet:
         from robustrank.report import sheet as sheets
 
-        click.echo(f"{sheet}: {sheets.write(summary, sheet, found)} cases", err=True)
+        click.echo(f"{sheet}: {sheets.write(summary, sheet, review_marks)} cases", err=True)
     click.echo(folder / "report.html")
 
 

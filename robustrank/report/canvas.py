@@ -1,8 +1,8 @@
 """A canvas measured in CSS pixels that becomes SVG in the page's own colours and fonts.
 
-Drawn 400 units wide with labels above the marks, so that it reads on a telephone. Colours are Okabe and Ito's, which
-colour-blind readers can tell apart; they are CSS variables of the page. The markup is made of elements and
-attributes, never of text, so whatever stands in a label stays text. The same drawing gives the same bytes.
+Drawn 400 units wide with labels above the marks, so that it is readable on a telephone. Colours are those of Okabe and
+Ito, distinguishable with colour blindness; they are CSS variables of the page. Markup is built as an element tree, so
+labels need no escaping. The same drawing gives the same bytes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from robustrank.core.types import Estimate
 from robustrank.report.filters import number
 
 WIDTH, MARGIN, SCALE = 400, 10, 34
-"""``SCALE`` is the room under the plot for its ticks and the axis's name."""
-
+"""Units of the drawing; ``SCALE`` is the height under the plot for ticks and the name of the axis."""
 
 _PALETTE = {
     "ink": "#1a1c1f", "muted": "#5b6067", "rule": "#dddfdc", "band": "#e4e5e2", "back": "#fdfdfc", "attack": "#c44a00",
@@ -102,7 +101,7 @@ class Canvas:
         self._text(self._across(x), self.height + 11, _short(text, 64), MUTED, "middle", size=9)
 
     def label(self, y: float, left: str, right: str = "") -> None:
-        """What a row is, and its figure."""
+        """The name of a row at the left and its figure at the right."""
         self.text(0, y, left, most=38 if right else 56)
         self.text(1, y, right, MUTED, size=9.5)
 

@@ -1,4 +1,4 @@
-"""The charts of the report: what each one draws, and the words that say the same."""
+"""The charts of the report, each with a text alternative and a table of the same values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Chart:
     title: str
     svg: Markup
     head: Sequence[str]
-    """Of the table that says the same as the chart."""
+    """Headings of the table with the values of the chart."""
     rows: Sequence[Sequence[str]]
 
 
@@ -46,7 +46,7 @@ class Charts:
 
 
 def draw(summary: Summary) -> Charts:
-    """Draw everything there is to draw."""
+    """Draw all charts for which the summary has results."""
     series = {ranker.name: n for n, ranker in enumerate(summary.rankers)}
     led = [e for e in summary.effectiveness if e.measure == summary.measure and e.slice is None and e.per_query]
     return Charts(
@@ -63,7 +63,8 @@ def draw(summary: Summary) -> Charts:
             for name in dict.fromkeys(r.ranker for r in summary.attacks if r.stratum == "all")
         },
         costs=[
-            _costs(asking, [r.attack for r in summary.attacks if not r.control]) for asking in _asking(summary.attacks)
+            _costs(group, [r.attack for r in summary.attacks if not r.control])
+            for group in _with_curves(summary.attacks)
         ],
         certificates={
             place: _certificates([c for c in summary.certificates if (c.ranker, c.collection) == place])
@@ -73,7 +74,7 @@ def draw(summary: Summary) -> Charts:
 
 
 def _spread(figures: Sequence[Effectiveness], series: Mapping[str, int]) -> Chart:
-    """Mean with interval, mean of the lowest decile, and below them how the single queries are spread."""
+    """Mean with interval, mean of the lowest decile, and below them a histogram of the per-query values."""
     row, tall = 74, 24
     canvas = Canvas(row * len(figures), (0, 1), f"{figures[0].measure} of a query")
     for index, e in enumerate(figures):
@@ -85,7 +86,7 @@ def _spread(figures: Sequence[Effectiveness], series: Mapping[str, int]) -> Char
         canvas.interval(y + 14, e.mean, colour, marker)
         if e.lowest_decile:
             canvas.line([e.lowest_decile.value] * 2, [y + 8, y + 20], colour, width=2)
-    said = "; ".join(
+    values = "; ".join(
         f"{e.ranker} {figure(e.mean, 3)}, lowest decile {figure(e.lowest_decile, 3)}, {len(e.per_query)} queries"
         for e in figures
     )
@@ -93,7 +94,7 @@ def _spread(figures: Sequence[Effectiveness], series: Mapping[str, int]) -> Char
     columns = [_binned(e) for e in figures]
     return Chart(
         title=title,
-        svg=canvas.svg(f"{title}: mean and spread over queries. {said}."),
+        svg=canvas.svg(f"{title}: mean and spread over queries. {values}."),
         head=[figures[0].measure, *(e.ranker for e in figures)],
         rows=[
             ["mean", *(figure(e.mean, 3) for e in figures)],
@@ -113,7 +114,7 @@ def _binned(e: Effectiveness) -> list[int]:
 
 
 def _shifts(shifts: Sequence[Shift], series: Mapping[str, int]) -> Chart:
-    """Change with zero marked: one block a target, one line a ranker; relative where every change can be."""
+    """Change with zero marked: one block a target, one line a ranker; relative where defined for all."""
     line, head = 15.0, 28.0
     blocks: dict[str, list[Shift]] = {}
     for s in shifts:
@@ -121,7 +122,7 @@ def _shifts(shifts: Sequence[Shift], series: Mapping[str, int]) -> Chart:
     rankers = list(dict.fromkeys(s.ranker for s in shifts))
     relative = all(s.relative for s in shifts)
     changes = [s.relative if relative and s.relative else s.change for s in shifts]
-    told = {id(s): change for s, change in zip(shifts, changes, strict=True)}
+    shown = {id(s): change for s, change in zip(shifts, changes, strict=True)}
     low, high = min([0.0, *(e.low for e in changes)]), max([0.0, *(e.high for e in changes)])
     pad = (high - low or 1) * 0.03
     legend = line * len(rankers) + 6
@@ -136,15 +137,15 @@ def _shifts(shifts: Sequence[Shift], series: Mapping[str, int]) -> Chart:
         y += head
         canvas.label(y - 13, f"to {target}")
         for s in block:
-            canvas.interval(y + 2, told[id(s)], *style(series.get(s.ranker, len(series))))
+            canvas.interval(y + 2, shown[id(s)], *style(series.get(s.ranker, len(series))))
             y += line
-    said = "; ".join(f"{s.ranker} to {s.target} {figure(told[id(s)], sign=True)}" for s in shifts)
+    values = "; ".join(f"{s.ranker} to {s.target} {figure(shown[id(s)], sign=True)}" for s in shifts)
     title = f"Change of {shifts[0].kind}"
     return Chart(
         title=title,
-        svg=canvas.svg(f"{title}, {axis}. {said}."),
+        svg=canvas.svg(f"{title}, {axis}. {values}."),
         head=["Ranker", "To", axis],
-        rows=[[s.ranker, s.target, figure(told[id(s)], sign=True)] for s in shifts],
+        rows=[[s.ranker, s.target, figure(shown[id(s)], sign=True)] for s in shifts],
     )
 
 
@@ -171,19 +172,19 @@ def _attacks(results: Sequence[AttackResult]) -> Chart:
             y += row
     worst = strongest(results)
     first = f"Strongest: {worst.attack}. " if worst else ""
-    said = "; ".join(
+    values = "; ".join(
         f"{r.attack}{' (control)' if r.control else ''}, {lead(r)} {figure(r.success[lead(r)])}" for r in results
     )
     ranker = results[0].ranker
     return Chart(
         title=ranker,
-        svg=canvas.svg(f"Success of attacks against {ranker}. {first}{said}."),
+        svg=canvas.svg(f"Success of attacks against {ranker}. {first}{values}."),
         head=["Attack", "Kind", "Success is", "Share of cases"],
         rows=[[r.attack, "control" if r.control else "attack", lead(r), figure(r.success[lead(r)])] for r in results],
     )
 
 
-def _asking(results: Sequence[AttackResult]) -> list[list[AttackResult]]:
+def _with_curves(results: Sequence[AttackResult]) -> list[list[AttackResult]]:
     """Attacks and controls by ranker, where an attack succeeded after more than one requested pair."""
     groups: dict[str, list[AttackResult]] = {}
     for r in results:
@@ -219,11 +220,11 @@ def _costs(results: Sequence[AttackResult], attacks: Sequence[str]) -> Chart:
         canvas.steps(xs, ys, colour, dash=dash)
         for x, y in list(zip(xs, ys, strict=True))[1:-1]:
             canvas.mark(x, y, colour, marker, size=4)
-    said = "; ".join(f"{r.attack}, {_reached(r)}" for r in results)
+    values = "; ".join(f"{r.attack}, {_reached(r)}" for r in results)
     title = f"{results[0].ranker}: success by requested pairs"
     return Chart(
         title=title,
-        svg=canvas.svg(f"{title}. {said}."),
+        svg=canvas.svg(f"{title}. {values}."),
         head=["Attack", "Success is", "Share of cases, by requested pairs", "Pairs requested per case"],
         rows=[
             [
@@ -270,11 +271,11 @@ def _certificates(results: Sequence[CertifiedResult]) -> Chart:
             end = min(near) - 13
         ends.append(end)
         canvas.name(xs[-1] + 0.12, end, f"K={k}", colour)
-    said = "; ".join(f"K={c.k}, {in_words(c.radius)} {figure(c.crq)}" for c in results)
+    values = "; ".join(f"K={c.k}, {in_words(c.radius)} {figure(c.crq)}" for c in results)
     title = f"Certified share of queries, {results[0].ranker} on {results[0].collection}"
     return Chart(
         title=title,
-        svg=canvas.svg(f"{title}, over changed words. {said}."),
+        svg=canvas.svg(f"{title}, over changed words. {values}."),
         head=["K", "Changed words", "Certified share of queries"],
         rows=[[str(c.k), extent(c.radius), figure(c.crq)] for c in results],
     )

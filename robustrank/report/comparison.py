@@ -16,7 +16,7 @@ from robustrank.results.summary import Summary
 from robustrank.storage import files
 
 MOST = 12
-"""Charts on a page; the figures with the smallest p values are drawn, but for those of yes or no, which are counts."""
+"""Charts on a page; the figures with the smallest p values are drawn, without binary ones."""
 TALL = 150.0
 
 
@@ -27,16 +27,16 @@ class Drawing(NamedTuple):
     svg: Markup
 
 
-def write(old: Summary, new: Summary, found: Sequence[Change], notes: Sequence[str], path: Path) -> None:
+def write(old: Summary, new: Summary, changes: Sequence[Change], notes: Sequence[str], path: Path) -> None:
     """Write the page.
 
     Raises:
         StoreError: It cannot be written.
     """
-    moved = [change for change in found if not set(_values(change)) <= {0.0, 1.0}]
+    moved = [change for change in changes if not set(_values(change)) <= {0.0, 1.0}]
     charts = [_chart(change) for change in sorted(moved, key=lambda change: change.p)[:MOST]]
     files.replace(
-        path, pages.render("comparison", old=old.name, new=new.name, changes=found, notes=notes, charts=charts)
+        path, pages.render("comparison", old=old.name, new=new.name, changes=changes, notes=notes, charts=charts)
     )
 
 
@@ -47,7 +47,7 @@ def _values(change: Change) -> list[float]:
 def _chart(change: Change) -> Drawing:
     """Every query's move from old to new as a line, those that lost most at the top; queries that stayed are left out.
 
-    For ranks gained under attack this is the plot of rank changes: where each target went, then and now.
+    For ranks gained under attack this shows the rank change of each target, in the old and in the new audit.
     """
     queries = [*change.regressions, *reversed(change.improvements)]
     low, high = min(_values(change)), max(_values(change))
@@ -62,8 +62,8 @@ def _chart(change: Change) -> Drawing:
         canvas.mark(query.old, y, MUTED, "|", size=max(2.0, min(7.0, step)))
         canvas.mark(query.new, y, colour, "o", size=max(1.5, min(6.0, step * 0.8)))
     title = f"{change.labels['ranker']}, {change.what}, {change.measure}"
-    said = (
+    description = (
         f"{title}: old (bar) to new (dot) of the {len(queries)} queries that changed, "
         f"{len(change.regressions)} of them worse; mean difference {figure(change.difference, 3, sign=True)}."
     )
-    return Drawing(title=title, svg=canvas.svg(said))
+    return Drawing(title=title, svg=canvas.svg(description))

@@ -350,7 +350,7 @@
   find("import").addEventListener("change", async event => {
     const [file] = event.target.files;
     if (!file) return;
-    find("marks-told").textContent = file.size > MOST ? "This file is too large for marks: nothing was imported." : imported(await file.text());
+    find("marks-status").textContent = file.size > MOST ? "This file is too large for marks: nothing was imported." : imported(await file.text());
     event.target.value = "";
     tally();
     choose();

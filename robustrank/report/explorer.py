@@ -1,8 +1,8 @@
 """The data of the case explorer: every case of a summary as JSON that is small and safe inside a page.
 
-A column holds each value once and then numbers, because rankers, texts and moves repeat. The JSON is ASCII and without
-``<``, ``>`` and ``&``, so that nothing in it can end the element that holds it. Which characters must not be shown as
-they are is decided here, by :mod:`robustrank.core.escaping`, and sent along.
+A column holds its distinct values and an index per row, because rankers, texts and changes repeat. The JSON is ASCII
+and without ``<``, ``>`` and ``&``, so that nothing in it can end the element that holds it. Runs of characters that
+must not be shown unescaped (:mod:`robustrank.core.escaping`) are sent along with their labels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DIGITS = 4
 
 
 def audit_id(summary: Summary) -> str:
-    """What review marks are kept under: the same audit file gives the same, its gates apart."""
+    """The id under which a browser stores review marks: equal for equal audit files, gates aside."""
     return digest(str(summary.environment.get("spec_hash") or summary.source))[:16]
 
 
@@ -52,7 +52,7 @@ def embed(summary: Summary, marks: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def _column(rows: Sequence[AttackedCase], name: str) -> dict[str, Any]:
-    """The distinct values of a column, and where each row's stands among them unless all differ."""
+    """The distinct values of a column, and each row's index among them unless all differ."""
     values = [_short(getattr(row, name)) for row in rows]
     places: dict[str, int] = {}
     at = [places.setdefault(json.dumps(value), len(places)) for value in values]
@@ -80,11 +80,11 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _odd(texts: Iterable[str]) -> dict[str, str]:
-    """Every run that must not be shown bare, with its label; single characters too, should a run be cut in two."""
-    found: dict[str, str] = {}
+    """Every run of characters that must be escaped, with its label; also its single characters, as a run may be cut."""
+    label_of: dict[str, str] = {}
     for text in dict.fromkeys(texts):
         for run, name in reveal(text):
             if name is not None:
-                found[run] = name
-                found.update((char, one) for char in run if (one := label(char)) is not None)
-    return found
+                label_of[run] = name
+                label_of.update((char, one) for char in run if (one := label(char)) is not None)
+    return label_of

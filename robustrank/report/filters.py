@@ -1,4 +1,4 @@
-"""How numbers and texts are written in the report. Whatever is not measured is said so, never shown as zero."""
+"""Formats of numbers and texts in the report. A value that was not measured is written so, not as zero."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def duration(seconds: Any) -> str:
 
 
 def moment(text: str) -> str:
-    """``2025-11-21 09:14 UTC``; what is no such time stays as it is."""
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d\+00:00", text)
-    return f"{found[1]} {found[2]} UTC" if found else text
+    """``2025-11-21 09:14 UTC``; other texts stay as they are."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d\+00:00", text)
+    return f"{match[1]} {match[2]} UTC" if match else text
 
 
 def count(value: Any) -> str:
@@ -71,12 +71,12 @@ def count(value: Any) -> str:
 
 def budget(limits: Mapping[str, float | int | None]) -> str:
     """``at most 10 edits, at most 60 calls``."""
-    said = [
+    limits_in_words = [
         f"{key} at least {limit}" if key == "similarity" else f"at most {limit} {key}"
         for key, limit in limits.items()
         if limit is not None
     ]
-    return ", ".join(said) or "no limit"
+    return ", ".join(limits_in_words) or "no limit"
 
 
 def extent(radius: float) -> str:
@@ -91,12 +91,12 @@ def radius(value: float) -> str:
 
 
 def plain(value: Any) -> Any:
-    """What every printed expression goes through: unseen characters become ``⟨U+XXXX⟩``, markup passes."""
+    """Applied to every printed expression: invisible characters become ``⟨U+XXXX⟩``; markup is unchanged."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def show(text: str) -> Markup:
-    """A text of unknown origin for reading: isolated from the text around it, unseen characters as labelled chips.
+    """A text of unknown origin for reading: isolated from the text around it, invisible characters as labelled chips.
 
     The first chip of a kind carries its name, later ones the code point alone.
     """

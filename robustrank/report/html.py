@@ -1,9 +1,9 @@
-"""The report: one HTML file made from a :class:`~robustrank.results.summary.Summary` and nothing else.
+"""The report: one HTML file made from a :class:`~robustrank.results.summary.Summary`.
 
-It opens from disk, fetches nothing and reads without scripts. Every text in it may have been written by an attacker:
-templates escape all they print (``autoescape=True``; choosing by file name would not escape ``*.html.j2``), what cannot
-be seen is replaced on the way out (:mod:`robustrank.core.escaping`), and the page's own policy forbids every script
-and style sheet but its own, and every way of turning text into markup.
+It opens from disk, fetches nothing and is readable without scripts. Every text in it may be written by an attacker:
+templates escape all they print (``autoescape=True``; choosing by file name would not escape ``*.html.j2``), invisible
+characters are replaced (:mod:`robustrank.core.escaping`), and the page's content security policy forbids every script
+and style sheet but its own, and every conversion of text into markup.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ GENERAL = (
     Section(anchor="reproduce", title="Reproduce", place=220),
     Section(anchor="glossary", title="Glossary", place=230),
 )
-"""Sections of no single protocol."""
+"""Sections that belong to no protocol."""
 
 
 def write(summary: Summary, path: Path, marks: Marks | None = None) -> None:
@@ -79,12 +79,12 @@ def _file(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """As a page's policy names the one style sheet or script that it allows."""
+    """SHA-256 in base64, as the content security policy names an allowed style sheet or script."""
     return b64encode(sha256(text.encode()).digest()).decode()
 
 
 def _sections() -> list[Section]:
-    """Those of no single protocol and those of every protocol that is installed, in the order of the page."""
+    """The general sections and those of every installed protocol, in the order of the page."""
     own = [section for protocol in protocols() for section in protocol.sections]
     return sorted((*GENERAL, *own), key=lambda section: (section.place, section.anchor))
 
@@ -101,7 +101,7 @@ def _results(summary: Summary) -> dict[str, Any]:
 
 @cache
 def _environment() -> Environment:
-    """Templates are compiled once a process; a protocol's own come with it."""
+    """Templates are compiled once a process; a protocol brings its own."""
     from robustrank.protocols.adversarial import lead
 
     own = {f"{section.anchor}.html.j2": section.template for section in _sections() if section.template}

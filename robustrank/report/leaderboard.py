@@ -1,9 +1,9 @@
-"""``robustrank leaderboard``: one page out of many audits, the ranker with the best worst case first.
+"""``robustrank leaderboard``: one page out of many audits, the ranker with the lowest worst-case success first.
 
-RobustBench's habit: what the makers claim, what was measured here, and the strongest attack known from any audit are
-three columns, and the last one orders the table. Only audits of the same home collection (by the digest of its content,
-whatever an audit file calls it) and the same kind of success share a table, because success rates of others are not
-comparable.
+As in RobustBench (Croce et al., NeurIPS 2021), claimed figures, figures of the audit, and the strongest attack known
+from any audit are columns of their own, and the last one orders the table. Only audits of the same home collection (by
+the digest of its content, not by its name) and the same kind of success share a table, because success rates of others
+are not comparable.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from robustrank.storage import files
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class StrongestAttack:
     """The strongest attack of one audit against one ranker."""
 
     attack: str
@@ -56,8 +56,8 @@ class Row:
     gates: str
     effectiveness: Estimate | None
     claimed_effectiveness: float | None
-    own: Known | None
-    known: Known | None
+    own: StrongestAttack | None
+    strongest_known: StrongestAttack | None
     claimed_success: float | None
     certified: Estimate | None
     certificate: str
@@ -75,7 +75,7 @@ class Board:
 
 
 class _Key(NamedTuple):
-    """What audits must share to share a table."""
+    """Equal for audits that share a table."""
 
     digest: str
     measure: str
@@ -93,12 +93,12 @@ def write(folder: Path, path: Path) -> int:
         ConfigError: There is no ``summary.json`` in the folder.
         StoreError: The page cannot be written.
     """
-    found = sorted(folder.rglob("summary.json"))
-    if not found:
+    summaries = sorted(folder.rglob("summary.json"))
+    if not summaries:
         raise ConfigError(f"{folder}: no summary.json in it or below; `robustrank audit` writes them")
     rows: list[tuple[_Key, Row]] = []
     left_out = []
-    for each in found:
+    for each in summaries:
         try:
             rows += _rows(summary.read(each), each, path)
         except (RobustRankError, TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
@@ -114,13 +114,13 @@ def _rows(audit: Summary, path: Path, page: Path) -> list[tuple[_Key, Row]]:
     address = quote(os.path.relpath(report, page.parent)) if report.exists() else None
     counts = {o: sum(v.outcome is o for v in audit.verdicts) for o in reversed(Outcome)}
     gates = ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n)
-    found = []
+    rows = []
     for ranker in audit.rankers:
         worst = strongest(audit.attacks, ranker=ranker.name)
         success = lead(worst) if worst else _success(audit.attacks)
         key = _Key(digest=str(home.digest)[:10], measure=str(audit.measure), success=success)
-        found.append((key, _row(ranker, audit, worst, success, address, gates)))
-    return found
+        rows.append((key, _row(ranker, audit, worst, success, address, gates)))
+    return rows
 
 
 def _row(
@@ -128,7 +128,7 @@ def _row(
 ) -> Row:
     own = None
     if worst is not None:
-        own = Known(
+        own = StrongestAttack(
             attack=str(worst.attack), access=str(worst.access), budget=budget(worst.budget), audit=str(audit.name),
             success=_sound(worst.success[success]),
         )  # fmt: skip
@@ -153,7 +153,7 @@ def _row(
         effectiveness=_sound(home[0]) if home else None,
         claimed_effectiveness=_claim(ranker.claimed, audit.measure),
         own=own,
-        known=own,
+        strongest_known=own,
         claimed_success=_claim(ranker.claimed, success),
         certified=None if proven is None else _sound(proven.crq),
         certificate="" if proven is None else f"CRQ@{proven.k}, {radius(proven.radius)}",
@@ -172,10 +172,10 @@ def _claim(claimed: Mapping[str, float], measure: str) -> float | None:
 
 
 def _sound(estimate: Estimate) -> Estimate:
-    """The estimate, if it is one.
+    """The estimate, with its types checked.
 
     Raises:
-        ValueError: A bound or the value is no number.
+        ValueError: The value or a bound is not finite.
     """
     value, low, high = (float(number) for number in estimate[:3])
     if not all(map(math.isfinite, (value, low, high))):
@@ -190,20 +190,20 @@ def _boards(rows: Sequence[tuple[_Key, Row]]) -> list[Board]:
         latest: dict[tuple[str, str], Row] = {}
         for row in sorted(mine, key=lambda r: (r.finished or "", r.audit)):
             latest[row.ranker, row.fingerprint] = row
-        full = [replace(row, known=_best_known(row, mine)) for row in latest.values()]
+        full = [replace(row, strongest_known=_strongest_known(row, mine)) for row in latest.values()]
         home = ", ".join(sorted({row.home for row in full}))
         boards.append(Board(home=home, **key._asdict(), rows=sorted(full, key=_place)))
     return sorted(boards, key=lambda board: (board.home, board.success))
 
 
-def _best_known(row: Row, rows: Sequence[Row]) -> Known | None:
-    """By the lower bound, as everywhere: what was shown, not what a few lucky cases suggest."""
-    known = [r.own for r in rows if r.own is not None and r.fingerprint == row.fingerprint]
-    return max(known, key=lambda k: (k.success.low, k.success.value, k.audit), default=None)
+def _strongest_known(row: Row, rows: Sequence[Row]) -> StrongestAttack | None:
+    """The attack on the same ranker with the highest lower bound of success, over all audits of the table."""
+    strongest_attacks = [r.own for r in rows if r.own is not None and r.fingerprint == row.fingerprint]
+    return max(strongest_attacks, key=lambda k: (k.success.low, k.success.value, k.audit), default=None)
 
 
 def _place(row: Row) -> tuple[bool, float, float, str]:
-    """Resistant first; who was not attacked comes last, because nothing is known."""
-    if row.known is None:
+    """Sort key: lowest success first; rankers that were not attacked last."""
+    if row.strongest_known is None:
         return (True, 0.0, 0.0, row.ranker)
-    return (False, row.known.success.value, row.known.success.high, row.ranker)
+    return (False, row.strongest_known.success.value, row.strongest_known.success.high, row.ranker)

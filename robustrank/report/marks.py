@@ -1,6 +1,6 @@
-"""Review marks: what a reviewer decided about single cases, as the report writes and reads them.
+"""Review marks: a reviewer's decisions on single cases, exported from and imported into the report.
 
-They come from a file that anybody may have edited, so nothing in it is believed but the three marks and plain notes.
+The file may come from an untrusted source: only the three marks and notes of plain text are accepted.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def read(path: Path) -> Marks:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot be read as JSON: {error}", path=path) from error
-    found = data.get("marks") if isinstance(data, dict) and data.get("robustrank_marks") == 1 else None
-    if not isinstance(found, dict):
+    entries = data.get("marks") if isinstance(data, dict) and data.get("robustrank_marks") == 1 else None
+    if not isinstance(entries, dict):
         raise DataError("the file holds no marks of a RobustRank report (its Export button writes them)", path=path)
-    return {visible(key): _entry(path, key, entry) for key, entry in found.items()}
+    return {visible(key): _entry(path, key, entry) for key, entry in entries.items()}
 
 
 def counts(marks: Marks) -> dict[str, int]:
@@ -43,7 +43,7 @@ def counts(marks: Marks) -> dict[str, int]:
     return {kind: used[kind] for kind in KINDS if used[kind]}
 
 
-def told(marks: Marks) -> str:
+def summary_line(marks: Marks) -> str:
     """``2 to fix, 1 accepted risk``; never an empty string."""
     return ", ".join(f"{n} {kind}" for kind, n in counts(marks).items()) or "none"
 

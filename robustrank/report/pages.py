@@ -1,7 +1,7 @@
-"""Pages beside the report, in its look: a comparison, a leaderboard. Single files that fetch nothing and run nothing.
+"""Pages in the style of the report (comparison, leaderboard): single files without scripts and external resources.
 
-As in the report, every text may be hostile: templates escape all they print, and what cannot be seen is shown by its
-code point on the way out.
+As in the report, every text may be hostile: templates escape all they print, and invisible characters are shown by
+their code points.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def environment(own: Mapping[str, str] = MappingProxyType({})) -> Environment:
-    """How every page of RobustRank is rendered: all that is printed is escaped, and a name that is missing is an error.
+    """The template environment of all pages: every printed value is escaped, and an undefined name is an error.
 
     Args:
-        own: Templates that are no files of ours, by file name.
+        own: Templates of protocols, by file name.
     """
     from jinja2 import ChoiceLoader, DictLoader, Environment, PackageLoader, StrictUndefined
 
@@ -42,7 +42,7 @@ def render(template: str, **names: Any) -> str:
 
     Args:
         template: Its name under ``templates/``, without endings.
-        **names: What it shows.
+        **names: Variables of the template.
     """
     from markupsafe import Markup
 

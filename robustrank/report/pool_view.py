@@ -25,7 +25,7 @@ class Flip:
 class PoolView:
     """What the section on pools shows."""
 
-    known: int
+    bounded: int
     """Conclusions whose range over unjudged documents is bounded."""
     flips: Sequence[Flip]
     worst: LeftOut | None
@@ -46,7 +46,7 @@ def build(summary: Summary) -> PoolView:
         for s in moved
         if s.may_change and s.unjudged is not None
     ]
-    return PoolView(known=len(bounded) + len(moved), flips=flips, worst=_worst(summary.pooling))
+    return PoolView(bounded=len(bounded) + len(moved), flips=flips, worst=_worst(summary.pooling))
 
 
 def _worst(pooling: Pooling | None) -> LeftOut | None:

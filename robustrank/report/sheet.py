@@ -1,7 +1,7 @@
 """The cases as CSV, for spreadsheets and notebooks: one line a case, with its review mark.
 
-Texts may be an attacker's. What cannot be seen is shown by its code point, every text stays on one line, and no cell
-begins like a formula (:func:`robustrank.core.escaping.for_csv`).
+Texts may be written by an attacker. Invisible characters are shown by their code points, every text stays on one line,
+and no cell begins like a formula (:func:`robustrank.core.escaping.for_csv`).
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ def write(summary: Summary, path: Path, marks: Marks | None = None) -> int:
     controls = {result.attack for result in summary.attacks if result.control}
     for row in summary.cases.rows:
         reviewed = (marks or {}).get(row.key, {})
-        told = _told(row, summary.cases.texts) | {
+        cells = _cells(row, summary.cases.texts) | {
             "control": row.attack in controls,
             "mark": reviewed.get("mark", ""),
             "note": reviewed.get("note", ""),
         }
-        table.writerow([_cell(told[name]) for name in COLUMNS])
+        table.writerow([_cell(cells[name]) for name in COLUMNS])
     replace(path, written.getvalue())
     return len(summary.cases.rows)
 
 
-def _told(row: AttackedCase, texts: Sequence[str]) -> dict[str, Any]:
+def _cells(row: AttackedCase, texts: Sequence[str]) -> dict[str, Any]:
     changed = texts[row.query if row.query_changed else row.document]
     return {name: getattr(row, name) for name in _PLAIN} | {
         "changed": "query" if row.query_changed else "document",

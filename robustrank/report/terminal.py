@@ -29,7 +29,7 @@ _OUTCOMES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
 
 
 def open_console(*, stderr: bool = False) -> Console:
-    """A console that takes every text literally."""
+    """A console that interprets no markup in texts."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(
         stderr=stderr, width=None if stream.isatty() else WIDTH, markup=False, emoji=False, highlight=False
@@ -37,7 +37,7 @@ def open_console(*, stderr: bool = False) -> Console:
 
 
 def safe(text: str, style: str = "") -> Text:
-    """Text from data, made visible and taken literally."""
+    """Text from data, with invisible characters escaped and no markup interpreted."""
     return Text(for_terminal(text), style)
 
 
@@ -77,13 +77,13 @@ class Lines:
         self._console = console
         self._phase = ""
         self._total = self._done = self._before = 0
-        self._began = self._said = 0.0
+        self._began = self._last_line = 0.0
         self._fresh = True
 
     def start(self, phase: str, total: int) -> None:
         """A phase begins."""
         self._phase, self._total, self._done, self._fresh = phase, total, 0, True
-        self._began = self._said = monotonic()
+        self._began = self._last_line = monotonic()
 
     def advance(self, n: int = 1) -> None:
         """Print progress, at most every :attr:`EVERY` seconds within a phase."""
@@ -91,8 +91,8 @@ class Lines:
         if self._fresh:
             self._before = n
         now = monotonic()
-        if self._fresh or self._done == self._total or now - self._said > self.EVERY:
-            self._said = now
+        if self._fresh or self._done == self._total or now - self._last_line > self.EVERY:
+            self._last_line = now
             self._console.print(f"{self._phase}: {self._done} of {self._total}{self._left(now)}")
         self._fresh = False
 
@@ -174,16 +174,16 @@ def _judgments(summary: Summary) -> list[Table | Text]:
     view = pool_view.build(summary)
     parts: list[Table | Text] = []
     if view.flips:
-        first = f"{len(view.flips)} of {view.known} comparisons and shifts may change with further judgments"
+        first = f"{len(view.flips)} of {view.bounded} comparisons and shifts may change with further judgments"
         lines = [Text(first, "yellow")]
         for flip in view.flips[:3]:
             could = f"{flip.estimate.value:+.3f}, range {flip.unjudged.low:+.3f} to {flip.unjudged.high:+.3f}"
             lines.append(safe(f"  {flip.subject}, {flip.against}, {flip.where}: {could}"))
         parts.append(Text("\n").join(lines))
     if summary.pooling is not None:
-        found = summary.pooling
-        table = _table("left out of the pool", found.measure, "without its own judgments", "rank", "tau", "changes")
-        for each in found.left_out:
+        pooling = summary.pooling
+        table = _table("left out of the pool", pooling.measure, "without its own judgments", "rank", "tau", "changes")
+        for each in pooling.left_out:
             for system in each.systems:
                 name = each.name if each.kind == "system" else f"{each.name}: {system.system}"
                 table.add_row(
@@ -216,10 +216,10 @@ def _certified(results: Sequence[CertifiedResult], home: str) -> str:
     return f"{', '.join(shares)} (R={extent(smallest)}{'' if where == home else f', {where}'})"
 
 
-def verdicts(found: Iterable[Verdict]) -> Table:
+def verdicts(judged: Iterable[Verdict]) -> Table:
     """Gates, one a line."""
     table = _table("gate", "outcome", "why")
-    for verdict in found:
+    for verdict in judged:
         allowed = " (allowed)" if verdict.held and verdict.outcome == "inconclusive" else ""
         table.add_row(
             safe(verdict.gate),
@@ -229,24 +229,26 @@ def verdicts(found: Iterable[Verdict]) -> Table:
     return table
 
 
-def plan(found: Plan) -> list[Table | Text]:
+def plan(estimates: Plan) -> list[Table | Text]:
     """Cost of an audit, a line per ranker, and minimum detectable differences, a line per collection."""
     costs = _table("ranker", "tasks", "pairs", "pairs by phase", "minutes")
-    for ranker, mine in found.by_ranker.items():
+    for ranker, mine in estimates.by_ranker.items():
         share = ", ".join(f"{c.phase} {'at least ' if c.at_least else ''}{c.pairs:,}" for c in mine if c.pairs)
         pairs, minutes = sum(c.pairs for c in mine), sum(c.minutes for c in mine)
         costs.add_row(safe(ranker), str(sum(c.tasks for c in mine)), f"{pairs:,}", share, f"{minutes:.1f}")
-    costs.add_row("all", str(sum(c.tasks for c in found.costs)), f"{found.pairs:,}", "", f"{found.minutes:.1f}")
+    costs.add_row(
+        "all", str(sum(c.tasks for c in estimates.costs)), f"{estimates.pairs:,}", "", f"{estimates.minutes:.1f}"
+    )
     power = _table("collection", "queries", "minimum detectable difference of two means")
-    for each in found.power:
+    for each in estimates.power:
         power.add_row(safe(each.collection), str(each.queries), f"{each.detectable:.3f}")
     return [costs, Text(), power]
 
 
-def changes(found: Iterable[Change]) -> Table:
+def changes(differences: Iterable[Change]) -> Table:
     """Paired differences between two audits or rankers."""
     table = _table("ranker", "of", "measure", "old", "new", "new - old", "p (Holm)", "regressed", "improved")
-    for each in found:
+    for each in differences:
         difference = f"{each.difference.value:+.3f} [{each.difference.low:+.3f}, {each.difference.high:+.3f}]"
         table.add_row(
             safe(each.labels["ranker"]), safe(each.what), safe(each.measure), f"{each.old:.3f}", f"{each.new:.3f}",
@@ -256,10 +258,10 @@ def changes(found: Iterable[Change]) -> Table:
     return table
 
 
-def moved(found: Iterable[Change], most: int = 5) -> list[Text]:
+def moved(differences: Iterable[Change], most: int = 5) -> list[Text]:
     """Queries that regressed or improved, largest change first, for every figure that changed."""
     lines = []
-    for each in found:
+    for each in differences:
         for word, queries in (("regressed", each.regressions), ("improved", each.improvements)):
             if queries and each.measure != "boost":
                 some = ", ".join(f"{q.query_id} {q.old:.2f} → {q.new:.2f}" for q in queries[:most])

@@ -1,4 +1,4 @@
-"""What the templates need beyond the summary: which figure leads, what belongs together. No new numbers."""
+"""Selects and groups figures of a summary for the templates; computes none."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from robustrank.results.summary import (
 )
 
 KEEP = 14
-"""Words of unchanged text shown on each side of a change; longer stretches between are counted, not shown."""
+"""Words of unchanged text shown on each side of a change; of longer stretches only the number of words is shown."""
 
 LEVEL = 0.05
-"""A difference counts as shown where its corrected p value is below."""
+"""Significance level: a difference is shown as significant where its corrected p value is below."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class KeyFigure:
     digits: int = 2
     sign: bool = False
     subject: str = ""
-    """Names out of the audit."""
+    """Names from the audit file, which need escaping."""
     note: str
 
 
@@ -81,14 +81,14 @@ class Threat:
     """The threat model and budget of one attack."""
 
     threat: AttackResult
-    """Any of its results: they share both."""
+    """One of its results; all have the same threat model and budget."""
     tried: Mapping[int, Sequence[str]]
-    """Number of cases to the rankers that it was tried on so often."""
+    """Number of cases to the rankers with that many."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """What was tried on one ranker; 0 is nothing."""
+    """Number of tests of one ranker, by kind."""
 
     ranker: str
     cells: Mapping[str, int]
@@ -107,7 +107,7 @@ class Certified:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """The report's own arrangement of a summary."""
+    """The figures of a summary as the report groups them."""
 
     state: str
     """``"fail"``, ``"inconclusive"``, ``"pass"`` or ``"none"`` (no gates)."""
@@ -175,26 +175,26 @@ def hardest_control(result: AttackResult) -> AgainstControl | None:
     return min(result.against_controls, key=lambda against: against.difference.value, default=None)
 
 
-def told(shift: Shift) -> Estimate:
-    """The most telling form of a shift there is: against the baseline, as a share, or absolute."""
+def lead_change(shift: Shift) -> Estimate:
+    """The estimate shown for a shift: relative to the baseline's, else relative, else absolute."""
     return shift.relative_to_baseline or shift.relative or shift.change
 
 
 def pieces(diff: Sequence[tuple[str, str, str]]) -> list[Piece]:
     """A difference with long unchanged stretches cut to :data:`KEEP` words beside each change."""
-    found = []
+    cut = []
     for index, (kind, before, after) in enumerate(diff):
         words = before.split(" ")
         ends = (index > 0) + (index < len(diff) - 1)
         if kind != "equal" or len(words) <= KEEP * ends + 6:
-            found.append(Piece(kind=kind, before=before, after=after))
+            cut.append(Piece(kind=kind, before=before, after=after))
             continue
         head = " ".join(words[:KEEP]) + " " if index > 0 else ""
         tail = " " + " ".join(words[-KEEP:]) if index < len(diff) - 1 else ""
-        found.append(Piece(kind=kind, before=head, after=head, skipped=len(words) - KEEP * ends))
+        cut.append(Piece(kind=kind, before=head, after=head, skipped=len(words) - KEEP * ends))
         if tail:
-            found.append(Piece(kind=kind, before=tail, after=tail))
-    return found
+            cut.append(Piece(kind=kind, before=tail, after=tail))
+    return cut
 
 
 def _threats(results: Sequence[AttackResult]) -> list[Threat]:
@@ -206,10 +206,10 @@ def _threats(results: Sequence[AttackResult]) -> list[Threat]:
 
 
 def _cases(results: Sequence[AttackResult]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
+    rankers_by_cases: dict[int, list[str]] = {}
     for result in results:
-        found.setdefault(sum(result.statuses.values()), []).append(result.ranker)
-    return found
+        rankers_by_cases.setdefault(sum(result.statuses.values()), []).append(result.ranker)
+    return rankers_by_cases
 
 
 def _coverage(ranker: str, summary: Summary) -> Coverage:
@@ -246,7 +246,7 @@ def _row(ranker: RankerSummary, summary: Summary) -> RankerRow:
     return RankerRow(
         ranker=ranker,
         iid=next((e for e in _led(summary, summary.home) if e.ranker == name), None),
-        shift=min((s for s in summary.shifts if s.ranker == name), key=lambda s: told(s).value, default=None),
+        shift=min((s for s in summary.shifts if s.ranker == name), key=lambda s: lead_change(s).value, default=None),
         attack=attack,
         against=hardest_control(attack) if attack else None,
         certificates=[c for c in certificates if c.radius == least],
@@ -262,10 +262,10 @@ def _led(summary: Summary, collection: str) -> list[Effectiveness]:
 
 
 def _key_figures(summary: Summary) -> list[KeyFigure]:
-    defended = {r.name for r in summary.rankers if r.base is not None}  # seen on fewer queries: not to be compared
+    defended = {r.name for r in summary.rankers if r.base is not None}  # ranked on fewer queries: not comparable
     led = [e for e in _led(summary, summary.home) if e.ranker not in defended]
     best = max(led, key=lambda e: e.mean.value, default=None)
-    loss = min(summary.shifts, key=lambda s: told(s).value, default=None)
+    loss = min(summary.shifts, key=lambda s: lead_change(s).value, default=None)
     attack = strongest(summary.attacks, baseline=summary.baseline)
     held = max(summary.certificates, key=lambda c: (c.crq.value, c.radius, -c.k), default=None)
     return [
@@ -278,7 +278,7 @@ def _key_figures(summary: Summary) -> list[KeyFigure]:
         ),
         KeyFigure(
             title="Worst shift",
-            estimate=told(loss) if loss else None,
+            estimate=lead_change(loss) if loss else None,
             sign=True,
             subject=loss.ranker if loss else "",
             note=_loss(loss, summary) if loss else "No second collection and no query types.",
@@ -333,6 +333,6 @@ def _grouped(
 
 
 def _estimates(summary: Summary) -> list[Estimate]:
-    found = [e.mean for e in summary.effectiveness] + [s.change for s in summary.shifts]
-    found += [e for r in summary.attacks for e in r.success.values()]
-    return found + [c.crq for c in summary.certificates]
+    estimates = [e.mean for e in summary.effectiveness] + [s.change for s in summary.shifts]
+    estimates += [e for r in summary.attacks for e in r.success.values()]
+    return estimates + [c.crq for c in summary.certificates]

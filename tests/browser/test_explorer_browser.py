@@ -216,7 +216,7 @@ def test_exported_marks_are_read_by_the_command_and_by_another_browser(
     page = other.open(html)
     assert page.inner_text("#marks-count") == "none yet"
     page.set_input_files("#import", tmp_path / "marks.json")
-    said(page, "#marks-told", "1 mark imported.")
+    said(page, "#marks-status", "1 mark imported.")
     assert page.inner_text("#marks-count") == "1 accepted risk"
     page = other.open(report.render(summaries.realistic(), read))
     assert page.inner_text("#marks-count") == "1 accepted risk"
@@ -242,8 +242,8 @@ def test_a_file_that_holds_no_marks_imports_none(
     page = watched.open(html)
     (tmp_path / "wrong.json").write_text(text, encoding="utf-8")
     page.set_input_files("#import", tmp_path / "wrong.json")
-    said(page, "#marks-told", re.compile("imported"))
-    assert page.inner_text("#marks-told").startswith(told)
+    said(page, "#marks-status", re.compile("imported"))
+    assert page.inner_text("#marks-status").startswith(told)
     assert watched.wrong == []
 
 
@@ -261,9 +261,9 @@ def test_imported_notes_stay_text_and_lose_what_cannot_be_seen(
                 {"robustrank_marks": 1, "audit": notes[0], "name": notes[0], "marks": found | dict.fromkeys(notes)}
             )
         )
-        page.evaluate("document.getElementById('marks-told').textContent = ''")
+        page.evaluate("document.getElementById('marks-status').textContent = ''")
         page.set_input_files("#import", tmp_path / "m.json")
-        said(page, "#marks-told", re.compile("imported"))
+        said(page, "#marks-status", re.compile("imported"))
         kept = page.evaluate(WALK, "note")
         assert len(kept) == len(rows)
         assert not set("\u202e\u200b\x1b\x00\u2028") & set("".join(kept))

@@ -68,11 +68,11 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def audits(monkeypatch: pytest.MonkeyPatch, summary: Summary) -> list[dict[str, Any]]:
-    """Stands in for the audit: remembers what it was asked for."""
-    asked: list[dict[str, Any]] = []
+    """Stands in for the audit; the arguments of its calls."""
+    recorded_calls: list[dict[str, Any]] = []
 
     def fake(spec: AuditSpec, where: Path, *, progress: Progress, **options: Any) -> Summary:
-        asked.append({"spec": spec, "where": where, **options})
+        recorded_calls.append({"spec": spec, "where": where, **options})
         progress.start("attacks", 3)
         progress.advance(1)
         progress.advance(2)
@@ -80,7 +80,7 @@ def audits(monkeypatch: pytest.MonkeyPatch, summary: Summary) -> list[dict[str, 
         return replace(summary, verdicts=gate.judge(spec.gates, summary))
 
     monkeypatch.setattr(audit, "run", fake)
-    return asked
+    return recorded_calls
 
 
 @pytest.fixture
@@ -107,9 +107,9 @@ def test_help_and_list_import_nothing_heavy(arguments: list[str]) -> None:
 
 def test_an_audit_ends_with_ranker_table_gates_and_paths(audits: list[dict[str, Any]], file: Path) -> None:
     result = run("audit", file, "--out", "store")
-    [asked] = audits
+    [call] = audits
     assert result.exit_code == 0, result.output
-    assert asked["where"] == audit.folder(asked["spec"], Path("store"))
+    assert call["where"] == audit.folder(call["spec"], Path("store"))
     for expected in ("stuffing succeeded in 60%", "0.700 [0.600, 0.800]", "ranks well", "pass", "CRQ@5 0.80 (R=1)"):
         assert expected in result.stdout
     assert result.stdout.splitlines()[-1].endswith("summary.json")
@@ -126,15 +126,15 @@ def test_a_gate_that_is_not_held_gives_one(audits: list[dict[str, Any]], file: P
 def test_options_are_handed_on(audits: list[dict[str, Any]], file: Path) -> None:
     limits = ["--limit", "7", "--pairs", "90", "--minutes", "1.5"]
     run("audit", file, "--fresh", *limits, "--executor", "processes(workers=2)")
-    [asked] = audits
-    assert (asked["fresh"], asked["executor"].workers) == (True, 2)
-    assert asked["allowance"] == Allowance(tasks=7, pairs=90, minutes=1.5)
+    [call] = audits
+    assert (call["fresh"], call["executor"].workers) == (True, 2)
+    assert call["allowance"] == Allowance(tasks=7, pairs=90, minutes=1.5)
 
 
 @pytest.mark.parametrize(("arguments", "name"), [([], "default"), (["--quick"], "quick"), (["quick"], "quick")])
 def test_bundled_audits_are_the_default(audits: list[dict[str, Any]], arguments: list[str], name: str) -> None:
     run("audit", *arguments)
-    assert [asked["spec"].name for asked in audits] == [name]
+    assert [call["spec"].name for call in audits] == [name]
 
 
 @pytest.mark.parametrize(

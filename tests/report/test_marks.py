@@ -20,22 +20,22 @@ STRINGS: dict[str, str] = json.loads(
 )
 
 
-def exported(path: Path, found: Any, **other: Any) -> Path:
-    path.write_text(json.dumps({"robustrank_marks": 1, "audit": "a", "marks": found, **other}), encoding="utf-8")
+def exported(path: Path, entries: Any, **other: Any) -> Path:
+    path.write_text(json.dumps({"robustrank_marks": 1, "audit": "a", "marks": entries, **other}), encoding="utf-8")
     return path
 
 
 def test_what_the_report_exports_is_read_back(tmp_path: Path) -> None:
-    found = {"0f": {"mark": "to fix", "note": "see ticket"}, "1f": {"mark": "accepted risk"}}
-    assert marks.read(exported(tmp_path / "m.json", found)) == {
+    entries = {"0f": {"mark": "to fix", "note": "see ticket"}, "1f": {"mark": "accepted risk"}}
+    assert marks.read(exported(tmp_path / "m.json", entries)) == {
         "0f": {"mark": "to fix", "note": "see ticket"},
         "1f": {"mark": "accepted risk", "note": ""},
     }
 
 
 def test_marks_are_counted_by_kind() -> None:
-    found = {str(n): {"mark": mark, "note": ""} for n, mark in enumerate(["to fix", "to fix", "false positive"])}
-    assert marks.counts(found) == {"false positive": 1, "to fix": 2}
+    entries = {str(n): {"mark": mark, "note": ""} for n, mark in enumerate(["to fix", "to fix", "false positive"])}
+    assert marks.counts(entries) == {"false positive": 1, "to fix": 2}
     assert marks.counts({}) == {}
 
 
@@ -55,8 +55,8 @@ def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_notes_are_made_visible_and_cut(tmp_path: Path) -> None:
-    found = {"a": {"mark": "to fix", "note": "x\u202ey"}, "b": {"mark": "to fix", "note": "z" * 9999}}
-    read = marks.read(exported(tmp_path / "m.json", found))
+    entries = {"a": {"mark": "to fix", "note": "x\u202ey"}, "b": {"mark": "to fix", "note": "z" * 9999}}
+    read = marks.read(exported(tmp_path / "m.json", entries))
     assert read["a"]["note"] == "x⟨U+202E⟩y"
     assert len(read["b"]["note"]) == marks.LONGEST
 

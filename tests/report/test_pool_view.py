@@ -25,19 +25,19 @@ def test_conclusions_that_may_change_are_counted_and_listed(summaries: SimpleNam
     full: Summary = summaries.realistic()
     flips = pool_view.build(full).flips
     assert {(f.subject, f.against) for f in flips} >= {(c.a, c.b) for c in full.comparisons if c.may_change}
-    assert f"{len(flips)} of {pool_view.build(full).known} comparisons and shifts may change their sign" in text(full)
+    assert f"{len(flips)} of {pool_view.build(full).bounded} comparisons and shifts may change their sign" in text(full)
 
 
 def test_systems_and_groups_left_out_are_told_with_their_intervals(summaries: SimpleNamespace) -> None:
-    told = text(summaries.realistic())
+    shown_text = text(summaries.realistic())
     for words in ("new loses most when left out", "Own judgments", "old", "depth 2", "lexical alone", "n=3"):
-        assert words in told
+        assert words in shown_text
 
 
 def test_without_runs_the_section_says_so_and_keeps_to_the_unjudged(summaries: SimpleNamespace) -> None:
-    told = text(replace(summaries.realistic(), pooling=None))
-    assert "so pools were not compared" in told
-    assert "may change their sign" in told
+    shown_text = text(replace(summaries.realistic(), pooling=None))
+    assert "so pools were not compared" in shown_text
+    assert "may change their sign" in shown_text
 
 
 def test_without_anything_bounded_the_section_says_so(summaries: SimpleNamespace) -> None:
@@ -59,7 +59,7 @@ def shown(summary: Summary) -> str:
 
 
 def test_the_console_tells_judged_what_may_change_and_who_was_left_out(summaries: SimpleNamespace) -> None:
-    told = shown(summaries.realistic())
+    shown_text = shown(summaries.realistic())
     for words in (
         "judged@10",
         "comparisons and shifts may change with further judgments",
@@ -67,10 +67,10 @@ def test_the_console_tells_judged_what_may_change_and_who_was_left_out(summaries
         "left out of the pool",
         "old: ",
     ):
-        assert words in told
+        assert words in shown_text
 
 
 def test_the_console_is_silent_about_pools_where_there_are_none(summaries: SimpleNamespace) -> None:
-    told = shown(replace(summaries.realistic(), pooling=None, comparisons=[], shifts=[]))
-    assert "left out of the pool" not in told
-    assert "further judgments" not in told
+    shown_text = shown(replace(summaries.realistic(), pooling=None, comparisons=[], shifts=[]))
+    assert "left out of the pool" not in shown_text
+    assert "further judgments" not in shown_text

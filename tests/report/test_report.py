@@ -75,14 +75,14 @@ def page(html: str) -> Page:
 
 
 def test_the_verdict_comes_before_everything_else(page: Page) -> None:
-    told = [
+    statements = [
         "1 of 3 gates failed",
         "succeeded in 97% of cases",
         "1 serious red flag",
         "Rankers by protocol",
         "Pairwise comparisons",
     ]
-    places = [page.text.index(words) for words in told]
+    places = [page.text.index(words) for words in statements]
     assert places == sorted(places)
 
 
@@ -281,9 +281,9 @@ def test_the_best_ranker_is_chosen_among_those_that_ranked_all_queries(summaries
 def test_a_control_is_never_the_strongest_attack(summaries: SimpleNamespace) -> None:
     attacks = summaries.realistic().attacks
     assert strongest([r for r in attacks if r.control]) is None
-    found = strongest(attacks, ranker="MiniLM-L12 cross-encoder")
-    assert found is not None
-    assert found.attack == "query at the start"
+    strongest_attack = strongest(attacks, ranker="MiniLM-L12 cross-encoder")
+    assert strongest_attack is not None
+    assert strongest_attack.attack == "query at the start"
 
 
 def test_a_difference_keeps_what_changed_and_counts_what_it_leaves_out() -> None:

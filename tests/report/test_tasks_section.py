@@ -34,18 +34,20 @@ def section(summaries: SimpleNamespace) -> str:
                     measure="nDCG@10", clean=level, query="q", variants=variants, unit="",
                 )
             )  # fmt: skip
-    found = assemble.five_tasks(
+    tasks = assemble.five_tasks(
         records, {}, home="home", measure="nDCG@10", baseline="BM25", families={},
         groups={"bi": "neural rankers", "cross": "neural rankers"},
     )  # fmt: skip
-    page = report.render(replace(summaries.bare(), five=found, baseline="BM25"))
+    page = report.render(replace(summaries.bare(), five=tasks, baseline="BM25"))
     page = page[page.index('<section id="tasks"') :]
     return page[: page.index("</section>")]
 
 
 def test_the_question_about_a_group_is_answered_task_by_task(section: str) -> None:
-    told = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", section))
-    answers = told[told.index("Neural rankers: less robust than BM25?") : told.index("Mean over bi, cross.")]
+    section_text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", section))
+    answers = section_text[
+        section_text.index("Neural rankers: less robust than BM25?") : section_text.index("Mean over bi, cross.")
+    ]
     assert "Task 3 unforeseen corpus: less robust." in answers
     assert "Individually: 2 of 2 less robust, 0 of 2 more robust, 0 of 2 inconclusive." in answers
     assert "Task 4 query operations: inconclusive." in answers
