@@ -14,7 +14,7 @@ from robustrank.audit.phases import phases
 from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, Document, Surface
 from robustrank.perturbations.oracle import MeteredRanker
-from robustrank.stats.comparisons import foreseen
+from robustrank.stats.comparisons import expected_detectable
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import CertifyTask, CheckTask, Place, RankTask, Task
 from robustrank.work.records import RankingRecord
@@ -106,7 +106,7 @@ def plan(spec: AuditSpec) -> Plan:
                 )
             )  # fmt: skip
     power = [
-        Power(collection=c.name, queries=n, detectable=foreseen(n, DEVIATION))
+        Power(collection=c.name, queries=n, detectable=expected_detectable(n, DEVIATION))
         for c in spec.collections
         if (n := len(bench.lists(c.name).queries)) > 2
     ]

@@ -44,16 +44,16 @@ class Graded:
     @cached_property
     def hits(self) -> NDArray[np.bool_]:
         """Where a relevant document stands."""
-        found: NDArray[np.bool_] = self.grades >= self.relevant
-        return found
+        relevant: NDArray[np.bool_] = self.grades >= self.relevant
+        return relevant
 
     @cached_property
-    def found(self) -> NDArray[np.int64]:
+    def hits_so_far(self) -> NDArray[np.int64]:
         """Relevant documents up to each rank."""
         return self.hits.cumsum(axis=-1)
 
     @cached_property
-    def known(self) -> NDArray[np.int64]:
+    def relevant_in_all(self) -> NDArray[np.int64]:
         """Relevant documents of each query."""
         total: NDArray[np.int64] = (self.ideal >= self.relevant).sum(axis=-1)
         return total
@@ -134,17 +134,17 @@ def graded(
     depth = max((len(ids) for run in rankings for ids in run), default=0)
     grades = np.full((len(rankings), len(judged), max(1, depth)), -1, dtype=np.int32)
     lengths = np.zeros(grades.shape[:2], dtype=np.int32)
-    for place, known in enumerate(judged):
-        get = known.get
+    for place, grade_of in enumerate(judged):
+        get = grade_of.get
         for row, run in enumerate(rankings):
             ids = run[place]
             lengths[row, place] = len(ids)
             if ids:
                 grades[row, place, : len(ids)] = [get(doc_id, -1) for doc_id in ids]
-    longest = max((len(known) for known in judged), default=0)
+    longest = max((len(grade_of) for grade_of in judged), default=0)
     ideal = np.zeros((len(judged), max(1, longest)), dtype=np.int32)
-    for place, known in enumerate(judged):
-        ideal[place, : len(known)] = sorted((max(0, grade) for grade in known.values()), reverse=True)
+    for place, grade_of in enumerate(judged):
+        ideal[place, : len(grade_of)] = sorted((max(0, grade) for grade in grade_of.values()), reverse=True)
     return Graded(grades, ideal, lengths, relevant)
 
 
@@ -152,18 +152,18 @@ def measured(measure: str | Cut, data: Graded) -> Floats:
     """A measure's values, runs x queries.
 
     Args:
-        measure: A :class:`Cut`, or its name; then least relevant grade is that of the data.
+        measure: A :class:`Cut`, or its name; then the least relevant grade is that of the data.
         data: Rankings as grades; of a :class:`Cut` with the same least relevant grade.
 
     Raises:
         ValueError: It is not :func:`supported`.
     """
-    found = parse(measure, data.relevant) if isinstance(measure, str) else measure
-    if found is None:
+    cut = parse(measure, data.relevant) if isinstance(measure, str) else measure
+    if cut is None:
         raise ValueError(f"no measure {measure!r} on arrays")
-    if found.relevant != data.relevant:
-        data = replace(data, relevant=found.relevant)
-    return FAMILIES[found.family](data, found.k)
+    if cut.relevant != data.relevant:
+        data = replace(data, relevant=cut.relevant)
+    return FAMILIES[cut.family](data, cut.k)
 
 
 def value(measure: Cut, ranking: Sequence[str], grades: Mapping[str, int]) -> float:
@@ -183,10 +183,10 @@ def placed(rank: NDArray[np.int64], k: int) -> NDArray[np.intp]:
         rank: [..., documents], 1-based.
         k: The last rank that is wanted.
     """
-    found = np.full((*rank.shape[:-1], k), -1, dtype=np.intp)
+    at = np.full((*rank.shape[:-1], k), -1, dtype=np.intp)
     *where, document = np.nonzero(rank <= k)
-    found[(*where, rank[(*where, document)] - 1)] = document
-    return found
+    at[(*where, rank[(*where, document)] - 1)] = document
+    return at
 
 
 def scored(measure: Cut, at: NDArray[np.intp], grade: NDArray[np.int64]) -> Floats:
@@ -197,9 +197,9 @@ def scored(measure: Cut, at: NDArray[np.intp], grade: NDArray[np.int64]) -> Floa
         at: [S, Q, k], the document at each rank (:func:`placed`), or [S, 1, k] for lists that are the same in all Q.
         grade: [Q, D], of every document.
     """
-    found = np.where(at >= 0, np.take_along_axis(grade[None], np.maximum(at, 0), axis=2), -1)
+    grades = np.where(at >= 0, np.take_along_axis(grade[None], np.maximum(at, 0), axis=2), -1)
     ideal = -np.sort(-np.maximum(grade, 0), axis=1)
-    return measured(measure, Graded(found, ideal, (at >= 0).sum(axis=2), measure.relevant))
+    return measured(measure, Graded(grades, ideal, (at >= 0).sum(axis=2), measure.relevant))
 
 
 def _ndcg(data: Graded, k: int | None) -> Floats:
@@ -219,16 +219,16 @@ def _rr(data: Graded, k: int | None) -> Floats:
 
 def _ap(data: Graded, k: int | None) -> Floats:
     ranks = np.arange(1, 1 + data.hits[..., :k].shape[-1])
-    return _ratio((data.hits[..., :k] * data.found[..., :k] / ranks).sum(axis=-1), data.known)
+    return _ratio((data.hits[..., :k] * data.hits_so_far[..., :k] / ranks).sum(axis=-1), data.relevant_in_all)
 
 
 def _precision(data: Graded, k: int | None) -> Floats:
-    found: Floats = data.hits[..., :k].sum(axis=-1) / (k or 1)
-    return found
+    share: Floats = data.hits[..., :k].sum(axis=-1) / (k or 1)
+    return share
 
 
 def _recall(data: Graded, k: int | None) -> Floats:
-    return _ratio(data.hits[..., :k].sum(axis=-1), data.known)
+    return _ratio(data.hits[..., :k].sum(axis=-1), data.relevant_in_all)
 
 
 def _success(data: Graded, k: int | None) -> Floats:
@@ -237,11 +237,11 @@ def _success(data: Graded, k: int | None) -> Floats:
 
 def _wss(data: Graded, percent: int | None) -> Floats:
     """Nothing is saved where the list does not reach the recall."""
-    wanted = np.ceil(data.known * (percent or 100) / 100 - 1e-9)[:, None]
-    there = (data.found >= wanted) & (wanted > 0)
-    read = np.where(there.any(axis=-1), 1 + there.argmax(axis=-1), data.lengths)
+    wanted = np.ceil(data.relevant_in_all * (percent or 100) / 100 - 1e-9)[:, None]
+    reached = (data.hits_so_far >= wanted) & (wanted > 0)
+    read = np.where(reached.any(axis=-1), 1 + reached.argmax(axis=-1), data.lengths)
     saved = _ratio(data.lengths - read, data.lengths)
-    gained: Floats = np.where(data.known > 0, saved - (1 - (percent or 100) / 100), 0.0)
+    gained: Floats = np.where(data.relevant_in_all > 0, saved - (1 - (percent or 100) / 100), 0.0)
     return gained
 
 

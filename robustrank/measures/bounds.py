@@ -16,7 +16,7 @@ _COUNTS = re.compile(r"(NumRet|NumRel|NumRelRet|NumQ)(\(.*\))?(@.*)?")
 
 
 def measure_bounds(name: str) -> tuple[float, float]:
-    """Least and greatest value for one query; infinite where there is none, or none is known.
+    """Least and greatest value for one query; infinite where the measure has none or is not listed here.
 
     Args:
         name: A measure by its ir-measures name, or work saved over sampling (``"WSS@95"``).

@@ -37,10 +37,10 @@ def per_query(
         ConfigError: An unknown measure, wrong parameters of one, or one that nothing installed here computes.
     """
     parsed = {name: _parse(name, relevant) for name in measures if not arrays.supported(name)}
-    # A query without a grade of 0 or more is 0 in every measure here; trec_eval's code may not come back from it.
-    told = {query_id: grades for query_id, grades in qrels.items() if max(grades.values(), default=0) >= 0}
-    judged = [Qrel(query_id, doc_id, grade) for query_id in told for doc_id, grade in told[query_id].items()]
-    lines = [line for query_id in rankings if query_id in told for line in run_lines(query_id, rankings[query_id])]
+    # A query without a grade of 0 or more is 0 in every measure here; trec_eval's code may never return from it.
+    usable = {query_id: grades for query_id, grades in qrels.items() if max(grades.values(), default=0) >= 0}
+    judged = [Qrel(query_id, doc_id, grade) for query_id in usable for doc_id, grade in usable[query_id].items()]
+    lines = [line for query_id in rankings if query_id in usable for line in run_lines(query_id, rankings[query_id])]
     values: dict[Any, dict[str, float]] = {measure: {} for measure in parsed.values()}
     if values and judged:
         for metric in _provider().evaluator(list(values), judged).iter_calc(lines):
@@ -87,6 +87,6 @@ def _parse(name: str, relevant: int) -> Any:
     except (AssertionError, KeyError) as error:  # how ir-measures refuses parameters
         raise ConfigError(f"measure {name!r}: {error}; most measures need a cutoff, as in 'nDCG@10'") from error
     if not supported:
-        known = ", ".join(("nDCG@10", "RR@10", "AP", "P@10", "R@100", "Success@10", "Bpref", "Rprec", "infAP"))
-        raise ConfigError(f"measure {name!r} is not one that trec_eval computes (some that are: {known})")
+        examples = ", ".join(("nDCG@10", "RR@10", "AP", "P@10", "R@100", "Success@10", "Bpref", "Rprec", "infAP"))
+        raise ConfigError(f"measure {name!r} is not one that trec_eval computes (some that are: {examples})")
     return measure

@@ -51,9 +51,9 @@ def kendall(before: Floats, after: Floats, *, seed: int = 0) -> Estimate:
         for one, other in ((up_before, 1 - up_before), (1 - up_after, up_after), (up_before, up_before))
     ]
     rows = np.concatenate([before, after]).T.tolist()
-    found = contrast([rows], lambda m: _tau(m[:, :count], m[:, count:]), unseen=[unseen], seed=seed)
-    assert found is not None, "tau is always defined"
-    return found.estimate
+    agreement = contrast([rows], lambda m: _tau(m[:, :count], m[:, count:]), unseen=[unseen], seed=seed)
+    assert agreement is not None, "tau is always defined"
+    return agreement.estimate
 
 
 def _evenly(means: Floats) -> Floats:
@@ -63,7 +63,7 @@ def _evenly(means: Floats) -> Floats:
 
 
 def _tau(a: Floats, b: Floats) -> Floats:
-    """tau-b of every row of [R, S] sums; 1 where neither order says anything, 0 where only one does."""
+    """tau-b of every row of [R, S] sums; 1 where all means tie in both orders, 0 where all tie in one."""
     first, second = np.triu_indices(a.shape[1], 1)
     signs_a = _signs(a[:, first] - a[:, second])
     signs_b = _signs(b[:, first] - b[:, second])
@@ -89,23 +89,23 @@ def conclusions(systems: Sequence[str], values: Floats, *, seed: int = 0) -> dic
     pairs = list(combinations(range(len(systems)), 2))
     tested = [paired(list(values[a]), list(values[b]), seed=seed) for a, b in pairs]
     corrected = holm([p for _, p in tested])
-    told = {}
+    outcomes = {}
     for (a, b), (difference, _), p in zip(pairs, tested, corrected, strict=True):
         decided = p < LEVEL
-        told[systems[a], systems[b]] = "undecided" if not decided else "above" if difference.value > 0 else "below"
-    return told
+        outcomes[systems[a], systems[b]] = "undecided" if not decided else "above" if difference.value > 0 else "below"
+    return outcomes
 
 
 def changed(before: dict[tuple[str, str], str], after: dict[tuple[str, str], str], system: str) -> list[str]:
-    """The comparisons of one system that say something else, in words."""
+    """The comparisons of one system whose outcome changed, from that system's side: ``"other: above → undecided"``."""
     opposite = {"above": "below", "below": "above", "undecided": "undecided"}
     lines = []
     for pair, old in before.items():
         new = after[pair]
         if system in pair and old != new:
             other = pair[1] if pair[0] == system else pair[0]
-            told = (old, new) if pair[0] == system else (opposite[old], opposite[new])
-            lines.append(f"{other}: {told[0]} → {told[1]}")
+            seen_from = (old, new) if pair[0] == system else (opposite[old], opposite[new])
+            lines.append(f"{other}: {seen_from[0]} → {seen_from[1]}")
     return lines
 
 

@@ -1,7 +1,7 @@
 """A pool as arrays: the lists of several systems over the same queries, and the judgments of their documents.
 
-Everything the pooling protocol asks (what if this system had not been pooled, what if the pool were shallower) is one
-mask over judgments and one matrix product per question, instead of one run of trec_eval.
+To leave a system out of the pool, or to pool less deep, is a mask over the judgments; all lists are then measured at
+once.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class Pool:
     def pooled(self, depth: int, systems: Sequence[str] | None = None) -> Mask:
         """[Q, D]: the judgments that a pool of these systems (default: all) at this depth would have led to."""
         chosen = range(len(self.systems)) if systems is None else [self.systems.index(s) for s in systems]
-        found: Mask = self.contributed(depth)[list(chosen)].any(axis=0) & self.judged
-        return found
+        judgments: Mask = self.contributed(depth)[list(chosen)].any(axis=0) & self.judged
+        return judgments
 
     def values(self, measure: Cut, judged: Mask) -> Floats:
-        """[S, Q]: the measure of every list, with only these judgments known."""
+        """[S, Q]: the measure of every list, under these judgments alone."""
         return self.score(measure, np.where(judged, self.grade, 0))
 
     def score(self, measure: Cut, grade: NDArray[np.int64]) -> Floats:
@@ -89,16 +89,16 @@ def build(runs: Runs, qrels: Qrels, queries: Sequence[str] | None = None) -> Poo
         qrels: Judgments; those of documents in no run count in the ideal list.
         queries: Which queries, in this order; default all judged ones, by id.
     """
-    asked = sorted(qrels) if queries is None else list(queries)
+    query_ids = sorted(qrels) if queries is None else list(queries)
     columns: list[dict[str, int]] = []
-    for query_id in asked:
-        found = [doc_id for run in runs.values() for doc_id in run.get(query_id, ())]
-        columns.append({doc_id: i for i, doc_id in enumerate(dict.fromkeys([*found, *qrels.get(query_id, {})]))})
+    for query_id in query_ids:
+        listed_ids = [doc_id for run in runs.values() for doc_id in run.get(query_id, ())]
+        columns.append({doc_id: i for i, doc_id in enumerate(dict.fromkeys([*listed_ids, *qrels.get(query_id, {})]))})
     width = max(map(len, columns), default=0)
-    rank = np.full((len(runs), len(asked), width), FAR, dtype=np.int64)
-    grade = np.zeros((len(asked), width), dtype=np.int64)
-    judged = np.zeros((len(asked), width), dtype=bool)
-    for q, query_id in enumerate(asked):
+    rank = np.full((len(runs), len(query_ids), width), FAR, dtype=np.int64)
+    grade = np.zeros((len(query_ids), width), dtype=np.int64)
+    judged = np.zeros((len(query_ids), width), dtype=bool)
+    for q, query_id in enumerate(query_ids):
         for s, run in enumerate(runs.values()):
             listed = run.get(query_id, ())
             rank[s, q, [columns[q][doc_id] for doc_id in listed]] = np.arange(1, len(listed) + 1)
@@ -106,4 +106,4 @@ def build(runs: Runs, qrels: Qrels, queries: Sequence[str] | None = None) -> Poo
             grade[q, columns[q][doc_id]], judged[q, columns[q][doc_id]] = max(value, 0), True
     top = max((int(value) for grades in qrels.values() for value in grades.values()), default=1)
     documents = tuple(tuple(column) for column in columns)
-    return Pool(tuple(runs), tuple(asked), documents, rank, grade, judged, max(top, 1))
+    return Pool(tuple(runs), tuple(query_ids), documents, rank, grade, judged, max(top, 1))

@@ -1,10 +1,10 @@
-"""Filling holes at random: how relevant is a document nobody judged, given where the systems put it?
+"""A model of the relevance of unjudged documents, given the ranks that the systems give them; random fillings from it.
 
 A cumulative logistic model (one per grade, made monotone) is fitted on the judged documents: P(grade at least t) from
 the ranks that the systems give a document, and the mean grade of the query's other judged documents. Every filling
-draws the coefficients anew from their sampling distribution over queries, then a grade for every hole. It is a
-prediction for documents that were judged, and those are judged because a pooled system liked them. So it tends to
-flatter holes; its calibration, on queries it was not fitted on, is told with every result.
+draws the coefficients anew from their sampling distribution over queries, then a grade for every unjudged
+document. The model is fitted on judged documents, which pooled systems ranked high, so it tends to overestimate the
+relevance of the others; its calibration, on queries it was not fitted on, is reported with every result.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Model:
     """P(grade at least t) for t = 1 to top.
 
     Args:
-        coefficients: [top, features]; the first is the intercept, minus infinity for a grade nobody got.
+        coefficients: [top, features]; the first is the intercept, minus infinity for a grade that no document has.
         spread: [top, features, features], a square root of the coefficients' covariance, queries being the units.
         shift: [features - 1], subtracted before use.
         scale: [features - 1].
@@ -68,25 +68,25 @@ class Model:
 
 
 def features(pool: Pool, judged: Mask) -> Floats:
-    """[Q, D, 4] for every document: what the systems think of it, and what the query's other documents are worth.
+    """[Q, D, 4] for every document: features of its ranks and of the query's other grades.
 
-    Mean reciprocal rank over the systems; logarithm of the best rank; share of systems that found it; mean grade of the
-    query's other judged documents, shrunk to that of all.
+    Mean reciprocal rank over the systems; logarithm of the best rank; share of systems that retrieved it; mean grade of
+    the query's other judged documents, shrunk to that of all.
     """
-    found = pool.rank < FAR
-    reciprocal = np.where(found, 1 / (SMOOTH + pool.rank), 0.0).mean(axis=0)
-    longest = int(pool.rank[found].max(initial=1))
+    retrieved = pool.rank < FAR
+    reciprocal = np.where(retrieved, 1 / (SMOOTH + pool.rank), 0.0).mean(axis=0)
+    longest = int(pool.rank[retrieved].max(initial=1))
     best = np.log(np.minimum(pool.rank.min(axis=0), 2 * longest))
     own, count = np.where(judged, pool.grade, 0), judged.sum(axis=1, keepdims=True)
     overall = own.sum() / max(1, count.sum())
     others = (own.sum(axis=1, keepdims=True) - own + PRIOR * overall) / (count - judged + PRIOR)
-    return np.stack([reciprocal, best, found.mean(axis=0), others], axis=-1)
+    return np.stack([reciprocal, best, retrieved.mean(axis=0), others], axis=-1)
 
 
 def usable(pool: Pool, judged: Mask) -> Mask:
-    """[Q, D]: the judged documents that some system found; what no system found has no ranks to learn from."""
-    found: Mask = judged & (pool.rank < FAR).any(axis=0)
-    return found
+    """[Q, D]: the judged documents that some system retrieved; the others have no ranks."""
+    ranked: Mask = judged & (pool.rank < FAR).any(axis=0)
+    return ranked
 
 
 def fit(pool: Pool, judged: Mask) -> Model | None:
@@ -129,12 +129,13 @@ def _logistic(design: Floats, hit: NDArray[np.bool_], queries: NDArray[np.intp])
 
 
 def means(pool: Pool, measure: Cut, judged: Mask, model: Model, systems: Sequence[int], *, seed: int = 0) -> Floats:
-    """[FILLS, systems]: the systems' means, each time with the holes of their top k given grades drawn from the model.
+    """[FILLS, systems]: the systems' means, each time with the unjudged documents of their top k given grades
+    drawn from the model.
 
-    As with the bounds, what none of these systems shows stays not relevant.
+    As with the bounds, documents in none of these top k stay not relevant.
 
     Args:
-        pool: All systems: their ranks tell how relevant a hole is.
+        pool: All systems, whose ranks the model takes.
         measure: What is averaged over queries.
         judged: [Q, D], the judgments that stay.
         model: Of relevance.
@@ -142,16 +143,16 @@ def means(pool: Pool, measure: Cut, judged: Mask, model: Model, systems: Sequenc
         seed: Of the drawing.
     """
     ranks = pool.rank[list(systems)]
-    holes = (ranks <= measure.cutoff).any(axis=0) & ~judged
+    unjudged = (ranks <= measure.cutoff).any(axis=0) & ~judged
     data, rng = features(pool, judged), np.random.default_rng(seed)
     deviates = rng.standard_normal((FILLS, model.coefficients.shape[1]))
     total = np.zeros((FILLS, len(ranks)))
     for q in range(len(pool.queries)):
-        columns = np.flatnonzero(holes[q] | (judged[q] & (pool.grade[q] > 0)))
-        unknown = holes[q][columns]
+        columns = np.flatnonzero(unjudged[q] | (judged[q] & (pool.grade[q] > 0)))
+        drawn = unjudged[q][columns]
         grades = np.tile(np.where(judged[q], pool.grade[q], 0)[columns], (FILLS, 1))
-        chances = model.probabilities(data[q][columns[unknown]], deviates)
-        grades[:, unknown] = (rng.random((FILLS, int(unknown.sum()), 1)) < chances).sum(axis=2)
+        chances = model.probabilities(data[q][columns[drawn]], deviates)
+        grades[:, drawn] = (rng.random((FILLS, int(drawn.sum()), 1)) < chances).sum(axis=2)
         total += scored(measure, placed(ranks[:, q : q + 1, columns], measure.cutoff), grades).T
     return total / len(pool.queries)
 

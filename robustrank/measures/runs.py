@@ -18,7 +18,7 @@ def read(paths: Sequence[str]) -> dict[str, dict[str, tuple[str, ...]]]:
     Raises:
         DataError: A missing or wrong file, an empty folder, or two files of one name.
     """
-    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    runs: dict[str, dict[str, tuple[str, ...]]] = {}
     for path in map(Path, paths):
         files = (
             sorted(f for f in path.iterdir() if f.is_file() and not f.name.startswith(".")) if path.is_dir() else [path]
@@ -27,7 +27,7 @@ def read(paths: Sequence[str]) -> dict[str, dict[str, tuple[str, ...]]]:
             raise DataError("no run in this folder", path=path)
         for file in files:
             name = file.name.partition(".")[0]
-            if name in found:
+            if name in runs:
                 raise DataError(f"a second run named {name!r}; rename one of them", path=file)
-            found[name] = trec.rankings(file)
-    return found
+            runs[name] = trec.rankings(file)
+    return runs

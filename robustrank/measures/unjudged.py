@@ -1,14 +1,14 @@
-"""Holes: what documents without a judgment could do to a measure, exactly.
+"""Exact bounds of a measure over all grades that its unjudged documents may have.
 
-A hole is a document in the top k of a list that has no judgment for the query. Every measure counts it as not
-relevant; it may have any grade. nDCG's ideal list depends on the grades of the holes too, so it is made anew for every
-filling. That makes nDCG fall when a hole far down is relevant, and "all relevant" need not be its best case.
+An unjudged document is one in the top k of a list that has no judgment for the query. Every measure counts it as not
+relevant; it may have any grade. A filling gives each of them a grade. nDCG's ideal list depends on these grades too, so
+nDCG falls when an unjudged document far down is relevant, and "all relevant" need not be its best case.
 
-How the extremes are found. The gain of a grade is the grade itself (trec_eval's nDCG), so a filling is a chain of sets:
-the holes of grade at least 1, at least 2, and so on, each inside the one before. Gain is a sum over these sets, and the
-ideal depends on their sizes alone; for given sizes the best sets are the holes with the greatest (least) weights. What
+Method. The gain of a grade is the grade itself (trec_eval's nDCG), so a filling is a chain of sets: the documents of
+grade at least 1, at least 2, and so on, each inside the one before. Gain is a sum over these sets, and the ideal
+depends on their sizes alone; for given sizes the best sets are the documents of the greatest (least) weights. What
 remains is a ratio to be made least over non-increasing sizes: Dinkelbach's method (1967), whose inner step is a small
-dynamic programme over the grades. The same holds for the difference of two lists under one filling, where a hole's
+dynamic programme over the grades. The same holds for the difference of two lists under one filling, where a document's
 weight is the difference of its two discounts. Tests compare with all fillings.
 """
 
@@ -27,8 +27,8 @@ RBP_PATIENCE = 0.8
 
 def cut(name: str, relevant: int = 1) -> Cut | None:
     """A measure by its ir-measures name; ``None`` where unjudged documents cannot be bounded exactly here."""
-    found = parse(name, relevant)
-    return found if found and found.k and found.family in ("nDCG", "P", "RR", "Success") else None
+    measure = parse(name, relevant)
+    return measure if measure and measure.k and measure.family in ("nDCG", "P", "RR", "Success") else None
 
 
 def bounds(
@@ -40,7 +40,7 @@ def bounds(
     other: Sequence[str] = (),
     elsewhere: int = 0,
 ) -> tuple[float, float]:
-    """Least and greatest value of the measure over all fillings of the holes with grades 0 to ``top``.
+    """Least and greatest value of the measure over all grades 0 to ``top`` of the unjudged documents.
 
     Args:
         measure: The measure.
@@ -49,12 +49,12 @@ def bounds(
         top: The greatest grade there is.
         other: A second list; then the bounds are those of ``ranking``'s value minus its, under one filling of both.
         elsewhere: Documents in neither top k that may be relevant too. They can only make nDCG's ideal better.
-            Default: what no list shows stays not relevant, as everywhere in evaluation.
+            Default: 0, as in every evaluation they count as not relevant.
     """
     k = measure.cutoff
     lists = [list(ranking[: measure.k]), list(other[: measure.k])]
-    holes = [doc_id for doc_id in dict.fromkeys(lists[0] + lists[1]) if doc_id not in grades]
-    if not holes and not elsewhere:
+    unjudged = [doc_id for doc_id in dict.fromkeys(lists[0] + lists[1]) if doc_id not in grades]
+    if not unjudged and not elsewhere:
         settled = value(measure, lists[0], grades) - (value(measure, lists[1], grades) if other else 0.0)
         return settled, settled
     if measure.family in ("RR", "Success"):
@@ -63,7 +63,7 @@ def bounds(
         return -low, high
     weigh = discounts(k) if measure.family == "nDCG" else np.full(k, 1 / k)
     place = [{doc_id: weigh[i] for i, doc_id in enumerate(listed)} for listed in lists]
-    weights = np.array([place[0].get(h, 0.0) - place[1].get(h, 0.0) for h in holes], dtype=np.float64)
+    weights = np.array([place[0].get(d, 0.0) - place[1].get(d, 0.0) for d in unjudged], dtype=np.float64)
     if measure.family == "P":
         now = value(measure, lists[0], grades) - (value(measure, lists[1], grades) if other else 0.0)
         return now + float(weights[weights < 0].sum()), now + float(weights[weights > 0].sum())
@@ -79,9 +79,10 @@ def _least(weights: Floats, gain: float, ideal: Floats) -> float:
     """The least ratio over fillings; 0 where nothing is relevant.
 
     Args:
-        weights: Gain of one grade at each hole, of either sign.
-        gain: Gain without the holes.
-        ideal: Ideal gain at each grade level (rows), by number of holes filled at least so high (columns).
+        weights: Gain of one grade of each unjudged document, of either sign.
+        gain: Gain of the judged documents.
+        ideal: Ideal gain at each grade level (rows), by the number of unjudged documents of at least that
+            grade (columns).
     """
     prefix = np.r_[0.0, np.sort(weights).cumsum()]
     levels = np.arange(len(ideal))
@@ -128,5 +129,5 @@ def rbp(
     """
     weights = (1 - patience) * patience ** np.arange(len(ranking))
     hit = np.array([grades.get(doc_id, 0) >= relevant for doc_id in ranking], dtype=bool)
-    hole = np.array([doc_id not in grades for doc_id in ranking], dtype=bool)
-    return float(weights[hit].sum()), float(weights[hole].sum()) + patience ** len(ranking)
+    unjudged = np.array([doc_id not in grades for doc_id in ranking], dtype=bool)
+    return float(weights[hit].sum()), float(weights[unjudged].sum()) + patience ** len(ranking)

@@ -1,8 +1,8 @@
 """Confidence sequences for means of bounded values: intervals that hold at every number of values at once.
 
-An interval of :mod:`robustrank.stats.intervals` is right for a number of values settled beforehand. Whoever looks
-after every batch and stops when the answer suits needs one of these: with probability 1 - alpha the mean lies in all
-of them, however long one goes on, so stopping at any moment for any reason is honest.
+An interval of :mod:`robustrank.stats.intervals` holds for a number of values fixed beforehand. Looking after every
+batch and stopping by what is seen needs one of these: with probability 1 - alpha the mean lies in all of them at once,
+so the level holds whatever the rule for stopping.
 
 Both are from Waudby-Smith and Ramdas (2024, "Estimating means of bounded random variables by betting"): the hedged
 capital process (their Theorem 3) and the predictable plug-in empirical Bernstein sequence (Theorem 2). Values must come
@@ -89,8 +89,8 @@ def lower_bets(
         alpha: Probability that the mean is ever below the bound.
         bounds: As for :func:`betting`.
         at: As for :func:`betting`.
-        horizon: The number of values at which the bound should be sharpest, where it is known; the bound holds at
-            any other all the same.
+        horizon: The number of values at which the bound should be sharpest, where that is fixed; the bound
+            holds at any other too.
 
     Returns:
         An array of shape (..., len(at)).
@@ -130,7 +130,7 @@ def empirical_bernstein(
 def _scaled(
     values: ArrayLike, bounds: tuple[float, float], at: Sequence[int] | None
 ) -> tuple[Floats, NDArray[np.intp]]:
-    """Values in [0, 1], and the numbers of values asked about."""
+    """Values in [0, 1], and the numbers of values after which bounds are wanted."""
     data = np.asarray(values, dtype=np.float64)
     if data.ndim == 0 or data.shape[-1] == 0:
         raise ValueError("no values to estimate from")
@@ -174,8 +174,8 @@ def _ruled_out(scaled: Floats, sizes: Floats, counts: NDArray[np.intp], enough: 
             mean = (low + high) / 2
             capped = np.minimum(stakes[..., :n_seen], 0.5 / mean[..., None])
             capital = np.log1p(capped * (rows[..., :n_seen] - mean[..., None])).cumsum(-1)
-            out = np.where(late, -np.inf, capital).max(-1) >= enough
-            low, high = np.where(out, mean, low), np.where(out, high, mean)
+            ruled_out = np.where(late, -np.inf, capital).max(-1) >= enough
+            low, high = np.where(ruled_out, mean, low), np.where(ruled_out, high, mean)
         parts.append(low)
-    found: Floats = np.concatenate(parts, axis=-1).reshape(*scaled.shape[:-1], len(counts))
-    return found
+    greatest: Floats = np.concatenate(parts, axis=-1).reshape(*scaled.shape[:-1], len(counts))
+    return greatest

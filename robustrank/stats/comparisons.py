@@ -1,4 +1,4 @@
-"""Tests: paired differences, corrections for their number, and what so many queries can show."""
+"""Tests: paired differences, corrections for multiple testing, minimum detectable differences."""
 
 from __future__ import annotations
 
@@ -94,11 +94,13 @@ def _corrected(ps: Sequence[float], method: str) -> list[float]:
 
 
 def detectable(estimate: Estimate, *, power: float = POWER) -> float:
-    """The smallest true difference that so many queries show with the given power, judged by the interval's width.
+    """Minimum detectable difference: the smallest true one that so many queries show with the given power.
+
+    The standard error is that of the interval's width.
 
     Args:
         estimate: Of at least two queries.
-        power: Chance of seeing it.
+        power: Probability of rejecting equality.
     """
     from scipy.special import stdtrit
 
@@ -114,13 +116,13 @@ def standard_error(estimate: Estimate) -> float:
     return (estimate.high - estimate.low) / (2 * float(stdtrit(estimate.n - 1, 0.5 + estimate.confidence / 2)))
 
 
-def foreseen(n: int, deviation: float, *, power: float = POWER, alpha: float = 1 - CONFIDENCE) -> float:
-    """The smallest mean difference that ``n`` paired queries show with the given power, before anything was run.
+def expected_detectable(n: int, deviation: float, *, power: float = POWER, alpha: float = 1 - CONFIDENCE) -> float:
+    """Minimum detectable difference of ``n`` paired queries at the given power, before anything is run.
 
     Args:
         n: Queries, at least 3.
         deviation: Standard deviation of the per-query differences that is expected.
-        power: Chance of seeing it.
+        power: Probability of rejecting equality.
         alpha: Of the two-sided t test.
     """
     from statsmodels.stats.power import TTestPower

@@ -87,8 +87,8 @@ def contrast(
                 continue
             moved = guard(group.mean(axis=0), len(group), rows, effect.fade)
             others = [each[: len(moved)] for each in means]
-            found = statistic(*(moved if i == place else each for i, each in enumerate(others)))
-            guarded.append(found[np.isfinite(found)])
+            values = statistic(*(moved if i == place else each for i, each in enumerate(others)))
+            guarded.append(values[np.isfinite(values)])
     correction = _corrections(float(value), drawn[fine], [effect.rows for effect in effects])
     ends = [np.quantile(drawn[fine], tail_probabilities(n, *correction))]
     ends += [np.quantile(each, (TAIL, 1 - TAIL), method="hazen") for each in guarded if len(each)]
@@ -127,7 +127,7 @@ def change(
     """Change of the mean from ``home`` to ``away``: absolute, relative, and relative minus the baseline's.
 
     Home and away queries are resampled independently, and the same queries for a ranker and its baseline. A relative
-    change is ``None`` where some resample's mean at home is not above 0: a ratio to nothing means nothing.
+    change is ``None`` where some resample's mean at home is not above 0, since the ratio is then undefined.
 
     Args:
         home: Per-query values at the source.
@@ -148,9 +148,9 @@ def change(
         both = [list(zip(*each, strict=True)) for each in ((home, base_home), (away, base_away))]
 
         def gap(a: Floats, b: Floats) -> Floats:
-            found = _relative(a, b)
-            less: Floats = found[:, 0] - found[:, 1]
-            return less
+            changes = _relative(a, b)
+            gaps: Floats = changes[:, 0] - changes[:, 1]
+            return gaps
 
         versus = contrast(both, gap, unseen=[corners(ends, ends)] * 2, undefined=0.0, seed=seed)
     return Change(difference, relative, versus)

@@ -27,7 +27,7 @@ def mean(values: Sequence[float], *, bounds: Bounds, clusters: Sequence[str] | N
     Args:
         values: One per case.
         bounds: Least and greatest possible value, infinite where there is none. They are the interval of a single
-            query, which says nothing of the spread, and limit what queries that agree may have missed.
+            query, whose spread cannot be estimated, and limit the values of queries that were not drawn.
         clusters: The query of each case; default, every case is a query of its own.
         seed: Of the resampling.
 
@@ -38,9 +38,9 @@ def mean(values: Sequence[float], *, bounds: Bounds, clusters: Sequence[str] | N
     least, greatest = finite(bounds, sums / counts)
     usual = float(counts.mean())
     unseen = [(least * usual, usual), (greatest * usual, usual)]
-    found = contrast([np.c_[sums, counts].tolist()], lambda m: m[:, 0] / m[:, 1], unseen=[unseen], seed=seed)
-    assert found is not None, "a mean is always defined"
-    return found.estimate
+    over_cases = contrast([np.c_[sums, counts].tolist()], lambda m: m[:, 0] / m[:, 1], unseen=[unseen], seed=seed)
+    assert over_cases is not None, "a mean is always defined"
+    return over_cases.estimate
 
 
 def share(flags: Sequence[bool], *, clusters: Sequence[str] | None = None) -> Estimate:
@@ -80,7 +80,8 @@ def lowest_decile(values: Sequence[float], *, bounds: Bounds, seed: int = 0) -> 
 
     A plain bootstrap misses low here, because the worst queries there are may not have been drawn at all. So queries
     get Dirichlet weights (Rubin 1981) together with one more query at the least possible value for the lower bound,
-    and at the greatest for the upper, in the manner of Gaffke (2005); covers at least as often as it says.
+    and at the greatest for the upper, in the manner of Gaffke (2005); its coverage is at least
+    nominal.
 
     Args:
         values: One per query.
@@ -105,7 +106,7 @@ def lowest_decile(values: Sequence[float], *, bounds: Bounds, seed: int = 0) -> 
 
 
 def central(drawn: Floats) -> Range:
-    """The central part of some draws that :data:`CONFIDENCE` names."""
+    """The central interval of some draws that holds :data:`CONFIDENCE` of them."""
     low, high = np.quantile(drawn, (TAIL, 1 - TAIL))
     return Range(float(low), float(high))
 

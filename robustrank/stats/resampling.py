@@ -6,12 +6,12 @@ gives all resamples of a figure; queries of one group (a collection) are drawn t
 Tails are those of Student's t (Hesterberg 2015, "What teachers should know about the bootstrap", expanded
 percentiles), corrected for bias and skewness (BCa, Efron 1987).
 
-Resampling cannot show what was not drawn. Where all values agree, no resample differs; where they nearly agree, next to
-none does. The guard allows for the queries that a sample can have missed by chance: with probability ``level`` a sample
-of ``n`` misses a share of ``1 - level ** (1 / n)`` of the queries (Clopper and Pearson's bound for 0 of n), and these
-could have any value within the bounds of the statistic. That is the whole interval where values agree. Where they vary,
-the share counts by how little of the possible range they cover, so that it fades without a threshold; the wider of the
-two intervals is taken.
+Resampling only repeats the values that were drawn. Where all values agree, no resample differs; where they nearly
+agree, next to none does. The guard allows for the queries that a sample can have missed by chance: with probability
+``level`` a sample of ``n`` misses a share of ``1 - level ** (1 / n)`` of the queries (Clopper and Pearson's bound for 0
+of n), and these could have any value within the bounds of the statistic. That is the whole interval where values agree.
+Where they vary, the share counts by how little of the possible range they cover, so that it fades without a threshold;
+the wider of the two intervals is taken.
 """
 
 from __future__ import annotations
@@ -138,8 +138,8 @@ def _weights(n: int, resamples: int, seed: tuple[int, ...]) -> Floats:
 def finite(bounds: Bounds, values: Floats, *, beyond: float = 0.0) -> Bounds:
     """The bounds; for an infinite one, a convention: the values' own size, at least 1, less what they span.
 
-    Where nothing bounds values that agree, no interval is known to cover; this one at least has a width, and values
-    that vary as much as they are large need no guard.
+    Without bounds no interval of values that agree has a guaranteed coverage; this one has a width, and values that
+    vary as much as they are large need no guard.
 
     Args:
         bounds: Least and greatest possible value, perhaps infinite.
@@ -155,7 +155,7 @@ def finite(bounds: Bounds, values: Floats, *, beyond: float = 0.0) -> Bounds:
 
 
 def missed_share(n: int, level: Floats) -> Floats:
-    """Share of all queries that ``n`` drawn ones miss with probability ``level``; a single query says nothing."""
+    """Share of all queries that ``n`` drawn ones miss with probability ``level``; 1 for a single query."""
     return 1 - level ** (1 / n) if n > 1 else np.ones_like(level)
 
 

@@ -76,9 +76,11 @@ def test_welch_is_one_sided_and_says_nothing_of_values_that_do_not_vary() -> Non
 
 
 def test_what_n_queries_can_show_is_that_of_the_t_test() -> None:
-    shown = stats.foreseen(50, 0.3)
+    shown = stats.expected_detectable(50, 0.3)
     assert TTestPower().power(shown / 0.3, 50, 0.05) == pytest.approx(0.8, abs=1e-3)
-    assert TTestPower().power(stats.foreseen(50, 0.3, power=0.6, alpha=0.1) / 0.3, 50, 0.1) == pytest.approx(0.6)
+    assert TTestPower().power(stats.expected_detectable(50, 0.3, power=0.6, alpha=0.1) / 0.3, 50, 0.1) == pytest.approx(
+        0.6
+    )
     # and the same from an interval of the same width
     half = 0.3 / 50**0.5 * float(t.ppf(0.975, 49))
     assert stats.standard_error(Estimate(0, -half, half, 50)) == pytest.approx(0.3 / 50**0.5)
