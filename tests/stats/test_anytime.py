@@ -137,5 +137,127 @@ def test_a_mean_at_any_time_has_the_bounds_of_the_last_moment_and_holds_itself()
     assert wide.low < found.low < found.value < found.high < wide.high
     surprising = anytime.mean([1.0] * 200 + [0.0] * 400, bounds=(0, 1))
     assert surprising.low <= surprising.value <= surprising.high
-    with pytest.raises(ValueError, match="finite bounds"):
+    with pytest.raises(ValueError, match=r"^an interval that holds at any time needs finite bounds$"):
         anytime.mean(values, bounds=(0, float("inf")))
+
+
+def empirical_bernstein_plainly(values: np.ndarray, alpha: float) -> tuple[list[float], list[float]]:
+    """Theorem 2 as the paper writes it, one value after another, with the running intersection."""
+    lows, highs, low, high = [], [], 0.0, 1.0
+    total, squares, guess = 0.5, 0.25, 0.5
+    weights = weighted = spread = 0.0
+    for t, x in enumerate(values, start=1):
+        bet = min((2 * log(2 / alpha) / (squares / t * t * log(1 + t))) ** 0.5, 0.5)
+        weights, weighted = weights + bet, weighted + bet * x
+        spread += (x - guess) ** 2 * (-log(1 - bet) - bet)
+        width = (log(2 / alpha) + spread) / weights
+        low, high = max(low, weighted / weights - width), min(high, weighted / weights + width)
+        lows, highs = [*lows, low], [*highs, high]
+        total += x
+        guess = total / (t + 1)
+        squares += (x - guess) ** 2
+    return lows, highs
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.3])
+def test_the_closed_form_equals_a_plain_second_computation(alpha: float) -> None:
+    values = np.random.default_rng(10).beta(2, 1, (2, 3, 60))
+    low, high = anytime.empirical_bernstein(values, alpha=alpha)
+    assert low.shape == high.shape == (2, 3, 60)
+    for i, j in ((0, 0), (1, 2), (0, 1)):
+        lows, highs = empirical_bernstein_plainly(values[i, j], alpha)
+        assert low[i, j] == pytest.approx(lows)
+        assert high[i, j] == pytest.approx(highs)
+    at = anytime.empirical_bernstein(values, alpha=alpha, at=[1, 7, 60])
+    assert at[0].tolist() == low[..., [0, 6, 59]].tolist()
+    assert at[1].tolist() == high[..., [0, 6, 59]].tolist()
+
+
+def test_the_closed_form_has_any_bounds_and_stays_within_them() -> None:
+    values = np.random.default_rng(11).random(50)
+    low, high = anytime.empirical_bernstein(values)
+    shifted = anytime.empirical_bernstein(4 * values + 3, bounds=(3, 7))
+    assert shifted[0] == pytest.approx(4 * low + 3)
+    assert shifted[1] == pytest.approx(4 * high + 3)
+    # Values far from what was guessed: an unclipped interval would end outside of the bounds.
+    for kind in SEQUENCES.values():
+        low, high = kind(np.ones(3))
+        assert (low >= 0).all()
+        assert (high == 1).all()
+        low, high = kind(np.zeros(3))
+        assert (low == 0).all()
+        assert (high <= 1).all()
+
+
+def test_a_sequence_that_moves_away_leaves_no_interval_beyond_its_bounds() -> None:
+    values = np.r_[np.zeros(400), np.ones(4000)]
+    low, high = anytime.empirical_bernstein(values, at=[400, 4400])
+    assert 0 <= low[0] <= high[0] < 0.05
+    assert high[1] == high[0]
+    assert low[1] <= 1
+
+
+def test_bounds_are_at_level_5_percent_of_shares_after_every_value_unless_it_is_said() -> None:
+    values = np.random.default_rng(12).random(20)
+    for kind in SEQUENCES.values():
+        plain, said = kind(values), kind(values, alpha=0.05, bounds=(0, 1), at=range(1, 21))
+        assert (plain[0].tolist(), plain[1].tolist()) == (said[0].tolist(), said[1].tolist())
+    lower = anytime.lower_bets(values)
+    assert lower.tolist() == anytime.lower_bets(values, alpha=0.05, bounds=(0, 1), at=range(1, 21)).tolist()
+    assert lower.tolist() == pytest.approx(anytime.betting(values, alpha=0.1)[0].tolist())
+
+
+def test_the_one_sided_bound_has_any_bounds() -> None:
+    values = np.random.default_rng(13).random(60)
+    low = anytime.lower_bets(values, at=[10, 60], horizon=60)
+    assert anytime.lower_bets(4 * values + 3, bounds=(3, 7), at=[10, 60], horizon=60) == pytest.approx(4 * low + 3)
+
+
+def test_a_horizon_is_the_pace_of_the_bets() -> None:
+    values, alpha = np.random.default_rng(14).beta(4, 2, 30), 0.1
+    (low,) = anytime.lower_bets(values, alpha=alpha, at=[30], horizon=30)
+    for bound, reached in ((low + 1e-6, False), (low - 1e-6, True)):
+        capital, largest, total, squares = 1.0, 1.0, 0.5, 0.25
+        for t, x in enumerate(values, start=1):
+            bet = min((2 * log(1 / alpha) / (squares / t * 30)) ** 0.5, 0.5 / bound)
+            capital *= 1 + bet * (x - bound)
+            largest = max(largest, capital)
+            total += x
+            squares += (x - total / (t + 1)) ** 2
+        assert (largest >= 1 / alpha) == reached
+
+
+def test_a_bound_at_some_number_of_values_is_that_of_these_values_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(15).random((3, 40))
+    low, high = anytime.betting(values)
+    for n in (1, 2, 17, 40):
+        alone = anytime.betting(values[:, :n], at=[n])
+        assert alone[0][:, 0] == pytest.approx(low[:, n - 1], abs=1e-9)
+        assert alone[1][:, 0] == pytest.approx(high[:, n - 1], abs=1e-9)
+    for cells in (1, 3 * 40, 3 * 40 * 7):
+        monkeypatch.setattr(anytime, "CELLS", cells)
+        pieces = anytime.betting(values)
+        assert pieces[0] == pytest.approx(low, abs=1e-9)
+        assert pieces[1] == pytest.approx(high, abs=1e-9)
+
+
+def test_a_searched_bound_is_exact_to_twelve_digits_on_the_safe_side() -> None:
+    values, alpha = np.random.default_rng(16).beta(4, 2, 40), 0.05
+    low, _ = anytime.betting(values, alpha=alpha, at=[40])
+    assert _largest_capital(values, low[0], 1, alpha) >= 2 / alpha * (1 - 1e-9)
+    assert _largest_capital(values, low[0] + 2e-12, 1, alpha) < 2 / alpha
+
+
+@pytest.mark.parametrize("kind", [anytime.betting, anytime.empirical_bernstein, anytime.lower_bets])
+def test_every_bound_refuses_values_outside_of_its_bounds(kind: Callable[..., object]) -> None:
+    with pytest.raises(ValueError, match=r"^no values to estimate from$"):
+        kind([])
+    with pytest.raises(ValueError, match=r"^no values to estimate from$"):
+        kind(0.5)
+    with pytest.raises(ValueError, match=r"^values must lie in \[0, 1\], not \[-0.1, 0.4\]$"):
+        kind([-0.1, 0.4])
+    with pytest.raises(ValueError, match=r"^values must lie in \[0, 1\], not \[0.4, 1.1\]$"):
+        kind([0.4, 1.1])
+    with pytest.raises(ValueError, match="values must lie"):
+        kind([0.4, float("nan")])
+    assert kind([0.0, 1.0]) is not None

@@ -128,3 +128,35 @@ def test_the_detectable_difference_is_two_quantiles_of_t_times_the_standard_erro
     error = 0.4 / (2 * t.ppf(0.9, 11))
     assert stats.standard_error(narrow) == pytest.approx(error)
     assert stats.detectable(narrow, power=0.7) == pytest.approx(error * (t.ppf(0.9, 11) + t.ppf(0.7, 11)))
+
+
+def test_welch_takes_the_two_variances_apart() -> None:
+    low, high = [0.1, 0.2, 0.15, 0.3, 0.2, 0.25, 0.22], [0.5, 0.9]
+    p = stats.welch_lower(low, high)
+    variances = np.var(low, ddof=1) / 7, np.var(high, ddof=1) / 2
+    df = sum(variances) ** 2 / (variances[0] ** 2 / 6 + variances[1] ** 2 / 1)
+    assert p == pytest.approx(float(t.cdf((np.mean(low) - np.mean(high)) / sum(variances) ** 0.5, df)))
+
+
+def test_signs_are_enumerated_up_to_twelve_differing_queries() -> None:
+    rng = np.random.default_rng(9)
+    twelve = rng.normal(0.3, 1, 12)
+    signs = np.array(list(product([1, -1], repeat=12)))
+    exact = float(np.mean(np.abs(signs @ twelve) >= abs(twelve.sum()) - 1e-12))
+    padded = np.r_[twelve, np.zeros(3)]
+    assert stats.sign_flips(padded, seed=0) == stats.sign_flips(padded, seed=1) == pytest.approx(exact)
+    thirteen = np.r_[twelve, 0.4]
+    assert stats.sign_flips(thirteen, seed=0) != stats.sign_flips(thirteen, seed=1)
+
+
+def test_sampled_signs_count_ties_and_the_seed_of_a_paired_test_is_that_of_its_signs() -> None:
+    # 20 equal differences: as large as observed are all + and all -, at about 2 of a million.
+    assert stats.sign_flips(np.full(20, 0.1)) == pytest.approx(1 / 10_001)
+    # Of 0.1 and twenty times 1e-12, every pattern is a tie within rounding.
+    assert stats.sign_flips(np.r_[0.1, np.full(20, 1e-13)]) == 1.0
+    a = np.random.default_rng(4).normal(0.2, 1, 30)
+    for seed in (0, 3):
+        assert stats.paired(list(a), [0.0] * 30, bounds=(-9, 9), seed=seed)[1] == stats.sign_flips(a, seed=seed)
+    assert stats.paired(list(a), [0.0] * 30, bounds=(-9, 9))[1] == stats.sign_flips(a, seed=0)
+    assert sum(stats._blocks(10_000, 3000)) == 10_000
+    assert max(stats._blocks(10_000, 3000)) == 4_000_000 // 3000

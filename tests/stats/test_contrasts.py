@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import inf
 
 import numpy as np
 import pytest
 from scipy.stats import binom, norm, t
 
 from robustrank.core.types import Estimate
-from robustrank.stats import intervals
+from robustrank.stats import contrasts, intervals, resampling
 from robustrank.stats.contrasts import Contrast, change, contrast, corners
 from robustrank.stats.resampling import RESAMPLES, Floats
 
@@ -195,3 +196,100 @@ def test_measures_without_bounds_have_changes_too() -> None:
     found = change([100.0] * 6, [100.0] * 6, bounds=(0.0, float("inf")))
     assert found.difference.estimate.low < 0 < found.difference.estimate.high
     assert sure(found.relative).p == 1
+
+
+def guarded(means: Floats, n: int, values: list[float]) -> Floats:
+    """Means with what a sample may have missed, one level after another, at 0 and at 1."""
+    fade = 1 - (max(values) - min(values))
+    levels = [(i + 0.5) / RESAMPLES for i in range(RESAMPLES // 2)]
+    moved = []
+    for level in levels:
+        missed = fade * (1 - level ** (1 / n))
+        moved += [means + missed * (end - means) for end in (0.0, 1.0)]
+    drawn: Floats = np.array(moved)
+    return drawn
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_the_guard_is_the_wider_interval_where_values_cover_little(seed: int) -> None:
+    a, b = [0.5, 0.52, 0.55, 0.51, 0.5, 0.53], [0.4, 0.45, 0.41, 0.43, 0.46]
+    found = sure(contrast([[[x] for x in a], [[x] for x in b]], gap, unseen=[corners(SHARE)] * 2, seed=seed))
+    value, low, high, p = plainly(a, b, seed)
+    drawn = []
+    for place, group in enumerate((a, b)):
+        rows = np.random.default_rng((seed, place, 0)).integers(0, len(group), size=(RESAMPLES, len(group)))
+        drawn.append(np.array(group)[rows].mean(axis=1))
+    lows, highs, ps = [low], [high], [p]
+    for moved in (guarded(np.mean(a), 6, a) - drawn[1], drawn[0] - guarded(np.mean(b), 5, b)):
+        lows.append(float(np.quantile(moved, 0.025, method="hazen")))
+        highs.append(float(np.quantile(moved, 0.975, method="hazen")))
+        below = ((moved < 0).sum() + (moved == 0).sum() / 2 + 0.5) / (RESAMPLES + 1)
+        ps.append(2 * min(below, 1 - below))
+    assert found.estimate == pytest.approx((value, min(lows), max(highs), 5, 0.95))
+    assert found.p == pytest.approx(max(ps))
+    assert low > min(lows)
+
+
+def test_a_statistic_is_undefined_beyond_the_share_that_is_allowed() -> None:
+    rows = [[0.0, 0.5]] * 6 + [[1.0, 0.5]] * 4
+    weights = np.random.default_rng((0, 0, 0)).integers(0, 10, size=(RESAMPLES, 10))
+    share = float((weights < 6).all(axis=1).mean())
+
+    def ratio(means: Floats) -> Floats:
+        quotient: Floats = means[:, 1] / means[:, 0]
+        return quotient
+
+    unseen = [corners(SHARE, SHARE)]
+    assert contrast([rows], ratio, unseen=unseen, undefined=share + 1e-9) is not None
+    assert contrast([rows], ratio, unseen=unseen, undefined=share - 1e-9) is None
+    found = sure(contrast([rows], ratio, unseen=unseen))
+    assert np.isfinite(found.estimate).all()
+    assert found == contrast([rows], ratio, unseen=unseen, undefined=0.01, seed=0)
+
+
+def test_corrections_by_hand_and_none_where_they_are_undefined() -> None:
+    drawn = np.array([-1.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    rows = [np.array([0.0, 1.0, 5.0]), np.array([2.0, -2.0])]
+    acts = np.array([-2 / 3, -1 / 3, 1.0, 1.0, -1.0])
+    bias, acceleration = contrasts._corrections(0.0, drawn, rows)
+    assert bias == pytest.approx(norm.ppf(2 / 8))
+    assert acceleration == pytest.approx((acts**3).sum() / (6 * (acts**2).sum() ** 1.5))
+    assert contrasts._corrections(-2.0, drawn, rows) == (0.0, 0.0)
+    assert contrasts._corrections(6.0, drawn, rows) == (0.0, 0.0)
+    assert contrasts._corrections(0.0, drawn, [np.zeros(3)]) == (0.0, 0.0)
+    assert contrasts._corrections(0.0, drawn, [np.array([0.0, 0.0, 1e-8])])[1] != 0.0
+
+
+def relative(a: Floats, b: Floats) -> Floats:
+    changes: Floats = b[:, 0] / a[:, 0] - 1
+    return changes
+
+
+def test_changes_are_contrasts_of_home_and_away() -> None:
+    home, away = [0.5, 0.6, 0.9, 0.4], [0.2, 0.1, 0.4]
+    base_home, base_away = [0.3, 0.4, 0.5, 0.6], [0.3, 0.2, 0.6]
+    found = change(home, away, base_home, base_away, bounds=(-1, 2), seed=3)
+    sides = [[[x] for x in home], [[x] for x in away]]
+    unseen = [corners((-1, 2))] * 2
+    assert found.difference == contrast(sides, lambda a, b: -gap(a, b), unseen=unseen, seed=3)
+    inside = change(home, away, base_home, base_away, bounds=SHARE, seed=3)
+    assert inside.relative == contrast(sides, relative, unseen=[corners(SHARE)] * 2, seed=3)
+    both = [list(zip(home, base_home, strict=True)), list(zip(away, base_away, strict=True))]
+    expected = contrast(
+        both, lambda a, b: b[:, 0] / a[:, 0] - b[:, 1] / a[:, 1], unseen=[corners(SHARE, SHARE)] * 2, seed=3
+    )
+    assert expected is not None
+    assert sure(inside.versus_baseline).estimate == pytest.approx(expected.estimate)
+    assert sure(inside.versus_baseline).p == pytest.approx(expected.p)
+    assert change(home, away, bounds=SHARE) == change(home, away, bounds=SHARE, seed=0)
+    with pytest.raises(ValueError, match="shorter"):
+        change(home, away, base_home[:3], base_away, bounds=SHARE)
+    assert change(home, away, base_home, None, bounds=SHARE).versus_baseline is None
+    assert change(home, away, None, base_away, bounds=SHARE).versus_baseline is None
+
+
+def test_infinite_bounds_of_a_change_are_those_of_both_sides_together() -> None:
+    home, away = [2.0, 3.0, 4.0], [9.0, 8.0, 9.5]
+    ends = resampling.finite((0.0, inf), np.array([*home, *away]))
+    assert change(home, away, bounds=(0.0, inf)).difference == change(home, away, bounds=ends).difference
+    assert ends == (0.0, 11.5)

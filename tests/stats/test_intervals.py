@@ -11,6 +11,7 @@ from scipy.stats import beta, binom, bootstrap, expon, t
 
 from robustrank.core.types import Estimate
 from robustrank.stats import intervals as stats
+from robustrank.stats.contrasts import contrast
 from robustrank.stats.resampling import NOT_NEGATIVE, UNBOUNDED
 
 Draw: TypeAlias = Callable[[np.random.Generator, int], list[float]]
@@ -175,3 +176,87 @@ def test_queries_needed_are_rounded_up_and_never_fewer_than_there_are() -> None:
     assert stats.needed(Estimate(0.0, -0.1, 0.1, 10), 0.07, "high") == 21  # 10 * (0.1 / 0.07) ** 2 = 20.4
     assert stats.needed(Estimate(0.0, -0.1, 0.1, 10), -0.07, "low") == 21
     assert stats.needed(Estimate(0.0, -0.1, 0.1, 10), 0.0, "low") is None
+
+
+def lowest_decile_plainly(values: list[float], least: float, greatest: float, seed: int) -> tuple[float, float]:
+    """One weighting after another: the mean of the tenth of the weight that lies lowest."""
+    data, rng = sorted(values), np.random.default_rng(seed)
+    lows, highs = [], []
+    for _ in range(2000):
+        weights = rng.exponential(size=len(data) + 1)
+        weights /= weights.sum()
+        for ends, points in ((lows, [least, *data]), (highs, [*data, greatest])):
+            left, mean = 0.1, 0.0
+            for weight, point in zip(weights, points, strict=True):
+                taken = min(weight, left)
+                left, mean = left - taken, mean + taken * point / 0.1
+            ends.append(mean)
+    return float(np.quantile(lows, 0.025)), float(np.quantile(highs, 0.975))
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_the_lowest_decile_has_gaffkes_interval_whatever_is_drawn_at_once(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = [0.9, 0.2, 0.4, 0.35, 0.8, 0.7, 0.1, 0.6, 0.5, 0.3, 0.45]
+    expected = ((0.1 + 0.2) / 2, *lowest_decile_plainly(values, 0.0, 1.0, seed), 11, 0.95)
+    assert stats.lowest_decile(values, bounds=(0, 1), seed=seed) == pytest.approx(expected)
+    monkeypatch.setattr(stats, "WEIGHTS_AT_ONCE", 12 * 300)
+    assert stats.lowest_decile(values, bounds=(0, 1), seed=seed) == pytest.approx(expected)
+    monkeypatch.setattr(stats, "WEIGHTS_AT_ONCE", 1)
+    assert stats.lowest_decile(values, bounds=(0, 1), seed=seed) == pytest.approx(expected)
+    if seed == 0:
+        assert stats.lowest_decile(values, bounds=(0, 1)) == pytest.approx(expected)
+
+
+def test_the_lowest_decile_without_bounds_may_lie_as_far_beyond_as_the_values_span() -> None:
+    values = [3.0, 5.0, 9.0, 4.0]
+    ends = lowest_decile_plainly(values, 3 - 6, 9 + 6, 0)
+    assert stats.lowest_decile(values, bounds=UNBOUNDED)[:3] == pytest.approx((3.0, *ends))
+    with pytest.raises(ValueError, match=r"^no values to estimate from$"):
+        stats.lowest_decile([], bounds=(0, 1))
+
+
+def test_a_clustered_mean_is_a_ratio_of_means_over_queries_whose_missed_ones_have_the_usual_number_of_cases() -> None:
+    values, clusters = [0.2, 0.4, 0.9, 0.5, 0.1, 0.3], ["a", "a", "b", "c", "c", "c"]
+    rows = [[0.6, 2.0], [0.9, 1.0], [0.9, 3.0]]
+    expected = contrast([rows], lambda m: m[:, 0] / m[:, 1], unseen=[[(-2.0, 2.0), (6.0, 2.0)]], seed=4)
+    assert expected is not None
+    assert stats.mean(values, clusters=clusters, bounds=(-1, 3), seed=4) == pytest.approx(expected.estimate)
+    assert stats.mean(values, clusters=clusters, bounds=(-1, 3)) == stats.mean(
+        values, clusters=clusters, bounds=(-1, 3), seed=0
+    )
+
+
+def test_totals_are_sums_and_counts_of_queries_by_name() -> None:
+    sums, counts = stats.totals([1.0, 2.0, 4.0], ["b", "a", "b"])
+    assert (sums.tolist(), counts.tolist()) == ([2.0, 5.0], [1.0, 2.0])
+    sums, counts = stats.totals([1, 2, 4], None)
+    assert (sums.tolist(), counts.tolist(), sums.dtype, counts.dtype) == ([1, 2, 4], [1, 1, 1], np.float64, np.float64)
+    assert {part.dtype for part in stats.totals([1, 2], ["a", "b"])} == {np.dtype(np.float64)}
+    with pytest.raises(ValueError, match=r"^1 clusters for 2 values$"):
+        stats.totals([0.1, 0.2], ["q"])
+
+
+def test_queries_needed_follow_the_side_of_the_interval_that_meets_the_limit() -> None:
+    skewed = Estimate(0.5, 0.4, 0.9, 10)
+    assert stats.needed(skewed, 0.7, "high") == 40
+    assert stats.needed(skewed, 0.45, "low") == 40
+    assert stats.needed(skewed, 0.3, "low") == 10
+    assert stats.needed(skewed, 0.6, "low") is None
+    assert stats.needed(skewed, 0.5, "low") is None
+    # 1e-9 forgives rounding alone: 16 times the queries, not 17.
+    assert stats.needed(Estimate(0.3, 0.2, 0.4, 1), 0.325, "high") == 16
+
+
+def test_clustered_shares_of_all_or_nothing_count_each_query_once_also_of_unequal_sizes() -> None:
+    clusters = ["a", "a", "b", "c", "c", "c"]
+    assert stats.share([True] * 6, clusters=clusters) == stats.share([True] * 3)
+    assert stats.share([False] * 6, clusters=clusters) == stats.share([False] * 3)
+    flags = [True, True, False, True, False, False]
+    # Sums less value times count: 2 - 1, 0 - 1/2, 1 - 3/2.
+    design = max(1.0, 3 / 2 * (1 + 0.25 + 0.25) / 36 * 6 / 0.25)
+    cases = 6 / design * (t.ppf(0.975, 5) / t.ppf(0.975, 2)) ** 2
+    assert stats.share(flags, clusters=clusters) == pytest.approx(
+        (0.5, beta.ppf(0.025, cases / 2, cases / 2 + 1), beta.ppf(0.975, cases / 2 + 1, cases / 2), 3, 0.95)
+    )
