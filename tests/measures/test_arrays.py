@@ -112,3 +112,62 @@ def test_nothing_is_saved_where_the_recall_is_not_reached() -> None:
 @pytest.mark.parametrize(("name", "known"), [("nDCG@10", True), ("P", False), ("Bpref", False), ("nDCG@x", False)])
 def test_what_arrays_can_measure(name: str, known: bool) -> None:
     assert gains.supported(name) is known
+
+
+def test_work_saved_counts_the_documents_that_the_recall_needs() -> None:
+    # 3 relevant of 6: half of them is 1.5, so two are needed; they stand first, and 4 of 6 are saved.
+    ranking, qrels = [f"d{i}" for i in range(6)], {"q": {"d0": 1, "d1": 1, "d5": 1}}
+    found = gains.per_query(["WSS@50", "WSS@100", "WSS@34"], {"r": {"q": ranking}}, qrels)["r"]
+    assert found["WSS@50"]["q"] == pytest.approx(4 / 6 - 0.5)
+    assert found["WSS@100"]["q"] == pytest.approx(0.0)
+    assert found["WSS@34"]["q"] == pytest.approx(4 / 6 - 0.66)
+    # Of 100 relevant, 29 % are 29 although 100 * 29 / 100 need not be 29 in floating point.
+    many = [f"d{i}" for i in range(200)]
+    found = gains.per_query(["WSS@29", "WSS@57"], {"r": {"q": many}}, {"q": dict.fromkeys(many[:100], 1)})["r"]
+    assert found["WSS@29"]["q"] == pytest.approx((200 - 29) / 200 - 0.71)
+    assert found["WSS@57"]["q"] == pytest.approx((200 - 57) / 200 - 0.43)
+    nothing = gains.per_query(["WSS@95"], {"r": {"q": many, "e": []}}, {"q": {"d0": 0}, "e": {"x": 1}})["r"]
+    assert nothing["WSS@95"] == {"q": 0.0, "e": pytest.approx(-0.05)}
+
+
+def test_grades_are_looked_up_by_run_query_and_rank() -> None:
+    found = gains.graded(
+        [[["a", "x", "b"], []], [["b"], ["c", "a"]]], [{"a": 2, "b": -1}, {"c": 1, "d": 3, "e": -2}], 2
+    )
+    assert found.grades.tolist() == [[[2, -1, -1], [-1, -1, -1]], [[-1, -1, -1], [1, -1, -1]]]
+    assert found.ideal.tolist() == [[2, 0, 0], [3, 1, 0]]
+    assert found.lengths.tolist() == [[3, 0], [1, 2]]
+    assert found.relevant == 2
+    assert gains.graded([[[]]], [{}]).grades.tolist() == [[[-1]]]
+    assert gains.graded([[[]]], [{}]).ideal.tolist() == [[0]]
+    assert gains.graded([], []).relevant == 1
+
+
+def test_the_least_relevant_grade_is_that_of_the_measure() -> None:
+    data = gains.graded([[["a", "b"]]], [{"a": 1, "b": 2}], 1)
+    assert gains.measured("RR@2", data).tolist() == [[1.0]]
+    assert gains.measured("RR(rel=2)@2", data).tolist() == [[0.5]]
+    assert gains.measured(gains.Cut("RR", 2, 2), data).tolist() == [[0.5]]
+    assert data.relevant == 1
+    assert gains.value(gains.Cut("RR", 2, 2), ["a", "b"], {"a": 1, "b": 2}) == 0.5
+    values = gains.per_query(["RR@2", "P@2"], {"r": {"q": ["a", "b"]}}, {"q": {"a": 1, "b": 2}}, 2)["r"]
+    assert values == {"RR@2": {"q": 0.5}, "P@2": {"q": 0.5}}
+    assert gains.per_query(["P@2"], {"r": {"q": ["a", "b"]}}, {"q": {"a": 1, "b": 2}}) == {"r": {"P@2": {"q": 1.0}}}
+    with pytest.raises(ValueError, match=r"^no measure 'ERR@5' on arrays$"):
+        gains.measured("ERR@5", data)
+
+
+def test_discounts_are_those_of_ndcg() -> None:
+    assert gains.discounts(3).tolist() == pytest.approx([1.0, 1 / np.log2(3), 0.5])
+
+
+def test_names_give_cutoff_and_least_relevant_grade() -> None:
+    assert gains.parse("RR(rel=2)") == gains.Cut("RR", None, 2)
+    assert gains.parse("nDCG@10", relevant=3) == gains.Cut("nDCG", 10, 3)
+    assert gains.parse("nDCG@10") == gains.Cut("nDCG", 10, 1)
+    assert gains.parse("WSS@95") == gains.Cut("WSS", 95, 1)
+    assert [gains.parse(name) for name in ("WSS(rel=2)@95", "P", "nDCG@10x", "xnDCG@10", "RR@010")] == [None] * 5
+    assert [name for name in ("nDCG", "RR", "AP", "P", "R", "Success", "WSS") if gains.parse(name)] == [
+        "nDCG", "RR", "AP",
+    ]  # fmt: skip
+    assert gains.Cut("RR", 10).cutoff == 10

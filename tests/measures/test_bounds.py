@@ -47,3 +47,13 @@ def test_measures_below_0_and_without_an_upper_bound_have_intervals(name: str, v
     ):
         assert measure_bounds(name)[0] - 1e-12 <= found.low <= found.value <= found.high < inf
         assert found.low < found.high
+
+
+def test_names_are_read_whole_and_without_regard_to_case() -> None:
+    assert measure_bounds("WSS@100") == (0.0, 1.0)
+    assert measure_bounds("ndcg@10") == measure_bounds("SETF(beta=2.0)") == measure_bounds("AP(rel=2)@5") == (0.0, 1.0)
+    for name in ("xnDCG@10", "nDCGx", "WSS@", "xWSS@95", "WSS@95x", "xNumRet", "NumRetx", "ERR@10", "AP(gains={0:-1})"):
+        assert measure_bounds(name) == (-inf, inf), name
+    assert measure_bounds("NumRel(rel=2)") == measure_bounds("NumRelRet") == measure_bounds("NumRet@10") == (0.0, inf)
+    assert difference_bounds("WSS@80") == (-1.0, 1.0)
+    assert difference_bounds("ERR@10") == (-inf, inf)

@@ -98,3 +98,29 @@ def test_judged_at_k_counts_judgments_of_this_query_over_the_documents_there() -
 def test_a_measure_that_cannot_be_had_is_refused_with_the_mend(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         effectiveness.per_query([name], {"q": ["a"]}, {"q": {"a": 1}})
+
+
+def test_the_share_judged_is_of_the_first_ten_unless_it_is_said() -> None:
+    ranking = [f"d{i}" for i in range(12)]
+    assert effectiveness.judged_at(ranking, ranking[:5]) == 0.5
+    assert effectiveness.judged_at(ranking, ranking[10:]) == 0.0
+    assert effectiveness.judged_at(ranking, ranking[10:], 12) == pytest.approx(1 / 6)
+
+
+def test_measures_of_others_come_in_the_order_of_their_names_with_0_for_queries_without_a_value() -> None:
+    qrels = {"q": {"a": 1, "b": 0}, "none": {"a": 1}, "bad": {"a": -1}}
+    found = effectiveness.per_query(["Bpref", "P@1", "Judged@2"], {"q": ["a", "x"], "bad": ["a"]}, qrels)
+    assert list(found) == ["Bpref", "P@1", "Judged@2"]
+    assert found["P@1"] == {"q": 1.0, "none": 0.0, "bad": 0.0}
+    assert found["Bpref"] == {"q": 1.0, "none": 0.0, "bad": 0.0}
+    assert found["Judged@2"] == {"q": 0.5, "none": 0.0, "bad": 0.0}
+    assert effectiveness.per_query(["Bpref"], {"q": ["a"]}, {"q": {"a": -1}}) == {"Bpref": {"q": 0.0}}
+
+
+@pytest.mark.parametrize("name", ["Bpref", "Rprec"])
+def test_the_least_relevant_grade_reaches_the_measures_of_others(name: str) -> None:
+    qrels, ranking = {"q": {"a": 1, "b": 2}}, {"q": ["a", "b"]}
+    by_grade = [effectiveness.per_query([name], ranking, qrels, relevant)[name]["q"] for relevant in (1, 2)]
+    assert by_grade[0] == 1.0
+    assert by_grade[1] == 0.0
+    assert effectiveness.per_query([f"{name}(rel=1)"], ranking, qrels, 2)[f"{name}(rel=1)"]["q"] == 1.0

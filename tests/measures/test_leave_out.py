@@ -79,17 +79,6 @@ def test_a_system_with_nothing_of_its_own_loses_nothing_when_left_out() -> None:
         assert not system.conclusions
 
 
-def test_leaving_a_system_out_takes_away_what_it_alone_contributed() -> None:
-    runs = {"one": {"q": ["a", "b"]}, "two": {"q": ["a", "c"]}}
-    pool = build(runs, {"q": {"a": 0, "b": 1, "c": 1, "z": 1}})
-    assert pool.grades(0, pool.pooled(2)) == {"a": 0, "b": 1, "c": 1}  # z was pooled by neither
-    assert pool.grades(0, leave_out.without(pool, 2, ["two"])) == {"a": 0, "b": 1}
-    assert leave_out.unique(pool, 2, ["two"]) == 1
-    assert leave_out.unique(pool, 1, ["two"]) == 0
-    values = pool.values(Cut("P", 2), leave_out.without(pool, 2, ["two"]))
-    assert values[:, 0].tolist() == [0.5, 0.0]
-
-
 def test_groups_lose_more_than_their_members_one_by_one() -> None:
     runs, qrels = random_pool(2)
     found = analyse(runs, qrels, Question(collection="c", groups={"both": ["s0", "s1"]})).left_out
@@ -138,13 +127,6 @@ def test_the_bootstrap_of_tau_covers_the_tau_of_many_queries() -> None:
         found = leave_out.kendall(truth[:, None] + noise[0], truth[:, None] + noise[1], seed=seed)
         covered += found.low <= 1 <= found.high
     assert covered >= 34  # with all queries in the world both orders are the true one
-
-
-def test_conclusions_are_told_from_the_systems_point_of_view() -> None:
-    before = {("a", "b"): "above", ("a", "c"): "undecided", ("b", "c"): "below"}
-    after = {("a", "b"): "undecided", ("a", "c"): "undecided", ("b", "c"): "above"}
-    assert leave_out.changed(before, after, "b") == ["a: below → undecided", "c: below → above"]
-    assert leave_out.changed(before, after, "a") == ["b: above → undecided"]
 
 
 def test_adding_back_the_others_loss_is_exact_where_all_lose_the_same() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from robustrank.measures import leave_out
 from robustrank.measures.arrays import Cut, Floats
 from robustrank.measures.pool import FAR, build
 from robustrank.stats.comparisons import holm, paired
-from robustrank.stats.contrasts import contrast
+from robustrank.stats.contrasts import Contrast, contrast
 
 RUNS = {"one": {"q2": ["a", "b"], "q1": ["c"]}, "two": {"q1": ["b", "c"]}}
 QRELS = {"q2": {"a": -1, "z": 3}, "q1": {"c": 1}}
@@ -25,7 +26,8 @@ def test_the_arrays_of_a_pool() -> None:
     assert pool.rank.tolist() == [[[1, FAR, FAR], [1, 2, FAR]], [[2, 1, FAR], [FAR, FAR, FAR]]]
     assert pool.grade.tolist() == [[1, 0, 0], [0, 0, 3]]
     assert pool.judged.tolist() == [[True, False, False], [True, False, True]]
-    assert (pool.rank.dtype, pool.grade.dtype, pool.judged.dtype) == (np.int64, np.int64, np.bool_)
+    dtypes = [each.dtype for each in (pool.rank, pool.grade, pool.judged)]
+    assert [dtype.name for dtype in dtypes] == ["int64", "int64", "bool"]
 
 
 def test_queries_may_be_chosen_and_need_no_judgments_or_lists() -> None:
@@ -107,6 +109,7 @@ def test_tau_of_ties() -> None:
 
 def test_two_systems_or_one() -> None:
     assert leave_out._evenly(np.array([0.3])).tolist() == [0.0]
+    assert leave_out._evenly(np.array([0.3, 0.1])).tolist() == [1.0, 0.0]
     assert leave_out._evenly(np.array([0.3, 0.1, 0.2])).tolist() == [1.0, 0.0, 0.5]
     assert leave_out.kendall(np.array([[0.4, 0.2]]), np.array([[0.1, 0.3]])).value == 1.0
 
@@ -151,3 +154,55 @@ def test_what_a_left_out_system_is_owed_is_the_mean_loss_of_the_others() -> None
     assert leave_out.adjustments(build({"s": {"q": ["a"]}}, {"q": {"a": 1}}), Cut("P", 1), 1).tolist() == [
         [[1.0]], [[0.0]], [[0.0]],
     ]  # fmt: skip
+
+
+def test_leaving_a_system_out_takes_away_what_it_alone_contributed() -> None:
+    runs = {"one": {"q": ["a", "b"]}, "two": {"q": ["a", "c"]}}
+    pool = build(runs, {"q": {"a": 0, "b": 1, "c": 1, "z": 1}})
+    assert pool.grades(0, pool.pooled(2)) == {"a": 0, "b": 1, "c": 1}  # z was pooled by neither
+    assert pool.grades(0, leave_out.without(pool, 2, ["two"])) == {"a": 0, "b": 1}
+    assert leave_out.unique(pool, 2, ["two"]) == 1
+    assert leave_out.unique(pool, 1, ["two"]) == 0
+    values = pool.values(Cut("P", 2), leave_out.without(pool, 2, ["two"]))
+    assert values[:, 0].tolist() == [0.5, 0.0]
+
+
+def test_changed_conclusions_are_named_from_the_systems_side() -> None:
+    before = {("a", "b"): "above", ("a", "c"): "undecided", ("b", "c"): "below"}
+    after = {("a", "b"): "undecided", ("a", "c"): "undecided", ("b", "c"): "above"}
+    assert leave_out.changed(before, after, "b") == ["a: below → undecided", "c: below → above"]
+    assert leave_out.changed(before, after, "a") == ["b: above → undecided"]
+
+
+def test_the_guard_of_tau_is_that_of_queries_that_reverse_or_share_an_order() -> None:
+    rng = np.random.default_rng(2)
+    before = np.array([[0.2], [0.4], [0.6]]) + rng.normal(0, 0.02, (3, 7))
+    after = np.array([[0.3], [0.7], [0.5]]) + rng.normal(0, 0.02, (3, 7))
+    ups = np.array([0.0, 0.5, 1.0]), np.array([0.0, 1.0, 0.5])
+    unseen = [np.r_[ups[0], 1 - ups[0]], np.r_[1 - ups[1], ups[1]], np.r_[ups[0], ups[0]]]
+    rows = np.concatenate([before, after]).T.tolist()
+    expected = contrast([rows], plain_tau, unseen=[[tuple(row) for row in unseen]])
+    assert expected is not None
+    found = leave_out.kendall(before, after)
+    assert found == pytest.approx(expected.estimate)
+    assert found.value == pytest.approx(1 / 3)
+    assert found.low < found.value < found.high
+
+
+def test_tau_is_resampled_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = []
+
+    def noted(*args: Any, seed: int, **named: Any) -> Contrast | None:
+        seeds.append(seed)
+        return contrast(*args, seed=seed, **named)
+
+    monkeypatch.setattr(leave_out, "contrast", noted)
+    values = np.random.default_rng(5).random((2, 4))
+    leave_out.kendall(values, values)
+    leave_out.kendall(values, values, seed=7)
+    assert seeds == [0, 7]
+
+
+def test_a_pool_of_two_systems_owes_each_the_loss_of_the_other() -> None:
+    pool = build({"one": {"q": ["a"]}, "two": {"q": ["b"]}}, {"q": {"a": 1, "b": 0}})
+    assert leave_out.adjustments(pool, Cut("P", 1), 1)[2].tolist() == [[0.0], [1.0]]

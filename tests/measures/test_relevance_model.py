@@ -222,7 +222,7 @@ def test_calibration_equals_a_plain_second_computation(relevant: int, level: int
     assert found is not None
     bias, brier, constant, count = plainly(pool, level)
     assert found[0] == pytest.approx(bias)
-    assert found[1:] == (pytest.approx(brier), pytest.approx(constant), count)
+    assert found[1:] == pytest.approx((brier, constant, count))
 
 
 def test_no_calibration_where_a_fold_leaves_nothing_to_learn_from() -> None:

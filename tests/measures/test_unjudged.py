@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from math import log2
 from random import Random
 
 import pytest
@@ -96,3 +97,42 @@ def test_rank_biased_precision_by_hand() -> None:
 
 def test_condensed_lists_hold_judged_documents_in_order() -> None:
     assert condensed(["a", "b", "c"], {"c": 0, "a": 1}) == ["a", "c"]
+
+
+def test_every_family_with_a_cutoff_can_be_bounded_and_no_other() -> None:
+    for family in FAMILIES:
+        assert cut(f"{family}@5") == Cut(family, 5, 1)
+    assert [cut(name) for name in ("nDCG", "RR", "AP@5", "R@5", "WSS@95", "ERR@5", "")] == [None] * 7
+
+
+def test_rank_biased_precision_reads_on_with_probability_0_8_and_takes_a_grade_of_1_unless_it_is_said() -> None:
+    ranking, grades = ["a", "b"], {"a": 1}
+    assert rbp(ranking, grades) == pytest.approx((0.2, 0.2 * 0.8 + 0.64))
+    assert rbp(ranking, grades, 2) == pytest.approx((0.0, 0.2 * 0.8 + 0.64))
+    assert rbp(ranking, {"a": 2, "b": 0}, 2, 0.5) == pytest.approx((0.5, 0.25))
+    assert rbp([], grades) == (0.0, 1.0)
+
+
+def test_bounds_of_lists_by_hand() -> None:
+    # d is unjudged at rank 1, x relevant at rank 2 with grade 2; top 2.
+    ndcg = Cut("nDCG", 2)
+    gain, second = 2 / log2(3), 1 / log2(3)
+    fillings = [gain / 2, (1 + gain) / (2 + second), (2 + gain) / (2 + 2 * second)]
+    assert bounds(ndcg, ["d", "x"], {"x": 2}, 2) == pytest.approx((min(fillings), max(fillings)))
+    # One document that no list shows may be relevant: the ideal gains its grade, or 0 where it stays out.
+    assert bounds(ndcg, ["x"], {"x": 2}, 2, elsewhere=1) == pytest.approx((2 / (2 + 2 * second), 1.0))
+    # More of them than the ideal list has places do no more.
+    assert bounds(ndcg, ["x"], {"x": 2}, 2, elsewhere=50) == pytest.approx(
+        bounds(ndcg, ["x"], {"x": 2}, 2, elsewhere=2)
+    )
+    assert bounds(Cut("P", 2), ["d", "x"], {"x": 1}, 1) == (0.5, 1.0)
+    assert bounds(Cut("P", 2), ["d", "x"], {"x": 1}, 1, other=["e", "x"]) == (-0.5, 0.5)
+    assert bounds(Cut("RR", 2), ["d", "x"], {"x": 1}, 1) == (0.5, 1.0)
+    assert bounds(Cut("Success", 1), ["d", "x"], {"x": 1}, 1) == (0.0, 1.0)
+    assert bounds(Cut("RR", 2), ["d", "x"], {"x": 1}, 1, other=["x", "d"]) == (-0.5, 0.0)
+    assert bounds(ndcg, ["d"], {}, 3) == (0.0, 1.0)
+
+
+def test_nothing_relevant_is_worth_nothing_whatever_is_elsewhere() -> None:
+    assert bounds(Cut("nDCG", 2), ["a"], {"a": 0}, 1, elsewhere=2) == (0.0, 0.0)
+    assert bounds(Cut("nDCG", 2), [], {}, 1) == (0.0, 0.0)

@@ -143,7 +143,9 @@ def test_a_mean_at_any_time_has_the_bounds_of_the_last_moment_and_holds_itself()
 
 def empirical_bernstein_plainly(values: np.ndarray, alpha: float) -> tuple[list[float], list[float]]:
     """Theorem 2 as the paper writes it, one value after another, with the running intersection."""
-    lows, highs, low, high = [], [], 0.0, 1.0
+    lows: list[float] = []
+    highs: list[float] = []
+    low, high = 0.0, 1.0
     total, squares, guess = 0.5, 0.25, 0.5
     weights = weighted = spread = 0.0
     for t, x in enumerate(values, start=1):

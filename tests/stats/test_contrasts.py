@@ -198,14 +198,14 @@ def test_measures_without_bounds_have_changes_too() -> None:
     assert sure(found.relative).p == 1
 
 
-def guarded(means: Floats, n: int, values: list[float]) -> Floats:
+def guarded(mean: float, n: int, values: list[float]) -> Floats:
     """Means with what a sample may have missed, one level after another, at 0 and at 1."""
     fade = 1 - (max(values) - min(values))
     levels = [(i + 0.5) / RESAMPLES for i in range(RESAMPLES // 2)]
     moved = []
     for level in levels:
         missed = fade * (1 - level ** (1 / n))
-        moved += [means + missed * (end - means) for end in (0.0, 1.0)]
+        moved += [mean + missed * (end - mean) for end in (0.0, 1.0)]
     drawn: Floats = np.array(moved)
     return drawn
 
@@ -220,7 +220,7 @@ def test_the_guard_is_the_wider_interval_where_values_cover_little(seed: int) ->
         rows = np.random.default_rng((seed, place, 0)).integers(0, len(group), size=(RESAMPLES, len(group)))
         drawn.append(np.array(group)[rows].mean(axis=1))
     lows, highs, ps = [low], [high], [p]
-    for moved in (guarded(np.mean(a), 6, a) - drawn[1], drawn[0] - guarded(np.mean(b), 5, b)):
+    for moved in (guarded(sum(a) / 6, 6, a) - drawn[1], drawn[0] - guarded(sum(b) / 5, 5, b)):
         lows.append(float(np.quantile(moved, 0.025, method="hazen")))
         highs.append(float(np.quantile(moved, 0.975, method="hazen")))
         below = ((moved < 0).sum() + (moved == 0).sum() / 2 + 0.5) / (RESAMPLES + 1)
