@@ -41,15 +41,15 @@ class RankerSpec:
     family: str | None = None
     group: str | None = None
     claimed: Mapping[str, float] = field(default_factory=dict)
-    """What its makers claim, by measure, for example ``{"nDCG@10": 0.71, "ASR@10": 0.05}``: only shown."""
+    """Values its developers report, by measure, for example ``{"nDCG@10": 0.71, "ASR@10": 0.05}``: only displayed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DefenseSpec:
-    """One ``[[defense]]``: each named ranker gets a defended twin (:class:`Victim`).
+    """One ``[[defense]]``: each named ranker is also audited with the defense (:class:`Victim`).
 
-    ``queries`` limits the defended twin to the first so many queries of each collection it is audited on, because a
-    smoothed ranker costs one pair per sample; ``collections`` names those collections (default: home).
+    ``queries`` limits the defended ranker to the first queries of each collection it is audited on, because a smoothed
+    ranker costs one pair per sample; ``collections`` names those collections (default: home).
     """
 
     plugin: Plugin

@@ -89,7 +89,7 @@ def read_as(kind: type[T], data: Mapping[str, Any], where: str, folder: Path | N
         folder: The folder that paths in parameters of plug-ins are relative to.
 
     Raises:
-        ConfigError: An unknown key (with the nearest known one), a missing one, or a value of another type; the message
+        ConfigError: An unknown key (with the nearest valid one), a missing one, or a value of another type; the message
             names file, table and key.
     """
     value: T = _Reader(where, folder).table(kind, data, "", "the top level")

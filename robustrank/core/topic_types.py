@@ -120,15 +120,15 @@ class Learner(Protocol):
 
 
 @runtime_checkable
-class Guesser(Protocol):
+class SurrogateAttack(Protocol):
     """A topic attack that uses a surrogate of the victim, whose agreement with the victim is measured."""
 
-    def guess(self, case: TopicCase, /) -> list[list[float]]:
+    def surrogate_scores(self, case: TopicCase, /) -> list[list[float]]:
         """The surrogate's scores of the case's lists: lists x documents, in the lists' order."""
 
 
 @runtime_checkable
-class Reckoner(Protocol):
+class MeteredSurrogate(Protocol):
     """A topic attack that counts the texts its own surrogate scores."""
 
     @property

@@ -296,7 +296,7 @@ class Collection:
         documents: By document id.
         queries: Those of the split, in file order.
         qrels: Query id to document id to graded relevance; only judged pairs.
-        query_types: Query id to a label of the query's type, where known.
+        query_types: Query id to a label of the query's type, where the collection has one.
         candidates: A candidate run that comes with the collection: query id to document ids, best first.
         digest: sha256 over documents, queries and judgments.
         relevant: Least grade that binary measures count as relevant.

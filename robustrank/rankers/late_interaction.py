@@ -20,7 +20,7 @@ from robustrank.rankers._options import require_fits, require_sizes
 from robustrank.rankers.models import weights
 
 KEPT = 4_000
-"""Texts whose states a model caches; 128 pieces of 384 numbers each, about 800 MB at the most."""
+"""Texts whose states a model caches; 128 pieces of 384 numbers each, at most about 800 MB."""
 
 States = NDArray[np.float32]
 """Pieces x dimensions, rows of unit length."""

@@ -19,7 +19,7 @@ from robustrank.core.errors import ContractError, MissingExtra
 from robustrank.core.interfaces import Executor
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress
-from robustrank.core.topic_types import Guesser, Learner, Reckoner, TopicAttack, TopicCase
+from robustrank.core.topic_types import Learner, MeteredSurrogate, SurrogateAttack, TopicAttack, TopicCase
 from robustrank.core.types import Status
 from robustrank.core.words import UNIT
 from robustrank.perturbations.group_oracle import GroupOracle, ranks
@@ -232,7 +232,7 @@ def _text(offered: object) -> str:
 
 
 def _scored(attack: TopicAttack) -> int:
-    return attack.texts_scored if isinstance(attack, Reckoner) else 0
+    return attack.texts_scored if isinstance(attack, MeteredSurrogate) else 0
 
 
 def _quality(case: TopicCase, offered: str) -> dict[str, float]:
@@ -245,12 +245,15 @@ def _quality(case: TopicCase, offered: str) -> dict[str, float]:
 
 def _agreement(attack: TopicAttack, role: Role) -> float | None:
     """Mean Kendall's tau-b of the attacker's model of the victim and the victim, over lists it has not seen."""
-    if not isinstance(attack, Guesser):
+    if not isinstance(attack, SurrogateAttack):
         return None
     from scipy.stats import kendalltau
 
     hidden = role.practice.held_out
-    taus = [float(kendalltau(range(len(one)), [-score for score in one]).statistic) for one in attack.guess(hidden)]
+    taus = [
+        float(kendalltau(range(len(one)), [-score for score in one]).statistic)
+        for one in attack.surrogate_scores(hidden)
+    ]
     defined = [tau for tau in taus if isfinite(tau)]  # a list of one document has no order
     return sum(defined) / len(defined) if defined else None
 

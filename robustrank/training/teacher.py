@@ -14,7 +14,7 @@ from robustrank.core.types import Document, Query
 
 
 class CachedTeacher:
-    """A ranker whose scores are kept in an SQLite file; ``kill -9`` loses the list being scored, no more.
+    """A ranker whose scores are kept in an SQLite file; after ``kill -9`` only the list being scored is lost.
 
     Args:
         ranker: A pointwise ranker; its fingerprint is part of every key.

@@ -52,7 +52,7 @@ def test_segment_ids_reach_the_model(cross_encoder: CrossEncoder) -> None:
     assert abs(right - wrong) > 1
 
 
-def test_a_score_does_not_depend_on_its_company(cross_encoder: CrossEncoder, bi_encoder: BiEncoder) -> None:
+def test_a_score_does_not_depend_on_the_other_documents(cross_encoder: CrossEncoder, bi_encoder: BiEncoder) -> None:
     together = cross_encoder.score(QUERY, DOCS)
     assert [cross_encoder.score(QUERY, [doc])[0] for doc in DOCS] == together  # to the bit
     assert cross_encoder.score(QUERY, DOCS[::-1]) == together[::-1]
@@ -60,7 +60,7 @@ def test_a_score_does_not_depend_on_its_company(cross_encoder: CrossEncoder, bi_
     assert alone == pytest.approx(bi_encoder.score(QUERY, DOCS), abs=1e-5)
 
 
-def test_the_dequantised_twin_agrees_with_the_int8_model(cross_encoder: CrossEncoder) -> None:
+def test_the_dequantised_model_agrees_with_the_int8_model(cross_encoder: CrossEncoder) -> None:
     import torch
 
     backend = cross_encoder._backend

@@ -57,7 +57,7 @@ def test_scores_are_inner_products_of_saturated_maxima(model: Path) -> None:
     assert min(expected) > 0
 
 
-def test_a_score_does_not_depend_on_its_company(model: Path) -> None:
+def test_a_score_does_not_depend_on_the_other_documents(model: Path) -> None:
     together = SparseEncoder(model=str(model), max_length=16).score(QUERY, DOCS)
     one_by_one = SparseEncoder(model=str(model), max_length=16, batch=1)
     assert [one_by_one.score(QUERY, [doc])[0] for doc in DOCS] == pytest.approx(together, rel=1e-5)

@@ -150,6 +150,6 @@ def test_candidates_keep_their_order_and_must_be_there() -> None:
         (BM25, 0, "depth must be at least 1, not 0"),
     ],
 )
-def test_wrong_first_stages_are_refused_with_the_mend(plugin: Plugin, depth: int, message: str) -> None:
+def test_wrong_first_stages_are_refused_with_the_fix(plugin: Plugin, depth: int, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         first_stage(plugin, tiny({"a": "cats"}), [Query("q", "x")], depth)

@@ -1,4 +1,4 @@
-"""CET and the losses from labels: limits, identities, what carries no gradient, the trap, and a world that is known."""
+"""CET and the losses from labels: limits, identities, stopped gradients, identifiability, and simulated lists."""
 
 from __future__ import annotations
 

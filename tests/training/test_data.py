@@ -32,7 +32,7 @@ schedule = { epochs = 2 }
 use = "random"
 seed = 3
 [[stage.source]]
-name = "asked"
+name = "topics"
 path = "home"
 split = "train"
 [[stage.source]]
@@ -126,7 +126,7 @@ def test_a_made_up_query_is_of_the_passages_own_words() -> None:
     assert invented.query("Yes. No.", frequencies, Random(1)) is None
 
 
-def test_rare_words_are_asked_for_more_often_than_common_ones() -> None:
+def test_rare_words_are_in_queries_more_often_than_common_ones() -> None:
     frequencies = dict.fromkeys(("quasar", "light", "star", "sky"), 1) | {"light": 400, "sky": 400}
     words = [(word, frequencies[word]) for word in ("quasar", "light", "star", "sky")]
     drawn = [word for seed in range(300) for word, _ in invented._rarest(words, Random(seed))[:5]]
@@ -145,7 +145,7 @@ class Counting:
         return [float(len(query.text) + len(doc.text)) for doc in docs]
 
 
-def test_a_teacher_is_asked_once_for_a_pair_across_processes(tmp_path: Path) -> None:
+def test_a_teacher_scores_a_pair_once_across_processes(tmp_path: Path) -> None:
     first, second = Counting(), Counting()
     assert CachedTeacher(first, tmp_path / "t.sqlite").scores("q", ["a", "bb", "a"]) == [2.0, 3.0, 2.0]
     assert first.scored == ["a", "bb"]
@@ -198,7 +198,7 @@ def test_a_batch_pads_short_texts_behind_a_mask_and_short_lists_behind_nan() -> 
     [
         ("epochs = 2", "epoch = 2", "unknown key 'epoch'; did you mean 'epochs'"),
         ("dev = 2", "dev = 0", "dev must be at least 1"),
-        ('name = "invented"', 'name = "asked"', "a name of its own"),
+        ('name = "invented"', 'name = "topics"', "a name of its own"),
         ("rounds = 2", "candidates = [1, 2]", "4 counts of candidates"),
         ('model = "somewhere"', "max_length = 9", "needs 'model'"),
         ('name = "student"', "", "needs 'name'"),

@@ -89,7 +89,7 @@ def test_random_negatives_come_from_the_whole_collection_judged_irrelevant_ones_
     assert negatives["d0"] == set(DOCUMENTS) - {"d0", "d1"}
 
 
-def test_no_more_positives_and_negatives_than_asked_for_and_the_same_in_every_run(home: Path) -> None:
+def test_no_more_positives_and_negatives_than_requested_and_the_same_in_every_run(home: Path) -> None:
     judged_spec = spec(home, positives=1, negatives=2)
     runs = [lists(home, judged_spec, seed) for seed in (*range(12), *range(12))]
     assert runs[:12] == runs[12:]
@@ -197,7 +197,7 @@ def test_a_training_file_tells_of_judgments_samplers_and_selection(tmp_path: Pat
         ("dev = 2", "dev = 0", "dev must be at least 1"),
     ],
 )
-def test_a_stage_of_judgments_with_a_fault_is_refused_with_the_mend(
+def test_a_stage_of_judgments_with_a_fault_is_refused_with_the_fix(
     tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     file = tmp_path / "training.toml"

@@ -43,7 +43,7 @@ teacher = [{ use = "random", seed = 1 }]
 dev = 2
 schedule = { epochs = 2, lists = 2, size = 4, checkpoint = 2 }
 [[stage.source]]
-name = "asked"
+name = "topics"
 path = "home"
 split = "train"
 candidates = [2, 0, 0, 2]
@@ -96,7 +96,7 @@ def test_the_examples_of_certified_training_are_training_files(file: Path) -> No
     assert file.name in file.read_text()  # the command in its head
 
 
-def test_every_step_draws_anew_and_a_step_always_the_same(perturbed: PerturbedGroups) -> None:
+def test_each_step_has_its_own_draw_and_repeats_it(perturbed: PerturbedGroups) -> None:
     steps = [perturbed(0, [2], step).ids[0].tolist() for step in range(20)]
     assert len({tuple(ids) for ids in steps}) > 5
     assert perturbed(0, [2], 7).ids[0].tolist() == steps[7]

@@ -158,8 +158,8 @@ class FittedRL(_Planned):
             expected = policy.expected(board, pool).double().numpy()
         return feedback.guided(board, pool, expected, case, oracle)
 
-    def guess(self, case: TopicCase, /) -> list[list[float]]:
-        """The surrogate's scores."""
+    def surrogate_scores(self, case: TopicCase, /) -> list[list[float]]:
+        """The surrogate's scores of the case's lists, lists x documents."""
         return self.planner.surrogate.guess(case)
 
 
