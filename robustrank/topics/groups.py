@@ -157,7 +157,7 @@ def split(
     """Groups with queries on both sides, in order of their topics' names.
 
     Args:
-        found: The queries of each topic.
+        topics: The queries of each topic.
         attacked: Attacked queries of a topic, at most, drawn with the seed.
         held_out: Held-out queries of a topic, at most. A topic with too few for all is split in halves.
         draws: Draws of attacked queries, at most; no two share a query. A topic that has enough for one has whole
