@@ -6,14 +6,14 @@ computed yet. A few pairs per ranker are scored, to measure its speed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from time import perf_counter
 
 from robustrank.audit.phases import phases
 from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, Document, Surface
 from robustrank.perturbations.oracle import MeteredRanker
+from robustrank.results.estimates import Cost, Estimates, Power
 from robustrank.stats.comparisons import expected_detectable
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import CertifyTask, CheckTask, Place, RankTask, Task
@@ -28,57 +28,8 @@ PROBED = 6
 """Documents of the list with which a ranker's speed is measured."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """Estimated cost of one phase for one ranker."""
-
-    phase: str
-    ranker: str
-    tasks: int
-    pairs: int
-    minutes: float
-    at_least: bool
-    """Whether the estimate is a lower bound: an attack has no limit of calls, and only its last request is counted."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Power:
-    """Minimum detectable difference on one collection."""
-
-    collection: str
-    queries: int
-    detectable: float
-    """Difference of two rankers' means that is detected with a power of 0.8."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Estimates for a whole audit."""
-
-    costs: Sequence[Cost]
-    power: Sequence[Power]
-
-    @property
-    def pairs(self) -> int:
-        """Pairs of all phases and rankers."""
-        return sum(cost.pairs for cost in self.costs)
-
-    @property
-    def minutes(self) -> float:
-        """Scoring time of all phases and rankers, on one worker."""
-        return sum(cost.minutes for cost in self.costs)
-
-    @property
-    def by_ranker(self) -> Mapping[str, Sequence[Cost]]:
-        """Costs by ranker, in the order of the audit file."""
-        costs_of: dict[str, list[Cost]] = {}
-        for cost in self.costs:
-            costs_of.setdefault(cost.ranker, []).append(cost)
-        return costs_of
-
-
-def plan(spec: AuditSpec) -> Plan:
-    """Plan an audit.
+def plan(spec: AuditSpec) -> Estimates:
+    """Estimates an audit.
 
     Raises:
         RobustRankError: As the audit itself would.
@@ -110,7 +61,7 @@ def plan(spec: AuditSpec) -> Plan:
         for c in spec.collections
         if (n := len(bench.lists(c.name).queries)) > 2
     ]
-    return Plan(costs=costs, power=power)
+    return Estimates(costs=costs, power=power)
 
 
 def price(task: Task, bench: Workbench) -> int:

@@ -17,9 +17,9 @@ from robustrank.core.escaping import for_terminal
 from robustrank.core.types import Estimate
 
 if TYPE_CHECKING:
-    from robustrank.audit.cost import Plan
     from robustrank.core.progress import Progress as Listener
     from robustrank.judging.compare import Change
+    from robustrank.results.estimates import Estimates
     from robustrank.results.summary import AttackResult, CertifiedResult, Shift, Summary, Verdict
 
 WIDTH = 120
@@ -229,7 +229,7 @@ def verdicts(judged: Iterable[Verdict]) -> Table:
     return table
 
 
-def plan(estimates: Plan) -> list[Table | Text]:
+def plan(estimates: Estimates) -> list[Table | Text]:
     """Cost of an audit, a line per ranker, and minimum detectable differences, a line per collection."""
     costs = _table("ranker", "tasks", "pairs", "pairs by phase", "minutes")
     for ranker, mine in estimates.by_ranker.items():
