@@ -44,7 +44,9 @@ def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[
         else:
             targets = [(stratum, target, cases.goal_rank) for stratum, target in drawn]
         tasks += [
-            AttackTask(place=place, attack=attack.name, stratum=stratum, target=target, goal_rank=goal, known=scores)
+            AttackTask(
+                place=place, attack=attack.name, stratum=stratum, target=target, goal_rank=goal, clean_scores=scores
+            )
             for stratum, target, goal in targets
         ]
     return tasks

@@ -1,4 +1,4 @@
-"""The task in which somebody optimises: one attack on one case, measured again by the harness."""
+"""The task of an attack: one attack on one case, verified and measured again by the harness."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from robustrank.work.records import AttackRecord, Fall
 from robustrank.work.workbench import Workbench
 
 HARM_MEASURE = "nDCG@10"
-"""What users lose by an attack is told in this measure of the whole list."""
+"""The harm of an attack is the loss of this measure of the whole list."""
 
 Scored = list[tuple[str, float]]
 
 
 class _Moved(TypedDict):
-    """Fields of a record; what they mean is said there."""
+    """Fields of an :class:`AttackRecord`."""
 
     rank_before: int
     rank_after: int
@@ -59,7 +59,7 @@ class _Outcome(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class AttackTask:
-    """Run one attack on one case, re-verify what it returns, and re-rank.
+    """Run one attack on one case, verify the perturbation it returns, and rank the list again.
 
     Args:
         place: The list.
@@ -67,7 +67,7 @@ class AttackTask:
         stratum: The rank range the target was drawn from.
         target: Document id of the target.
         goal_rank: Rank at which the attacker is content.
-        known: The victim's clean scores of the list, so that they are not computed again.
+        clean_scores: The victim's clean scores of the list, so that they are not computed again.
     """
 
     place: Place
@@ -75,7 +75,7 @@ class AttackTask:
     stratum: str
     target: str
     goal_rank: int
-    known: tuple[float, ...]
+    clean_scores: tuple[float, ...]
     kind = "attack"
 
     def key(self, bench: Workbench) -> str:
@@ -94,11 +94,11 @@ class AttackTask:
         return next(a for a in bench.spec.attacks if a.name == self.attack)
 
     def perform(self, bench: Workbench) -> AttackRecord:
-        """The outcome as the harness measured it; an illegal perturbation counts as none, and is kept to be seen."""
+        """The outcome as the harness measured it; an illegal perturbation counts as none, its texts are kept."""
         attack, ranker = bench.attack(self.attack), self.place.victim(bench).ranker
         case, clean = self._case(bench)
         docs = self.place.docs(bench)
-        ranker.remember(case.query, docs, self.known)
+        ranker.remember(case.query, docs, self.clean_scores)
         outcome = self._attacked(bench, attack, case, docs)
         after, unranked = tried(lambda: perturbed_scores(ranker, case, outcome.done, clean), clean)
         status, error = (Status.ERROR, unranked) if unranked else (outcome.status, outcome.error)
@@ -112,9 +112,9 @@ class AttackTask:
         return self._record(bench, case, clean, clean, outcome)
 
     def _case(self, bench: Workbench) -> tuple[Case, Scored]:
-        """What is attacked, in the victim's clean order, and the clean list in first-stage order."""
+        """The case, candidates in the victim's clean order, and the clean scores in first-stage order."""
         docs = self.place.docs(bench)
-        clean = [(doc.doc_id, score) for doc, score in zip(docs, self.known, strict=True)]
+        clean = [(doc.doc_id, score) for doc, score in zip(docs, self.clean_scores, strict=True)]
         by_id = {doc.doc_id: doc for doc in docs}
         candidates = tuple(by_id[i] for i in order(clean))
         return Case(self.place.query(bench), by_id[self.target], candidates, self.goal_rank), clean
@@ -149,14 +149,14 @@ class AttackTask:
     def _attacked(self, bench: Workbench, attack: Attack, case: Case, docs: tuple[Document, ...]) -> _Outcome:
         """Let the attack act, and judge what it returns from the two texts alone."""
         spec, place = self._spec(bench), self.place
-        # Who sees nothing of the ranker does not see its ranking either.
+        # An attack without access to the ranker does not see its ranking either.
         shown = case._replace(candidates=docs) if attack.threat.access is Access.NONE else case
 
         def legal(trial: Perturbation) -> bool:
             return not verify(case, trial, attack.threat, Budget(edits=spec.budget.edits)).violations
 
         oracle = MeteredOracle(place.victim(bench).ranker, case, attack.threat, spec.budget, legal)
-        # The victim is left out on purpose: a control then makes the same edits to the same target.
+        # The victim is left out on purpose: a control then makes the same edits to the same target of every victim.
         rng = Random(digest(self._identity(bench), place.collection, place.query_id, self.target))
         offered, failed = tried(lambda: _checked(attack.perturb(shown, oracle, rng)), Perturbation())
         finding, unmeasured = tried(
