@@ -107,7 +107,7 @@ def main() -> None:
     bounds = {}
     for name in names():
         found = audit(claim(name), cases=cases, seed=SEED)
-        seen = found.found and {**found.found._asdict(), "space": " ".join(found.found.space.document)}
+        seen = found.example and {**found.example._asdict(), "space": " ".join(found.example.space.document)}
         bounds[name] = {"tried": found.tried, "counter-example": seen}
         print(name, found.tried, seen, flush=True)
     told = {

@@ -184,7 +184,7 @@ def sweep(
             for rule in ("cdf", "shared-draws"):
                 with_rule = smoothed(ranker, distribution, samples, center, temperature, rule, once)
                 ranker.score(
-                    query, [*docs, *(d._replace(text=t) for d in docs for t in with_rule.rewordings(d.text)[0])]
+                    query, [*docs, *(d._replace(text=t) for d in docs for t in with_rule.perturbed(d.text)[0])]
                 )
             print(setting, number, query.query_id, len(ranker.scores), flush=True)
             continue

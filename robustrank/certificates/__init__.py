@@ -1,8 +1,8 @@
-"""Top-K certificates of smoothed rankers: from samples of scores to a claim about every attack of a set.
+"""Top-K certificates of smoothed rankers: from samples of scores to a claim about every attack in a set.
 
 The mathematics only, on numpy arrays; theorems, assumptions and proofs are in docs/certificates.md. All scores lie in
-[0, 1]. A document's *variation* is the largest total variation between the distribution of its rewordings and
-that of any attacked version of it; within that distance its smoothed score can only rise so far.
+[0, 1]. A document's *variation* is the largest total variation between the distribution of its perturbed texts and
+that of any attacked version of it; it bounds how far an attack can raise the document's smoothed score.
 """
 
 from robustrank.certificates.distributions import (

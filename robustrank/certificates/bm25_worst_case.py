@@ -49,8 +49,8 @@ def worst_case(
         substitutes: Word to what may stand in its place.
         radius: Words that may be replaced.
     """
-    found = [word.text for word in words(text)]
-    own = [ranker.analyzed(word) for word in found]
+    replaceable = [word.text for word in words(text)]
+    own = [ranker.analyzed(word) for word in replaceable]
     terms = ranker.query_terms(query)
     counts, length = Counter(term for parts in own for term in parts), sum(map(len, own))
     if Counter(ranker.analyzed(text)) != counts:
@@ -62,7 +62,7 @@ def worst_case(
 
     choices = [
         _gains(before, [ranker.analyzed(word) for word in substitutes(place)], terms)
-        for place, before in zip(found, own, strict=True)
+        for place, before in zip(replaceable, own, strict=True)
     ]
     choices = [gains for gains in choices if gains]
     reached: dict[Sums, int] = {(0,) * (len(terms) + 1): 0}
@@ -75,13 +75,13 @@ def worst_case(
 
 def _gains(before: Sequence[str], options: Sequence[Sequence[str]], terms: Sequence[str]) -> list[Sums]:
     """What each substitute of a word changes, without those that can only lower the score."""
-    found = set()
+    changes = set()
     for after in options:
         old, new = Counter(before), Counter(after)
         change = (*(new[term] - old[term] for term in terms), len(after) - len(before))
         if any(value > 0 for value in change[:-1]) or change[-1] < 0:
-            found.add(change)
-    return sorted(found)
+            changes.add(change)
+    return sorted(changes)
 
 
 def _extended(reached: Mapping[Sums, int], gains: Sequence[Sums], radius: int) -> dict[Sums, int]:

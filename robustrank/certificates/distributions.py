@@ -1,4 +1,4 @@
-"""What is known of a document's smoothed score, and how far a distribution of scores can be moved."""
+"""Distributions of smoothed scores; bounds on their means and quantiles under sampling error and total variation."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Bits = NDArray[np.bool_]
 
 
 class ScoreDistribution(NamedTuple):
-    """What is known of the distribution of one document's score under smoothing.
+    """The distribution of one document's score under smoothing: draws from it, or all its values.
 
     Args:
-        scores: Independent draws from it, or its equally likely values.
-        exact: Whether they are all its values.
-        touched: Per word that an attack can do something to, things it can do x draws: whether that changes the draw;
+        scores: Of shape (n,), in [0, 1]: independent draws, or all values, equally likely.
+        exact: Whether the scores are all values.
+        touched: Per word that an attack can change, edits of that word x draws: whether the edit changes the draw;
             ``None`` where an attacked text has draws of its own.
     """
 
@@ -33,8 +33,8 @@ class ScoreDistribution(NamedTuple):
         return float(self.scores.mean())
 
     @property
-    def known(self) -> Floats | float:
-        """The draws, or of a distribution known exactly its mean: what a difference of two documents is taken of."""
+    def draws_or_mean(self) -> Floats | float:
+        """The draws, or the mean of an exact distribution: what the difference of two documents is computed from."""
         return self.mean if self.exact else self.scores
 
     def raised_mean(self, mass: float) -> float:
@@ -69,7 +69,7 @@ def lowered_mean(scores: Floats, mass: float) -> float:
 
 
 def rise(distribution: ScoreDistribution, variation: float, error: float) -> float:
-    """How far an attack can lift the mean, from draws whose distribution is known up to an error.
+    """How far an attack can lift the mean, from draws that determine the distribution up to an error.
 
     Args:
         distribution: The draws, or all values.
@@ -139,9 +139,9 @@ def shared_mean(distribution: ScoreDistribution, words: int) -> float:
     if distribution.touched is None:
         return 1.0
     room = 1.0 - distribution.scores
-    gains = sorted((float((things @ room).max()) / len(room) for things in distribution.touched), reverse=True)
+    gains = sorted((float((edits @ room).max()) / len(room) for edits in distribution.touched), reverse=True)
     any_word = np.where(_anywhere(distribution), 1.0, distribution.scores).mean()
-    return min(distribution.mean + sum(gains[:words]), float(any_word) if words else distribution.mean)
+    return min(distribution.mean + sum(gains[:words]), float(any_word))
 
 
 def shared_quantile(distribution: ScoreDistribution, p: float, words: int) -> float:
@@ -155,7 +155,7 @@ def shared_quantile(distribution: ScoreDistribution, p: float, words: int) -> fl
     order = distribution.scores.argsort(kind="stable")
     lost = _anywhere(distribution)[order].cumsum()
     if distribution.touched:
-        worst = np.stack([things[:, order].cumsum(axis=1).max(axis=0) for things in distribution.touched])
+        worst = np.stack([edits[:, order].cumsum(axis=1).max(axis=0) for edits in distribution.touched])
         lost = np.minimum(lost, np.sort(worst, axis=0)[max(len(worst) - words, 0) :].sum(axis=0))
     stay = np.arange(1, len(order) + 1) - lost
     enough = np.flatnonzero(stay >= ceil(p * len(order) - 1e-9))
@@ -164,7 +164,7 @@ def shared_quantile(distribution: ScoreDistribution, p: float, words: int) -> fl
 
 def _anywhere(distribution: ScoreDistribution) -> Bits:
     """Draws that an attack on some word may change."""
-    found = np.zeros(len(distribution.scores), dtype=np.bool_)
-    for things in distribution.touched or ():
-        found |= things.any(axis=0)
-    return found
+    changed = np.zeros(len(distribution.scores), dtype=np.bool_)
+    for edits in distribution.touched or ():
+        changed |= edits.any(axis=0)
+    return changed

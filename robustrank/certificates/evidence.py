@@ -1,4 +1,4 @@
-"""What the claims about one list rest on: draws of every document's score, and bounds computed from them at a level."""
+"""The evidence for all claims about one list: scores of every document, and bounds computed from them at a level."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ T = TypeVar("T")
 
 
 class Statement(NamedTuple):
-    """One kind of random statement that the claims about a list need, of which each may fail with a probability.
+    """One kind of random statement on which the claims about a list depend.
 
     Args:
-        what: What is stated.
-        level: Probability with which each of them may fail.
-        number: How many of them there are.
+        what: The statement.
+        level: Largest probability that one such statement fails.
+        number: Number of such statements.
     """
 
     what: str
@@ -45,21 +45,21 @@ class Statements(tuple[Statement, ...]):
 
     @property
     def spent(self) -> float:
-        """Probability with which any of them fails, at most."""
+        """Upper bound on the probability that any statement fails (union bound)."""
         return sum(each.level * each.number for each in self)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the claims about one list rest on; what several of them need is computed once.
+    """Scores and attacks behind all claims about one list; bounds that several claims share are computed once.
 
     Args:
         distributions: Per document, in clean rank order. Draws of one place of two distributions may depend on each
             other.
-        reaches: Radius to one reach per document; all the radii ever asked of this list.
+        reaches: Radius to one reach per document; all radii of the claims about the list.
         alpha: Allowed probability that any claim about the list is false.
-        ks: All the K ever asked of it.
-        p: The quantile that is the smoothed score, where a rule is about one.
+        ks: All K of these claims.
+        p: Which quantile the smoothed score is, for rules about quantiles.
     """
 
     distributions: Sequence[ScoreDistribution]
@@ -67,16 +67,16 @@ class Evidence:
     alpha: float
     ks: Sequence[int]
     p: float = 0.5
-    _kept: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
+    _cache: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def sampled(self) -> int:
-        """Documents whose distribution is not known exactly."""
+        """Number of documents whose distribution is sampled."""
         return sum(not each.exact for each in self.distributions)
 
     @cached_property
     def pairs(self) -> int:
-        """Statements about differences of two documents of which one fails where a claim about pairs is false."""
+        """Number of statements about differences of two documents (theorem 6)."""
         return pair_statements(len(self.distributions), self.ks)
 
     def half_widths(self, level: float) -> list[float]:
@@ -113,7 +113,7 @@ class Evidence:
 
         Args:
             sequence: A confidence sequence of :mod:`robustrank.stats.anytime`.
-            level: Of the two ends together.
+            level: Of both ends together.
         """
 
         def compute() -> list[tuple[float, float]]:
@@ -129,24 +129,27 @@ class Evidence:
     def gaps(self, k: int, level: float) -> Floats:
         """Top K x runner-ups: lower bounds on the differences of their means, each at a level."""
         every = [(a, b) for a in range(k) for b in range(k, len(self.distributions))]
-        fresh = [pair for pair in every if ("gap", *pair, level) not in self._kept]
+        fresh = [pair for pair in every if ("gap", *pair, level) not in self._cache]
         sampled = [(a, b) for a, b in fresh if not (self.distributions[a].exact and self.distributions[b].exact)]
         for a, b in set(fresh) - set(sampled):
-            self._kept["gap", a, b, level] = self.distributions[a].mean - self.distributions[b].mean
+            self._cache["gap", a, b, level] = self.distributions[a].mean - self.distributions[b].mean
         if sampled:
             values = np.stack(
-                [np.subtract(self.distributions[a].known, self.distributions[b].known) for a, b in sampled]
+                [
+                    np.subtract(self.distributions[a].draws_or_mean, self.distributions[b].draws_or_mean)
+                    for a, b in sampled
+                ]
             )
             n = values.shape[-1]
             bounds = lower_bets(values, alpha=level, bounds=(-1, 1), at=[n], horizon=n)[:, 0]
-            self._kept.update({("gap", *pair, level): bound for pair, bound in zip(sampled, bounds, strict=True)})
-        found = np.array([self._kept["gap", a, b, level] for a, b in every], dtype=np.float64)
-        return found.reshape(k, -1)
+            self._cache.update({("gap", *pair, level): bound for pair, bound in zip(sampled, bounds, strict=True)})
+        bounds_of_pairs = np.array([self._cache["gap", a, b, level] for a, b in every], dtype=np.float64)
+        return bounds_of_pairs.reshape(k, -1)
 
     def _once(self, key: Hashable, compute: Callable[[], T]) -> T:
-        if key not in self._kept:
-            self._kept[key] = compute()
-        return self._kept[key]  # type: ignore[return-value]
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]  # type: ignore[return-value]
 
 
 def pair_statements(documents: int, ks: Sequence[int]) -> int:
@@ -154,7 +157,7 @@ def pair_statements(documents: int, ks: Sequence[int]) -> int:
 
     Args:
         documents: In the list.
-        ks: All the K ever asked of it.
+        ks: All K of the claims.
     """
     each = sum(2 * documents - k - 1 for k in set(ks) if k < documents)
     return max(1, min(documents * (documents - 1), each))

@@ -1,4 +1,4 @@
-"""The rules: ways to test one list, from draws of every document's score to bounds. Proofs: docs/certificates.md."""
+"""Certificate rules: from draws of every document's score to bounds on a list. Proofs: docs/certificates.md."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Bounds(NamedTuple):
 
     @property
     def certified(self) -> bool:
-        """Whether the two are apart."""
+        """Whether the lower bound is above the upper one by more than :data:`ROUNDING`."""
         return self.lower > self.upper + ROUNDING
 
 
@@ -47,16 +47,16 @@ Decide = Callable[[Evidence, int, float, Statements], Bounds]
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One way to test a list.
+    """One way to certify a list.
 
     Args:
         bounds: The bounds of one list at one K and radius.
-        statements: The random statements that all claims about the list rest on, with the level of each. Where a rule
-            is joint, they spend at most alpha together; ``bounds`` knows no other level.
+        statements: The random statements on which all claims about the list depend, with the level of each. Under a
+            joint rule the levels add up to at most alpha; ``bounds`` uses no other level.
         joint: Whether all its claims about one list, for every K and radius, hold together with probability
             1 - alpha.
-        sampled: Whether it speaks of the ranker that is deployed, with its draws fixed, and is then certain;
-            otherwise of the exact smoothed ranker, with probability 1 - alpha.
+        sampled: Whether it holds for the deployed ranker, with its draws fixed, and is then certain; otherwise it
+            holds for the exact smoothed ranker, with probability 1 - alpha.
         of_quantile: Whether the smoothed score is a quantile; otherwise it is the mean.
     """
 
@@ -67,7 +67,7 @@ class Rule:
     of_quantile: bool = False
 
     def smoothed(self, distribution: ScoreDistribution, p: float) -> float:
-        """The score of the ranker that the rule is about, from a distribution."""
+        """The smoothed score under this rule: the mean or the ``p``-quantile of a distribution."""
         return quantile(distribution.scores, p) if self.of_quantile else distribution.mean
 
 
@@ -79,11 +79,12 @@ def list_bounds(
     alpha: float,
     rule: str = "certdr-joint",
 ) -> Bounds:
-    """The bounds of one list at one K and radius; the list is certified where they are apart.
+    """The bounds of one list at one K and radius, see :attr:`Bounds.certified`.
 
     Args:
         distributions: Per document, in clean rank order (by mean).
-        variations: Per document, in the same order, what attacks of the radius bring (:mod:`total_variation`).
+        variations: Per document, in the same order, the total variation of attacks of the radius
+            (:mod:`total_variation`).
         k: Size of the top; where no document stands below it nothing is claimed.
         alpha: Allowed probability of a false claim about this list, at any K and, but for rules about a quantile, any
             radius.
@@ -111,8 +112,8 @@ def decide(evidence: Evidence, k: int, radius: float, rule: str) -> Bounds:
             raise ContractError(f"certificates need scores in [0, 1], got {least:.4g} to {most:.4g}")
     if len(evidence.distributions) <= k:
         return Bounds(0.0, 1.0)
-    found = RULES[rule]
-    return found.bounds(evidence, k, radius, found.statements(evidence))
+    chosen = RULES[rule]
+    return chosen.bounds(evidence, k, radius, chosen.statements(evidence))
 
 
 BAND_BELOW, BAND_ABOVE = "distribution is not below its lower band", "distribution is not above its upper band"
@@ -129,7 +130,7 @@ def _bands(evidence: Evidence, share: float = 1.0) -> list[Statement]:
 
 
 def _one_pair(evidence: Evidence) -> Statements:
-    """Of the pair at the border alone."""
+    """Two statements, about the pair at the border alone."""
     return Statements([Statement(BAND_BELOW, evidence.alpha / 2, 1), Statement(BAND_ABOVE, evidence.alpha / 2, 1)])
 
 
@@ -161,21 +162,21 @@ def _quantiles(evidence: Evidence) -> Statements:
 
 
 def _nothing(evidence: Evidence) -> Statements:
-    """Nothing is random where the draws are the ranker's own."""
+    """None: the draws are the ranker's own, so nothing is random."""
     return Statements()
 
 
-def _border(evidence: Evidence, k: int, radius: float, made: Statements) -> Bounds:
+def _border(evidence: Evidence, k: int, radius: float, statements: Statements) -> Bounds:
     """R0 and R1: the pair at the border, and the worst total variation of any runner-up."""
     worst = max(reach.variation for reach in evidence.reaches[radius][k:])
-    below, above = (max(evidence.half_widths(made.level(side)), default=0.0) for side in (BAND_BELOW, BAND_ABOVE))
+    below, above = (max(evidence.half_widths(statements.level(side)), default=0.0) for side in (BAND_BELOW, BAND_ABOVE))
     means = [each.mean for each in evidence.distributions]
     return Bounds(min(means[:k]) - below, max(means[k:]) + worst + above)
 
 
-def _joint(evidence: Evidence, k: int, radius: float, made: Statements) -> Bounds:
+def _joint(evidence: Evidence, k: int, radius: float, statements: Statements) -> Bounds:
     """R2: each runner-up with its own total variation."""
-    below, above = (evidence.half_widths(made.level(side)) for side in (BAND_BELOW, BAND_ABOVE))
+    below, above = (evidence.half_widths(statements.level(side)) for side in (BAND_BELOW, BAND_ABOVE))
     means = [each.mean for each in evidence.distributions]
     reached = zip(means[k:], evidence.reaches[radius][k:], above[k:], strict=True)
     return Bounds(
@@ -184,35 +185,35 @@ def _joint(evidence: Evidence, k: int, radius: float, made: Statements) -> Bound
     )
 
 
-def _cdf(evidence: Evidence, k: int, radius: float, made: Statements) -> Bounds:
+def _cdf(evidence: Evidence, k: int, radius: float, statements: Statements) -> Bounds:
     """R3: the whole distribution of scores, within a DKW band; never worse than R2 from the same samples."""
-    lower, upper = evidence.ends(k, radius, made.level(BAND_BELOW), made.level(BAND_ABOVE))
+    lower, upper = evidence.ends(k, radius, statements.level(BAND_BELOW), statements.level(BAND_ABOVE))
     return Bounds(float(lower.min()), float(upper.max()))
 
 
 def _by_variance(sequence: Callable[..., tuple[Floats, Floats]]) -> Decide:
     """R4: an interval that is short where scores vary little, or R3, whichever is better, each at half of alpha."""
 
-    def bounds(evidence: Evidence, k: int, radius: float, made: Statements) -> Bounds:
-        lower, upper = evidence.ends(k, radius, made.level(BAND_BELOW), made.level(BAND_ABOVE))
-        low, high = np.array(evidence.intervals(sequence, made.level(MEAN))).T
-        reached = high[k:] + evidence.rises(radius, made.level(BAND_ABOVE))[k:]
+    def bounds(evidence: Evidence, k: int, radius: float, statements: Statements) -> Bounds:
+        lower, upper = evidence.ends(k, radius, statements.level(BAND_BELOW), statements.level(BAND_ABOVE))
+        low, high = np.array(evidence.intervals(sequence, statements.level(MEAN))).T
+        reached = high[k:] + evidence.rises(radius, statements.level(BAND_ABOVE))[k:]
         return Bounds(float(np.maximum(lower, low[:k]).min()), float(np.minimum(upper, reached).max()))
 
     return bounds
 
 
-def _paired(evidence: Evidence, k: int, radius: float, made: Statements) -> Bounds:
+def _paired(evidence: Evidence, k: int, radius: float, statements: Statements) -> Bounds:
     """R6: for each pair, the difference of its two means by betting, or R3, whichever is better, at half of alpha."""
-    lower, upper = evidence.ends(k, radius, made.level(BAND_BELOW), made.level(BAND_ABOVE))
-    rises = evidence.rises(radius, made.level(BAND_ABOVE))
-    by_pairs = evidence.gaps(k, made.level(DIFFERENCE)) - rises[None, k:]
+    lower, upper = evidence.ends(k, radius, statements.level(BAND_BELOW), statements.level(BAND_ABOVE))
+    rises = evidence.rises(radius, statements.level(BAND_ABOVE))
+    by_pairs = evidence.gaps(k, statements.level(DIFFERENCE)) - rises[None, k:]
     return Bounds(float(np.maximum(lower[:, None] - upper[None, :], by_pairs).min()), 0.0)
 
 
-def _quantile(evidence: Evidence, k: int, radius: float, made: Statements) -> Bounds:
+def _quantile(evidence: Evidence, k: int, radius: float, statements: Statements) -> Bounds:
     """R5: quantiles in place of means, by order statistics."""
-    low, high = made.level(LOW_QUANTILE), made.level(HIGH_QUANTILE)
+    low, high = statements.level(LOW_QUANTILE), statements.level(HIGH_QUANTILE)
     reached = zip(evidence.distributions[k:], evidence.reaches[radius][k:], strict=True)
     return Bounds(
         min(low_quantile(each, evidence.p, low) for each in evidence.distributions[:k]),
@@ -220,14 +221,14 @@ def _quantile(evidence: Evidence, k: int, radius: float, made: Statements) -> Bo
     )
 
 
-def _shared(evidence: Evidence, k: int, radius: float, made: Statements) -> Bounds:
-    """R7: the very draws that the deployed ranker makes, of which an attack can touch only some."""
+def _shared(evidence: Evidence, k: int, radius: float, statements: Statements) -> Bounds:
+    """R7: the draws of the deployed ranker, of which an attack can change only some."""
     reached = zip(evidence.distributions[k:], evidence.reaches[radius][k:], strict=True)
     upper = max(shared_mean(each, reach.words) for each, reach in reached)
     return Bounds(min(each.mean for each in evidence.distributions[:k]), upper)
 
 
-def _shared_quantile(evidence: Evidence, k: int, radius: float, made: Statements) -> Bounds:
+def _shared_quantile(evidence: Evidence, k: int, radius: float, statements: Statements) -> Bounds:
     """R8: the same for a quantile."""
     reached = zip(evidence.distributions[k:], evidence.reaches[radius][k:], strict=True)
     upper = max(shared_quantile(each, evidence.p, reach.words) for each, reach in reached)

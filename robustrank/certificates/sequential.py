@@ -1,4 +1,4 @@
-"""Certificates that draw samples only where they decide something, and stop when the list is decided.
+"""Sequential certificates: samples are drawn for undecided pairs only, until the list is decided or at the limit.
 
 Differences of two documents' scores are followed by confidence sequences, which hold at every number of samples at
 once: looking after every batch, dropping documents and stopping for any reason leave the claims valid. The statements
@@ -22,13 +22,13 @@ from robustrank.stats.anytime import lower_bets
 FIRST = 20
 """Samples before the first look; every later look has twice as many, up to the limit."""
 
-Asked = tuple[int, float]
+Claim = tuple[int, float]
 """K and radius."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """What was found.
+    """Margins, tops and samples at the end of a sequential certification.
 
     Args:
         margins: K and radius to the least lower bound on a top document's lead over an attacked runner-up, at the look
@@ -37,8 +37,8 @@ class Decided:
         samples: Samples drawn, per document.
     """
 
-    margins: Mapping[Asked, float]
-    top: Mapping[Asked, Sequence[int]]
+    margins: Mapping[Claim, float]
+    top: Mapping[Claim, Sequence[int]]
     samples: Sequence[int]
 
 
@@ -57,8 +57,8 @@ class _List:
         starts = {len(self.scores[i]) for i in active}
         for start in sorted(starts):
             rows = [i for i in active if len(self.scores[i]) == start]
-            for i, found in zip(rows, self.sample(rows, start, target), strict=True):
-                self.scores[i] = np.concatenate([self.scores[i], found])
+            for i, drawn in zip(rows, self.sample(rows, start, target), strict=True):
+                self.scores[i] = np.concatenate([self.scores[i], drawn])
 
     def look(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Lower bounds on the leads of these pairs, by the samples that both have."""
@@ -67,8 +67,8 @@ class _List:
             by_size.setdefault(min(len(self.scores[a]), len(self.scores[b])), []).append((a, b))
         for n, rows in by_size.items():
             values = np.stack([self.scores[a][:n] - self.scores[b][:n] for a, b in rows])
-            found = lower_bets(values, alpha=self.level, bounds=(-1, 1), at=[n])[:, 0]
-            for pair, bound in zip(rows, found.tolist(), strict=True):
+            bounds = lower_bets(values, alpha=self.level, bounds=(-1, 1), at=[n])[:, 0]
+            for pair, bound in zip(rows, bounds.tolist(), strict=True):
                 self.leads[pair] = max(bound, self.leads.get(pair, -1.0))
 
     def hopeless(self, a: int, b: int, rise: float) -> bool:
@@ -81,11 +81,11 @@ class _List:
 
 
 def statements(documents: int, ks: Sequence[int], alpha: float) -> Statements:
-    """The random statements that all claims about one list rest on, each at all numbers of samples at once.
+    """The random statements on which all claims about one list depend, each for all numbers of samples at once.
 
     Args:
         documents: In the list.
-        ks: All the K asked.
+        ks: All K of the claims.
         alpha: Allowed probability that any claim is false.
     """
     count = pair_statements(documents, ks)
@@ -106,24 +106,25 @@ def certify(
         sample: From documents, a first number and a last (not included) to each one's scores of the draws of these
             numbers, in [0, 1]; the draws of one number may depend on each other, those of different ones may not.
         reaches: Radius to the documents' reaches.
-        ks: The K asked; those with no document below are left undecided.
+        ks: All K of the claims; a K with no document below it is left out of the result.
         alpha: Allowed probability that any claim is false.
         limit: Most samples of a document.
     """
     size = len(next(iter(reaches.values())))
-    asked = sorted((k, radius) for k in set(ks) if k < size for radius in reaches)
-    made = statements(size, [k for k, _ in asked], alpha)
-    state = _List(sample, made.level(DIFFERENCE), limit, [np.zeros(0)] * size)
-    margins, top = dict.fromkeys(asked, -1.0), dict.fromkeys(asked, tuple[int, ...]())
-    open_, active, target = list(asked), list(range(size)), min(FIRST, limit)
+    claims = sorted((k, radius) for k in set(ks) if k < size for radius in reaches)
+    stated = statements(size, [k for k, _ in claims], alpha)
+    state = _List(sample, stated.level(DIFFERENCE), limit, [np.zeros(0)] * size)
+    margins: dict[Claim, float] = {}
+    top: dict[Claim, Sequence[int]] = {}
+    open_, active, target = list(claims), list(range(size)), min(FIRST, limit)
     while open_ and active:
         state.extend(active, target)
         means = [float(row.mean()) for row in state.scores]
         ranking = sorted(range(size), key=lambda i: (-means[i], i))
         borders = {k: (ranking[:k], ranking[k:]) for k, _ in open_}
         state.look(sorted({(a, b) for above, below in borders.values() for a in above for b in below}))
-        still: list[Asked] = []
-        wanted: set[int] = set()
+        remaining: list[Claim] = []
+        undecided_documents: set[int] = set()
         for k, radius in open_:
             above, below = borders[k]
             rises = {b: reaches[radius][b].variation for b in below}
@@ -131,9 +132,9 @@ def certify(
             margins[k, radius], top[k, radius] = min(leads.values()), tuple(above)
             undecided = [pair for pair, lead in leads.items() if lead <= ROUNDING]
             if undecided and not any(state.hopeless(a, b, rises[b]) for a, b in undecided):
-                still.append((k, radius))
-                wanted.update(i for pair in undecided for i in pair)
-        open_ = still
-        active = [i for i in sorted(wanted) if len(state.scores[i]) < limit]
+                remaining.append((k, radius))
+                undecided_documents.update(i for pair in undecided for i in pair)
+        open_ = remaining
+        active = [i for i in sorted(undecided_documents) if len(state.scores[i]) < limit]
         target = min(2 * target, limit)
     return Decided(margins=margins, top=top, samples=[len(row) for row in state.scores])

@@ -1,8 +1,8 @@
-"""Smoothing distributions: from a text to random rewordings of it, with what an attack can do to them.
+"""Smoothing distributions: random perturbed texts of a text, and the effect of an attack on them.
 
-Every one draws with a hash of the seed, the number of the draw and the place of the word, in place of a stream of
-random numbers. So the draws of one text are independent of each other, and an attacked text has the very draws of the
-clean one wherever the attack cannot reach: certificates of the deployed ranker rest on that. Words are those of
+Each distribution draws with a hash of the seed, the number of the draw and the place of the word, in place of a stream
+of random numbers. So the draws of one text are independent of each other, and an attacked text has the draws of the
+clean one wherever the attack changes nothing: certificates of the deployed ranker depend on that. Words are those of
 :mod:`robustrank.core.words`; a ranker's truncation comes after, and is a part of the ranker.
 """
 
@@ -36,27 +36,27 @@ Hashes = NDArray[np.uint64]
 
 DISTRIBUTIONS = ("substitute", "mask", "delete")
 HASHES_AT_ONCE = 1_000_000
-"""How many are held in memory."""
+"""Hashes held in memory at once."""
 
 
 class Smoothing(Protocol):
-    """A distribution of rewordings."""
+    """A distribution of perturbed texts."""
 
     @property
     def edits(self) -> AttackSet:
-        """The attacks that certificates under it speak of."""
+        """The attacks that certificates under it cover."""
 
     def every(self, text: str, limit: int) -> list[str] | None:
-        """All rewordings, equally likely; ``None`` where there are more than ``limit`` or they are not."""
+        """All perturbed texts, equally likely; ``None`` where there are more than ``limit`` or they are not."""
 
     def draws(self, text: str, seed: int, start: int, stop: int) -> list[str]:
         """The draws of these numbers."""
 
     def reach(self, text: str, radius: float) -> Reach:
-        """What attacks of a radius (words, or below 1 a share of the text's words) can do."""
+        """The effect of attacks of a radius (words, or below 1 a share of the text's words)."""
 
     def touched(self, text: str, seed: int, samples: int) -> Sequence[Bits] | None:
-        """Per word, things an attack may do to it x draws: whether that changes the draw; not of words without any."""
+        """Per word that an attack can change, edits x draws: whether the edit changes the draw."""
 
 
 @dataclass(frozen=True)
@@ -82,29 +82,29 @@ class Substitution:
 
     def every(self, text: str, limit: int) -> list[str] | None:
         """All combinations."""
-        found = words(text)
-        choices = self._choices(found)
+        parts = words(text)
+        choices = self._choices(parts)
         if prod(len(cased) for cased in choices.values()) > limit:
             return None
-        return _filled(text, found, list(choices), product(*choices.values()))
+        return _filled(text, parts, list(choices), product(*choices.values()))
 
     def draws(self, text: str, seed: int, start: int, stop: int) -> list[str]:
         """Each word becomes the member of its set with the least hash, which is uniform over the set."""
-        found = words(text)
-        choices = self._choices(found)
-        keys = [self._keys(found[place].text) for place in choices]
+        parts = words(text)
+        choices = self._choices(parts)
+        keys = [self._keys(parts[place].text) for place in choices]
         drawn = _drawn(keys, list(choices), seed, start, stop).tolist()
         rows = ([cased[i] for cased, i in zip(choices.values(), row, strict=True)] for row in drawn)
-        return _filled(text, found, list(choices), rows)
+        return _filled(text, parts, list(choices), rows)
 
     def reach(self, text: str, radius: float) -> Reach:
         """The words with the smallest overlaps; with costs by an exact knapsack."""
-        found = [word.text.lower() for word in words(text)]
-        overlaps = [self.sets.overlap(word) for word in found]
-        count = allowed(radius, len(found))
+        parts = [word.text.lower() for word in words(text)]
+        overlaps = [self.sets.overlap(word) for word in parts]
+        count = allowed(radius, len(parts))
         if not self.costs:
             return Reach(total_variation(overlaps, count), count)
-        prices = [self.costs.get(word, 1) for word in found]
+        prices = [self.costs.get(word, 1) for word in parts]
         choices = [[(price, kept)] for price, kept in zip(prices, overlaps, strict=True)]
         affordable = int(np.searchsorted(np.cumsum(sorted(prices)), count, side="right"))
         return Reach(total_variation_with_costs(choices, count), affordable)
@@ -125,9 +125,9 @@ class Substitution:
             tables.append(np.stack([theirs != own for theirs in others]))
         return tables
 
-    def _choices(self, found: Sequence[Word]) -> dict[int, list[str]]:
+    def _choices(self, parts: Sequence[Word]) -> dict[int, list[str]]:
         """Place to the cased members of its set, where it has several."""
-        sets = ((place, self._cased(word.text)) for place, word in enumerate(found))
+        sets = ((place, self._cased(word.text)) for place, word in enumerate(parts))
         return {place: cased for place, cased in sets if len(cased) > 1}
 
     def _cased(self, word: str) -> list[str]:
@@ -163,13 +163,13 @@ class Masking:
 
     def every(self, text: str, limit: int) -> list[str] | None:
         """The text itself, if all of it is read."""
-        found = [word.text for word in words(text)]
-        return [" ".join(found)] if self._kept(len(found)) == len(found) else None
+        parts = [word.text for word in words(text)]
+        return [" ".join(parts)] if self._kept(len(parts)) == len(parts) else None
 
     def draws(self, text: str, seed: int, start: int, stop: int) -> list[str]:
         """The words with the least hashes of their places, in their order."""
-        found = np.array([word.text for word in words(text)], dtype=object)
-        return [" ".join(found[row]) for row in self._masks(len(found), seed, start, stop)]
+        parts = np.array([word.text for word in words(text)], dtype=object)
+        return [" ".join(parts[row]) for row in self._masks(len(parts), seed, start, stop)]
 
     def reach(self, text: str, radius: float) -> Reach:
         """The chance that a rewritten word is read; no factor makes that smaller."""
@@ -212,9 +212,9 @@ class Deletion:
 
     def draws(self, text: str, seed: int, start: int, stop: int) -> list[str]:
         """The words that stay."""
-        found = np.array([word.text for word in words(text)], dtype=object)
-        stays = _of_places(len(found), seed, start, stop) / 2.0**64 < self.keep
-        return [" ".join(found[row]) for row in stays]
+        parts = np.array([word.text for word in words(text)], dtype=object)
+        stays = _of_places(len(parts), seed, start, stop) / 2.0**64 < self.keep
+        return [" ".join(parts[row]) for row in stays]
 
     def reach(self, text: str, radius: float) -> Reach:
         """The chance that one of the edited words stays."""
@@ -238,10 +238,10 @@ def distribution(name: str, *, keep: float, substitutes: str, size: int) -> Smoo
     return Masking(keep) if name == "mask" else Deletion(keep)
 
 
-def _filled(text: str, found: Sequence[Word], places: Sequence[int], rows: Iterable[Sequence[str]]) -> list[str]:
+def _filled(text: str, parts: Sequence[Word], places: Sequence[int], rows: Iterable[Sequence[str]]) -> list[str]:
     """The text with the words at some places replaced, once per row: it is split once for all of them."""
-    ends = [0, *(word.end for word in found)]
-    pieces = [piece for end, word in zip(ends, found, strict=False) for piece in (text[end : word.start], word.text)]
+    ends = [0, *(word.end for word in parts)]
+    pieces = [piece for end, word in zip(ends, parts, strict=False) for piece in (text[end : word.start], word.text)]
     pieces.append(text[ends[-1] :])
     texts = []
     for row in rows:
@@ -256,9 +256,9 @@ def _drawn(sets: Sequence[Hashes], places: Sequence[int], seed: int, start: int,
 
     Sets that share members take shared ones together.
     """
-    found = np.zeros((stop - start, len(sets)), dtype=np.intp)
+    members = np.zeros((stop - start, len(sets)), dtype=np.intp)
     if not sets:
-        return found
+        return members
     sizes = np.array([len(keys) for keys in sets])
     firsts, owners, keys = sizes.cumsum() - sizes, np.repeat(np.arange(len(sets)), sizes), np.concatenate(sets)
     step = max(1, HASHES_AT_ONCE // len(keys))
@@ -267,8 +267,8 @@ def _drawn(sets: Sequence[Hashes], places: Sequence[int], seed: int, start: int,
         hashes = _mixed(states[:, owners] ^ keys)
         least = np.minimum.reduceat(hashes, firsts, axis=1)
         draws, columns = np.nonzero(hashes == least[:, owners])
-        found[first - start + draws, owners[columns]] = columns - firsts[owners[columns]]
-    return found
+        members[first - start + draws, owners[columns]] = columns - firsts[owners[columns]]
+    return members
 
 
 _KEYS: dict[str, int] = {}

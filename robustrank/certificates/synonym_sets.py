@@ -15,7 +15,7 @@ from robustrank.perturbations.substitutes import SubstituteTable
 
 
 class PerturbationSets:
-    """Perturbation sets over one table of substitutes, each built when first asked for.
+    """Perturbation sets over one table of substitutes, each built on first use.
 
     Args:
         table: The direct synonyms.
@@ -34,7 +34,7 @@ class PerturbationSets:
         self._overlaps: dict[str, float] = {}
 
     def of(self, word: str) -> tuple[str, ...]:
-        """P_w, sorted; just the word itself where the table does not know it."""
+        """P_w, sorted; the word itself alone where the table has no synonym of it."""
         key = word.lower()
         if key not in self._sets:
             self._sets[key] = self._nearest(key)
@@ -51,19 +51,19 @@ class PerturbationSets:
         return overlap(self.of(word), self.of(other)) if keeps_place(other) else 0.0
 
     def _nearest(self, word: str) -> tuple[str, ...]:
-        found = {word}
+        members = {word}
         layer = [word]
-        while layer and len(found) < self.size:
-            reached = {other for near in layer for other in self.table.of(near)} - found
-            layer = sorted(reached)[: self.size - len(found)]
-            found.update(layer)
-        return tuple(sorted(found))
+        while layer and len(members) < self.size:
+            reached = {other for near in layer for other in self.table.of(near)} - members
+            layer = sorted(reached)[: self.size - len(members)]
+            members.update(layer)
+        return tuple(sorted(members))
 
 
 def keeps_place(word: str) -> bool:
-    """Whether a text with this word put in has the same words elsewhere, and this one in the case it was given.
+    """Whether putting this word into a text keeps the other words and the case of the word that it replaces.
 
-    Without it the overlap of two sets says nothing about two texts: after "US" -> "A" the next draw would be
+    Otherwise the overlap of two sets says nothing about two texts: after "US" -> "A" the next draw would be
     capitalised where it was upper case before, and after "cannot" -> "can not" there would be one word more.
     """
     for model in ("ab", "Ab", "AB"):

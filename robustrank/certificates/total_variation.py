@@ -1,4 +1,4 @@
-"""How far an attack of some size moves the distribution of a document's rewordings, in total variation."""
+"""How far an attack of some size moves the distribution of a document's perturbed texts, in total variation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 
 class Reach(NamedTuple):
-    """What attacks of one radius can do to one document.
+    """The effect of attacks of one radius on one document.
 
     Args:
-        variation: Most total variation between the distributions of its rewordings, before and after.
-        words: Words they may change.
+        variation: Largest total variation between the distributions of its perturbed texts before and after.
+        words: Words an attack may change.
     """
 
     variation: float
@@ -27,13 +27,13 @@ def allowed(radius: float, length: int) -> int:
 def overlap(a: Sequence[str], b: Sequence[str]) -> float:
     """One minus the total variation distance between the uniform distributions on two finite sets.
 
-    The released code of CertDR divides by ``len(a)``, which claims too much where ``b`` is the larger set.
+    The released code of CertDR divides by ``len(a)``, which is no bound where ``b`` is the larger set.
     """
     return len(set(a) & set(b)) / max(len(a), len(b))
 
 
 def total_variation(overlaps: Sequence[float], radius: int) -> float:
-    """The most total variation that changing ``radius`` words brings: 1 minus the product of the smallest overlaps.
+    """The largest total variation of changing ``radius`` words: 1 minus the product of the smallest overlaps.
 
     Args:
         overlaps: Per word of the document, the least overlap with any of its substitutes.
@@ -46,7 +46,7 @@ def total_variation_with_costs(choices: Sequence[Sequence[tuple[int, float]]], b
     """The same where words differ in cost, exactly: a multiple-choice knapsack over whole costs.
 
     Args:
-        choices: Per word of the document, the ``(cost, overlap)`` of each thing that may be done to it.
+        choices: Per word of the document, the ``(cost, overlap)`` of each edit of it.
         budget: Total cost an attack may spend.
     """
     least = [1.0] * (budget + 1)
@@ -59,7 +59,7 @@ def total_variation_with_costs(choices: Sequence[Sequence[tuple[int, float]]], b
 
 
 def total_variation_of_masks(length: int, kept: int, radius: int) -> float:
-    """The most total variation that rewriting ``radius`` of ``length`` words brings, where ``kept`` of them are read.
+    """The largest total variation of rewriting ``radius`` of ``length`` words, of which ``kept`` are read.
 
     The chance that a rewritten word is among those read: 1 - C(T - R, k) / C(T, k) (Levine and Feizi 2020). It may
     not be scaled by an average over attacked places, as the code of RanMASK does.
@@ -68,7 +68,7 @@ def total_variation_of_masks(length: int, kept: int, radius: int) -> float:
 
 
 def total_variation_of_deletions(keep: float, radius: int) -> float:
-    """The most total variation that ``radius`` words inserted, deleted or replaced bring.
+    """The largest total variation of ``radius`` words inserted, deleted or replaced.
 
     The chance that one of them stays, where each word does with probability ``keep`` (Huang et al. 2023, RS-Del; 2024,
     CERT-ED).

@@ -46,14 +46,14 @@ def audit_certificate(names: tuple[str, ...], space: str | None, side: str | Non
     tried. Ends with code 1 when a bound does not hold.
     """
     from robustrank.certificates.auditor import run as certificate_audit
-    from robustrank.certificates.auditor.search import told
+    from robustrank.certificates.auditor.search import described
 
     broken = False
     for name in names or certificate_audit.names():
         claim = certificate_audit.claim(name, space, side)
         verdict = certificate_audit.verdict(claim, cases=cases, seed=seed)
-        broken |= verdict.found is not None
-        click.echo(told(claim, verdict) + "\n")
+        broken |= verdict.example is not None
+        click.echo(described(claim, verdict) + "\n")
     sys.exit(1 if broken else 0)
 
 

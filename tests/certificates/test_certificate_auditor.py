@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from robustrank.certificates.auditor.claims import ALPHA_BETA, AVERAGED_BETA, UNEQUAL_SETS, Claim
 from robustrank.certificates.auditor.run import claim, names
-from robustrank.certificates.auditor.search import audit, told
+from robustrank.certificates.auditor.search import audit, described
 from robustrank.certificates.auditor.spaces import SmallSpace
 from robustrank.cli.main import main
 from robustrank.core.errors import PluginError
@@ -24,7 +24,7 @@ def too_bold(space: SmallSpace) -> float:
 @pytest.mark.parametrize("seed", range(5))
 def test_bounds_known_to_fail_are_found_and_shrunk_to_the_smallest(name: str, seed: int) -> None:
     tried = claim(name)
-    found = audit(tried, cases=1000, seed=seed).found
+    found = audit(tried, cases=1000, seed=seed).example
     assert found is not None
     space = found.space
     assert len(space.document) == (1 if tried.kind == "substitution" else 2)
@@ -38,13 +38,13 @@ def test_bounds_known_to_fail_are_found_and_shrunk_to_the_smallest(name: str, se
 
 @pytest.mark.parametrize("name", [name for name in names() if name not in FAILING])
 def test_our_bounds_survive(name: str) -> None:
-    assert audit(claim(name), cases=200, seed=1).found is None
+    assert audit(claim(name), cases=200, seed=1).example is None
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in names() if name not in FAILING])
 def test_our_bounds_survive_a_large_sweep(name: str) -> None:
-    assert audit(claim(name), cases=2500 if claim(name).kind == "deletion" else 10_000, seed=2).found is None
+    assert audit(claim(name), cases=2500 if claim(name).kind == "deletion" else 10_000, seed=2).example is None
 
 
 def test_the_examples_of_the_dossier_are_counter_examples() -> None:
@@ -112,4 +112,4 @@ def test_a_bound_that_fails_itself_is_named() -> None:
 
 def test_a_claim_that_survives_is_not_called_proven() -> None:
     silent = Claim(name="one", kind="masking", side="upper", bound=lambda space: 1.0, formula="1")
-    assert "that is no proof" in told(silent, audit(silent, cases=5))
+    assert "that is no proof" in described(silent, audit(silent, cases=5))

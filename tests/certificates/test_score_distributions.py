@@ -97,7 +97,7 @@ def test_order_statistics_are_the_sharpest_that_the_level_allows(n: int, p: floa
 
 def test_an_inverse_of_the_binomial_that_is_off_is_put_right(monkeypatch: pytest.MonkeyPatch) -> None:
     n, p, level = 20, 0.5, 0.05
-    each = ScoreDistribution(np.arange(n) / n)
+    each = ScoreDistribution(np.arange(1, n + 1) / (n + 1))
     low, high = low_quantile(each, p, level), high_quantile(each, p, 0.1, level)
     monkeypatch.setattr(scipy.stats.binom, "ppf", lambda level, n, p: 9)
     monkeypatch.setattr(scipy.stats.binom, "isf", lambda level, n, p: 11)
@@ -107,9 +107,9 @@ def test_an_inverse_of_the_binomial_that_is_off_is_put_right(monkeypatch: pytest
     assert high_quantile(each, p, 0.1, 1e-9) == 1.0
     at_the_level = at_most(8, n, p)
     monkeypatch.setattr(scipy.stats.binom, "cdf", at_most)
-    assert low_quantile(each, p, at_the_level) == 8 / n  # a probability equal to the level is allowed
+    assert low_quantile(each, p, at_the_level) == 9 / (n + 1)  # a probability equal to the level is allowed
     monkeypatch.setattr(scipy.stats.binom, "sf", lambda rank, n, p: 0.25)
-    assert high_quantile(each, p, 0.1, 0.25) == 11 / n
+    assert high_quantile(each, p, 0.1, 0.25) == 12 / (n + 1)
 
 
 def test_quantiles_known_exactly_need_no_level() -> None:

@@ -112,7 +112,7 @@ def test_scores_are_repeatable_pointwise_and_in_the_unit_interval(ring: str) -> 
 
 
 def test_every_rewording_differs_only_in_words_drawn_from_their_sets(ring: str) -> None:
-    drawn, exact = build(ring, samples=8).rewordings("Cat sat on DOG-days, DOG.")
+    drawn, exact = build(ring, samples=8).perturbed("Cat sat on DOG-days, DOG.")
     assert len(drawn) == 8
     assert not exact
     assert {sample.split(" ", 1)[0] for sample in drawn} <= {"Bee", "Cat", "Dog"}
@@ -121,20 +121,20 @@ def test_every_rewording_differs_only_in_words_drawn_from_their_sets(ring: str) 
 
 
 def test_a_text_of_few_rewordings_has_every_one_of_them_once(ring: str) -> None:
-    found, exact = build(ring, samples=9).rewordings("cat dog")
+    found, exact = build(ring, samples=9).perturbed("cat dog")
     assert exact
     assert sorted(found) == sorted(f"{a} {b}" for a in ("bee", "cat", "dog") for b in ("cat", "dog", "elk"))
     mixed, choices = "(Cat -- the DOG)", product(("bee", "cat", "dog"), ("cat", "dog", "elk"))
-    assert build(ring, samples=9).rewordings(mixed)[0] == [substitute(mixed, {0: a, 2: b}) for a, b in choices]
-    assert build(ring, samples=1).rewordings("no such words") == (["no such words"], True)
+    assert build(ring, samples=9).perturbed(mixed)[0] == [substitute(mixed, {0: a, 2: b}) for a, b in choices]
+    assert build(ring, samples=1).perturbed("no such words") == (["no such words"], True)
 
 
 def test_the_draws_follow_the_uniform_distribution(ring: str) -> None:
     from scipy.stats import chisquare
 
     smoothed = build(ring, samples=26)
-    drawn = [text for _ in range(300) for text in build(ring, samples=26, seed=_).rewordings("cat dog elk")[0]]
-    everything, _ = build(ring, samples=27).rewordings("cat dog elk")
+    drawn = [text for _ in range(300) for text in build(ring, samples=26, seed=_).perturbed("cat dog elk")[0]]
+    everything, _ = build(ring, samples=27).perturbed("cat dog elk")
     counts = [drawn.count(text) for text in everything]
     assert sum(counts) == 300 * smoothed.smoothing.samples
     assert chisquare(counts).pvalue > 1e-4

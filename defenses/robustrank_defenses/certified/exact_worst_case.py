@@ -1,7 +1,8 @@
 """Certificates of a ranker that counts terms, such as BM25, as it is: the true worst case of every document.
 
-No sampling and no smoothing: the scores are those of the ranker behind. What is computed, and for which rankers it is
-exact: :mod:`robustrank.certificates.bm25_worst_case`; the argument: docs/certificates.md.
+No sampling and no smoothing: the scores are those of the base ranker.
+:mod:`robustrank.certificates.bm25_worst_case` says what is computed and for which rankers it is exact; the proof is in
+docs/certificates.md.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class ExactWorstCase:
         """The same ranker, which certifies.
 
         Raises:
-            PluginError: The ranker is none that counts terms.
+            PluginError: The ranker does not count terms.
         """
         if not isinstance(ranker, CountsTerms):
             raise PluginError(f"exact_worst_case: {ranker.card.name} does not count terms; it takes bm25 only")
@@ -78,7 +79,7 @@ class ExactlyCertified:
         return AttackSet(operation="substitute", substitutes=self.table.name)
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
-        """The scores of the ranker behind."""
+        """The scores of the base ranker."""
         return self.base.score(query, docs)
 
     def certify(
@@ -94,20 +95,20 @@ class ExactlyCertified:
         by_id = {doc.doc_id: doc for doc in docs}
         scores = dict(zip(by_id, checked_scores(self.base, query, list(by_id.values())), strict=True))
         ranking = order(list(scores.items()))
-        found = []
+        certificates = []
         for radius in sorted(set(radii)):
             worst = [self._worst(query, by_id[doc_id].text, radius) for doc_id in ranking]
             for k in sorted(set(ks)):
                 bounds = Bounds(0.0, 1.0)
                 if k < len(ranking):
                     bounds = Bounds(scores[ranking[k - 1]], max(worst[k:]))
-                found.append(self._certificate(query, k, radius, bounds))
-        return sorted(found, key=lambda claim: (claim.k, claim.radius))
+                certificates.append(self._certificate(query, k, radius, bounds))
+        return sorted(certificates, key=lambda claim: (claim.k, claim.radius))
 
     def _worst(self, query: Query, text: str, radius: float) -> float:
         return worst_case(self.counting, query, text, self.table.of, allowed(radius, len(words(text))))
 
-    def _certificate(self, query: Query, k: int, radius: float, found: Bounds) -> Certificate:
+    def _certificate(self, query: Query, k: int, radius: float, bounds: Bounds) -> Certificate:
         assumed = [
             "the ranker as it is, with the collection's statistics frozen",
             f"words as in {UNIT}",
@@ -119,12 +120,12 @@ class ExactlyCertified:
             k=k,
             radius=radius,
             edits=self.edits,
-            certified=found.certified,
+            certified=bounds.certified,
             alpha=0.0,
             samples=1,
             method="exact",
-            lower=found.lower,
-            upper=found.upper,
+            lower=bounds.lower,
+            upper=bounds.upper,
             assumes="; ".join(assumed),
             ranker=SpeaksOf.DEPLOYED,
             unit=UNIT,

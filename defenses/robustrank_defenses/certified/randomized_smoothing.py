@@ -1,4 +1,4 @@
-"""Randomized smoothing: a document's score is its mean, or median, over random rewordings, which bounds what edits do.
+"""Randomized smoothing: a score is a mean, or a quantile, over random perturbed texts, so edits have a bounded effect.
 
 Wu et al., "Certified Robustness to Word Substitution Ranking Attack for Neural Ranking Models" (CertDR), CIKM 2022, for
 synonyms; Levine and Feizi 2020 and Zeng et al. 2021 (RanMASK) for any replaced words; Huang et al. 2023 and 2024
@@ -111,7 +111,7 @@ class RandomizedSmoothing:
 
         Raises:
             PluginError: The ranker's scores depend on the other documents of a call, or on chance: then a mean over
-                rewordings is no function of the document, and nothing can be certified.
+                perturbed texts is no function of the document, and nothing can be certified.
         """
         if not (ranker.card.pointwise and ranker.card.deterministic):
             raise PluginError(
@@ -129,9 +129,9 @@ class RandomizedSmoothing:
 
 @dataclass(frozen=True)
 class SmoothedRanker:
-    """A ranker whose score is a mean, or quantile, over rewordings, and which certifies its own lists.
+    """A ranker whose score is a mean, or quantile, over perturbed texts, and which certifies its own lists.
 
-    The rewordings of a text depend on the text and the seed alone: scores are repeatable and pointwise.
+    The perturbed texts of a text depend on the text and the seed alone: scores are repeatable and pointwise.
     """
 
     base: Ranker
@@ -146,14 +146,14 @@ class SmoothedRanker:
         smoothing, base = self.smoothing, self.base.card
         state = f"{base.fingerprint} {smoothing} {self.table} {UNIT} {_costs(smoothing.costs)}"
         score = f"{smoothing.quantile:g}-quantile" if RULES[smoothing.rule].of_quantile else "mean"
-        rewordings = {
+        texts = {
             "substitute": f"with at most {smoothing.size} synonyms a word ({smoothing.substitutes})",
             "mask": f"of a share {smoothing.keep:g} of the words",
             "delete": f"in which each word stays with probability {smoothing.keep:g}",
         }
         note = (
-            f"{score} of {self.calibration} over up to {smoothing.samples} rewordings "
-            f"{rewordings[smoothing.distribution]}, seed {smoothing.seed}"
+            f"{score} of {self.calibration} over up to {smoothing.samples} perturbed texts "
+            f"{texts[smoothing.distribution]}, seed {smoothing.seed}"
         )
         return RankerCard(
             name=f"randomized_smoothing({base.name})",
@@ -170,11 +170,11 @@ class SmoothedRanker:
 
     @property
     def calibration(self) -> str:
-        """The map of the scores behind, in words."""
+        """The map of the base scores to [0, 1], as a formula."""
         return f"sigmoid((score - {self.smoothing.center:g}) / {self.smoothing.temperature:g})"
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
-        """Means, or quantiles, of the rewordings' scores, in [0, 1]."""
+        """Means, or quantiles, of the perturbed texts' scores, in [0, 1]."""
         return [self._smoothed(distribution) for distribution in self.distributions(query, docs)]
 
     def certify(
@@ -204,32 +204,34 @@ class SmoothedRanker:
     def certify_in_batches(
         self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[float], /
     ) -> list[Certificate]:
-        """Certificates of the exact smoothed ranker that score a rewording only where it decides something.
+        """Certificates of the exact smoothed ranker that score a perturbed text only for undecided pairs.
 
-        ``samples`` is the most per document. Nothing is taken from, or kept for, :meth:`score`; equal rewordings are
-        scored once.
+        ``samples`` is the most per document. Nothing is taken from, or kept for, :meth:`score`; equal texts are scored
+        once.
         """
-        docs, known = list({doc.doc_id: doc for doc in docs}.values()), dict[str, float]()
+        docs, score_of = list({doc.doc_id: doc for doc in docs}.values()), dict[str, float]()
 
         def sample(rows: Sequence[int], start: int, stop: int) -> list[Floats]:
-            found = [self.distribution.draws(docs[i].text, self.smoothing.seed, start, stop) for i in rows]
-            new = {text: docs[i] for i, texts in zip(rows, found, strict=True) for text in texts if text not in known}
-            known.update(self._mapped(query, new))
-            return [np.array([known[text] for text in texts]) for texts in found]
+            drawn = [self.distribution.draws(docs[i].text, self.smoothing.seed, start, stop) for i in rows]
+            new = {
+                text: docs[i] for i, texts in zip(rows, drawn, strict=True) for text in texts if text not in score_of
+            }
+            score_of.update(self._mapped(query, new))
+            return [np.array([score_of[text] for text in texts]) for texts in drawn]
 
         reaches = {radius: [self.distribution.reach(doc.text, radius) for doc in docs] for radius in sorted(set(radii))}
         options = self.smoothing
-        found = sequential.certify(sample, reaches, ks, alpha=options.alpha, limit=options.samples) if docs else None
+        decided = sequential.certify(sample, reaches, ks, alpha=options.alpha, limit=options.samples) if docs else None
         claims = []
         for k in sorted(set(ks)):
             for radius in reaches:
-                margin = -1.0 if found is None else found.margins.get((k, radius), -1.0)
+                margin = -1.0 if decided is None else decided.margins.get((k, radius), -1.0)
                 claim = self._certificate(query, k, radius, Bounds(margin, 0.0))
                 claims.append(replace(claim, method="sequential", ranker=SpeaksOf.EXACT, alpha=options.alpha))
         return claims
 
     def evidence(self, query: Query, docs: Sequence[Document], ks: Sequence[int], radii: Sequence[float]) -> Evidence:
-        """What the certificates of a list rest on, from scores already there where there are some."""
+        """The evidence for the certificates of a list; documents are scored unless :meth:`score` has done so."""
         missing = [doc for doc in docs if (query.text, doc.text) not in self._kept]
         if missing:
             self.distributions(query, missing)
@@ -249,25 +251,23 @@ class SmoothedRanker:
         return Evidence(distributions, reaches, smoothing.alpha, ks, smoothing.quantile)
 
     def distributions(self, query: Query, docs: Sequence[Document]) -> list[ScoreDistribution]:
-        """What the rewordings of every document score; equal ones are scored once, and all in one call."""
-        found = {doc.text: self.rewordings(doc.text) for doc in docs}
-        score_of = self._mapped(query, {reworded: doc for doc in docs for reworded in found[doc.text][0]})
-        for text, (texts, exact) in found.items():
-            self._kept[query.text, text] = ScoreDistribution(
-                np.array([score_of[reworded] for reworded in texts]), exact
-            )
+        """The score distribution of every document; equal perturbed texts are scored once, and all in one call."""
+        perturbed = {doc.text: self.perturbed(doc.text) for doc in docs}
+        score_of = self._mapped(query, {text: doc for doc in docs for text in perturbed[doc.text][0]})
+        for clean, (texts, exact) in perturbed.items():
+            self._kept[query.text, clean] = ScoreDistribution(np.array([score_of[text] for text in texts]), exact)
         return [self._kept[query.text, doc.text] for doc in docs]
 
-    def _mapped(self, query: Query, rewordings: Mapping[str, Document]) -> dict[str, float]:
-        """Reworded text to its score in [0, 1]."""
-        asked = [doc._replace(text=reworded) for reworded, doc in rewordings.items()]
-        raw = np.array(checked_scores(self.base, query, asked))
+    def _mapped(self, query: Query, perturbed: Mapping[str, Document]) -> dict[str, float]:
+        """Perturbed text to its score in [0, 1]."""
+        docs = [doc._replace(text=text) for text, doc in perturbed.items()]
+        raw = np.array(checked_scores(self.base, query, docs))
         # The logistic function, in the form that cannot overflow.
         mapped = 0.5 * (1.0 + np.tanh((raw - self.smoothing.center) / (2.0 * self.smoothing.temperature)))
-        return dict(zip(rewordings, mapped.tolist(), strict=True))
+        return dict(zip(perturbed, mapped.tolist(), strict=True))
 
-    def rewordings(self, text: str) -> tuple[list[str], bool]:
-        """Rewordings of a text.
+    def perturbed(self, text: str) -> tuple[list[str], bool]:
+        """Perturbed texts of a text.
 
         Returns:
             All of them and True, where there are at most ``samples`` and the rule is about the exact ranker;
@@ -282,12 +282,12 @@ class SmoothedRanker:
     def _smoothed(self, distribution: ScoreDistribution) -> float:
         return RULES[self.smoothing.rule].smoothed(distribution, self.smoothing.quantile)
 
-    def _certificate(self, query: Query, k: int, radius: float, found: Bounds) -> Certificate:
+    def _certificate(self, query: Query, k: int, radius: float, bounds: Bounds) -> Certificate:
         smoothing, rule = self.smoothing, RULES[self.smoothing.rule]
         assumed = [
             "the deployed ranker, its draws fixed by the seed"
             if rule.sampled
-            else "the exact smoothed ranker (this one samples it for texts of more rewordings than samples)",
+            else "the exact smoothed ranker (this one samples it for texts with more perturbed texts than samples)",
             f"words as in {UNIT}",
             f"scores mapped by {self.calibration}",
             "query and top-k documents unchanged",
@@ -298,18 +298,18 @@ class SmoothedRanker:
         if smoothing.costs is not None:
             assumed.append(f"the radius is a budget of the costs in {Path(smoothing.costs).name}")
         if not rule.joint:
-            assumed.insert(0, "NOT a joint guarantee: alpha speaks of one pair of documents")
+            assumed.insert(0, "NOT a joint guarantee: alpha holds for one pair of documents")
         return Certificate(
             query_id=query.query_id,
             k=k,
             radius=radius,
             edits=self.edits,
-            certified=found.certified,
+            certified=bounds.certified,
             alpha=0.0 if rule.sampled else smoothing.alpha,
             samples=smoothing.samples,
             method=smoothing.rule,
-            lower=found.lower,
-            upper=found.upper,
+            lower=bounds.lower,
+            upper=bounds.upper,
             assumes="; ".join(assumed),
             ranker=SpeaksOf.DEPLOYED if rule.sampled else SpeaksOf.EXACT,
             unit=UNIT,

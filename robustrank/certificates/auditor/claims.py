@@ -1,6 +1,6 @@
 """Bounds that someone claims, written from their formulas, for :mod:`robustrank.certificates.auditor.search` to try.
 
-A bound sees a small space and must work out, from what is known of the clean document, how far an attack can move the
+A bound sees a small space and must compute, from the clean document alone, how far an attack can move the
 smoothed score. The first three do not hold as worst-case bounds in our test; the others are those of this package.
 """
 
@@ -46,13 +46,13 @@ class Claim:
 
 
 def _overlaps(space: SmallSpace, divide: Callable[[int, int], int]) -> list[float]:
-    found = []
+    least_shares = []
     for word in space.document:
         own = space.sets.get(word, (word,))
         others = [space.sets.get(other, (other,)) for other in space.synonyms.get(word, ())]
         shares = [len(set(own) & set(other)) / divide(len(own), len(other)) for other in others]
-        found.append(min(shares, default=1.0))
-    return found
+        least_shares.append(min(shares, default=1.0))
+    return least_shares
 
 
 def _unequal(space: SmallSpace) -> float:
@@ -96,7 +96,7 @@ def space_variation(space: SmallSpace) -> float:
 
 
 def equally_likely(space: SmallSpace, document: Text | None = None) -> Floats:
-    """Scores of equally likely rewordings, some of them the same text; of the clean document if none is named."""
+    """Scores of equally likely perturbed texts, some of them the same text; of the clean document if none is named."""
     distribution = space.distribution(document)
     least = min(distribution.values())
     return np.array([space.scores.get(text, 0.0) for text, p in distribution.items() for _ in range(round(p / least))])

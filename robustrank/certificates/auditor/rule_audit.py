@@ -23,7 +23,7 @@ def broken(cases: int, *, seed: int) -> dict[str, int]:
     """Per rule about the exact ranker, the random spaces in which it certifies what an attack disproves.
 
     In each space the strongest of all attacks on a document is found by enumeration. A rival who stands at just that
-    score is put above the document; with the document's whole distribution known, no rule may certify its place.
+    score is put above the document; with the document's whole distribution given, no rule may certify its place.
 
     Args:
         cases: Spaces; distributions take turns.

@@ -33,10 +33,10 @@ def claim(name: str, kind: str | None = None, side: str | None = None) -> Claim:
         PluginError: No such claim or function, or a function without its kind.
     """
     if ":" not in name:
-        found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
-        if not found:
+        entries = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+        if not entries:
             raise PluginError(f"no bound named {name!r} (have: {', '.join(names())}; or give module:function)")
-        return _checked(name, found[0].load())
+        return _checked(name, entries[0].load())
     loaded = _loaded(name)
     if isinstance(loaded, Claim):
         return loaded

@@ -1,6 +1,6 @@
 """The certificate auditor: tries a claimed bound on small spaces where the truth can be enumerated.
 
-What it finds is a counter-example, shrunk until nothing more can be taken away. What it does not find proves nothing.
+A counter-example is shrunk until nothing more can be taken away. A search without a counter-example proves nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STRANGER = "!"
 
 
 class CounterExample(NamedTuple):
-    """A space in which an attack passes the bound."""
+    """A space in which an attack violates the bound."""
 
     space: SmallSpace
     attacked: Text
@@ -30,15 +30,15 @@ class CounterExample(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What became of a claim.
+    """The result of a search.
 
     Args:
-        tried: Spaces enumerated until a counter-example was found, or all.
-        found: The smallest counter-example, or nothing.
+        tried: Spaces enumerated up to the first counter-example, or all.
+        example: The smallest counter-example, if there is one.
     """
 
     tried: int
-    found: CounterExample | None
+    example: CounterExample | None
 
 
 def audit(claim: Claim, *, cases: int = 2000, seed: int = 0) -> Verdict:
@@ -52,18 +52,18 @@ def audit(claim: Claim, *, cases: int = 2000, seed: int = 0) -> Verdict:
     rng = Random(seed)
     for case in range(cases):
         space = draw(claim.kind, rng, size=1 + 4 * case // cases)
-        found = violated(claim, space)
-        if found is not None:
-            return Verdict(tried=case + 1, found=shrunk(claim, found))
-    return Verdict(tried=cases, found=None)
+        example = violated(claim, space)
+        if example is not None:
+            return Verdict(tried=case + 1, example=shrunk(claim, example))
+    return Verdict(tried=cases, example=None)
 
 
 def violated(claim: Claim, space: SmallSpace) -> CounterExample | None:
-    """The attack that passes the bound furthest, if one does."""
+    """The attack that violates the bound most, if one does."""
     claimed = claim.bound(space)
     sign = 1 if claim.side == "upper" else -1
     true, attacked = max(
-        ((sign * space.smoothed(words), words) for words in space.attacks()), key=lambda found: found[0]
+        ((sign * space.smoothed(words), words) for words in space.attacks()), key=lambda attack: attack[0]
     )
     if true <= sign * claimed + TOLERANCE:
         return None
@@ -100,29 +100,29 @@ def _scores(space: SmallSpace, rng: Random) -> dict[Text, float]:
     how, word = rng.randrange(3), rng.choice(sorted({word for text in texts for word in text} or {""}))
     if how == 0:
         share = rng.random()
-        found = {text: float(rng.random() < share) for text in texts}
+        scores = {text: float(rng.random() < share) for text in texts}
     elif how == 1:
-        found = {text: round(rng.random(), 2) for text in texts}
+        scores = {text: round(rng.random(), 2) for text in texts}
     else:
-        found = {text: float(word in text) for text in texts}
-    return {text: score for text, score in found.items() if score}
+        scores = {text: float(word in text) for text in texts}
+    return {text: score for text, score in scores.items() if score}
 
 
-def shrunk(claim: Claim, found: CounterExample) -> CounterExample:
+def shrunk(claim: Claim, example: CounterExample) -> CounterExample:
     """The same violation with everything taken away that it does not need."""
     progress = True
     while progress:
         progress = False
-        for smaller in _smaller(found.space):
+        for smaller in _smaller(example.space):
             still = violated(claim, smaller)
             if still is not None:
-                found, progress = still, True
+                example, progress = still, True
                 break
-    return found
+    return example
 
 
 def _smaller(space: SmallSpace) -> Iterator[SmallSpace]:
-    """Spaces one step simpler, the boldest steps first."""
+    """Spaces one step simpler, the largest steps first."""
     for i in range(len(space.document)):
         shorter = (*space.document[:i], *space.document[i + 1 :])
         if shorter:
@@ -158,12 +158,12 @@ def _without(text: Text, place: int) -> Text:
     return (*text[:place], *text[place + 1 :])
 
 
-def told(claim: Claim, verdict: Verdict) -> str:
+def described(claim: Claim, verdict: Verdict) -> str:
     """The verdict in words."""
     head = f"{claim.name} ({claim.kind}, {claim.side} bound): {claim.formula}"
-    if verdict.found is None:
+    if verdict.example is None:
         return f"{head}\nno counter-example in {verdict.tried} spaces; that is no proof"
-    space, attacked, claimed, true = verdict.found
+    space, attacked, claimed, true = verdict.example
     lines = [
         head,
         f"does not hold as a worst-case bound in our test (space {verdict.tried}, then shrunk):",
@@ -180,8 +180,8 @@ def told(claim: Claim, verdict: Verdict) -> str:
     lines += [
         f"  score      {score:g} for {' '.join(text) or '(nothing)'}" for text, score in sorted(space.scores.items())
     ]
-    said = "at most" if claim.side == "upper" else "at least"
+    relation = "at most" if claim.side == "upper" else "at least"
     lines.append(
-        f"  clean {space.smoothed():.4f}, claimed {said} {claimed:.4f}, true {true:.4f}  (all other texts score 0)"
+        f"  clean {space.smoothed():.4f}, claimed {relation} {claimed:.4f}, true {true:.4f}  (all other texts score 0)"
     )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Spaces so small that the truth about a bound can be enumerated: every attack and all rewordings."""
+"""Spaces so small that the truth about a bound can be enumerated: every attack and all perturbed texts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SmallSpace:
             ``"deletion"``: each word stays with probability ``keep``; an attack inserts, deletes and replaces words.
         document: Its words.
         radius: Words an attack may change.
-        scores: What the base ranker gives a reworded text; 0 to all texts that are not here.
+        scores: The base ranker's score of a perturbed text; 0 for all texts that are not here.
         vocabulary: Words an attacker may write, for masking and deletion.
         synonyms: Word to what an attacker may write instead, for substitution.
         sets: Word to the set it is drawn from, for substitution.
@@ -43,12 +43,12 @@ class SmallSpace:
     keep: float = 0.5
 
     def distribution(self, document: Text | None = None) -> dict[Text, float]:
-        """Reworded text to its probability; of the clean document if none is named."""
+        """Perturbed text to its probability; of the clean document if none is named."""
         words = self.document if document is None else document
-        found: dict[Text, float] = {}
+        probabilities: dict[Text, float] = {}
         for text, probability in self._draws(words):
-            found[text] = found.get(text, 0.0) + probability
-        return found
+            probabilities[text] = probabilities.get(text, 0.0) + probability
+        return probabilities
 
     def smoothed(self, document: Text | None = None) -> float:
         """The mean score; of the clean document if none is named."""
