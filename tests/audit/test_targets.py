@@ -7,11 +7,13 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from robustrank.audit.targets import BEST_RELEVANT, attack_tasks, draw
 from robustrank.config import audit_file
 from robustrank.config.specs import CasesSpec
 from robustrank.core.ranking import order
+from robustrank.work.attack import AttackTask
 from robustrank.work.base import Place, workbench
 from robustrank.work.records import RankingRecord
 from robustrank.work.workbench import Workbench
@@ -113,6 +115,30 @@ def test_document_attacks_meet_documents_that_are_not_relevant_and_query_attacks
     (typo,) = [task for task in tasks if task.attack == "typos"]
     assert (typo.target, typo.stratum, typo.goal_rank) == (ranking[1], BEST_RELEVANT, len(ranking))
     assert not [task for task in tasks if task.attack == "elsewhere"]
+
+
+def test_every_field_of_every_task_and_unjudged_documents_are_not_relevant(bench: Workbench) -> None:
+    query = next(iter(bench.lists("selqa").queries))
+    place = Place(ranker="bm25", collection="selqa", query_id=query)
+    clean = ranked(bench, place)
+    ids = clean.doc_ids
+    record = structs.replace(clean, relevant_from=1, qrels={ids[4]: 1, ids[2]: 1, ids[0]: 0})
+    cases = bench.spec.cases
+    scores = tuple(record.scores)
+    drawn = draw(cases, bench.spec.seed, query, ids, {ids[2], ids[4]})
+    assert attack_tasks(bench, record, place) == [
+        *(
+            AttackTask(
+                place=place, attack="injection", stratum=stratum, target=target, goal_rank=3, clean_scores=scores
+            )
+            for stratum, target in drawn
+        ),
+        AttackTask(
+            place=place, attack="typos", stratum=BEST_RELEVANT, target=ids[2], goal_rank=len(ids), clean_scores=scores
+        ),
+    ]
+    without = attack_tasks(bench, structs.replace(record, qrels={}), place)
+    assert {task.attack for task in without} == {"injection"}
 
 
 def test_only_attacked_rankers_and_the_first_queries_are_attacked(bench: Workbench) -> None:
