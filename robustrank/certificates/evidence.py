@@ -15,6 +15,9 @@ from robustrank.stats.anytime import lower_bets
 
 T = TypeVar("T")
 
+ConfidenceSequence = Callable[..., tuple[Floats, Floats]]
+"""A function of :mod:`robustrank.stats.anytime` from values to lower and upper bounds on their mean."""
+
 
 class Statement(NamedTuple):
     """One kind of random statement on which the claims about a list depend.
@@ -108,7 +111,7 @@ class Evidence:
 
         return self._once(("rises", radius, level), compute)
 
-    def intervals(self, sequence: Callable[..., tuple[Floats, Floats]], level: float) -> list[tuple[float, float]]:
+    def intervals(self, sequence: ConfidenceSequence, level: float) -> list[tuple[float, float]]:
         """Per document an interval of its mean.
 
         Args:

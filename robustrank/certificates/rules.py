@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from robustrank.certificates.distributions import (
-    Floats,
     ScoreDistribution,
     high_quantile,
     low_quantile,
@@ -17,7 +16,7 @@ from robustrank.certificates.distributions import (
     shared_mean,
     shared_quantile,
 )
-from robustrank.certificates.evidence import Evidence, Statement, Statements
+from robustrank.certificates.evidence import ConfidenceSequence, Evidence, Statement, Statements
 from robustrank.certificates.total_variation import Reach
 from robustrank.core.errors import ContractError, PluginError
 from robustrank.stats.anytime import betting, empirical_bernstein
@@ -191,16 +190,24 @@ def _cdf(evidence: Evidence, k: int, radius: float, statements: Statements) -> B
     return Bounds(float(lower.min()), float(upper.max()))
 
 
-def _by_variance(sequence: Callable[..., tuple[Floats, Floats]]) -> Decide:
-    """R4: an interval that is short where scores vary little, or R3, whichever is better, each at half of alpha."""
+def _by_variance(
+    sequence: ConfidenceSequence, evidence: Evidence, k: int, radius: float, statements: Statements
+) -> Bounds:
+    """An interval that is short where scores vary little, or R3, whichever is better, each at half of alpha."""
+    lower, upper = evidence.ends(k, radius, statements.level(BAND_BELOW), statements.level(BAND_ABOVE))
+    low, high = np.array(evidence.intervals(sequence, statements.level(MEAN))).T
+    reached = high[k:] + evidence.rises(radius, statements.level(BAND_ABOVE))[k:]
+    return Bounds(float(np.maximum(lower, low[:k]).min()), float(np.minimum(upper, reached).max()))
 
-    def bounds(evidence: Evidence, k: int, radius: float, statements: Statements) -> Bounds:
-        lower, upper = evidence.ends(k, radius, statements.level(BAND_BELOW), statements.level(BAND_ABOVE))
-        low, high = np.array(evidence.intervals(sequence, statements.level(MEAN))).T
-        reached = high[k:] + evidence.rises(radius, statements.level(BAND_ABOVE))[k:]
-        return Bounds(float(np.maximum(lower, low[:k]).min()), float(np.minimum(upper, reached).max()))
 
-    return bounds
+def _bernstein(evidence: Evidence, k: int, radius: float, statements: Statements) -> Bounds:
+    """R4 with the predictable empirical Bernstein sequence."""
+    return _by_variance(empirical_bernstein, evidence, k, radius, statements)
+
+
+def _betting(evidence: Evidence, k: int, radius: float, statements: Statements) -> Bounds:
+    """R4 with the hedged capital process."""
+    return _by_variance(betting, evidence, k, radius, statements)
 
 
 def _paired(evidence: Evidence, k: int, radius: float, statements: Statements) -> Bounds:
@@ -240,8 +247,8 @@ RULES = {
     "certdr-union": Rule(bounds=_border, statements=_all_bands),
     "certdr-joint": Rule(bounds=_joint, statements=_all_bands),
     "cdf": Rule(bounds=_cdf, statements=_all_bands),
-    "bernstein": Rule(bounds=_by_variance(empirical_bernstein), statements=_bands_and_means),
-    "betting": Rule(bounds=_by_variance(betting), statements=_bands_and_means),
+    "bernstein": Rule(bounds=_bernstein, statements=_bands_and_means),
+    "betting": Rule(bounds=_betting, statements=_bands_and_means),
     "paired": Rule(bounds=_paired, statements=_bands_and_pairs),
     "quantile": Rule(bounds=_quantile, statements=_quantiles, of_quantile=True),
     "shared-draws": Rule(bounds=_shared, statements=_nothing, sampled=True),

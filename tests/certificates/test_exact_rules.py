@@ -302,6 +302,15 @@ def test_intervals_are_those_of_the_sequence_and_the_level() -> None:
             assert interval == pytest.approx((each.mean, each.mean) if each.exact else (low[0], high[0]))
 
 
+def test_gaps_are_bounds_on_the_differences_of_the_draws_in_the_order_of_the_pairs() -> None:
+    of = a_list(exact=(1, 4))
+    t = Truth(of, 2, 1.0)
+    level = ALPHA / (2 * t.pairs)
+    expected = [[t.lead(a, b) for b in (2, 3, 4)] for a in (0, 1)]
+    assert of.gaps(2, level) == pytest.approx(np.array(expected), abs=1e-12)
+    assert of.gaps(1, level)[0] == pytest.approx([t.lead(0, b) for b in (1, 2, 3, 4)], abs=1e-12)
+
+
 def test_what_several_claims_need_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[int] = []
 

@@ -142,6 +142,12 @@ def test_a_document_that_matters_again_catches_up_with_the_others() -> None:
     assert [row.tolist() for row in state.scores] == [[value] * 80 for value in (0.1, 0.2, 0.3)]
 
 
+def test_a_sampler_that_leaves_out_a_document_is_refused() -> None:
+    state = sequential._List(lambda rows, start, stop: [np.zeros(stop - start)], 0.05, 100, [np.zeros(0)] * 2)
+    with pytest.raises(ValueError, match="shorter"):
+        state.extend([0, 1], 20)
+
+
 def test_a_look_uses_the_draws_that_both_have_and_never_loosens() -> None:
     rng = np.random.default_rng(1)
     scores = [rng.random(40), rng.random(20) / 2, rng.random(40) / 4]
