@@ -76,7 +76,7 @@ def _pool(lists: Lists, spec: AuditSpec) -> RecordedPool:
     """
     paths = spec.pooling.runs if spec.pooling else ()
     runs_by_system = runs.read(paths)
-    question = pooling.asked(spec, lists.name, lists.collection.relevant)
+    question = pooling.question_of(spec, lists.name, lists.collection.relevant)
     pooling.checked(question, [*runs_by_system, *(victim.name for victim in spec.victims)])
     for name, run in runs_by_system.items():
         if not lists.queries.keys() & run.keys():

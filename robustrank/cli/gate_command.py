@@ -66,7 +66,7 @@ class Judged:
 
             terminal.open_console().print(terminal.verdicts(self.verdicts))
             return
-        document = formats.Told(summary=self.summary, verdicts=self.verdicts, path=self.path)
+        document = formats.GateReport(summary=self.summary, verdicts=self.verdicts, path=self.path)
         sys.stdout.write(formats.FORMATS[format_](document))
         page = os.environ.get(JOB_SUMMARY)
         if format_ == "github" and page:

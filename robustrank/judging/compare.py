@@ -73,15 +73,15 @@ def changes(old: Summary, new: Summary) -> list[Change]:
     """
     before = {_name(figure): figure for figure in _compared(old)}
     keys = [{c.name: c.query_keys for c in summary.collections} for summary in (old, new)]
-    found = []
+    compared = []
     for after in _compared(new):
         was = before.get(_name(after))
         common = [] if was is None else _common(was, after, keys[0], keys[1])
         if was is not None and len(common) > 1:
             a, b = ([side.per_query[query_id] for query_id in common] for side in (after, was))
             width = after.bounds[1] - after.bounds[0]
-            found.append((was, after, common, b, a, *paired(a, b, bounds=(-width, width))))
-    corrected = holm([p for *_, p in found])
+            compared.append((was, after, common, b, a, *paired(a, b, bounds=(-width, width))))
+    corrected = holm([p for *_, p in compared])
     return [
         Change(
             measure=after.measure, labels=dict(after.labels), higher_is_better=after.higher_is_better,
@@ -89,7 +89,7 @@ def changes(old: Summary, new: Summary) -> list[Change]:
             regressions=_moved(common, b, a, -1 if after.higher_is_better else 1),
             improvements=_moved(common, b, a, 1 if after.higher_is_better else -1),
         )
-        for (was, after, common, b, a, difference, p), p_holm in zip(found, corrected, strict=True)
+        for (was, after, common, b, a, difference, p), p_holm in zip(compared, corrected, strict=True)
     ]  # fmt: skip
 
 
@@ -160,7 +160,7 @@ def _may_reverse(old: Summary, new: Summary) -> list[str]:
     return lines
 
 
-def as_data(found: Sequence[Change], notes: Sequence[str]) -> dict[str, object]:
+def as_data(changed: Sequence[Change], notes: Sequence[str]) -> dict[str, object]:
     """Everything as plain data, for scripts."""
     rows = [
         {
@@ -168,18 +168,18 @@ def as_data(found: Sequence[Change], notes: Sequence[str]) -> dict[str, object]:
             "difference": c.difference._asdict(),
             "shown": "worse" if c.worse else "better" if c.better else "",
         }
-        for c in found
+        for c in changed
     ]
     return {"schema": 2, "notes": list(notes), "changes": rows}
 
 
-def check_any(found: Sequence[Change]) -> None:
+def check_any(changed: Sequence[Change]) -> None:
     """Two audits that share nothing are not compared in silence.
 
     Raises:
         ConfigError: Nothing to compare.
     """
-    if not found:
+    if not changed:
         raise ConfigError(
             "nothing to compare: no ranker of the same name has a figure over two of the same queries in both; "
             "--rankers A B compares rankers of different names"
@@ -193,12 +193,12 @@ def _name(figure: Figure) -> tuple[str, tuple[tuple[str, str], ...]]:
 def _compared(summary: Summary) -> list[Figure]:
     """Means over queries; of an attack's ways of success the leading one, and the ranks gained."""
     leading = {(r.ranker, r.attack, r.stratum): lead(r) for r in summary.attacks if r.success}
-    found = []
+    kept = []
     for figure in figures.measured(summary):
         attacked = figure.labels.get("ranker", ""), figure.labels.get("attack", ""), figure.labels.get("stratum", "")
         if figure.per_query and ("attack" not in figure.labels or figure.measure in (leading.get(attacked), "boost")):
-            found.append(figure)
-    return found
+            kept.append(figure)
+    return kept
 
 
 def _common(
@@ -211,9 +211,9 @@ def _common(
 
 def _moved(queries: Sequence[str], old: Sequence[float], new: Sequence[float], sign: int) -> list[QueryChange]:
     """The queries that moved in one direction, the furthest first."""
-    found = [
+    moved = [
         QueryChange(query_id=query_id, old=before, new=after)
         for query_id, before, after in zip(queries, old, new, strict=True)
         if sign * (after - before) > 1e-12
     ]
-    return sorted(found, key=lambda change: (-abs(change.new - change.old), change.query_id))
+    return sorted(moved, key=lambda change: (-abs(change.new - change.old), change.query_id))

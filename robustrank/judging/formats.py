@@ -26,8 +26,8 @@ LONGEST = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """What every format is made of.
+class GateReport:
+    """The audit and its verdicts, which every format shows.
 
     Args:
         summary: The audit.
@@ -48,34 +48,34 @@ class Told:
         return 1
 
 
-def as_json(told: Told) -> str:
+def as_json(report: GateReport) -> str:
     """Everything, for scripts; pure ASCII."""
-    held = all(verdict.held for verdict in told.verdicts)
+    held = all(verdict.held for verdict in report.verdicts)
     data = {
         "schema": SCHEMA,
-        "audit": told.summary.name,
-        "finished": told.summary.finished,
-        "headline": told.summary.headline,
+        "audit": report.summary.name,
+        "finished": report.summary.finished,
+        "headline": report.summary.headline,
         "held": held,
         "verdicts": [
-            {**asdict(v), "estimate": v.estimate._asdict() if v.estimate else None} for v in told.verdicts
+            {**asdict(v), "estimate": v.estimate._asdict() if v.estimate else None} for v in report.verdicts
         ],
     }  # fmt: skip
     return json.dumps(data, indent=1) + "\n"
 
 
-def as_junit(told: Told) -> str:
+def as_junit(report: GateReport) -> str:
     """JUnit's XML, one case a gate; what is not held is a failure with its reason."""
     from xml.etree import ElementTree as tree
 
-    failed = sum(not verdict.held for verdict in told.verdicts)
-    counts = {"tests": str(len(told.verdicts)), "failures": str(failed), "errors": "0", "skipped": "0"}
+    failed = sum(not verdict.held for verdict in report.verdicts)
+    counts = {"tests": str(len(report.verdicts)), "failures": str(failed), "errors": "0", "skipped": "0"}
     root = tree.Element("testsuites", counts)
-    name = f"robustrank: {for_terminal(told.summary.name)}"
+    name = f"robustrank: {for_terminal(report.summary.name)}"
     suite = tree.SubElement(root, "testsuite", {"name": name, **counts, "time": "0"})
-    for verdict in told.verdicts:
-        case = {"classname": name, "name": for_terminal(verdict.gate), "file": told.path.as_posix(), "time": "0"}
-        case["line"] = str(told.line(verdict))
+    for verdict in report.verdicts:
+        case = {"classname": name, "name": for_terminal(verdict.gate), "file": report.path.as_posix(), "time": "0"}
+        case["line"] = str(report.line(verdict))
         element = tree.SubElement(suite, "testcase", case)
         reason = for_terminal(verdict.reason)
         if verdict.held:
@@ -87,11 +87,11 @@ def as_junit(told: Told) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tree.tostring(root, encoding="unicode")}\n'
 
 
-def as_sarif(told: Told) -> str:
+def as_sarif(report: GateReport) -> str:
     """SARIF 2.1.0: a rule and a result for every gate, at its line of the audit file."""
     rules = [
         {"id": f"gate-{number}", "name": "Gate", "shortDescription": {"text": for_terminal(verdict.gate)}}
-        for number, verdict in enumerate(told.verdicts, start=1)
+        for number, verdict in enumerate(report.verdicts, start=1)
     ]
     results = [
         {
@@ -102,13 +102,13 @@ def as_sarif(told: Told) -> str:
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": quote(told.path.as_posix())},
-                        "region": {"startLine": told.line(verdict)},
+                        "artifactLocation": {"uri": quote(report.path.as_posix())},
+                        "region": {"startLine": report.line(verdict)},
                     }
                 }
             ],
         }
-        for number, verdict in enumerate(told.verdicts, start=1)
+        for number, verdict in enumerate(report.verdicts, start=1)
     ]
     driver = {"name": "RobustRank", "version": version("robustrank"), "rules": rules}
     log = {
@@ -119,14 +119,14 @@ def as_sarif(told: Told) -> str:
     return json.dumps(log, indent=1) + "\n"
 
 
-def as_github(told: Told) -> str:
+def as_github(report: GateReport) -> str:
     """Workflow commands: an error for every gate that is not held, a notice for every other."""
     lines = []
-    for verdict in told.verdicts:
+    for verdict in report.verdicts:
         kind = "notice" if verdict.outcome is Outcome.PASS else "warning" if verdict.held else "error"
         where = {
-            "file": told.path.as_posix(),
-            "line": str(told.line(verdict)),
+            "file": report.path.as_posix(),
+            "line": str(report.line(verdict)),
             "title": f"{verdict.outcome}: {for_terminal(verdict.gate)}",
         }
         options = ",".join(f"{key}={_property(value)}" for key, value in where.items())
@@ -134,21 +134,21 @@ def as_github(told: Told) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def as_markdown(told: Told) -> str:
+def as_markdown(report: GateReport) -> str:
     """A job summary: the table of verdicts, and the worst case with what was changed."""
-    counts = {o: sum(v.outcome == o for v in told.verdicts) for o in reversed(Outcome)}
-    said = ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n) or "no gates"
-    lines = [f"## RobustRank: {said}", "", _span(told.summary.headline), "", "| | gate | why |", "|---|---|---|"]
-    for verdict in told.verdicts:
+    counts = {o: sum(v.outcome == o for v in report.verdicts) for o in reversed(Outcome)}
+    outcomes = ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n) or "no gates"
+    lines = [f"## RobustRank: {outcomes}", "", _span(report.summary.headline), "", "| | gate | why |", "|---|---|---|"]
+    for verdict in report.verdicts:
         mark = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.INCONCLUSIVE: "❔"}[verdict.outcome]
         allowed = " (allowed)" if verdict.held and verdict.outcome is Outcome.INCONCLUSIVE else ""
         lines.append(f"| {mark} {verdict.outcome}{allowed} | {_cell(verdict.gate)} | {_cell(verdict.reason)} |")
-    if told.summary.worst_cases:
-        lines += ["", "### Worst case", "", *_worst(told.summary.worst_cases[0])]
+    if report.summary.worst_cases:
+        lines += ["", "### Worst case", "", *_worst(report.summary.worst_cases[0])]
     return "\n".join(lines) + "\n"
 
 
-FORMATS: dict[str, Callable[[Told], str]] = {
+FORMATS: dict[str, Callable[[GateReport], str]] = {
     "json": as_json,
     "junit": as_junit,
     "sarif": as_sarif,

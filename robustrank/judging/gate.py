@@ -37,7 +37,7 @@ def judge(gates: Sequence[GateSpec], summary: Summary, ratchet: Path | str | Non
 
     Args:
         gates: Of the audit file.
-        summary: What the audit found.
+        summary: Of the audit.
         ratchet: The file that ``worse_by`` compares with.
 
     Raises:
@@ -129,14 +129,14 @@ class _Judge:
         """The verdict on the worst of the figures that the gate names."""
         gate = self.gate
         try:
-            found = pick(gate, every, self.summary.home, self.summary.measure)
+            figures_named = pick(gate, every, self.summary.home, self.summary.measure)
         except NoFigureError:
             if self.summary.finished is not None:
                 raise
             return self._verdict(
                 Outcome.INCONCLUSIVE, f"the audit is not finished, and has no {gate.measure} for this gate yet"
             )
-        verdicts = [self._figure(figure, len(found)) for figure in found]
+        verdicts = [self._figure(figure, len(figures_named)) for figure in figures_named]
         sign, severity = -1 if gate.min is not None else 1, list(Outcome)
         return max(verdicts, key=lambda v: (severity.index(v.outcome), sign * v.estimate.value if v.estimate else 0.0))
 

@@ -102,14 +102,14 @@ def updated(old: Ratchet | None, figures: Sequence[Figure], summary: Summary, *,
     Raises:
         ConfigError: A figure has no per-query values.
     """
-    found = []
+    entries = []
     for figure in figures:
         new = _hold(figure, summary)
         held = old.find(figure) if old else None
         sign = 1 if figure.higher_is_better else -1
         keeps = held is not None and held.made == new.made and sign * (held.mean - new.mean) > 0 and not force
-        found.append(held if held is not None and keeps else new)
-    return Ratchet(audit=summary.name, figures=sorted(found, key=lambda h: (h.measure, sorted(h.labels.items()))))
+        entries.append(held if held is not None and keeps else new)
+    return Ratchet(audit=summary.name, figures=sorted(entries, key=lambda h: (h.measure, sorted(h.labels.items()))))
 
 
 def write(ratchet: Ratchet, path: Path) -> None:

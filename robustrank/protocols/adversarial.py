@@ -1,6 +1,6 @@
 """Adversarial: what an attacker of a stated power and budget achieves, next to edits nobody optimised.
 
-Success is told in more than one way because papers mean different things by it: ``promoted`` (ranked higher than
+Success is reported in several ways because papers define it differently: ``promoted`` (ranked higher than
 before), ``ASR@k`` (reached the top k), ``goal`` (reached the rank the attacker was content with). For query attacks:
 ``demoted`` (the best relevant document fell) and ``harmed`` (the list's nDCG@10 fell). Errors and illegal
 perturbations count as failures of the attack, never as missing cases.
@@ -84,7 +84,7 @@ def strongest(
     Args:
         results: Of an audit.
         ranker: Look at this ranker only.
-        baseline: At a tie another ranker's result is told: nobody audits the baseline.
+        baseline: At a tie the result of another ranker leads.
     """
     real = [r for r in results if not r.control and r.stratum == "all" and ranker in (None, r.ranker) and r.success]
     pool = [r for r in real if r.surface is Surface.DOCUMENT] or real
@@ -136,7 +136,7 @@ def _result(ranker: str, name: str, stratum: str, group: Sequence[AttackRecord])
 
 
 def _curve(group: Sequence[AttackRecord]) -> list[tuple[int, float]]:
-    """Success by what it is judged by, over pairs asked: when the best text so far would have been one."""
+    """Share of cases with the leading success, by pairs requested: from when the best text so far was one."""
     ways = successes(group)
     test = ways[leading(ways)]
     # What is offered is verified in the end; until then a good rank is only a hope.
@@ -180,7 +180,7 @@ def _against_controls(
 ) -> list[AttackResult]:
     """Fill in the paired differences to every control that makes the same kind of edit; Holm over all of them."""
     operations = {name: group[0].threat.edits.operation for (_, name, _), group in groups.items()}
-    found: list[tuple[int, str, tuple[Estimate, float]]] = []
+    tests: list[tuple[int, str, tuple[Estimate, float]]] = []
     for index, result in enumerate(results):
         if result.control:
             continue
@@ -189,10 +189,10 @@ def _against_controls(
             if control.control and place == (result.ranker, result.stratum, operations[result.attack]):
                 tested = _paired(result, groups, control.attack)
                 if tested is not None:
-                    found.append((index, control.attack, tested))
-    corrected = holm([p for _, _, (_, p) in found])
+                    tests.append((index, control.attack, tested))
+    corrected = holm([p for _, _, (_, p) in tests])
     filled = list(results)
-    for (index, control_name, (difference, p)), p_holm in zip(found, corrected, strict=True):
+    for (index, control_name, (difference, p)), p_holm in zip(tests, corrected, strict=True):
         old = filled[index]
         against = AgainstControl(control=control_name, difference=difference, p=p, p_holm=p_holm)
         filled[index] = replace(old, against_controls=(*old.against_controls, against))

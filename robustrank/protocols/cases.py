@@ -72,12 +72,12 @@ def cases(attacked: Sequence[AttackRecord], certificates: Iterable[CertificateRe
 @lru_cache(maxsize=65536)  # an audit that stops by itself sums up after every batch
 def changes(before: str, after: str) -> tuple[Change, ...]:
     """The word-level difference of two texts as replaced stretches of the first."""
-    found, at = [], 0
+    made, at = [], 0
     for kind, old, new in diff(before, after):
         if kind != "equal":
-            found.append(Change(at, at + len(old), new))
+            made.append(Change(at, at + len(old), new))
         at += len(old)
-    return tuple(found)
+    return tuple(made)
 
 
 def _proofs(certificates: Sequence[Certificate], edits: AttackSet) -> list[Proof]:

@@ -22,16 +22,16 @@ def certificates(records: Sequence[CertificateRecord], attacked: Sequence[Attack
     """
     trials = falsification(records, attacked)
     groups: dict[tuple[str, str, int, float], list[Certificate]] = {}
-    asked: dict[tuple[str, str], list[str]] = {}
+    queries_of: dict[tuple[str, str], list[str]] = {}
     for record in records:
-        asked.setdefault((record.ranker, record.collection), []).append(record.query_id)
+        queries_of.setdefault((record.ranker, record.collection), []).append(record.query_id)
         for certificate in record.certificates:
             where = (record.ranker, record.collection, certificate.k, certificate.radius)
             groups.setdefault(where, []).append(certificate)
     results = []
     for (ranker, collection, k, radius), group in groups.items():
         certified = {certificate.query_id for certificate in group if certificate.certified}
-        held = {query_id: query_id in certified for query_id in asked[ranker, collection]}
+        held = {query_id: query_id in certified for query_id in queries_of[ranker, collection]}
         first = group[0]
         tried = trials.get((ranker, collection, k, radius), [])
         results.append(
@@ -60,11 +60,11 @@ def falsification(
     certified: Sequence[CertificateRecord], attacked: Sequence[AttackRecord]
 ) -> dict[tuple[str, str, int, float], list[bool]]:
     """Ranker, collection, K and radius to one value per attack on a list certified against it: whether it succeeded."""
-    found: dict[tuple[str, str, int, float], list[bool]] = {}
+    outcomes: dict[tuple[str, str, int, float], list[bool]] = {}
     for record, claim in tests(certified, attacked):
         where = (record.ranker, record.collection, claim.k, claim.radius)
-        found.setdefault(where, []).append(record.rank_after <= claim.k)
-    return found
+        outcomes.setdefault(where, []).append(record.rank_after <= claim.k)
+    return outcomes
 
 
 def broken(

@@ -22,22 +22,22 @@ Values = Mapping[tuple[str, str, str], Mapping[str, float]]
 
 def values(records: Sequence[RankingRecord]) -> dict[tuple[str, str, str], dict[str, float]]:
     """Per-query values out of ranking records."""
-    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    by_measure: dict[tuple[str, str, str], dict[str, float]] = {}
     for record in records:
         for measure, value in record.measures.items():
-            found.setdefault((record.ranker, record.collection, measure), {})[record.query_id] = value
-    return found
+            by_measure.setdefault((record.ranker, record.collection, measure), {})[record.query_id] = value
+    return by_measure
 
 
 def query_types(records: Sequence[RankingRecord]) -> dict[str, dict[str, list[str]]]:
     """Collection to query type to the ids of its queries; only types with enough queries."""
-    found: dict[str, dict[str, set[str]]] = {}
+    by_type: dict[str, dict[str, set[str]]] = {}
     for record in records:
         if record.type is not None:
-            found.setdefault(record.collection, {}).setdefault(record.type, set()).add(record.query_id)
+            by_type.setdefault(record.collection, {}).setdefault(record.type, set()).add(record.query_id)
     return {
         collection: {t: sorted(ids) for t, ids in sorted(types.items()) if len(ids) >= MIN_SLICE}
-        for collection, types in found.items()
+        for collection, types in by_type.items()
     }
 
 
@@ -46,7 +46,7 @@ def effectiveness(records: Sequence[RankingRecord]) -> list[Effectiveness]:
     lists = {(r.ranker, r.collection, r.query_id): r for r in records}
     reaches = unjudged.reaches(records)
     types = query_types(records)
-    found = []
+    results = []
     for (ranker, collection, measure), by_query in values(records).items():
         slices: dict[str | None, list[str]] = {None: sorted(by_query)}
         if len(types.get(collection, {})) > 1:
@@ -56,7 +56,7 @@ def effectiveness(records: Sequence[RankingRecord]) -> list[Effectiveness]:
             if not present:
                 continue
             data = [by_query[query_id] for query_id in present]
-            found.append(
+            results.append(
                 Effectiveness(
                     ranker=ranker,
                     collection=collection,
@@ -70,7 +70,7 @@ def effectiveness(records: Sequence[RankingRecord]) -> list[Effectiveness]:
                     per_query={query_id: by_query[query_id] for query_id in present} if name is None else {},
                 )
             )
-    return found
+    return results
 
 
 def comparisons(records: Sequence[RankingRecord], measure: str) -> list[Comparison]:
@@ -80,9 +80,9 @@ def comparisons(records: Sequence[RankingRecord], measure: str) -> list[Comparis
         if measure in record.measures:
             lists.setdefault((record.ranker, record.collection), {})[record.query_id] = record
     plain = [key for key, group in lists.items() if not _defended(group)]
-    found = [(a, b) for a, b in combinations(plain, 2) if a[1] == b[1]]
-    found += [(key, key) for key, group in lists.items() if _defended(group)]
-    results = [_compared(lists, a, b, measure) for a, b in found if len(set(lists[a]) & set(lists[b])) > 1]
+    pairs = [(a, b) for a, b in combinations(plain, 2) if a[1] == b[1]]
+    pairs += [(key, key) for key, group in lists.items() if _defended(group)]
+    results = [_compared(lists, a, b, measure) for a, b in pairs if len(set(lists[a]) & set(lists[b])) > 1]
     corrected = holm([each.p for each in results])
     return [replace(each, p_holm=p) for each, p in zip(results, corrected, strict=True)]
 

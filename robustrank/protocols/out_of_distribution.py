@@ -24,14 +24,14 @@ def shifts(records: Sequence[RankingRecord], *, home: str, measure: str, baselin
     types = query_types(records)
     rankers = list(dict.fromkeys(r.ranker for r in records))
     collections = list(dict.fromkeys(r.collection for r in records))
-    found = []
+    results = []
     for ranker in rankers:
         for collection in collections:
-            known = {(ranker, home, measure), (ranker, collection, measure)} <= set(every)
-            if known and collection != home:
+            measured = {(ranker, home, measure), (ranker, collection, measure)} <= set(every)
+            if measured and collection != home:
                 source = (home, sorted(every[ranker, home, measure]), home)
                 target = (collection, sorted(every[ranker, collection, measure]), collection)
-                found.append(_shift(lists, ranker, ShiftKind.CORPUS, source, target, baseline))
+                results.append(_shift(lists, ranker, ShiftKind.CORPUS, source, target, baseline))
     for collection, by_type in types.items():
         everyone = {query_id for ids in by_type.values() for query_id in ids}
         for name, ids in by_type.items() if len(by_type) > 1 else ():
@@ -39,12 +39,12 @@ def shifts(records: Sequence[RankingRecord], *, home: str, measure: str, baselin
             target = (f"{collection}: {name}", ids, collection)
             for ranker in rankers:
                 if everyone <= set(every.get((ranker, collection, measure), {})):
-                    found.append(_shift(lists, ranker, ShiftKind.QUERY_TYPE, source, target, baseline))
-    return found
+                    results.append(_shift(lists, ranker, ShiftKind.QUERY_TYPE, source, target, baseline))
+    return results
 
 
 Side = tuple[str, Sequence[str], str]
-"""Name to be told, query ids, and the collection they are of."""
+"""Name in the report, query ids, and the collection they are of."""
 
 
 class _Lists:
@@ -77,9 +77,11 @@ def _shift(lists: _Lists, ranker: str, kind: ShiftKind, source: Side, target: Si
     if base_home is None or base_away is None:
         base_home = base_away = None
     home, away = lists.values(ranker, source) or [], lists.values(ranker, target) or []
-    found = change(home, away, base_home, base_away, bounds=measure_bounds(lists.measure))
-    difference = found.difference.estimate
-    relative, against = (None if each is None else each.estimate for each in (found.relative, found.versus_baseline))
+    contrasts = change(home, away, base_home, base_away, bounds=measure_bounds(lists.measure))
+    difference = contrasts.difference.estimate
+    relative, against = (
+        None if each is None else each.estimate for each in (contrasts.relative, contrasts.versus_baseline)
+    )
     reach = unjudged.change(lists.reach(ranker, source), lists.reach(ranker, target))
     return Shift(
         ranker=ranker,
@@ -102,8 +104,8 @@ def _shift(lists: _Lists, ranker: str, kind: ShiftKind, source: Side, target: Si
 
 def _vs_baseline(lists: _Lists, ranker: str, baseline: str, source: Side, target: Side, value: float) -> bool | None:
     reaches = [lists.reach(who, side) for who in (ranker, baseline) for side in (source, target)]
-    known = [reach for reach in reaches if reach is not None]
-    if len(known) < len(reaches):
+    bounded = [reach for reach in reaches if reach is not None]
+    if len(bounded) < len(reaches):
         return None
-    ours, theirs = unjudged.ratio(known[0], known[1]), unjudged.ratio(known[2], known[3])
+    ours, theirs = unjudged.ratio(bounded[0], bounded[1]), unjudged.ratio(bounded[2], bounded[3])
     return unjudged.may_change(value, Range(ours.low - theirs.high, ours.high - theirs.low))

@@ -42,10 +42,10 @@ from robustrank.work.records import RankingRecord
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked of a pool.
+    """The parameters of the protocol.
 
     Args:
-        collection: Its name, to be told.
+        collection: Its name in the report.
         measure: nDCG@k, P@k, RR@k or Success@k.
         relevant: Least relevant grade of the collection.
         depth: Documents every system puts into the pool.
@@ -69,7 +69,7 @@ def analyse(runs: Runs, qrels: Qrels, question: Question) -> Pooling:
     Args:
         runs: System to query id to documents, best first; at least two systems.
         qrels: All judgments, by query; the queries are those judged.
-        question: What is asked.
+        question: The parameters.
 
     Raises:
         ConfigError: Fewer than two systems, a measure that cannot be bounded, an unknown system in a group.
@@ -102,7 +102,7 @@ def analyse(runs: Runs, qrels: Qrels, question: Question) -> Pooling:
 
 
 def checked(question: Question, systems: Sequence[str]) -> Cut:
-    """The measure asked for, if the question makes sense for these systems.
+    """The measure requested, if the question makes sense for these systems.
 
     Raises:
         ConfigError: Fewer than two systems, a measure that cannot be bounded, an unknown system in a group.
@@ -120,7 +120,7 @@ def checked(question: Question, systems: Sequence[str]) -> Cut:
     return measure
 
 
-def asked(spec: AuditSpec, collection: str, relevant: int) -> Question:
+def question_of(spec: AuditSpec, collection: str, relevant: int) -> Question:
     """What an audit file's ``[pooling]`` asks.
 
     Raises:
@@ -162,7 +162,7 @@ def of_audit(pool: RecordedPool | None, rankings: Sequence[RankingRecord], spec:
     if not queries:
         return None
     rankers = {name: ranked for name, ranked in lists.items() if set(queries) <= set(ranked)}
-    question = replace(asked(spec, pool.collection, pool.relevant), rankers=tuple(rankers))
+    question = replace(question_of(spec, pool.collection, pool.relevant), rankers=tuple(rankers))
     return analyse({**pool.runs, **rankers}, {q: pool.qrels[q] for q in queries}, question)
 
 
@@ -201,7 +201,7 @@ def _systems(
         }
         for q, query_id in enumerate(pool.queries)
     }
-    found = []
+    systems = []
     for s, name in enumerate(pool.systems):
         lists = {query_id: pool.ranking(s, q) for q, query_id in enumerate(pool.queries)}
         short = {query_id: condensed(listed, qrels[query_id]) for query_id, listed in lists.items()}
@@ -209,7 +209,7 @@ def _systems(
         bpref = effectiveness.per_query(["Bpref"], lists, qrels, question.relevant)["Bpref"]
         inferred = effectiveness.per_query(["infAP"], lists, marked, question.relevant)["infAP"]
         patient = [rbp(lists[q], qrels[q], question.relevant) for q in pool.queries]
-        found.append(
+        systems.append(
             PooledSystem(
                 system=name,
                 kind=SystemKind.RANKER if name in question.rankers else SystemKind.RUN,
@@ -224,7 +224,7 @@ def _systems(
                 rbp_residual=_mean([residual for _, residual in patient]),
             )
         )
-    return found
+    return systems
 
 
 def _fill(pool: Pool, measure: Cut, judged: Mask, model: relevance_model.Model | None, s: int) -> Range | None:
@@ -236,12 +236,12 @@ def _pairs(pool: Pool, measure: Cut, model: relevance_model.Model | None) -> lis
     pairs = list(combinations(range(len(pool.systems)), 2))
     tested = [paired(list(values[a]), list(values[b])) for a, b in pairs]
     corrected = holm([p for _, p in tested])
-    found = []
+    results = []
     for (a, b), (difference, _), p in zip(pairs, tested, corrected, strict=True):
         reach = unjudged_range(pool, measure, pool.judged, a, b)
         drawn = None if model is None else relevance_model.means(pool, measure, pool.judged, model, [a, b])
         ahead = None if drawn is None else (drawn[:, 0] - drawn[:, 1]) * np.sign(difference.value)
-        found.append(
+        results.append(
             PooledPair(
                 a=pool.systems[a],
                 b=pool.systems[b],
@@ -252,7 +252,7 @@ def _pairs(pool: Pool, measure: Cut, model: relevance_model.Model | None) -> lis
                 flip_share=None if ahead is None else float((ahead < -unjudged.EVEN).mean()),
             )
         )
-    return found
+    return results
 
 
 def _left_out(pool: Pool, measure: Cut, question: Question) -> list[LeftOut]:
@@ -261,12 +261,12 @@ def _left_out(pool: Pool, measure: Cut, question: Question) -> list[LeftOut]:
     before = leave_out.conclusions(pool.systems, whole)
     wanted = [(LeftOutKind.SYSTEM, name, [name]) for name in pool.systems]
     wanted += [(LeftOutKind.GROUP, name, list(members)) for name, members in question.groups.items()]
-    found = []
+    results = []
     for kind, name, members in wanted:
         judged = leave_out.without(pool, depth, members)
         values = pool.values(measure, judged)
         after = leave_out.conclusions(pool.systems, values)
-        found.append(
+        results.append(
             LeftOut(
                 name=name,
                 kind=kind,
@@ -279,7 +279,7 @@ def _left_out(pool: Pool, measure: Cut, question: Question) -> list[LeftOut]:
                 ],
             )
         )
-    return found
+    return results
 
 
 def _one_left_out(
@@ -337,11 +337,11 @@ def _adjustments(pool: Pool, measure: Cut, depth: int) -> list[Adjustment]:
 
 
 def _calibration(pool: Pool, relevant: int) -> Calibration | None:
-    found = relevance_model.calibration(pool, pool.judged, relevant)
+    fitted = relevance_model.calibration(pool, pool.judged, relevant)
     return (
         None
-        if found is None
-        else Calibration(bias=found[0], brier=found[1], brier_of_constant=found[2], documents=found[3])
+        if fitted is None
+        else Calibration(bias=fitted[0], brier=fitted[1], brier_of_constant=fitted[2], documents=fitted[3])
     )
 
 

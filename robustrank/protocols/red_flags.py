@@ -134,12 +134,12 @@ def _ties(records: Sequence[RankingRecord]) -> list[RedFlag]:
 
 def _no_better_than_control(attacks: Sequence[AttackResult]) -> list[RedFlag]:
     """One flag per attack and control, with the rankers on which their success does not differ significantly."""
-    found: dict[tuple[str, str], list[str]] = {}
+    not_shown: dict[tuple[str, str], list[str]] = {}
     for result in attacks:
         for against in result.against_controls if result.stratum == "all" else ():
             success, difference = result.success[lead(result)], against.difference
             if difference.low <= 0:
-                found.setdefault((result.attack, against.control), []).append(
+                not_shown.setdefault((result.attack, against.control), []).append(
                     f"{result.ranker} ({lead(result)} {success.value:.2f}, minus the control {difference.value:+.2f} "
                     f"[{difference.low:+.2f}, {difference.high:+.2f}], n={difference.n})"
                 )
@@ -150,7 +150,7 @@ def _no_better_than_control(attacks: Sequence[AttackResult]) -> list[RedFlag]:
             title=f"{attack}: not significantly better than “{control}”",
             detail=f"on {'; '.join(rankers)}",
         )
-        for (attack, control), rankers in found.items()
+        for (attack, control), rankers in not_shown.items()
     ]
 
 

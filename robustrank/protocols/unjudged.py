@@ -26,14 +26,14 @@ def judged(shares: Sequence[float]) -> Estimate | None:
 
 def reaches(records: Sequence[RankingRecord]) -> dict[tuple[str, str, str], dict[str, tuple[float, float]]]:
     """(ranker, collection, measure) to the bounds of every query; only measures that can be bounded."""
-    found: dict[tuple[str, str, str], dict[str, tuple[float, float]]] = {}
+    by_list: dict[tuple[str, str, str], dict[str, tuple[float, float]]] = {}
     for record in records:
         for name in record.measures:
             measure = cut(name, record.relevant_from)
             if measure is not None:
                 reach = bounds(measure, ranking(record), record.qrels, record.top_grade)
-                found.setdefault((record.ranker, record.collection, name), {})[record.query_id] = reach
-    return found
+                by_list.setdefault((record.ranker, record.collection, name), {})[record.query_id] = reach
+    return by_list
 
 
 def difference(pairs: Sequence[tuple[RankingRecord, RankingRecord | BaseRanking]], name: str) -> Range | None:

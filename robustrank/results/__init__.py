@@ -1,1 +1,1 @@
-"""The schema of summary.json, and the questions asked of it."""
+"""The schema of summary.json, and queries over it."""

@@ -1,4 +1,4 @@
-"""What the five robustness tasks found, as plain data: a part of the summary. Losses are positive: more is worse."""
+"""Results of the five robustness tasks as plain data: a part of the summary. Losses are positive: more is worse."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class VariationLoss:
 
 @dataclass(frozen=True, kw_only=True)
 class Manipulation:
-    """Task 5: what people's edits achieved, by what the assessors said of the same edits."""
+    """Task 5: success of people's edits, by the assessors' judgments of the same edits."""
 
     ranker: str
     collection: str

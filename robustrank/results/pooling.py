@@ -1,4 +1,4 @@
-"""What the pooling protocol found, as plain data: a part of the summary."""
+"""Results of the pooling protocol as plain data: a part of the summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an audit found, as plain data: everything the report shows, the gates judge and programs read.
+"""Results of an audit as plain data: everything the report shows, the gates judge and programs read.
 
 Built from records alone (:mod:`robustrank.protocols`); written as ``summary.json``. All lists are in display order.
 A probability or share is in [0, 1]. ``None`` means not measured, never zero.
@@ -56,7 +56,7 @@ class Effectiveness:
     judged: Estimate | None = None
     """judged@10: mean share of the top 10 that is judged for the query."""
     unjudged: Range | None = None
-    """From the least to the greatest mean that judging the unjudged of the top k could give; ``None``: not known."""
+    """From the least to the greatest mean that judging the unjudged of the top k could give; ``None``: not bounded."""
     deviation: float | None = None
     """Standard deviation over queries."""
     lowest_decile: Estimate | None = None
@@ -155,7 +155,7 @@ class AttackResult:
     harm: Estimate
     """Clean minus attacked nDCG@10 of the list: what users lose."""
     calls: Estimate
-    """Pairs asked per case."""
+    """Pairs requested per case."""
     edits: Estimate
     """Words changed or inserted, as counted by the harness."""
     similarity: Estimate | None
@@ -169,7 +169,7 @@ class AttackResult:
     quality: Mapping[str, Estimate] = field(default_factory=dict)
     """What changed documents look like (:mod:`robustrank.perturbations.quality`), over those that were changed."""
     curve: Sequence[tuple[int, float]] = ()
-    """Pairs asked, rising, and the share of cases in which the attack had succeeded by then."""
+    """Pairs requested, rising, and the share of cases in which the attack had succeeded by then."""
 
 
 @dataclass(frozen=True, kw_only=True)

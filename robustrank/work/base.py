@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 Text = TypeVar("Text", Query, Document)
 
 EXHAUSTED = "budget exhausted"
-"""What a step that asked for more pairs than its budget allows has for a reason."""
+"""The reason of a step that requested more pairs than its budget allows."""
 
 
 class PlaceNames(TypedDict):
@@ -84,8 +84,8 @@ class Place:
         """Measure name to value for one scored list."""
         collection = bench.lists(self.collection).collection
         qrels = {self.query_id: collection.qrels[self.query_id]}
-        found = effectiveness.per_query(measure_names, {self.query_id: order(scored)}, qrels, collection.relevant)
-        return {name: values[self.query_id] for name, values in found.items()}
+        by_measure = effectiveness.per_query(measure_names, {self.query_id: order(scored)}, qrels, collection.relevant)
+        return {name: values[self.query_id] for name, values in by_measure.items()}
 
     def identity(self, bench: Workbench) -> list[Any]:
         """Everything the clean list's scores depend on."""
@@ -168,7 +168,7 @@ class CheckTask:
         return digest(self.kind, self.place.identity(bench))
 
     def perform(self, bench: Workbench) -> CheckRecord:
-        """Largest score differences: asked twice, in reverse order, alone, and for another query."""
+        """Largest score differences: called twice, in reverse order, alone, and for another query."""
         query, docs = self.place.query(bench), self.place.docs(bench)
         victim = self.place.victim(bench)
         bare = victim.uncached
@@ -320,8 +320,8 @@ def _measuring_seconds(bench: Workbench, task: Task) -> float:
 def _changed(text: Text, what: str, on: bool) -> Text:
     """A query or document with its words in one order or the other, or its ASCII letters as they are or in capitals."""
     if what == "order":
-        found = [word.text for word in words(text.text)]
-        return text._replace(text=" ".join(found[::-1] if on else found))
+        parts = [word.text for word in words(text.text)]
+        return text._replace(text=" ".join(parts[::-1] if on else parts))
     return text._replace(text=text.text.translate(_CAPITALS) if on else text.text)
 
 

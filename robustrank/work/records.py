@@ -104,7 +104,7 @@ class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
 
 
 class Differences(Part, frozen=True, kw_only=True):
-    """Largest absolute differences of a ranker's scores of one list, when it is asked in several ways.
+    """Largest absolute differences of a ranker's scores of one list, called in several ways.
 
     Args:
         spread: Greatest minus least score of the list.
@@ -124,7 +124,7 @@ class Differences(Part, frozen=True, kw_only=True):
 
 
 class CheckRecord(TaskRecord, frozen=True, kw_only=True, tag="check"):
-    """A ranker asked questions whose answers must not differ; ``None`` where it failed."""
+    """Calls of a ranker whose scores must not differ; ``None`` where it failed."""
 
     differences: Differences | None = None
 
@@ -162,9 +162,9 @@ class AttackRecord(TaskRecord, frozen=True, kw_only=True, tag="attack"):
         fell: Documents of the clean top ten that stand lower.
         edits: Words changed or inserted, or what they cost, as counted by the harness.
         similarity: Cosine of the changed text and the clean one; ``None`` where it was not measured.
-        calls: Pairs the attack asked for.
+        calls: Pairs the attack requested.
         quality: Figures of the changed document (:mod:`robustrank.perturbations.quality`).
-        trajectory: Pairs asked for and the best rank seen so far, rising.
+        trajectory: Pairs requested and the best rank seen so far, rising.
         query: Text of the query.
         query_after: Text of the query the attack returned; ``None`` where it left the query alone.
         before: Text of the target.

@@ -14,7 +14,7 @@ import pytest
 
 from robustrank.config import audit_file as config
 from robustrank.judging import formats, gate
-from robustrank.judging.formats import FORMATS, Told
+from robustrank.judging.formats import FORMATS, GateReport
 from robustrank.results.summary import Summary, WorstCase
 
 CASE = WorstCase(
@@ -25,20 +25,22 @@ CASE = WorstCase(
 
 
 @pytest.fixture
-def told(summary: Summary, audit_file: Callable[..., str]) -> Told:
+def report(summary: Summary, audit_file: Callable[..., str]) -> GateReport:
     """One gate that holds, one that fails, one that is open, one that may be."""
     source = audit_file("ranks well", "resists", "ranks very well", "let through")
     found = gate.judge(config.parse(source).gates, summary)
     assert [v.outcome for v in found] == ["pass", "fail", "inconclusive", "inconclusive"]
-    return Told(summary=replace(summary, source=source, worst_cases=[CASE]), verdicts=found, path=Path("my.audit.toml"))
+    return GateReport(
+        summary=replace(summary, source=source, worst_cases=[CASE]), verdicts=found, path=Path("my.audit.toml")
+    )
 
 
-def hostile(told: Told, texts: Sequence[str]) -> Told:
+def hostile(report: GateReport, texts: Sequence[str]) -> GateReport:
     """The same with these texts as names, reasons and headline."""
-    many = [replace(told.verdicts[n % 4], gate=text, reason=text) for n, text in enumerate(texts)]
+    many = [replace(report.verdicts[n % 4], gate=text, reason=text) for n, text in enumerate(texts)]
     case = replace(CASE, attack=texts[0], query=texts[1], doc_id=texts[2], diff=[("insert", "", t) for t in texts])
-    summary = replace(told.summary, name=texts[3], headline=texts[4], worst_cases=[case])
-    return Told(summary=summary, verdicts=many, path=told.path)
+    summary = replace(report.summary, name=texts[3], headline=texts[4], worst_cases=[case])
+    return GateReport(summary=summary, verdicts=many, path=report.path)
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +55,8 @@ def corpus() -> list[str]:
     return [*texts, *own]
 
 
-def test_json_says_everything_and_is_ascii(told: Told) -> None:
-    text = formats.as_json(told)
+def test_json_says_everything_and_is_ascii(report: GateReport) -> None:
+    text = formats.as_json(report)
     data = json.loads(text)
     assert text.isascii()
     assert (data["held"], data["audit"]) == (False, "small")
@@ -62,8 +64,8 @@ def test_json_says_everything_and_is_ascii(told: Told) -> None:
     assert data["verdicts"][0]["estimate"]["value"] == 0.7
 
 
-def test_junit_has_a_case_a_gate_and_a_failure_for_what_is_not_held(told: Told) -> None:
-    root = ElementTree.fromstring(formats.as_junit(told))
+def test_junit_has_a_case_a_gate_and_a_failure_for_what_is_not_held(report: GateReport) -> None:
+    root = ElementTree.fromstring(formats.as_junit(report))
     [suite] = root
     assert root.tag == "testsuites"
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("4", "2", "0")
@@ -74,8 +76,8 @@ def test_junit_has_a_case_a_gate_and_a_failure_for_what_is_not_held(told: Told) 
     assert cases[1].get("line") == "16"
 
 
-def test_sarif_has_what_its_schema_requires(told: Told) -> None:
-    log = json.loads(formats.as_sarif(told))
+def test_sarif_has_what_its_schema_requires(report: GateReport) -> None:
+    log = json.loads(formats.as_sarif(report))
     assert log["version"] == "2.1.0"
     [run] = log["runs"]
     rules = run["tool"]["driver"]["rules"]
@@ -92,14 +94,14 @@ def test_sarif_has_what_its_schema_requires(told: Told) -> None:
     ]  # fmt: skip
 
 
-def test_github_gets_one_workflow_command_a_gate_at_the_gates_line(told: Told) -> None:
-    lines = formats.as_github(told).splitlines()
+def test_github_gets_one_workflow_command_a_gate_at_the_gates_line(report: GateReport) -> None:
+    lines = formats.as_github(report).splitlines()
     assert [line.split(" ")[0] for line in lines] == ["::notice", "::error", "::error", "::warning"]
     assert lines[1].startswith("::error file=my.audit.toml,line=16,title=fail%3A resists::ASR@10 (ranker 'net'")
 
 
-def test_markdown_shows_the_table_and_the_worst_case(told: Told) -> None:
-    text = formats.as_markdown(told)
+def test_markdown_shows_the_table_and_the_worst_case(report: GateReport) -> None:
+    text = formats.as_markdown(report)
     assert "## RobustRank: 1 fail, 2 inconclusive, 1 pass" in text
     assert "| ❌ fail | ` resists ` | ` ASR@10 (ranker 'net', attack 'stuffing'" in text
     assert "| ❔ inconclusive (allowed) |" in text
@@ -108,8 +110,8 @@ def test_markdown_shows_the_table_and_the_worst_case(told: Told) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_hostile_texts_do_nothing_in_any_format(name: str, told: Told, corpus: list[str]) -> None:
-    text = FORMATS[name](hostile(told, corpus))
+def test_hostile_texts_do_nothing_in_any_format(name: str, report: GateReport, corpus: list[str]) -> None:
+    text = FORMATS[name](hostile(report, corpus))
     text.encode("utf-8")  # no lone surrogate is left
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\x9b\u202a-\u202e\u2066-\u2069\ufffe\uffff]", text)
     _CHECKS[name](text, corpus)

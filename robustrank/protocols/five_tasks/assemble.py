@@ -2,8 +2,8 @@
 
 The tasks are those of Wu, Zhang, Guo, Fan, Cheng, "Are Neural Ranking Models Robust?" (TOIS 2022); the figures are
 RobustRank's own, because the paper's formulas could not be read. Each is a loss, a spread or a success of attackers,
-so that more is worse, and each is told minus the baseline's, paired over queries. Collections of edited documents are
-no unforeseen corpus.
+so that more is worse, and each is reported minus the baseline's, paired over queries. Collections of edited documents
+are no unforeseen corpus.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ def five_tasks(
         measure: The lead measure.
         baseline: Who is compared with.
         families: Ranker to family of seeds.
-        groups: Ranker to the group it is told with, such as all neural ones.
+        groups: Ranker to the group it is averaged with, such as all neural ones.
     """
     done = _Done(records)
     rankings = done.rankings
-    found, looked = worst_slices.search(rankings, described, measure, baseline)
+    slices, looked = worst_slices.search(rankings, described, measure, baseline)
     return FiveTasks(
         table=_table(_tasks(done, described, home, measure), rankings, baseline, groups),
         variance=variance.variances(rankings, measure, baseline),
@@ -91,7 +91,7 @@ def five_tasks(
         types=query_types.losses(rankings, described, measure, baseline),
         variations=query_variations.losses(done.variations, measure, baseline),
         manipulations=manipulation.manipulations(done.edits, baseline),
-        slices=found,
+        slices=slices,
         searched=looked,
         families=FAMILIES,
     )
@@ -143,8 +143,8 @@ def _table(
             cell = task.cell(name, members, None if name == baseline else baseline)
             if cell is not None:
                 cells.append(cell)
-    told = [i for i, cell in enumerate(cells) if cell.p is not None]
-    for i, p in zip(told, holm([cells[i].p or 0.0 for i in told]), strict=True):
+    tested = [i for i, cell in enumerate(cells) if cell.p is not None]
+    for i, p in zip(tested, holm([cells[i].p or 0.0 for i in tested]), strict=True):
         cells[i] = replace(cells[i], p_holm=p, verdict=_verdict(cells[i], p))
     return cells
 
@@ -188,16 +188,16 @@ class _Task:
             members: The rankers; of a group those count that have the task's records, at least two.
             baseline: Who is compared with.
         """
-        found = [ranker for ranker in members if ranker in self.rows]
-        if not found or (len(found) < 2 and found != [name]):
+        present = [ranker for ranker in members if ranker in self.rows]
+        if not present or (len(present) < 2 and present != [name]):
             return None
-        own = self._contrast(found, None)
+        own = self._contrast(present, None)
         if own is None:
             return None
-        against = self._contrast(found, baseline) if baseline in self.rows else None
+        against = self._contrast(present, baseline) if baseline in self.rows else None
         difference = against.estimate if against else None
         return Cell(
-            task=self.task, ranker=name, members=found if found != [name] else (), figure=self.figure,
+            task=self.task, ranker=name, members=present if present != [name] else (), figure=self.figure,
             kind=self.kind, value=own.estimate, versus_baseline=difference, effect=_effect(against),
             p=against.p if against else None, p_holm=None,
             detectable=detectable(difference) if difference else None,
@@ -206,19 +206,19 @@ class _Task:
 
     def _contrast(self, members: Sequence[str], baseline: str | None) -> Contrast | None:
         """The mean of the members' figures, minus the baseline's where there is one, with its interval."""
-        told = [self.rows[ranker] for ranker in (*members, *([] if baseline is None else [baseline]))]
-        if len({len(groups) for groups in told}) > 1:
+        sides = [self.rows[ranker] for ranker in (*members, *([] if baseline is None else [baseline]))]
+        if len({len(groups) for groups in sides}) > 1:
             return None
         rows = [
             [[x for ranker in group for x in ranker[q]] for q in sorted(set.intersection(*map(set, group)))]
-            for group in zip(*told, strict=True)
+            for group in zip(*sides, strict=True)
         ]
         if baseline is not None and min(map(len, rows)) < 2:
             return None
 
         def figure(*means: Floats) -> Floats:
-            parts = [np.split(m, len(told), axis=1) for m in means]
-            each = [self.statistic(*(part[i] for part in parts)) for i in range(len(told))]
+            parts = [np.split(m, len(sides), axis=1) for m in means]
+            each = [self.statistic(*(part[i] for part in parts)) for i in range(len(sides))]
             mean: Floats = np.mean(each[: len(members)], axis=0)
             return mean if baseline is None else mean - each[-1]
 
@@ -261,8 +261,8 @@ def _types(every: Values, described: Described, home: str, measure: str) -> Iter
 
     def row(query_id: str, x: float) -> list[float]:
         inside = [float(query_id in ids) for ids, _ in groups]
-        known = [float(query_id in everyone) for _, everyone in groups]
-        return [*(x * i for i in inside), *inside, *(x * k for k in known), *known]
+        labelled = [float(query_id in everyone) for _, everyone in groups]
+        return [*(x * i for i in inside), *inside, *(x * k for k in labelled), *labelled]
 
     def spread(means: Floats) -> Floats:
         """Weighted mean over types of the distance of a type's mean to its axis's, as a share of that."""
@@ -299,18 +299,18 @@ def _corpora(every: Values, home: str, away: Sequence[str], measure: str) -> Ite
 
 def _ends(every: Values, measure: str) -> Bounds:
     """Least and greatest value of a measure."""
-    found = [x for (_, _, m), by_query in every.items() if m == measure for x in by_query.values()]
-    return finite(measure_bounds(measure), np.array(found or [0.0]))
+    seen = [x for (_, _, m), by_query in every.items() if m == measure for x in by_query.values()]
+    return finite(measure_bounds(measure), np.array(seen or [0.0]))
 
 
 def _query_variations(records: Sequence[VariationRecord], measure: str) -> Iterator[_Task]:
     for setting in Setting:
         groups: dict[tuple[str, str], dict[str, dict[str, list[float]]]] = {}
         for record in records:
-            found = query_variations.changed(record, "all", setting)
-            if found:
+            changed = query_variations.changed(record, "all", setting)
+            if changed:
                 place = groups.setdefault((record.collection, record.variation), {})
-                row = [record.clean, sum(found) / len(found)]
+                row = [record.clean, sum(changed) / len(changed)]
                 place.setdefault(record.ranker, {})[record.query_id] = row
         rankers = set.intersection(*(set(g) for g in groups.values())) if groups else set()
         rows = {r: [g[r] for g in groups.values()] for r in sorted(rankers)}
@@ -336,13 +336,13 @@ def _attacks(records: Sequence[AttackRecord]) -> Iterator[_Task]:
     if not complete:
         return
     ways = successes([record for group in complete.values() for each in group.values() for record in each])
-    told = leading(ways)
-    test = ways[told]
+    way = leading(ways)
+    test = ways[way]
     rows = {
         r: [{q: [sum(map(float, map(test, each))), float(len(each))] for q, each in group.items()}]
         for r, group in complete.items()
     }
-    figure = f"{told} of document attacks, mean over {len(names)}"
+    figure = f"{way} of document attacks, mean over {len(names)}"
     yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1], _counted(rows), "attack")
 
 

@@ -24,12 +24,12 @@ def manipulations(records: Sequence[EditRecord], baseline: str | None) -> list[M
     groups: dict[tuple[str, str], dict[str, Sequence[EditedDocument]]] = {}
     for record in records:
         groups.setdefault((record.ranker, record.collection), {})[record.query_id] = record.edits
-    found = []
+    results = []
     for (ranker, collection), mine in groups.items():
         pairs = [(edit, q) for q, edits in sorted(mine.items()) for edit in edits]
         base = groups.get((baseline or "", collection), {}) if ranker != baseline else {}
         against = fooled_more(mine, base) if set(mine) <= set(base) else None
-        found.append(
+        results.append(
             Manipulation(
                 ranker=ranker,
                 collection=collection,
@@ -46,7 +46,7 @@ def manipulations(records: Sequence[EditRecord], baseline: str | None) -> list[M
                 p=against.p if against else None,
             )
         )
-    return found
+    return results
 
 
 def fooled(edits: Sequence[EditedDocument]) -> list[float]:

@@ -25,13 +25,13 @@ Described = Mapping[str, Mapping[str, DescribedQuery]]
 
 def types(described: Described, collection: str) -> dict[str, dict[str, list[str]]]:
     """Axis to type to query ids; only types with enough queries, and axes with at least two of those."""
-    found: dict[str, dict[str, list[str]]] = {}
+    by_axis: dict[str, dict[str, list[str]]] = {}
     for query_id, query in sorted(described.get(collection, {}).items()):
         for axis, name in query.types.items():
-            found.setdefault(axis, {}).setdefault(name, []).append(query_id)
+            by_axis.setdefault(axis, {}).setdefault(name, []).append(query_id)
     enough = {
         axis: {name: ids for name, ids in sorted(by_type.items()) if len(ids) >= MIN_SLICE}
-        for axis, by_type in found.items()
+        for axis, by_type in by_axis.items()
     }
     return {axis: by_type for axis, by_type in enough.items() if len(by_type) > 1}
 
@@ -41,9 +41,9 @@ def losses(
 ) -> list[TypeLoss]:
     """One row per ranker, collection, axis and type; Holm over all of them."""
     every = values(records)
-    found: list[TypeLoss] = []
-    for ranker, collection, told in every:
-        if told != measure:
+    results: list[TypeLoss] = []
+    for ranker, collection, name_of_measure in every:
+        if name_of_measure != measure:
             continue
         mine = every[ranker, collection, measure]
         base = every.get((baseline or "", collection, measure), {}) if ranker != baseline else {}
@@ -53,11 +53,11 @@ def losses(
                 inside, outside = sorted(set(ids) & everyone), sorted(everyone - set(ids))
                 if len(inside) >= MIN_SLICE and len(outside) >= MIN_SLICE:
                     row = _loss(mine, base, inside, outside, measure)
-                    found.append(replace(row, ranker=ranker, collection=collection, axis=axis, type=name))
-    told_ = [i for i, row in enumerate(found) if row.p is not None]
-    for i, p in zip(told_, holm([found[i].p or 0.0 for i in told_]), strict=True):
-        found[i] = replace(found[i], p_holm=p)
-    return found
+                    results.append(replace(row, ranker=ranker, collection=collection, axis=axis, type=name))
+    tested = [i for i, row in enumerate(results) if row.p is not None]
+    for i, p in zip(tested, holm([results[i].p or 0.0 for i in tested]), strict=True):
+        results[i] = replace(results[i], p_holm=p)
+    return results
 
 
 def _loss(
@@ -66,10 +66,10 @@ def _loss(
     common = set(inside + outside) <= set(base)
     home, away = ([mine[q] for q in ids] for ids in (outside, inside))
     base_home, base_away = ([base[q] for q in ids] if common else None for ids in (outside, inside))
-    found = change(home, away, base_home, base_away, bounds=measure_bounds(measure))
-    relative, against = found.relative, found.versus_baseline
+    contrasts = change(home, away, base_home, base_away, bounds=measure_bounds(measure))
+    relative, against = contrasts.relative, contrasts.versus_baseline
     return TypeLoss(
         ranker="", collection="", axis="", type="", queries=len(inside), others=len(outside),
-        change=found.difference.estimate, relative=relative.estimate if relative else None,
-        versus_baseline=against.estimate if against else None, p=(against or found.difference).p, p_holm=None,
+        change=contrasts.difference.estimate, relative=relative.estimate if relative else None,
+        versus_baseline=against.estimate if against else None, p=(against or contrasts.difference).p, p_holm=None,
     )  # fmt: skip

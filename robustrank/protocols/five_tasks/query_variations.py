@@ -32,7 +32,7 @@ def losses(records: Sequence[VariationRecord], measure: str, baseline: str | Non
     groups: dict[Key, dict[str, VariationRecord]] = {}
     for record in records:
         groups.setdefault((record.ranker, record.collection, record.variation), {})[record.query_id] = record
-    found = []
+    results = []
     for (ranker, collection, variation), mine in groups.items():
         base = groups.get((baseline or "", collection, variation), {}) if ranker != baseline else {}
         names = dict.fromkeys(v.operation for r in mine.values() for v in r.variants)
@@ -40,11 +40,11 @@ def losses(records: Sequence[VariationRecord], measure: str, baseline: str | Non
             for operation in ("all", *names):
                 row = _row(mine, base, operation, setting, measure)
                 if row is not None:
-                    found.append(replace(row, ranker=ranker, collection=collection, variation=variation))
-    told = [i for i, row in enumerate(found) if row.p is not None]
-    for i, p in zip(told, holm([found[i].p or 0.0 for i in told]), strict=True):
-        found[i] = replace(found[i], p_holm=p)
-    return found
+                    results.append(replace(row, ranker=ranker, collection=collection, variation=variation))
+    tested = [i for i, row in enumerate(results) if row.p is not None]
+    for i, p in zip(tested, holm([results[i].p or 0.0 for i in tested]), strict=True):
+        results[i] = replace(results[i], p_holm=p)
+    return results
 
 
 def changed(record: VariationRecord, operation: str, setting: Setting) -> list[float]:

@@ -38,7 +38,7 @@ def variances(records: Sequence[RankingRecord], measure: str, baseline: str | No
     lists: dict[tuple[str, str], list[RankingRecord]] = {}
     for record in records:
         lists.setdefault((record.ranker, record.collection), []).append(record)
-    found = []
+    results = []
     for (ranker, collection), group in lists.items():
         mine = every.get((ranker, collection, measure), {})
         if len(mine) < 2:
@@ -48,7 +48,7 @@ def variances(records: Sequence[RankingRecord], measure: str, baseline: str | No
         common = sorted(set(mine) & set(base)) if baseline != ranker else []
         rows = {r: every[r, c, m] for r, c, m in every if (c, m) == (collection, measure)}
         quantiles = np.quantile(data, [0, 0.25, 0.5, 0.75, 1])
-        found.append(
+        results.append(
             Variance(
                 ranker=ranker,
                 collection=collection,
@@ -67,14 +67,14 @@ def variances(records: Sequence[RankingRecord], measure: str, baseline: str | No
                 judgments=over_judgments(group, measure),
             )
         )
-    return found
+    return results
 
 
 def cv(data: Sequence[float], bounds: Bounds = (0, 1)) -> Estimate | None:
     """Coefficient of variation with its interval; ``None`` where the mean is 0."""
     unseen = [squared(x) for x in finite(bounds, np.asarray(data))]
-    found = contrast([[squared(x) for x in data]], variation, unseen=[unseen])
-    return found.estimate if found else None
+    spread = contrast([[squared(x) for x in data]], variation, unseen=[unseen])
+    return spread.estimate if spread else None
 
 
 def squared(value: float) -> tuple[float, float]:
@@ -151,7 +151,7 @@ def seeds(records: Sequence[RankingRecord], families: Mapping[str, str], home: s
         measure: The measure.
     """
     every = values(records)
-    found = []
+    results = []
     for family in dict.fromkeys(families.values()):
         members = [r for r, f in families.items() if f == family and (r, home, measure) in every]
         if len(members) < 2:
@@ -159,13 +159,13 @@ def seeds(records: Sequence[RankingRecord], families: Mapping[str, str], home: s
         common = sorted(set.intersection(*(set(every[r, home, measure]) for r in members)))
         table = np.array([[every[r, home, measure][q] for q in common] for r in members])
         query, seed, rest = components(table)
-        found.append(
+        results.append(
             SeedVariance(
                 family=family, collection=home, measure=measure, members=len(members), queries=len(common),
                 query_variance=query, seed_variance=seed, residual_variance=rest,
             )
         )  # fmt: skip
-    return found
+    return results
 
 
 def components(table: Floats) -> tuple[float, float, float]:

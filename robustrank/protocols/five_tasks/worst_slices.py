@@ -41,22 +41,22 @@ UNORDERED = ("cluster",)
 def slices(described: Described, collection: str) -> dict[str, frozenset[str]]:
     """Description to query ids: every type of every axis, every cluster, lowest and highest third of every feature."""
     queries = described.get(collection, {})
-    found: dict[str, set[str]] = {}
+    queries_of: dict[str, set[str]] = {}
     numbers: dict[str, dict[str, float]] = {}
     for query_id, query in queries.items():
         for axis, name in query.types.items():
-            found.setdefault(f"{axis}: {name}", set()).add(query_id)
+            queries_of.setdefault(f"{axis}: {name}", set()).add(query_id)
         for feature, value in query.features.items():
             if feature in UNORDERED:
-                found.setdefault(f"{feature}: {value:.0f}", set()).add(query_id)
+                queries_of.setdefault(f"{feature}: {value:.0f}", set()).add(query_id)
             else:
                 numbers.setdefault(feature, {})[query_id] = value
     for feature, by_query in numbers.items():
         low, high = np.quantile(list(by_query.values()), [1 / 3, 2 / 3])
         if low < high:
-            found[f"{feature} at most {low:.2f}"] = {q for q, v in by_query.items() if v <= low}
-            found[f"{feature} at least {high:.2f}"] = {q for q, v in by_query.items() if v >= high}
-    return {name: frozenset(ids) for name, ids in sorted(found.items())}
+            queries_of[f"{feature} at most {low:.2f}"] = {q for q, v in by_query.items() if v <= low}
+            queries_of[f"{feature} at least {high:.2f}"] = {q for q, v in by_query.items() if v >= high}
+    return {name: frozenset(ids) for name, ids in sorted(queries_of.items())}
 
 
 def search(
@@ -74,14 +74,14 @@ def search(
     if not tried:
         return [], 0
     corrected = benjamini_hochberg([p for *_, p in tried])
-    found = [
+    significant = [
         _found(side, name, ids, q)
         for (side, name, ids, _), q in zip(tried, corrected, strict=True)
         if q < FALSE
     ]  # fmt: skip
-    for place, p in enumerate(holm([s.confirmed_p for s in found])):
-        found[place] = replace(found[place], confirmed=p < SURE)
-    return sorted(found, key=lambda s: (not s.confirmed, s.q, s.ranker, s.collection, s.slice)), len(tried)
+    for place, p in enumerate(holm([s.confirmed_p for s in significant])):
+        significant[place] = replace(significant[place], confirmed=p < SURE)
+    return sorted(significant, key=lambda s: (not s.confirmed, s.q, s.ranker, s.collection, s.slice)), len(tried)
 
 
 class _Side(NamedTuple):
@@ -95,9 +95,9 @@ class _Side(NamedTuple):
 
 
 def _sides(every: Values, measure: str, baseline: str | None) -> Iterator[_Side]:
-    for ranker, collection, told in every:
-        mine = every[ranker, collection, told]
-        if told != measure or len(mine) < LEAST:
+    for ranker, collection, name in every:
+        mine = every[ranker, collection, name]
+        if name != measure or len(mine) < LEAST:
             continue
         yield _Side(ranker, collection, None, mine, measure_bounds(measure))
         base = every.get((baseline or "", collection, measure), {}) if ranker != baseline else {}
