@@ -1,4 +1,4 @@
-"""Refuses parameters that an attack does not know."""
+"""Checks of attacks' parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents and victims nobody hopes for: every case is a record, and the rest of the audit goes on."""
+"""Malformed documents and faulty victims: every case is a record, and the rest of the audit goes on."""
 
 from __future__ import annotations
 

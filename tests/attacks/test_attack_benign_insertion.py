@@ -27,9 +27,9 @@ def test_it_inserts_as_many_words_as_the_query_injection(place: Place, edits: in
     counts = []
     for attack in (QueryInjection(place=place, repeats=4), BenignInsertion(place=place, repeats=4)):
         done = attack.perturb(case, MeteredOracle(RANKER, case, attack.threat, budget), Random(0))
-        found = verify(case, done, attack.threat, budget)
-        assert found.violations == ()
-        counts.append(found.edits)
+        finding = verify(case, done, attack.threat, budget)
+        assert finding.violations == ()
+        counts.append(finding.edits)
     assert counts[0] == counts[1] == min(28, 28 if edits is None else edits)
 
 

@@ -71,8 +71,8 @@ def best_score(ranker: WordWeights, table: str, edits: int) -> float:
 @pytest.mark.parametrize("edits", [1, 2])
 def test_beam_search_finds_the_best_attack_on_an_additive_ranker(table: str, seed: int, edits: int) -> None:
     weights = random_weights(seed)
-    found, _ = reached(GreedySubstitution(order="beam", substitutes=table), weights, Budget(edits=edits))
-    assert found == pytest.approx(best_score(weights, table, edits), abs=1e-12)
+    score_reached, _ = reached(GreedySubstitution(order="beam", substitutes=table), weights, Budget(edits=edits))
+    assert score_reached == pytest.approx(best_score(weights, table, edits), abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -80,8 +80,8 @@ def test_word_by_word_finds_it_where_every_word_may_change(table: str, seed: int
     weights = random_weights(seed)
     best = sum(max(weights.weights[f"{letter}{i}"] for i in range(4)) for letter in [*LETTERS, "a"])
     for order in ("delete", "unknown", "pwws"):
-        found, _ = reached(GreedySubstitution(order=order, substitutes=table), weights, Budget())
-        assert found == pytest.approx(best, abs=1e-12)
+        score_reached, _ = reached(GreedySubstitution(order=order, substitutes=table), weights, Budget())
+        assert score_reached == pytest.approx(best, abs=1e-12)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -116,12 +116,12 @@ def test_hotflip_puts_the_best_word_of_the_list_everywhere() -> None:
 def test_a_masked_language_model_names_words_for_their_place_and_can_be_intersected() -> None:
     text = "The doctor said that diabetes can damage the eyes and the kidneys."
     mlm = contextual_substitutes.load("mlm:splade-tiny-msmarco@30")
-    found = mlm.within(text)
-    assert found
-    assert found == mlm.within(text)
-    assert all(word == word.lower() for others in found.values() for word in others)
+    substitutes = mlm.within(text)
+    assert substitutes
+    assert substitutes == mlm.within(text)
+    assert all(word == word.lower() for others in substitutes.values() for word in others)
     both = contextual_substitutes.load("mlm:splade-tiny-msmarco@30 & wordnet")
-    assert all(set(others) <= set(found[at]) for at, others in both.within(text).items())
+    assert all(set(others) <= set(substitutes[at]) for at, others in both.within(text).items())
     assert len({mlm.digest, both.digest, contextual_substitutes.load("mlm:splade-tiny-msmarco@10").digest}) == 3
     with pytest.raises(DataError, match="not a number of candidates"):
         contextual_substitutes.load("mlm:splade-tiny-msmarco@many")

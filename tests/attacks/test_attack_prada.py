@@ -156,10 +156,10 @@ class Truncating(WordWeights):
     """Reads the first four words only."""
 
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
-        found = super().gradients(query, document, candidates)
+        gradients = super().gradients(query, document, candidates)
         return WordGradients(
-            importance=[norm * (at < 4) for at, norm in enumerate(found.importance)],
-            gains={at: [gain * (at < 4) for gain in gains] for at, gains in found.gains.items()},
+            importance=[norm * (at < 4) for at, norm in enumerate(gradients.importance)],
+            gains={at: [gain * (at < 4) for gain in gains] for at, gains in gradients.gains.items()},
         )
 
 

@@ -95,10 +95,10 @@ def test_the_worst_typo_is_the_one_that_demotes_most_at_a_list_each() -> None:
     random = QueryTypos()
     for seed in range(5):
         oracle = MeteredOracle(ranker, case, worst.threat, Budget())
-        found = oracle.rank([worst.perturb(case, oracle, Random(seed))])[0]
+        rank = oracle.rank([worst.perturb(case, oracle, Random(seed))])[0]
         rng = Random(seed)
         drawn = [random.perturb(case, oracle, rng) for _ in range(6)]
-        assert found == max(oracle.rank(drawn))
+        assert rank == max(oracle.rank(drawn))
         spent = MeteredOracle(ranker, case, worst.threat, Budget(calls=20))
         worst.perturb(case, spent, Random(seed))
         assert spent.spent in (9, 18)

@@ -24,9 +24,9 @@ def edit(attack: RandomEdits, edits: int | None, seed: int = 0) -> tuple[str, in
     """The new text and how many words the harness counts as edited; it must be legal."""
     budget = Budget(edits=edits)
     done = attack.perturb(CASE, MeteredOracle(RANKER, CASE, attack.threat, budget), Random(seed))
-    found = verify(CASE, done, attack.threat, budget)
-    assert found.violations == ()
-    return str(done.target), found.edits
+    finding = verify(CASE, done, attack.threat, budget)
+    assert finding.violations == ()
+    return str(done.target), finding.edits
 
 
 def test_substitution_uses_the_full_budget_or_every_word_it_can() -> None:

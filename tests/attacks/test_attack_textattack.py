@@ -71,10 +71,10 @@ def test_on_an_additive_ranker_the_search_finds_the_optimum_legally(table: str, 
     attack = TextAttackSearch(search=search, substitutes=table)  # type: ignore[arg-type]
     budget = Budget(edits=edits)
     oracle = MeteredOracle(ranker, case, attack.threat, budget)
-    found = attack.perturb(case, oracle, Random(0))
-    assert not verify(case, found, attack.threat, budget).violations
-    assert found.target is not None
-    reached = RANKER.score(Query("q", "q"), [case.target._replace(text=found.target)])[0]
+    perturbation = attack.perturb(case, oracle, Random(0))
+    assert not verify(case, perturbation, attack.threat, budget).violations
+    assert perturbation.target is not None
+    reached = RANKER.score(Query("q", "q"), [case.target._replace(text=perturbation.target)])[0]
     if search == "greedy_wir":  # it goes word by word in order of importance and may stop at the goal
         assert reached > RANKER.score(Query("q", "q"), [case.target])[0]
     else:
@@ -99,15 +99,15 @@ LETTERS = WordWeights(weights={"ancient": -2.0, "frozen": -1.0, "coffee": -1.5})
 def test_a_recipe_by_name_lifts_a_document_legally_and_the_same_seed_gives_the_same_text(recipe: str) -> None:
     ranker, attack, budget = MeteredRanker(LETTERS), TextAttackRecipe(recipe=recipe), Budget(edits=2, calls=60)
     case = make_case(ranker, "q", ["none", "nothing", "Ancient, frozen; warm end-to-end coffee"], 2)
-    found = []
+    perturbations = []
     for _ in range(2):
         oracle = MeteredOracle(ranker, case, attack.threat, budget)
-        found.append(attack.perturb(case, oracle, Random(0)))
+        perturbations.append(attack.perturb(case, oracle, Random(0)))
         assert oracle.spent <= 60
-    assert found[0] == found[1]
-    assert found[0].target is not None
-    assert not verify(case, found[0], attack.threat, budget).violations
-    before, after = ranker.score(case.query, [case.target, case.target._replace(text=found[0].target)])
+    assert perturbations[0] == perturbations[1]
+    assert perturbations[0].target is not None
+    assert not verify(case, perturbations[0], attack.threat, budget).violations
+    before, after = ranker.score(case.query, [case.target, case.target._replace(text=perturbations[0].target)])
     assert after > before
 
 

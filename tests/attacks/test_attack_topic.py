@@ -144,8 +144,8 @@ def test_the_belief_is_the_posterior_of_a_gaussian_process() -> None:
     rows = np.column_stack([expected, made * np.sqrt(scale / 3)])
     kernel = DotProduct(0.0, "fixed") + WhiteKernel(feedback.NOISE * scale, "fixed")
     fitted = GaussianProcessRegressor(kernel, optimizer=None, alpha=0.0)
-    asked = list(answers)
-    fitted.fit(rows[asked], np.array(list(answers.values())) - expected[asked])
+    observed = list(answers)
+    fitted.fit(rows[observed], np.array(list(answers.values())) - expected[observed])
     np.testing.assert_allclose(belief.predict()[0], expected + fitted.predict(rows), atol=1e-9)
 
 
@@ -276,7 +276,7 @@ class Bags:
     def weighed(self, texts: Sequence[str], columns: NDArray[np.int64]) -> NDArray[np.float64]:
         words_of = [text.split() for text in texts]
         every = list(self._index)
-        return np.array([[float(found.count(every[column])) for column in columns] for found in words_of])
+        return np.array([[float(terms.count(every[column])) for column in columns] for terms in words_of])
 
     def listed(self, topic_id: str, texts: Sequence[str], columns: NDArray[np.int64]) -> NDArray[np.float64]:
         return self.weighed(texts, columns)
@@ -290,7 +290,7 @@ def test_words_of_the_heads_of_the_lists_are_relevant_and_those_of_the_tails_are
     heads = np.array([1.0, 1.0 + 1 / 3, 0.0]) / (1 + 1 / 2 + 1 / 3)
     tails = np.array([1.0, 0.0, 4.0]) / 3
     np.testing.assert_allclose(view.relevance(["a", "b", "c"]), heads - tails)
-    np.testing.assert_allclose(view.asked_for(["a", "b"]), [1.0, 0.0])
+    np.testing.assert_allclose(view.query_weight(["a", "b"]), [1.0, 0.0])
     # The topic: "a" counts 1, "b" the 1/2 and 1/3 of the documents that speak of it.
     share = np.array([1.0, 1 / 2 + 1 / 3]) / (1 + 1 / 2 + 1 / 3)
     np.testing.assert_allclose(view.probe(["a b b", "c"]), np.array([[1.0, share @ np.array([1.0, 2.0])], [0.0, 0.0]]))
@@ -338,7 +338,7 @@ def test_first_order_gains_are_the_slopes_of_the_probe() -> None:
     for row, new in enumerate((cat, ship)):
         way = (embeddings.weight[new] - embeddings.weight[dog]).detach()
         moving = embeddings.register_forward_hook(
-            lambda _, given, found, way=way: found + step * way * (given[0] == dog).unsqueeze(-1)
+            lambda _, given, hidden, way=way: hidden + step * way * (given[0] == dog).unsqueeze(-1)
         )
         (moved,) = view.probe([text])
         moving.remove()

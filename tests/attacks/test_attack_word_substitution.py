@@ -77,8 +77,8 @@ def test_on_an_additive_ranker_weights_find_the_best_attack_in_one_pass_and_one_
     ranker = MeteredRanker(weights)
     case = listed(ranker)
     plugin = WordSubstitution(access="weights", substitutes=table, pairs=12, batch=2)
-    found, _ = attack(plugin, ranker, case, Budget(edits=edits))
-    assert found == pytest.approx(best_score(weights, case.query, TEXT, table, edits), abs=1e-12)
+    score_reached, _ = attack(plugin, ranker, case, Budget(edits=edits))
+    assert score_reached == pytest.approx(best_score(weights, case.query, TEXT, table, edits), abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -89,8 +89,8 @@ def test_on_an_additive_ranker_scores_find_it_with_fewer_pairs_than_there_are_te
     weights = random_weights(seed)
     ranker = MeteredRanker(weights)
     case = listed(ranker)
-    found, pairs = attack(WordSubstitution(substitutes=table, pairs=80), ranker, case, Budget(edits=edits))
-    assert found == pytest.approx(best_score(weights, case.query, TEXT, table, edits), abs=1e-12)
+    score_reached, pairs = attack(WordSubstitution(substitutes=table, pairs=80), ranker, case, Budget(edits=edits))
+    assert score_reached == pytest.approx(best_score(weights, case.query, TEXT, table, edits), abs=1e-12)
     assert pairs <= 80 < prod([3 * 7, 3 * 6]) / 2
 
 
@@ -108,8 +108,8 @@ def test_on_bm25_it_reaches_the_optimum_where_the_answer_tells_enough(table: str
     )
     ranker = MeteredRanker(BM25().fit(collection))
     case = make_case(ranker, query.text, [TEXT, *texts], 0, goal_rank=0)
-    found, _ = attack(WordSubstitution(substitutes=table, pairs=120), ranker, case, Budget(edits=2))
-    assert found == pytest.approx(best_score(ranker, case.query, TEXT, table, 2), abs=1e-12)
+    score_reached, _ = attack(WordSubstitution(substitutes=table, pairs=120), ranker, case, Budget(edits=2))
+    assert score_reached == pytest.approx(best_score(ranker, case.query, TEXT, table, 2), abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -197,9 +197,9 @@ def test_what_an_own_ranker_says_makes_the_first_text_asked_the_best_where_it_is
     ranker = MeteredRanker(weights)
     case = listed(ranker)
     plugin = WordSubstitution(substitutes=table, surrogate=surrogate, pairs=1, batch=1)
-    found, pairs = attack(plugin, ranker, case, Budget(edits=2))
+    score_reached, pairs = attack(plugin, ranker, case, Budget(edits=2))
     assert pairs == 1
-    assert found == pytest.approx(best_score(weights, case.query, TEXT, table, 2), abs=1e-12)
+    assert score_reached == pytest.approx(best_score(weights, case.query, TEXT, table, 2), abs=1e-12)
 
 
 def test_an_own_ranker_that_is_wrong_is_found_out_by_the_answers(table: str) -> None:
@@ -207,8 +207,8 @@ def test_an_own_ranker_that_is_wrong_is_found_out_by_the_answers(table: str) -> 
     surrogate = WordWeights(weights={word: -2 * weight for word, weight in weights.weights.items()})
     ranker = MeteredRanker(weights)
     plugin = WordSubstitution(substitutes=table, surrogate=surrogate, pairs=80)
-    found, _ = attack(plugin, ranker, listed(ranker), Budget(edits=2))
-    assert found == pytest.approx(best_score(weights, Query("q", "query"), TEXT, table, 2), abs=1e-12)
+    score_reached, _ = attack(plugin, ranker, listed(ranker), Budget(edits=2))
+    assert score_reached == pytest.approx(best_score(weights, Query("q", "query"), TEXT, table, 2), abs=1e-12)
 
 
 def test_the_victim_is_refused_as_a_surrogate(table: str) -> None:

@@ -142,6 +142,6 @@ def test_the_published_variants_load(
 ) -> None:
     path = shared_data / "resources" / "query_variations" / str(parameters["path"])
     plugin = GivenVariants(**{**parameters, "path": str(path)})  # type: ignore[arg-type]
-    found = plugin.variants(query, Random(0))
-    assert found
-    assert count in (None, len(found))
+    variants = plugin.variants(query, Random(0))
+    assert variants
+    assert count in (None, len(variants))

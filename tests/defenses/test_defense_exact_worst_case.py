@@ -38,10 +38,10 @@ def table(tmp_path: Path) -> str:
 
 
 def enumerated(ranker: FittedBM25, query: Query, text: str, table: str, radius: int) -> float:
-    found, synonyms = words(text), load(table)
+    target_words, synonyms = words(text), load(table)
     texts = {text}
-    for places in combinations(range(len(found)), min(radius, len(found))):
-        options = [[found[i].text, *synonyms.of(found[i].text)] for i in places]
+    for places in combinations(range(len(target_words)), min(radius, len(target_words))):
+        options = [[target_words[i].text, *synonyms.of(target_words[i].text)] for i in places]
         texts |= {substitute(text, dict(zip(places, choice, strict=True))) for choice in product(*options)}
     return max(ranker.score(query, [Document("d", text) for text in sorted(texts)]))
 

@@ -1,1 +1,1 @@
-"""Attacks that put new words into a document."""
+"""Attacks that insert words into a document."""

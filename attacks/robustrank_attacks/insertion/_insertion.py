@@ -1,4 +1,4 @@
-"""Places words in a text without touching what is there."""
+"""Inserts words into a text without changing its words."""
 
 from __future__ import annotations
 

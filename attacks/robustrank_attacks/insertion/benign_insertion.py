@@ -1,7 +1,7 @@
 """Benign insertion: a control for injection attacks.
 
-Inserts as many words as the query injection would, but neutral ones: what a ranker does here, it does to any
-insertion of this length, and an injection attack earns only what it gets beyond that.
+Inserts as many words as the query injection would, but neutral ones. The effect of an injection attack is its success
+beyond that of an insertion of the same length.
 """
 
 from __future__ import annotations

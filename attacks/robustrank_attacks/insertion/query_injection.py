@@ -1,9 +1,9 @@
-"""Query injection: put the query's words into the document.
+"""Query injection: insert the query's words into the document.
 
 A classic web-spam technique and the baseline of document attacks: inserted at the start, the query beats most
 published attacks on neural rankers (README of EMPRA, Bigdeli et al. 2024: success 100 %, top 10 for 87 % of documents
 from ranks 51-100). Term stuffing, prompt and content injection against rankers: Parry et al., ECIR 2024; Tamber and
-Lin, 2025. It needs nothing of the ranker.
+Lin, 2025. It needs no access to the ranker.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class GivenVariants:
             id, tab, text without a heading. A folder is read file by file, in the order of names.
         id: Column of the query's id, or of its text where ``by`` is ``"text"``; empty where there is no heading.
         text: Columns that hold variations.
-        operation: Column that says what was done; without it, the column's or the file's name.
+        operation: Column with the name of the operation; without it, the column's or the file's name.
         valid: Column that must say true; without it every line is taken.
         by: Whether lines are matched to queries by ``"id"`` or by ``"text"``.
     """
@@ -56,7 +56,7 @@ def _plain(text: str) -> str:
 def _table(path: str, id_: str, text: tuple[str, ...], operation: str, valid: str) -> tuple[tuple[str, Variant], ...]:
     place = Path(path)
     files = sorted(place.iterdir()) if place.is_dir() else [place]
-    found = []
+    variants = []
     for file in files:
         for line, row in _rows(file, id_):
             for column in filter(None, (id_, operation, valid)):
@@ -66,14 +66,14 @@ def _table(path: str, id_: str, text: tuple[str, ...], operation: str, valid: st
             if valid and str(row[valid]).lower() not in ("true", "1", "yes"):
                 continue
             columns = [name for name in text if name in row] if id_ else ["text"]
-            wordings = [(name, _plain(str(row[name] or ""))) for name in columns]
-            for name, wording in wordings:
-                told = str(row[operation]) if operation else name if id_ else file.stem
-                if wording:
-                    found.append((str(row[id_]), Variant(told, wording)))
-    if not found:
+            texts_by_column = [(name, _plain(str(row[name] or ""))) for name in columns]
+            for name, variation_text in texts_by_column:
+                operation_name = str(row[operation]) if operation else name if id_ else file.stem
+                if variation_text:
+                    variants.append((str(row[id_]), Variant(operation_name, variation_text)))
+    if not variants:
         raise DataError("no variants there", path=path)
-    return tuple(found)
+    return tuple(variants)
 
 
 def _rows(path: Path, id_: str) -> Iterator[tuple[int, Row]]:

@@ -1,8 +1,8 @@
-"""What users do to queries without meaning harm: typos, dropped words, another order, another case, odd characters.
+"""Query variations as users produce them: typos, dropped words, other order, other case, unusual characters.
 
 Categories after Penha, Câmara, Hauff (Evaluating the Robustness of Retrieval Pipelines with Query Variation
-Generators, ECIR 2022), with the character level of Boucher et al. (Bad Characters, IEEE S&P 2022). Nothing is optimised
-and nothing is asked of the ranker; what an operation cannot change it leaves out.
+Generators, ECIR 2022), with the character level of Boucher et al. (Bad Characters, IEEE S&P 2022). Nothing is
+optimised, and the ranker is not used; an operation that changes nothing yields no variation.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ class QueryOperations:
 
     def variants(self, query: Query, rng: Random, /) -> list[Variant]:
         """In the order of the operations; duplicate draws and unchanged queries (except by identity) are left out."""
-        found = []
+        variants = []
         for operation in self.operations:
             draws = self.draws if operation in _RANDOM else 1
             texts = dict.fromkeys(self._apply(operation, query.text, rng) for _ in range(draws))
             kept = [t for t in texts if t is not None and t.strip() and (t != query.text or operation == "identity")]
-            found += [Variant(operation, text) for text in kept]
-        return found
+            variants += [Variant(operation, text) for text in kept]
+        return variants
 
     def _apply(self, operation: str, text: str, rng: Random) -> str | None:
         if operation in _WHOLE:
@@ -94,13 +94,13 @@ class QueryOperations:
         return text
 
     def _choices(self, operation: str, text: str, rng: Random) -> dict[int, Sequence[str]]:
-        """Position to what the operation could make of the word there."""
-        found = {
+        """Word position (from 0) to the operation's possible results for that word."""
+        replacements = {
             position: self._made(operation, word.text, rng)
             for position, word in enumerate(words(text))
             if len(word.text) >= SHORTEST and word.text.lower() not in function_words()
         }
-        return {position: made for position, made in found.items() if made}
+        return {position: made for position, made in replacements.items() if made}
 
     def _made(self, operation: str, word: str, rng: Random) -> Sequence[str]:
         if operation in KINDS:
@@ -136,10 +136,10 @@ def _without_stop_words(text: str) -> str:
 
 
 def _backed_off(text: str) -> str | None:
-    found = words(text)
-    if len(found) < 2:
+    query_words = words(text)
+    if len(query_words) < 2:
         return None
-    longest = max(found, key=lambda word: (len(word.text), -word.start))
+    longest = max(query_words, key=lambda word: (len(word.text), -word.start))
     return _keep(text, lambda word: word != longest)
 
 
@@ -151,12 +151,12 @@ def _stemmed(text: str) -> str:
 
 
 def _shuffled(text: str, rng: Random) -> str | None:
-    found = [word.text for word in words(text)]
-    if len(set(found)) < 2:
+    query_words = [word.text for word in words(text)]
+    if len(set(query_words)) < 2:
         return None
-    mixed = found
-    while mixed == found:
-        mixed = rng.sample(found, len(found))
+    mixed = query_words
+    while mixed == query_words:
+        mixed = rng.sample(query_words, len(query_words))
     return " ".join(mixed)
 
 
@@ -167,7 +167,7 @@ def _real(path: str) -> Mapping[str, tuple[str, ...]]:
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
             for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-                if len(row) > 1 and [found.text for found in words(row[1])] == [row[1]]:
+                if len(row) > 1 and [unit.text for unit in words(row[1])] == [row[1]]:
                     table.setdefault(row[0].lower(), set()).add(row[1].lower())
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read as a list of misspellings: {error}", path=path) from error

@@ -1,9 +1,9 @@
-"""Query typos: what a misspelt query does to the rank of a relevant document.
+"""Query typos: lower the rank of a relevant document by misspelling the query.
 
 Kinds of error after Penha, Câmara, Hauff (Evaluating the Robustness of Retrieval Pipelines with Query Variation
 Generators, ECIR 2022) and Zhuang, Zuccon (CharacterBERT and Self-Teaching for Improving the Robustness of Dense
-Retrievers on Queries with Typos, SIGIR 2022). Short words and function words are left alone: people misspell those
-less, and rankers hardly read them.
+Retrievers on Queries with Typos, SIGIR 2022). Short words and function words are not misspelt: users
+misspell them less, and they have little effect on rankers.
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ class QueryTypos:
 
     def _misspelt(self, query: str, limit: int | None, rng: Random) -> Perturbation:
         typos = {
-            position: found
+            position: misspelt
             for position, word in enumerate(words(query))
             if len(word.text) >= SHORTEST and word.text.lower() not in function_words()
-            if (found := [made for kind in self.kinds if (made := misspellings(word.text, kind))])
+            if (misspelt := [made for kind in self.kinds if (made := misspellings(word.text, kind))])
         }
         count = min(self.words, len(typos), *([] if limit is None else [limit]))
         if count == 0:
@@ -115,7 +115,7 @@ def misspellings(word: str, kind: str) -> tuple[str, ...]:
         made = {word[:i] + letter + word[i + 1 :] for i in spots for letter in letters}
     else:
         made = {word[:i] + letter + word[i + 1 :] for i in spots for letter in keyboard_neighbours(word[i])}
-    return tuple(sorted(typo for typo in made if typo != word and [found.text for found in words(typo)] == [typo]))
+    return tuple(sorted(typo for typo in made if typo != word and [unit.text for unit in words(typo)] == [typo]))
 
 
 @lru_cache(maxsize=256)

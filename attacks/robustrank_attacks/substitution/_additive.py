@@ -1,13 +1,12 @@
 """A Bayesian additive model of the effect of single edits on a score, and draws from its posterior.
 
 Every edit (a substitute at a position) is taken to add its own amount to the score, whatever else is edited. The
-amounts are unknown; each has a Gaussian prior made of features that cost the attacker nothing, of an effect shared by
-all edits at the same position (losing the old word), and of one of its own. One scored text tells the sum over its
-edits, so a text with ten edits says something of ten amounts at once, where a search that tries word by word learns
-one. What to ask next is drawn from the posterior (Thompson sampling with sets as arms), hence every text asked is
-itself a serious attempt.
+amounts are unknown; each has a Gaussian prior made of features that need no request, of an effect shared by all edits
+at the same position (losing the old word), and of one of its own. One scored text observes the sum over its edits, so a
+text with ten edits informs about ten amounts at once, where a word-by-word search informs about one. The next texts are
+drawn from the posterior (Thompson sampling with sets as arms), so every scored text is also a candidate for the result.
 
-Where amounts do not quite add up, the difference is treated as noise that grows with the number of edits.
+Deviations from additivity are treated as noise that grows with the number of edits.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class AdditiveModel:
         self._sets: list[NDArray[np.intp]] = []
         self._changes: list[float] = []
 
-    def know(self, name: str, values: Floats) -> None:
+    def set_feature(self, name: str, values: Floats) -> None:
         """Set or replace a feature."""
         self._features[name] = _unit(values)
 
@@ -70,7 +69,7 @@ class AdditiveModel:
     def draw(self, rng: np.random.Generator, warmth: float = 1.0) -> Floats:
         """Amounts of all edits, drawn from the posterior; at warmth 0, their means."""
         columns = np.stack(list(self._features.values()), axis=1)
-        edits, known, groups = len(self.edits), columns.shape[1], len(self._starts)
+        edits, n_features, groups = len(self.edits), columns.shape[1], len(self._starts)
         trust = self._weights()
         spread = np.concatenate([np.square(trust), np.full(groups, SHARED), np.full(edits, OWN)])
         prior = np.concatenate([trust, np.zeros(groups + edits)])
@@ -78,9 +77,9 @@ class AdditiveModel:
         if self._sets:
             rows = np.zeros((len(self._sets), len(prior)))
             for row, chosen in zip(rows, self._sets, strict=True):
-                row[:known] = columns[chosen].sum(axis=0)
-                row[known + self._group[chosen]] = 1
-                row[known + groups + chosen] = 1
+                row[:n_features] = columns[chosen].sum(axis=0)
+                row[n_features + self._group[chosen]] = 1
+                row[n_features + groups + chosen] = 1
             sizes = np.array([len(chosen) for chosen in self._sets])
             seen = np.array(self._changes) / self._typical(sizes)
             signal = (rows * spread) @ rows.T
@@ -88,12 +87,12 @@ class AdditiveModel:
             seen = seen + warmth * np.sqrt(noise) * rng.standard_normal(len(seen))
             covariance = signal + np.diag(noise)
             weights = weights + spread * (rows.T @ np.linalg.solve(covariance, seen - rows @ weights))
-        amounts: Floats = columns @ weights[:known] + weights[known : known + groups][self._group]
-        amounts += weights[known + groups :]
+        amounts: Floats = columns @ weights[:n_features] + weights[n_features : n_features + groups][self._group]
+        amounts += weights[n_features + groups :]
         return amounts
 
     def best(self, amounts: Floats, limit: int) -> list[int]:
-        """The set of at most so many edits with the largest sum: one a position, none that does not help."""
+        """The set of at most so many edits with the largest sum: at most one a position, only positive amounts."""
         tops = [
             start + int(np.argmax(amounts[start:end]))
             for start, end in zip(self._starts, [*self._starts[1:], len(amounts)], strict=True)
@@ -116,6 +115,6 @@ def _evidence(signal: Floats, noise: Floats, residual: Floats) -> float:
 
 
 def _unit(values: Floats) -> Floats:
-    """Scaled to a root mean square of 1 where there is an opinion; 0 stays none."""
-    said = values[values != 0]
-    return values / np.sqrt(np.mean(np.square(said))) if len(said) else values
+    """Scaled to a root mean square of 1 over the values that are not 0."""
+    nonzero = values[values != 0]
+    return values / np.sqrt(np.mean(np.square(nonzero))) if len(nonzero) else values

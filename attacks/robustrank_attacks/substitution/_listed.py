@@ -1,4 +1,4 @@
-"""What an attacker who only sees ranked lists can know of single words: a linear model fitted on the list itself."""
+"""Features of substitutes from one ranked list and its query: a linear model of words fitted on the list."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PREFIX = 4
 """Letters two words must begin with alike to count as related."""
 
 
-def opinions(case: Case, possible: Mapping[int, Sequence[str]]) -> dict[str, NDArray[np.float64]]:
-    """For every substitute, what the ranked list and the query say of it compared with the word it replaces.
+def word_features(case: Case, possible: Mapping[int, Sequence[str]]) -> dict[str, NDArray[np.float64]]:
+    """For every substitute, features relative to the word it replaces, from the ranked list and the query.
 
     ``"list"``: the difference of the two words' weights in a ridge regression of the documents' places (normal
     quantiles) on their words, where no word of the query goes. ``"gained"`` and ``"lost"``: how much closer to a word
@@ -26,24 +26,30 @@ def opinions(case: Case, possible: Mapping[int, Sequence[str]]) -> dict[str, NDA
 
     Args:
         case: Its candidates in clean rank order.
-        possible: Position to substitutes.
+        possible: Word position to substitutes.
+
+    Returns:
+        Name to one number per substitute, in the order of ``possible``.
     """
-    found = [word.text for word in words(case.target.text)]
-    asked = set(analyze([case.query.text])[0])
-    known = _weights([doc.text for doc in case.candidates])
-    terms = {word: _term(word) for word in {found[at] for at in possible} | {w for ws in possible.values() for w in ws}}
-    near = {term: _nearness(term, asked) for term in set(terms.values())}
-    pairs = [(terms[word], terms[found[at]]) for at, others in possible.items() for word in others]
+    target_words = [word.text for word in words(case.target.text)]
+    query_terms = set(analyze([case.query.text])[0])
+    weights = _weights([doc.text for doc in case.candidates])
+    terms = {
+        word: _term(word)
+        for word in {target_words[at] for at in possible} | {w for ws in possible.values() for w in ws}
+    }
+    near = {term: _nearness(term, query_terms) for term in set(terms.values())}
+    pairs = [(terms[word], terms[target_words[at]]) for at, others in possible.items() for word in others]
     closer = np.array([near[new] - near[old] for new, old in pairs])
     return {
-        "list": np.array([known.get(new, 0.0) - known.get(old, 0.0) for new, old in pairs]) * (closer >= 0),
+        "list": np.array([weights.get(new, 0.0) - weights.get(old, 0.0) for new, old in pairs]) * (closer >= 0),
         "gained": np.maximum(closer, 0),
         "lost": np.minimum(closer, 0),
     }
 
 
 def _weights(ranked: Sequence[str]) -> dict[str, float]:
-    """Term to weight; those of more than one document, because one document teaches nothing of a word."""
+    """Term to weight; those of more than one document, as one document gives too little evidence of a term."""
     analyzed = [sorted(set(terms)) for terms in analyze(ranked)]
     seen: dict[str, int] = {}
     for terms in analyzed:
@@ -64,9 +70,9 @@ def _term(word: str) -> str:
     return "".join(analyze([word])[0])
 
 
-def _nearness(term: str, asked: set[str]) -> float:
+def _nearness(term: str, query_terms: set[str]) -> float:
     """1 for a word of the query, less for one that begins like it, 0 for any other."""
-    return max((_alike(term, other) for other in sorted(asked)), default=0.0)
+    return max((_alike(term, other) for other in sorted(query_terms)), default=0.0)
 
 
 def _alike(a: str, b: str) -> float:

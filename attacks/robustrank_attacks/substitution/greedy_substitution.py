@@ -1,8 +1,8 @@
-"""The classic greedy word substitutions, for ranking: TextFooler, PWWS, BERT-Attack, and beam search.
+"""The classic greedy word substitutions, adapted to ranking: TextFooler, PWWS, BERT-Attack, and beam search.
 
 All of them see scores, order the document's words once, and then try every substitute of a word on the victim. They
 were made to change a classifier's label; here the goal is a rank, and the score takes the place of the label's
-probability. They are reference points: :mod:`robustrank_attacks.substitution.word_substitution` asks far less.
+probability. They are reference points: :mod:`robustrank_attacks.substitution.word_substitution` requests fewer pairs.
 
 * TextFooler (Jin et al., AAAI 2020) orders words by the score without them, and keeps of each the best substitute.
 * PWWS (Ren et al., ACL 2019) looks for each word's best substitute first, and orders words by its gain times the
@@ -81,7 +81,7 @@ class GreedySubstitution:
 
 
 class _Search:
-    """The best edits so far, and how to look for better ones."""
+    """State of one search: the best edits so far and the requests made."""
 
     def __init__(self, case: Case, oracle: Oracle, possible: Mapping[int, Sequence[str]], limit: int) -> None:
         self._case, self._oracle, self._possible, self._limit = case, oracle, possible, limit
@@ -138,8 +138,8 @@ class _Search:
     def _try(self, trials: Sequence[dict[int, str]], *, keep: bool = True) -> list[float]:
         """Scores of as many trials as can be paid; the best is kept where it is better, or ends the search."""
         text = self._case.target.text
-        asked = [Perturbation(target=substitute(text, edits)) for edits in trials[: self._oracle.affordable()]]
-        outcomes = self._oracle.outcomes(asked)
+        perturbations = [Perturbation(target=substitute(text, edits)) for edits in trials[: self._oracle.affordable()]]
+        outcomes = self._oracle.outcomes(perturbations)
         for edits, (rank, score) in zip(trials, outcomes, strict=False):
             reached = rank <= self._case.goal_rank
             if (keep and score > self._score) or (reached and not self.done):
@@ -149,10 +149,10 @@ class _Search:
 
     def _saliencies(self, order: str) -> dict[int, float]:
         """By how much the score rises without a word."""
-        text, found = self._case.target.text, words(self._case.target.text)
+        text, target_words = self._case.target.text, words(self._case.target.text)
         positions = list(self._possible)[: self._oracle.affordable()]
         if order == "delete":
-            probes = [text[: found[at].start] + text[found[at].end :] for at in positions]
+            probes = [text[: target_words[at].start] + text[target_words[at].end :] for at in positions]
         else:
             probes = [substitute(text, {at: UNKNOWN}) for at in positions]
         scores = self._oracle.score([Perturbation(target=probe) for probe in probes])
@@ -187,7 +187,7 @@ def bert_attack(*, model: str = "splade-tiny-msmarco", top: int = 24) -> GreedyS
     Args:
         model: Of masked language modelling: a bundled name, a local folder or a hub id. The default is a stand-in
             that needs no hub: a sparse encoder trained from such a model, poor at guessing masked words.
-        top: Likeliest word pieces looked at per word.
+        top: Word pieces considered per word, of highest probability.
     """
     return GreedySubstitution(order="unknown", substitutes=f"mlm:{model}@{top}")
 

@@ -1,9 +1,9 @@
 """Word substitution without feedback: the attack reads the victim's ranked list and requests no pairs.
 
 A surrogate stands in for the victim. By default it is a linear model of words fitted on the ranked list itself, as
-pseudo-relevance feedback is in PRADA (Wu et al., ACM TOIS 2023), which knows too little to do much. Any other ranker
+pseudo-relevance feedback is in PRADA (Wu et al., ACM TOIS 2023), which is a weak surrogate. Any other ranker
 can be named instead, for example one fine-tuned with ``robustrank train`` on lists the victim returned; it is attacked
-through its gradients, and what it gives is handed in untried.
+through its gradients, and the result is returned without a request to the victim.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from robustrank.plugin import (
 )
 from robustrank_attacks._options import require_positive
 from robustrank_attacks.substitution._additive import AdditiveModel
-from robustrank_attacks.substitution._listed import opinions
+from robustrank_attacks.substitution._listed import word_features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +61,16 @@ class ListTransfer:
         return ThreatModel(surface=Surface.DOCUMENT, access=Access.RANKS, edits=edits)
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
-        """The text the surrogate likes best, unless the target already stands well enough."""
+        """The text that the surrogate scores highest, unless the target already has the goal rank."""
         text = case.target.text
-        found = words(text)
+        target_words = words(text)
         table = load_substitutes(self.substitutes).within(text)
-        possible = {at: [match_case(other, found[at].text) for other in others] for at, others in table.items()}
+        possible = {at: [match_case(other, target_words[at].text) for other in others] for at, others in table.items()}
         limit = len(possible) if oracle.budget.edits is None else min(oracle.budget.edits, len(possible))
         place = 1 + [doc.doc_id for doc in case.candidates].index(case.target.doc_id)
         if limit == 0 or place <= case.goal_rank:
             return Perturbation()
-        model = AdditiveModel(possible, opinions(case, possible))
+        model = AdditiveModel(possible, word_features(case, possible))
         chosen: list[int] = []
         if self.surrogate is None:
             chosen = model.best(model.draw(np.random.default_rng(0), 0.0), limit)
@@ -89,13 +89,13 @@ class ListTransfer:
         limit: int,
     ) -> list[int]:
         """The best set of edits by the surrogate's score, each proposed by its gradient at the best before."""
-        found = words(case.target.text)
-        asked = {at: [*others, found[at].text] for at, others in possible.items()}
+        target_words = words(case.target.text)
+        candidates = {at: [*others, target_words[at].text] for at, others in possible.items()}
         best: list[int] = []
         (value,) = ranker.score(case.query, [case.target])
         for _ in range(self.rounds):
             here = substitute(case.target.text, dict(model.edits[edit] for edit in best))
-            gains = white.gradients(case.query, case.target._replace(text=here), asked).gains
+            gains = white.gradients(case.query, case.target._replace(text=here), candidates).gains
             amounts = np.array([gain - gains[at][-1] for at in possible for gain in gains[at][:-1]])
             trials = [model.best(amounts, size) for size in range(1, limit + 1)]
             texts = [substitute(case.target.text, dict(model.edits[edit] for edit in trial)) for trial in trials]

@@ -89,13 +89,13 @@ class Prada:
         kept: dict[int, str] = {}
         for position, synonyms in self._plan(text, oracle, rng):
             trials = [Perturbation(target=substitute(text, {**kept, position: word})) for word in synonyms]
-            found = self._ask(oracle, trials[: oracle.affordable()])
-            if not found:
+            feedback = self._ask(oracle, trials[: oracle.affordable()])
+            if not feedback:
                 break
-            if max(found) > best:
-                best = max(found)
-                kept[position] = synonyms[found.index(best)]
-                if len(kept) == limit or self._content(case, oracle, trials[found.index(best)], best):
+            if max(feedback) > best:
+                best = max(feedback)
+                kept[position] = synonyms[feedback.index(best)]
+                if len(kept) == limit or self._content(case, oracle, trials[feedback.index(best)], best):
                     break
         return Perturbation(target=substitute(text, kept))
 
@@ -122,8 +122,10 @@ class Prada:
         self, text: str, possible: Mapping[int, Sequence[str]], oracle: Oracle
     ) -> list[tuple[int, Sequence[str]]]:
         """The most important words, in the order of their best synonym's first-order gain."""
-        found = words(text)
-        cased = {position: [match_case(s, found[position].text) for s in possible[position]] for position in possible}
+        target_words = words(text)
+        cased = {
+            position: [match_case(s, target_words[position].text) for s in possible[position]] for position in possible
+        }
         first_order = oracle.gradients(Perturbation(target=text), cased)
         seen = [position for position in possible if first_order.importance[position] > 0]
         important = sorted(seen, key=lambda position: -first_order.importance[position])[: self.words]
@@ -140,8 +142,8 @@ class Prada:
         """The words without which the score is highest, and random synonyms of each."""
         calls = oracle.affordable()
         probed = sorted(possible)[: None if calls is None else calls // 2]
-        found = words(text)
-        probes = [Perturbation(target=text[: found[p].start] + text[found[p].end :]) for p in probed]
+        target_words = words(text)
+        probes = [Perturbation(target=text[: target_words[p].start] + text[target_words[p].end :]) for p in probed]
         without = dict(zip(probed, oracle.score(probes), strict=True))
         best_first = sorted(probed, key=lambda position: -without[position])[: self.words]
         drawn = [rng.sample(possible[p], min(self.candidates, len(possible[p]))) for p in best_first]

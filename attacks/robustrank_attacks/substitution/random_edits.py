@@ -1,7 +1,7 @@
-"""Random edits: the control that every optimised attack must beat.
+"""Random edits: the control for optimised attacks.
 
-Spends the whole budget of edits on legal edits drawn at random. Where it does as well as an attack, the attack found
-nothing: the ranker merely moves when its input does.
+Spends the whole budget of edits on legal edits drawn at random. An attack that succeeds no
+more often has not optimised anything: ranks change with any edit of the input.
 """
 
 from __future__ import annotations

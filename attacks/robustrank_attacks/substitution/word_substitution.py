@@ -1,13 +1,14 @@
-"""The strongest word substitution at each level of access: one search on all information of that level.
+"""Query-efficient word substitution: one search on all information of a level of access.
 
-What single edits do is modelled additively, with uncertainty (:mod:`robustrank_attacks.substitution._additive`). What
-comes free is prior knowledge: the ranked list and the query. What the victim answers is an observation: its score, or
-with access to ranks only the place the document takes. With access to the weights, one backward pass gives the
-first-order gain of every substitute at every position (Ebrahimi et al., HotFlip, ACL 2018); their mean over the clean
-text, some draws and every new best text is one more feature whose worth the answers tell.
+The effects of single edits are modelled additively, with uncertainty
+(:mod:`robustrank_attacks.substitution._additive`). The ranked list and the query give the prior. The victim's answers
+are observations: its score, or with access to ranks only the rank of the document. With access to the weights, one
+backward pass gives the first-order gain of every substitute at every position (Ebrahimi et al., HotFlip, ACL 2018);
+their mean over the clean text, some draws and every new best text is one more feature, whose weight is learnt from the
+answers.
 
-An attacker may also own a ranker: what single edits do to the score of any public one is a prior, too, and costs the
-victim nothing (transfer as in PRADA, but corrected by the victim's own answers). The victim itself is refused as one.
+An attacker may also have a surrogate ranker: the effects of single edits on its scores are a feature that needs no
+request to the victim (transfer as in PRADA, but corrected by the victim's answers). The victim itself is refused.
 
 On a ranker that is additive in its words the search ends at the best text there is (tested against enumeration).
 """
@@ -41,7 +42,7 @@ from robustrank.plugin import (
 )
 from robustrank_attacks._options import require_choice, require_positive
 from robustrank_attacks.substitution._additive import AdditiveModel
-from robustrank_attacks.substitution._listed import opinions
+from robustrank_attacks.substitution._listed import word_features
 
 ANY = "any"
 """Not a set of substitutes: every word of the ranked list and of the query may stand anywhere."""
@@ -76,7 +77,7 @@ class WordSubstitution:
         surrogate: A ranker of the attacker's own, as a table with ``use``. Not the victim.
         looks: Single edits of a document to try on the surrogate.
         pairs: Most pairs to request, backward passes included; the audit's budget may allow fewer.
-        batch: Texts to score between two looks at the answers.
+        batch: Texts scored between two updates of the model.
     """
 
     access: Literal["weights", "scores", "ranks"] = "scores"
@@ -111,15 +112,15 @@ class WordSubstitution:
 
     def _possible(self, case: Case) -> dict[int, Sequence[str]]:
         """Position to substitutes in the case of the word they replace, of the words that have any."""
-        found = words(case.target.text)
+        target_words = words(case.target.text)
         if self.substitutes == ANY:
             texts = [case.query.text, *(doc.text for doc in case.candidates)]
-            known = sorted({word.text.lower() for text in texts for word in words(text)})
-            table: Mapping[int, Sequence[str]] = dict.fromkeys(range(len(found)), known)
+            vocabulary = sorted({word.text.lower() for text in texts for word in words(text)})
+            table: Mapping[int, Sequence[str]] = dict.fromkeys(range(len(target_words)), vocabulary)
         else:
             table = load_substitutes(self.substitutes).within(case.target.text)
-        cased = {at: [match_case(other, found[at].text) for other in others] for at, others in table.items()}
-        changing = {at: [other for other in others if other != found[at].text] for at, others in cased.items()}
+        cased = {at: [match_case(other, target_words[at].text) for other in others] for at, others in table.items()}
+        changing = {at: [other for other in others if other != target_words[at].text] for at, others in cased.items()}
         return {at: others for at, others in changing.items() if others}
 
 
@@ -151,18 +152,18 @@ class _Search:
         self._attack, self._case, self._oracle, self._limit = attack, case, oracle, limit
         self._rng = np.random.default_rng(rng.getrandbits(64))
         self._possible = possible
-        found = words(case.target.text)
-        self._original = {at: found[at].text for at in possible}
-        said = opinions(case, self._possible)
-        self._keeps = said["lost"] == 0  # where a word of the query goes, first order says nothing
-        self._model = AdditiveModel(self._possible, said, TRUST)
+        target_words = words(case.target.text)
+        self._original = {at: target_words[at].text for at in possible}
+        features = word_features(case, self._possible)
+        self._keeps = features["lost"] == 0  # the first order does not predict the loss of a query word
+        self._model = AdditiveModel(self._possible, features, TRUST)
         self._linear: dict[tuple[int, ...], NDArray[np.float64]] = {}
-        self._asked: set[tuple[int, ...]] = {()}
+        self._scored: set[tuple[int, ...]] = {()}
         self._before = 0.0
         self._best: tuple[float, tuple[int, ...]] = (0.0, ())
 
     def run(self) -> Perturbation:
-        """Ask until the goal is reached, the pairs are spent or nothing new comes to mind."""
+        """Request scores until the goal is reached, the pairs are spent or no new text is proposed."""
         self._before = self._ask([Perturbation()])[0][1]
         if self._attack.surrogate is not None:
             self._consult(self._attack.surrogate)
@@ -179,7 +180,7 @@ class _Search:
                     return self._written(edits)
 
     def _ask(self, trials: list[Perturbation]) -> list[tuple[int, float]]:
-        """Rank of each trial, and a number that is the higher the better the attacker likes it."""
+        """Rank and value of each trial: the score, or with access to ranks only ``-log(rank)``."""
         if self._attack.access == "ranks":
             return [(rank, -log(rank)) for rank in self._oracle.rank(trials)]
         return self._oracle.outcomes(trials)
@@ -190,16 +191,16 @@ class _Search:
         return max(0, left if allowed is None else min(left, allowed))
 
     def _propose(self, count: int) -> list[tuple[int, ...]]:
-        """New sets of edits: the one that looks best, then draws."""
+        """New sets of edits: the best by the posterior mean, then draws."""
         proposed: list[tuple[int, ...]] = []
         warmth, stale = 0.0, 0
         while len(proposed) < count and stale < REDRAWS:
             edits = tuple(self._model.best(self._model.draw(self._rng, warmth), self._limit))
-            stale = stale + 1 if edits in self._asked else 0
+            stale = stale + 1 if edits in self._scored else 0
             warmth = WARMTH * 2**stale
             if stale:
                 continue
-            self._asked.add(edits)
+            self._scored.add(edits)
             proposed.append(edits)
         return proposed
 
@@ -211,12 +212,12 @@ class _Search:
             at += [tuple(self._model.best(self._model.draw(self._rng), self._limit)) for _ in range(more)]
         for edits in at:
             if edits not in self._linear:
-                found = self._oracle.gradients(self._written(edits), self._asked_of_gradients)
-                self._linear[edits] = self._amounts(found)
-        self._model.know("first order", np.mean(list(self._linear.values()), axis=0) * self._keeps)
+                gradients = self._oracle.gradients(self._written(edits), self._gradient_candidates)
+                self._linear[edits] = self._amounts(gradients)
+        self._model.set_feature("first order", np.mean(list(self._linear.values()), axis=0) * self._keeps)
 
     def _consult(self, surrogate: Ranker) -> None:
-        """What single edits of the clean text do to the score of the attacker's own ranker.
+        """Set the feature of effects of single edits on the score of the surrogate.
 
         Raises:
             PluginError: It gives the clean text the victim's own score, so it is the victim.
@@ -229,15 +230,15 @@ class _Search:
             raise PluginError(f"word_substitution: the surrogate {surrogate.card.name} is the victim itself")
         effects = np.full(len(edits), np.mean(scores) - clean)
         effects[looked] = np.array(scores) - clean
-        self._model.know("surrogate", effects)
+        self._model.set_feature("surrogate", effects)
 
     @property
-    def _asked_of_gradients(self) -> dict[int, list[str]]:
+    def _gradient_candidates(self) -> dict[int, list[str]]:
         """The substitutes and the word itself, whose gain is subtracted at a text that has another there."""
         return {at: [*others, self._original[at]] for at, others in self._possible.items()}
 
-    def _amounts(self, found: WordGradients) -> NDArray[np.float64]:
-        gains = found.gains
+    def _amounts(self, gradients: WordGradients) -> NDArray[np.float64]:
+        gains = gradients.gains
         return np.array([gain - gains[at][-1] for at in self._possible for gain in gains[at][:-1]])
 
     def _written(self, edits: tuple[int, ...]) -> Perturbation:

@@ -1,1 +1,1 @@
-"""The bridge to TextAttack's searches and recipes."""
+"""Adapters to TextAttack's searches and recipes."""

@@ -51,14 +51,14 @@ def paid(oracle: Oracle, trials: Sequence[Perturbation]) -> list[tuple[int, floa
     return oracle.outcomes(trials[: oracle.affordable()])
 
 
-def answered(outcomes: Sequence[tuple[int, float]], asked: int) -> list[float]:
+def all_scores(outcomes: Sequence[tuple[int, float]], requested: int) -> list[float]:
     """The scores that TextAttack requested.
 
     Raises:
         BudgetExhausted: Some of them could not be paid, so its search ends here.
     """
-    if len(outcomes) < asked:
-        raise BudgetExhausted(f"{asked - len(outcomes)} of {asked} texts were not paid for")
+    if len(outcomes) < requested:
+        raise BudgetExhausted(f"{requested - len(outcomes)} of {requested} texts were not paid for")
     return [score for _, score in outcomes]
 
 

@@ -37,7 +37,7 @@ from robustrank.plugin import (
     gaps,
     words,
 )
-from robustrank_attacks.textattack._bridge import answered, goal, package, paid
+from robustrank_attacks.textattack._bridge import all_scores, goal, package, paid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class TextAttackRecipe:
 
     @property
     def threat(self) -> ThreatModel:
-        """Sees scores; replaces words of the document by whatever the recipe makes."""
+        """Sees scores; replaces words of the document by any words that the recipe makes."""
         edits = AttackSet(operation="replace")
         return ThreatModel(surface=Surface.DOCUMENT, access=Access.SCORES, edits=edits)
 
@@ -70,7 +70,7 @@ class TextAttackRecipe:
             aim = goal(textattack, search.score, lambda: search.done)
             attack = textattack.Attack(aim, constraints, made.transformation, made.search_method)
             shown = textattack.shared.AttackedText(case.target.text)
-            with suppress(BudgetExhausted):  # the best so far is what the attacker then has
+            with suppress(BudgetExhausted):  # the best text so far is returned
                 if shown.words:
                     attack.attack(shown, 0)
         return Perturbation(target=search.best)
@@ -78,9 +78,9 @@ class TextAttackRecipe:
     def _built(self, textattack: Any) -> Any:
         import textattack.attack_recipes as recipes
 
-        known = sorted(name for name, each in vars(recipes).items() if isinstance(each, type))
-        if self.recipe not in known:
-            raise PluginError(f"textattack_recipe: no recipe {self.recipe!r} (have: {', '.join(known)})")
+        recipe_names = sorted(name for name, each in vars(recipes).items() if isinstance(each, type))
+        if self.recipe not in recipe_names:
+            raise PluginError(f"textattack_recipe: no recipe {self.recipe!r} (have: {', '.join(recipe_names)})")
         try:
             return getattr(recipes, self.recipe).build(SimpleNamespace(model=None))
         except (OSError, ImportError, LookupError, ValueError, AttributeError, RuntimeError) as error:
@@ -129,10 +129,10 @@ class _Search:
             if text != self._case.target.text and score > self._best_score and self._legal(text):
                 self._best_score, self.best = score, text
                 self.done = rank <= self._case.goal_rank
-        return answered(outcomes, len(texts))
+        return all_scores(outcomes, len(texts))
 
     def _legal(self, text: str) -> bool:
-        """Whether the harness could count it: words replaced one by one, and no more of them than allowed."""
+        """Whether verification accepts it: words replaced one by one, and no more of them than allowed."""
         before, limit = self._case.target.text, self._oracle.budget.edits
         if gaps(text) != gaps(before):
             return False

@@ -1,8 +1,8 @@
-"""TextAttack's search methods, let loose on a ranker.
+"""TextAttack's search methods with a rank as the goal.
 
 Morris et al.: TextAttack: A Framework for Adversarial Attacks, Data Augmentation, and Adversarial Training in NLP,
 EMNLP 2020 (demonstrations). The goal, the substitutes, the meter and the verification are RobustRank's; the search is
-TextAttack's own code, so that a comparison with our attacks compares searches and nothing else.
+TextAttack's own code, so that a comparison with our attacks compares the searches alone.
 
 TextAttack splits text in its own way and joins it again. It is therefore shown only the document's substitutable
 words, and every trial is rebuilt from the document itself in the audit's word unit.
@@ -30,7 +30,7 @@ from robustrank.plugin import (
     words,
 )
 from robustrank_attacks._options import require_choice, require_positive
-from robustrank_attacks.textattack._bridge import answered, goal, package, paid
+from robustrank_attacks.textattack._bridge import all_scores, goal, package, paid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class TextAttackSearch:
                 _swap(textattack, {word: possible[position] for position, word in shown}),
                 self._method(textattack),
             )
-            with suppress(BudgetExhausted):  # the best so far is what the attacker then has
+            with suppress(BudgetExhausted):  # the best text so far is returned
                 attack.attack(textattack.shared.AttackedText(" ".join(word for _, word in shown)), 0)
         return Perturbation(target=search.best)
 
@@ -110,7 +110,7 @@ class _Search:
             self._best_score = scores[top]
             self.best = texts[top] if texts[top] != self._case.target.text else None
             self.done = self.best is not None and outcomes[top][0] <= self._case.goal_rank
-        return answered(outcomes, len(texts))
+        return all_scores(outcomes, len(texts))
 
     def _text(self, trial: Sequence[str]) -> str:
         pairs = zip(self._positions, trial, strict=True)
@@ -120,20 +120,20 @@ class _Search:
 def _shown(text: str, possible: Mapping[int, Sequence[str]], textattack: Any) -> list[tuple[int, str]]:
     """The substitutable words TextAttack reads as one word each; it would lose its place at others."""
     split = textattack.shared.utils.words_from_text
-    found = words(text)
+    target_words = words(text)
     return [
-        (position, found[position].text)
+        (position, target_words[position].text)
         for position in sorted(possible)
-        if split(found[position].text) == [found[position].text]
+        if split(target_words[position].text) == [target_words[position].text]
         and all(split(other) == [other] for other in possible[position])
     ]
 
 
 def _constraints(textattack: Any, limit: int | None) -> list[Any]:
-    found = [textattack.constraints.pre_transformation.RepeatModification()]
+    constraints = [textattack.constraints.pre_transformation.RepeatModification()]
     if limit is not None:
-        found.append(textattack.constraints.overlap.MaxWordsPerturbed(max_num_words=limit))
-    return found
+        constraints.append(textattack.constraints.overlap.MaxWordsPerturbed(max_num_words=limit))
+    return constraints
 
 
 def _swap(textattack: Any, table: Mapping[str, Sequence[str]]) -> Any:

@@ -29,12 +29,12 @@ WIDTH, BRANCHES = 4, 24
 """Of the beam search: states kept, and moves tried from each."""
 
 DRAWS = 32
-"""Random texts, or episodes, that those shown to the victim are chosen from."""
+"""Random texts, or episodes, among which the victim's answers select."""
 
 
 @dataclass(frozen=True)
 class Planner:
-    """What all attacks share that plan on a surrogate: the surrogate, the boards, and what texts are worth."""
+    """Surrogate, board options and utility, shared by all attacks that plan on a surrogate."""
 
     surrogate: Surrogate = field(repr=False)
     options: BoardOptions
@@ -47,16 +47,16 @@ class Planner:
         return build(case, view, budget, self.options), self._worth(view)
 
     def practise(self, one: Practice, budget: TopicBudget) -> tuple[Board, Value]:
-        """A board of the queries that an attacker would know, and the utility of texts for those it would not."""
+        """The board of a practice case's attacked queries, and the utility of texts for its held-out ones."""
         board, _ = self.open(one.case, budget)
         return board, self._worth(self.surrogate.of(one.held_out))
 
     def _worth(self, view: GroupSurrogate) -> Value:
         def worth(texts: Sequence[str]) -> NDArray[np.float64]:
-            found = self.utility.of(view.scores(texts), view)
+            utilities = self.utility.of(view.scores(texts), view)
             if self.naturalness:
-                found = found - self.naturalness * strangeness(texts, view.case.target.text)
-            return found
+                utilities = utilities - self.naturalness * strangeness(texts, view.case.target.text)
+            return utilities
 
         return worth
 
@@ -65,8 +65,8 @@ class Planner:
 class TopicRL:
     """A policy trained by reinforcement learning on a surrogate of the victim; the victim's answers guide its choice.
 
-    It is trained on documents and groups other than those it attacks, once, and then applied (amortised). It practises
-    on some of a topic's queries and is rewarded for the others, so that it learns which edits carry over.
+    It is trained on documents and groups other than those it attacks, once, and then applied (amortised). Its boards
+    are of some of a topic's queries and its rewards of the others, so that it learns which edits generalise.
 
     Args:
         substitutes: The table of words (:func:`robustrank.perturbations.substitutes.load`).
@@ -74,7 +74,7 @@ class TopicRL:
         naturalness: What a text loses for each unit of the logarithm of its perplexity ratio; a text's utility lies in
             [0, 1]. Needs the extra ``fluency``.
         steps: Policy updates.
-        tune: Policy updates on the very document before it is attacked; 0 applies the policy as it is.
+        tune: Policy updates on the target document before it is attacked; 0 applies the policy as it is.
         seed: Seed of the training.
     """
 
@@ -101,9 +101,9 @@ class TopicRL:
             self.naturalness,
         )
         training = Training(steps=self.steps, seed=self.seed)
-        known = _identity([one.case for one in practice]), _identity([one.held_out for one in practice])
+        identities = _identity([one.case for one in practice]), _identity([one.held_out for one in practice])
         options = asdict(replace(self, tune=0)), asdict(planner.options), asdict(budget)
-        key = _digest(_identity(seen), *known, *options)
+        key = _digest(_identity(seen), *identities, *options)
         policy = seeded(self.seed)
 
         def boards() -> Iterator[tuple[Board, Value]]:
@@ -117,7 +117,7 @@ class TopicRL:
 
 
 class _Planned:
-    """What every fitted attack tells of itself."""
+    """Properties of all fitted attacks."""
 
     planner: Planner
 
@@ -141,7 +141,7 @@ class FittedRL(_Planned):
     policy: Policy = field(repr=False)
 
     def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
-        """The best text of some episodes in the victim's eyes; which of them it is shown, its answers decide."""
+        """Of the texts of some episodes the one that the victim ranks best; its answers decide which are requested."""
         import torch
 
         board, value = self.planner.open(case, oracle.budget)
@@ -207,10 +207,10 @@ class FittedSearch(_Planned):
             budget = replace(budget, insertions=0)
         board, value = self.planner.open(seen, budget)
         if self.options.search == "beam":
-            found = searches.beam(board, value, width=WIDTH, branches=BRANCHES)
+            plans = searches.beam(board, value, width=WIDTH, branches=BRANCHES)
         else:
-            found = searches.greedy(board, value)
-        return searches.chosen([board.render(moves) for moves in found], case, oracle)
+            plans = searches.greedy(board, value)
+        return searches.chosen([board.render(moves) for moves in plans], case, oracle)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,12 +253,12 @@ class QueryStuffing:
 
     def perturb(self, case: TopicCase, oracle: TopicOracle, rng: Random, /) -> str:
         """The document behind the words."""
-        asked = [word.text for query in case.queries for word in words(query.text)]
-        return with_edits(case.target.text, Edits(insertions=[(0, word) for word in asked]))
+        query_words = [word.text for query in case.queries for word in words(query.text)]
+        return with_edits(case.target.text, Edits(insertions=[(0, word) for word in query_words]))
 
 
 def seeded(seed: int) -> Policy:
-    """A policy that knows nothing yet."""
+    """An untrained policy, initialised with the seed."""
     import torch
 
     torch.manual_seed(seed)
@@ -266,7 +266,7 @@ def seeded(seed: int) -> Policy:
 
 
 def fitted(seen: Sequence[TopicCase], folder: Path) -> Surrogate:
-    """The surrogate fitted to the cases' lists; made once, whoever asks for it."""
+    """The surrogate fitted to the cases' lists; cached, so that all attacks share it."""
     return _fitted(_Keyed(tuple(seen)), folder)
 
 

@@ -1,4 +1,4 @@
-"""The decision problem of one case: places in the document, words that may go there, and what is known of each.
+"""The decision problem of one case: places in the document, candidate words, and features of each.
 
 A move puts one of a place's words there; every place takes at most one. Moves are deterministic, so a state is the set
 of moves made.
@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 
 FEATURES = (
     "inserts", "place", "mean gain", "least gain", "spread of gains", "queries that gain", "in queries", "rarity",
-    "in top documents", "relevance", "asked for", "topic gain",
+    "in top documents", "relevance", "weight in queries", "topic gain",
 )  # fmt: skip
 """Of every (place, word); gains are in standard deviations of the competitors' scores."""
 
@@ -47,7 +47,7 @@ class Place(NamedTuple):
     Attributes:
         at: Word position for a substitution, character offset for an insertion.
         inserts: Which of the two it is.
-        words: Candidates, best first by what is known before any is tried.
+        words: Candidates, best first by the surrogate's gains.
     """
 
     at: int
@@ -136,40 +136,42 @@ def build(case: TopicCase, surrogate: GroupSurrogate, budget: TopicBudget, optio
     """The board of one case. Costs one gradient pass, the ends of the lists, and one text for each possible trigger."""
     text = case.target.text
     scale = surrogate.scale
-    found = words(text)
+    target_words = words(text)
     possible = load_table(options.substitutes).within(text)
-    cased = {p: tuple(match_case(w, found[p].text) for w in possible[p]) for p in possible}
+    cased = {p: tuple(match_case(w, target_words[p].text) for w in possible[p]) for p in possible}
     gains = {p: g / scale for p, g in surrogate.gains(text, cased).items()} if cased else {}
     best = sorted(gains, key=lambda p: (-_promise(gains[p]).max(), p))[: options.places]
     tops = {p: np.argsort(-_promise(gains[p]), kind="stable")[: options.words] for p in sorted(best)}
-    known = _Known(
-        case, surrogate, [w for p, top in tops.items() for w in (found[p].text, *(cased[p][i] for i in top))]
+    word_table = _WordTable(
+        case, surrogate, [w for p, top in tops.items() for w in (target_words[p].text, *(cased[p][i] for i in top))]
     )
     rows: list[tuple[Place, Floats]] = []
     for position, top in tops.items():
         place = Place(position, False, tuple(cased[position][i] for i in top))
-        where = found[position].start / max(1, len(text))
-        rows.append((place, known.features(place, where, gains[position][top], instead=found[position].text)))
-    if budget.insertions and (triggers := known.triggers(2 * options.words)):
+        where = target_words[position].start / max(1, len(text))
+        rows.append(
+            (place, word_table.features(place, where, gains[position][top], instead=target_words[position].text))
+        )
+    if budget.insertions and (triggers := word_table.triggers(2 * options.words)):
         clean, *inserted = surrogate.probe(
             [text, *(with_edits(text, Edits(insertions=[(0, word)])) for word in triggers)]
         )
         probed = (np.stack(inserted) - clean) / scale
-        # Half of them are those that promise most for the queries that are known, the others most for the topic.
+        # Half of them have the largest gains for the attacked queries, the others for the topic.
         first = np.argsort(-probed[:, :-1].mean(axis=1), kind="stable")[: options.words].tolist()
-        told = [i for i in np.argsort(-probed[:, -1], kind="stable").tolist() if i not in first][: options.words]
-        top = np.array([*first, *told])
+        for_topic = [i for i in np.argsort(-probed[:, -1], kind="stable").tolist() if i not in first][: options.words]
+        top = np.array([*first, *for_topic])
         for offset in _starts(text)[: options.sentences]:
             place = Place(offset, True, tuple(triggers[i] for i in top))
-            rows.append((place, known.features(place, offset / max(1, len(text)), probed[top])))
+            rows.append((place, word_table.features(place, offset / max(1, len(text)), probed[top])))
     features = np.zeros((len(rows), max((len(place.words) for place, _ in rows), default=0), len(FEATURES)))
     for p, (place, values) in enumerate(rows):
         features[p, : len(place.words)] = values
     return Board(text, tuple(place for place, _ in rows), features, budget)
 
 
-class _Known:
-    """What the queries and the ends of the lists say of a word."""
+class _WordTable:
+    """Features of words from the queries and from the heads and tails of the lists."""
 
     def __init__(self, case: TopicCase, surrogate: GroupSurrogate, substitutes: Sequence[str]) -> None:
         heads = {doc.doc_id: doc.text for docs in case.lists for doc in docs[:TOP]}
@@ -182,12 +184,12 @@ class _Known:
         self._possible = [word for word in possible if word.isalpha() and len(word) > 1]
         vocabulary = sorted({*self._possible, *(word.lower() for word in substitutes)})
         self._relevance = dict(zip(vocabulary, surrogate.relevance(vocabulary).tolist(), strict=True))
-        self._asked = dict(zip(vocabulary, surrogate.asked_for(vocabulary).tolist(), strict=True))
+        self._in_expanded_queries = dict(zip(vocabulary, surrogate.query_weight(vocabulary).tolist(), strict=True))
 
     def rarity(self, word: str) -> float:
         """Inverse document frequency among the candidates, in [0, 1]."""
-        found = self._in_documents.get(word, 0.0) * self._documents
-        return log((1 + self._documents) / (1 + found)) / log(1 + max(1, self._documents))
+        frequency = self._in_documents.get(word, 0.0) * self._documents
+        return log((1 + self._documents) / (1 + frequency)) / log(1 + max(1, self._documents))
 
     def triggers(self, count: int) -> list[str]:
         """Words of the queries and of the documents at the head of the lists: as many of either of two orders.
@@ -225,7 +227,7 @@ class _Known:
                 np.array([self.rarity(word) for word in lower]),
                 np.array([self._in_heads.get(word, 0.0) for word in lower]),
                 np.array([self._relevance[word] - self._relevance.get(old, 0.0) for word in lower]),
-                np.array([self._asked[word] - self._asked.get(old, 0.0) for word in lower]),
+                np.array([self._in_expanded_queries[word] - self._in_expanded_queries.get(old, 0.0) for word in lower]),
                 topic,
             ],
             axis=1,
@@ -233,14 +235,14 @@ class _Known:
 
 
 def _promise(gains: Floats) -> Floats:
-    """What each word promises, for the queries that are known and for the topic."""
+    """Mean gain of each word over the attacked queries, plus its gain for the topic."""
     return gains[:, :-1].mean(axis=1) + gains[:, -1]  # type: ignore[no-any-return]
 
 
 def _shares(texts: Sequence[str]) -> dict[str, float]:
     """Every word of some texts with the share of them that it occurs in."""
-    found = Counter(word for text in texts for word in _vocabulary(text))
-    return {word: count / len(texts) for word, count in found.items()}
+    counts = Counter(word for text in texts for word in _vocabulary(text))
+    return {word: count / len(texts) for word, count in counts.items()}
 
 
 @lru_cache(maxsize=1024)  # documents of one topic's lists

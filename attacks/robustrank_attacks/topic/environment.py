@@ -1,9 +1,9 @@
 """The attack as a Gymnasium environment, for any library that trains policies under action masks.
 
-State: which moves were made, and what is known of every possible move (:mod:`robustrank_attacks.topic.board`). Action:
+State: which moves were made, and the features of every possible move (:mod:`robustrank_attacks.topic.board`). Action:
 0 stops; any other is a place and a word, factored as ``1 + place * words + word``. The reward of a move is the
-utility after it minus the utility before it (a potential), so that a whole episode's rewards sum to what it achieved,
-exactly, whatever the order of its moves.
+utility after it minus the utility before it (a potential), so that the rewards of an episode sum to its gain in
+utility, in any order of its moves.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class TopicEnvironment(gymnasium.Env[dict[str, Any], Any]):
 
     def _observation(self) -> dict[str, Any]:
         board = self._board
-        known = np.zeros(self.observation_space["moves"].shape, dtype=np.float32)  # type: ignore[index]
-        known[: board.features.shape[0], : board.features.shape[1]] = board.features
+        move_features = np.zeros(self.observation_space["moves"].shape, dtype=np.float32)  # type: ignore[index]
+        move_features[: board.features.shape[0], : board.features.shape[1]] = board.features
         made = np.zeros(self._shape, dtype=np.float32)
         for move in self._moves:
             made[move] = 1.0
@@ -90,7 +90,7 @@ class TopicEnvironment(gymnasium.Env[dict[str, Any], Any]):
         spent = len(self._moves) - inserted, inserted
         limits = board.budget.substitutions, board.budget.insertions
         left = [1 - used / limit if limit else 0.0 for used, limit in zip(spent, limits, strict=True)]
-        return {"moves": known, "made": made, "left": np.array(left, dtype=np.float32)}
+        return {"moves": move_features, "made": made, "left": np.array(left, dtype=np.float32)}
 
     def _info(self) -> dict[str, Any]:
         return {"text": self._board.render(self._moves), "utility": self._utility, "action_mask": self.action_masks()}

@@ -1,6 +1,6 @@
-"""What the victim's few answers say of texts not yet shown to it: a Gaussian process over sets of moves.
+"""Predicts gains of texts from few answers of the victim: a Gaussian process over sets of moves.
 
-Texts that share moves move the victim alike, so that one answer speaks of all of them. The prior mean is what the
+Gains of texts that share moves are correlated, so one answer informs about all of them. The prior mean is what the
 surrogate expects; the victim may share more or less of it (a slope), and value every single move differently.
 """
 
@@ -21,11 +21,11 @@ NOISE = 0.1
 """Share of a text's variance that no move explains."""
 
 CURIOSITY = 0.5
-"""Standard deviations a text is credited for being unknown."""
+"""Weight of the standard deviation in the acquisition function (upper confidence bound)."""
 
 
 class Belief:
-    """What each of some texts gains with the victim.
+    """Posterior of the victim's gains of some texts.
 
     Args:
         pool: The moves of each text.
@@ -42,52 +42,52 @@ class Belief:
         self._expected = expected
         self._covariance = np.outer(expected, expected) + scale * made @ made.T / longest
         self._noise = NOISE * scale
-        self._asked: list[int] = []
+        self._observed: list[int] = []
         self._answers: list[float] = []
 
     def observe(self, text: int, gain: float) -> None:
         """The victim's answer to one of the texts."""
-        self._asked.append(text)
+        self._observed.append(text)
         self._answers.append(gain)
 
     def predict(self) -> tuple[Floats, Floats]:
         """Mean and standard deviation of every text's gain."""
         variance = np.diag(self._covariance)
-        if not self._asked:
+        if not self._observed:
             return self._expected, np.sqrt(variance)
-        across = self._covariance[:, self._asked]
-        known = across[self._asked] + self._noise * np.eye(len(self._asked))
-        weights = np.linalg.solve(known, across.T)
-        mean = self._expected + weights.T @ (np.array(self._answers) - self._expected[self._asked])
+        across = self._covariance[:, self._observed]
+        observed_covariance = across[self._observed] + self._noise * np.eye(len(self._observed))
+        weights = np.linalg.solve(observed_covariance, across.T)
+        mean = self._expected + weights.T @ (np.array(self._answers) - self._expected[self._observed])
         return mean, np.sqrt(np.maximum(variance - np.sum(across.T * weights, axis=0), 0.0))
 
     def next(self) -> int | None:
-        """The text to ask next: the largest mean with some credit for what is unknown; ``None`` when all are asked."""
+        """The text to request next, by the upper confidence bound; ``None`` when all were requested."""
         mean, deviation = self.predict()
         credit = mean + CURIOSITY * deviation
-        credit[self._asked] = -np.inf
+        credit[self._observed] = -np.inf
         best = int(np.argmax(credit)) if len(credit) else 0
-        return best if len(self._asked) < len(credit) else None
+        return best if len(self._observed) < len(credit) else None
 
     def best(self) -> int | None:
-        """The text among those asked that gains most in the light of all answers; ``None`` where none gains."""
+        """The requested text with the largest posterior mean gain; ``None`` where none is positive."""
         mean, _ = self.predict()
-        best = max(self._asked, key=lambda text: float(mean[text]), default=None)
+        best = max(self._observed, key=lambda text: float(mean[text]), default=None)
         return best if best is not None and mean[best] > 0 else None
 
 
 def guided(board: Board, pool: Sequence[Sequence[Move]], expected: Floats, case: TopicCase, oracle: TopicOracle) -> str:
-    """The text of the pool that the victim ranks best for the group, each asked in the light of the answers so far.
+    """The text of the pool that the victim ranks best for the group, requested one by one, given the answers so far.
 
     Args:
         board: Where the moves are made.
         pool: Moves of each text, no two the same.
         expected: The surrogate's utility of each, minus that of the clean text.
-        case: Whose clean ranks are known from its lists.
-        oracle: Asked while it is affordable.
+        case: Clean ranks are read from its lists.
+        oracle: Queried while the budget lasts.
     """
-    known = tuple(next(i for i, d in enumerate(docs, 1) if d.doc_id == case.target.doc_id) for docs in case.lists)
-    clean, belief = of_ranks(known, case), Belief(pool, expected)
+    clean_ranks = tuple(next(i for i, d in enumerate(docs, 1) if d.doc_id == case.target.doc_id) for docs in case.lists)
+    clean, belief = of_ranks(clean_ranks, case), Belief(pool, expected)
     while oracle.affordable and (chosen := belief.next()) is not None:
         (ranks,) = oracle.ranks([board.render(pool[chosen])])
         belief.observe(chosen, of_ranks(ranks, case) - clean)

@@ -27,17 +27,17 @@ Value = Callable[[Sequence[str]], NDArray[np.float64]]
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How the policy learns.
+    """Parameters of the policy's training.
 
     Args:
         steps: Policy updates, each on one document for one group.
-        episodes: Played for an update; the baseline of each is the mean return of the others, so a group is only ever
-            compared with itself.
+        episodes: Played for an update; the baseline of each is the mean return of the others, so returns are only
+            compared within a group.
         learning_rate: Of Adam.
         entropy: Weight of the entropy bonus, falling linearly to 0.
         clip: Largest norm of a gradient.
         checkpoint: Steps between checkpoints.
-        seed: Of all randomness; with the step it decides every draw, so that a killed run resumes to the same policy.
+        seed: Of all randomness; with the step it determines every draw, so that a resumed run gives the same policy.
     """
 
     steps: int = 600
@@ -51,7 +51,7 @@ class Training:
 
 @dataclass(kw_only=True)
 class Course:
-    """How a training stands; all of it but the weights."""
+    """State of a training, without the weights."""
 
     step: int = 0
     returns: list[float] = field(default_factory=list)
@@ -78,11 +78,11 @@ def train(
     """Train a policy in place.
 
     Args:
-        policy: What learns.
+        policy: Trained in place.
         boards: Each with the utility of its texts; not looked at where the training has been finished before.
-        training: How.
+        training: Its parameters.
         folder: Where checkpoints are kept; a run goes on from the last one there.
-        progress: Told of every step.
+        progress: Informed of every step.
     """
     optimizer = torch.optim.Adam(policy.parameters(), lr=training.learning_rate)
     course = Course()
@@ -130,7 +130,7 @@ def load(path: Path) -> Policy:
 
 
 def _save(policy: Policy, optimizer: Any, course: Course, path: Path) -> None:
-    """All of it or nothing, whenever the process dies."""
+    """Write the checkpoint atomically."""
     from safetensors.torch import save_file
 
     tensors = {f"policy.{name}": tensor.contiguous() for name, tensor in policy.state_dict().items()}

@@ -1,4 +1,4 @@
-"""The policy: where to edit, and what to put there; two heads on one encoder of moves.
+"""The policy: a distribution over places and over the words at each; two heads on one encoder of moves.
 
 The probability of a move is that of its place times that of its word at the place; stopping competes with the places.
 """
@@ -24,7 +24,7 @@ class Policy(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
 
     def __init__(self) -> None:
         super().__init__()
-        self.known = torch.nn.Linear(len(FEATURES), HIDDEN)
+        self.move_features = torch.nn.Linear(len(FEATURES), HIDDEN)
         self.state = torch.nn.Linear(3, HIDDEN)
         self.encoder = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Linear(HIDDEN, HIDDEN), torch.nn.ReLU())
         self.where = torch.nn.Linear(HIDDEN, 1)
@@ -43,11 +43,11 @@ class Policy(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
                 row[move] = 1.0
         return (made * each).sum(dim=(1, 2))
 
-    def forward(self, known: Any, state: Any, legal: Any) -> tuple[Any, Any]:
+    def forward(self, features: Any, state: Any, legal: Any) -> tuple[Any, Any]:
         """Log-probabilities for a batch of states of one board.
 
         Args:
-            known: places x words x features.
+            features: places x words x features (:data:`robustrank_attacks.topic.board.FEATURES`).
             state: batch x 3: the shares of both budgets that are left, and the share of possible moves that was made.
             legal: batch x places x words.
 
@@ -55,7 +55,7 @@ class Policy(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
             Log-probabilities of stopping (first) and of the places, batch x (1 + places); of the words at each place,
             batch x places x words. Illegal ones are minus infinity.
         """
-        encoded = self.encoder(self.known(known)[None] + self.state(state)[:, None, None])
+        encoded = self.encoder(self.move_features(features)[None] + self.state(state)[:, None, None])
         what = self.what(encoded)[..., 0].masked_fill(~legal, -torch.inf)
         free = legal.any(dim=-1)
         # The place is judged by its best legal word's encoding.
@@ -71,7 +71,7 @@ class Episodes(NamedTuple):
 
     Attributes:
         moves: Of each.
-        log_probabilities: Of each whole episode; gradients flow where they were asked for.
+        log_probabilities: Of each whole episode; differentiable unless gradients are off.
         entropy: Mean entropy of the decisions taken.
     """
 
@@ -84,8 +84,8 @@ def sample(policy: Policy, board: Board, count: int, generator: Any, *, greedy: 
     """Play several episodes at once.
 
     Args:
-        policy: Who decides.
-        board: Where.
+        policy: Gives the probabilities.
+        board: The board to play on.
         count: Episodes.
         generator: A ``torch.Generator``; all randomness.
         greedy: Take the most probable place, and the most probable word there.
@@ -94,7 +94,7 @@ def sample(policy: Policy, board: Board, count: int, generator: Any, *, greedy: 
     alive = torch.ones(count, dtype=torch.bool)
     total = torch.zeros(count)
     entropies = []
-    known = torch.from_numpy(board.features).float()
+    features = torch.from_numpy(board.features).float()
     if not board.places:
         return Episodes(moves, total, total.sum())
     for _ in range(board.longest + 1):
@@ -102,7 +102,7 @@ def sample(policy: Policy, board: Board, count: int, generator: Any, *, greedy: 
         alive = alive & legal.flatten(1).any(dim=1)
         if not bool(alive.any()):
             break
-        places, words = policy(known, torch.from_numpy(_state(board, moves)).float(), legal)
+        places, words = policy(features, torch.from_numpy(_state(board, moves)).float(), legal)
         entropies.append(-(places.exp() * places.nan_to_num(neginf=0.0)).sum(dim=1)[alive].mean())
         where = places.argmax(1) if greedy else torch.multinomial(places.detach().exp(), 1, generator=generator)[:, 0]
         moved = alive & (where > 0)

@@ -1,4 +1,4 @@
-"""Searches on a board without a learnt policy: what every policy is compared with, at the same budgets."""
+"""Searches on a board without a learnt policy: baselines of the policy at the same budgets."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def beam(board: Board, value: Value, *, width: int, branches: int | None = None)
     A round whose best state is no better than that of the round before ends the search.
 
     Args:
-        board: Where.
+        board: The board to search.
         value: Utility of texts.
         width: States kept in a round.
         branches: Moves tried from a state, those with the largest first-order gain; all of them by default.
     """
     (clean,) = value([board.text])
-    found: list[tuple[float, list[Move]]] = []
+    improving: list[tuple[float, list[Move]]] = []
     front: list[list[Move]] = [[]]
     best = clean
     for _ in range(board.longest):
@@ -59,22 +59,22 @@ def beam(board: Board, value: Value, *, width: int, branches: int | None = None)
                 tried.setdefault(board.render(new), new)
         values = value(list(tried)) if tried else np.zeros(0)
         states = sorted(zip(values.tolist(), tried.values(), strict=True), key=lambda state: -state[0])
-        found += states
+        improving += states
         if not states or states[0][0] <= best:
             break
         best = states[0][0]
         front = [moves for _, moves in states[:width]]
-    return [moves for worth, moves in sorted(found, key=lambda state: -state[0]) if worth > clean]
+    return [moves for worth, moves in sorted(improving, key=lambda state: -state[0]) if worth > clean]
 
 
 def chosen(texts: Sequence[str], case: TopicCase, oracle: TopicOracle) -> str:
     """The text that the victim itself ranks best for the group, among as many as the budget of lists pays for.
 
-    The clean text is among the candidates at no cost: its ranks are known from the lists.
+    The clean text is among the candidates at no cost: its ranks are read from the lists.
     """
-    asked = list(dict.fromkeys(text for text in texts if text != case.target.text))[: oracle.affordable]
-    if not asked:
+    candidates = list(dict.fromkeys(text for text in texts if text != case.target.text))[: oracle.affordable]
+    if not candidates:
         return next(iter(texts), case.target.text)
-    known = tuple(next(i for i, d in enumerate(docs, 1) if d.doc_id == case.target.doc_id) for docs in case.lists)
-    found = [of_ranks(known, case), *(of_ranks(ranks, case) for ranks in oracle.ranks(asked))]
-    return [case.target.text, *asked][int(np.argmax(found))]
+    clean_ranks = tuple(next(i for i, d in enumerate(docs, 1) if d.doc_id == case.target.doc_id) for docs in case.lists)
+    utilities = [of_ranks(clean_ranks, case), *(of_ranks(ranks, case) for ranks in oracle.ranks(candidates))]
+    return [case.target.text, *candidates][int(np.argmax(utilities))]

@@ -1,4 +1,4 @@
-"""A surrogate of the victim: a sparse dual encoder fitted to the victim's ranked lists, and to nothing else of it.
+"""A surrogate of the victim: a sparse dual encoder fitted to the victim's ranked lists alone.
 
 A document is encoded once for all queries of a group, and only those columns of the vocabulary that the group's queries
 weigh are computed, which is a hundredth of them. That makes some hundred texts a second on one core, where a
@@ -60,7 +60,9 @@ class Surrogate:
     def __init__(self, options: SurrogateOptions) -> None:
         self.options = options
         self.tokenizer, self.model = masked_lm.load("topic attacks", options.model)
-        self._asker = deepcopy(self.model)  # queries keep the weights before fitting: the document's side alone learns
+        self._query_model = deepcopy(
+            self.model
+        )  # queries use the weights before fitting: only the document encoder is trained
         self._queries: dict[str, Sparse] = {}
         self._pieces: dict[str, tuple[int, ...]] = {}
         self._topic = ""
@@ -119,16 +121,19 @@ class Surrogate:
         return rows
 
     def listed(self, topic_id: str, texts: Sequence[str], columns: NDArray[np.int64]) -> Floats:
-        """The same for documents of a topic's lists; what is known of them is kept while the topic stays the same."""
+        """The same for documents of a topic's lists; computed columns are cached while the topic stays the same."""
         self._enter(topic_id)
-        known, rows = self._rows.get(tuple(texts), (np.zeros(0, dtype=np.int64), np.zeros((len(texts), 0))))
-        new = np.setdiff1d(columns, known)
+        columns_read, rows = self._rows.get(tuple(texts), (np.zeros(0, dtype=np.int64), np.zeros((len(texts), 0))))
+        new = np.setdiff1d(columns, columns_read)
         if len(new) and texts:
-            known, rows = np.concatenate([known, new]), np.concatenate([rows, self._read_off(texts, new)], axis=1)
-            order = np.argsort(known)
-            known, rows = known[order], rows[:, order]
-            self._rows[tuple(texts)] = known, rows
-        return rows[:, np.searchsorted(known, columns)] if texts else np.zeros((0, len(columns)))
+            columns_read, rows = (
+                np.concatenate([columns_read, new]),
+                np.concatenate([rows, self._read_off(texts, new)], axis=1),
+            )
+            order = np.argsort(columns_read)
+            columns_read, rows = columns_read[order], rows[:, order]
+            self._rows[tuple(texts)] = columns_read, rows
+        return rows[:, np.searchsorted(columns_read, columns)] if texts else np.zeros((0, len(columns)))
 
     def _read_off(self, texts: Sequence[str], columns: NDArray[np.int64]) -> Floats:
         """Texts by columns, from states that are kept."""
@@ -138,9 +143,9 @@ class Surrogate:
         with torch.inference_mode():
             for batch, states, mask in self._encoded(fresh):
                 self._kept |= {fresh[i]: states[row, mask[row] > 0] for row, i in enumerate(batch)}
-            found = [self._kept[text] for text in texts]
-            logits = self._logits(torch.cat(found), columns)
-            largest = torch.segment_reduce(logits, "max", lengths=torch.tensor([len(one) for one in found]))
+            states_of = [self._kept[text] for text in texts]
+            logits = self._logits(torch.cat(states_of), columns)
+            largest = torch.segment_reduce(logits, "max", lengths=torch.tensor([len(one) for one in states_of]))
             return masked_lm.term_weights(largest).double().numpy()  # type: ignore[no-any-return]
 
     def _encoded(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Any, Any]]:
@@ -192,7 +197,7 @@ class Surrogate:
 
         with torch.inference_mode():
             inputs = self.tokenizer(text, truncation=True, max_length=64, return_tensors="pt")
-            row = masked_lm.term_weights(self._asker(**inputs).logits[0].amax(dim=0))
+            row = masked_lm.term_weights(self._query_model(**inputs).logits[0].amax(dim=0))
             amounts, columns = row.topk(self.options.terms)
         kept = amounts > 0
         return columns[kept].numpy().copy(), amounts[kept].double().numpy().copy()
@@ -226,28 +231,28 @@ class GroupSurrogate:
 
     def __init__(self, surrogate: Surrogate, case: TopicCase) -> None:
         self._surrogate, self.case = surrogate, case
-        self._asked = _matrix([surrogate.query(query.text) for query in case.queries])
+        self._queries = _matrix([surrogate.query(query.text) for query in case.queries])
 
     @cached_property
     def _probed(self) -> Sparse:
         """Columns of the vocabulary, and their weights for every query and, last, for the topic.
 
-        The topic is the mean of the documents at the heads of the lists, one at rank r counting 1/r, each read as if it
-        were a query: what is asked about a topic is what documents about it say.
+        The topic is the mean of the documents at the heads of the lists, one at rank r counting 1/r, each encoded
+        as if it were a query.
         """
         heads, _ = self._ends
         share = np.array(list(heads.values())) / sum(heads.values())
         columns, amounts = _matrix(self._surrogate.heads(self.case.topic_id, list(heads)))
-        asked = [self._surrogate.query(query.text) for query in self.case.queries]
-        return _matrix([*asked, (columns, amounts @ share)])
+        query_rows = [self._surrogate.query(query.text) for query in self.case.queries]
+        return _matrix([*query_rows, (columns, amounts @ share)])
 
     @cached_property
     def competitors(self) -> tuple[Floats, ...]:
         """For every query the scores of the other documents of its list, rising."""
         others = {d.text: d for docs in self.case.lists for d in docs if d.doc_id != self.case.target.doc_id}
-        found = dict(zip(others, self._listed(list(others), self._asked), strict=True))
+        scores = dict(zip(others, self._listed(list(others), self._queries), strict=True))
         return tuple(
-            np.sort([found[d.text][q] for d in docs if d.doc_id != self.case.target.doc_id])
+            np.sort([scores[d.text][q] for d in docs if d.doc_id != self.case.target.doc_id])
             for q, docs in enumerate(self.case.lists)
         )
 
@@ -264,7 +269,7 @@ class GroupSurrogate:
         return np.where(deviations > 0, deviations, 1.0)
 
     def relevance(self, vocabulary: Sequence[str]) -> Floats:
-        """How much the heads of the victim's lists speak of each word, and the tails do not.
+        """Weight of each word in the heads of the victim's lists minus that in their tails.
 
         Pseudo-relevance feedback in the surrogate's own weights of words (Rocchio 1971): the mean over the documents at
         the heads, one at rank r counting 1/r, minus the mean over those at the tails.
@@ -281,9 +286,9 @@ class GroupSurrogate:
         )
         return _mean_of(pieces, columns, contrast)
 
-    def asked_for(self, vocabulary: Sequence[str]) -> Floats:
+    def query_weight(self, vocabulary: Sequence[str]) -> Floats:
         """The mean weight of each word's pieces in the queries, expansions included."""
-        columns, amounts = self._asked
+        columns, amounts = self._queries
         return _mean_of(self._surrogate.pieces(vocabulary), columns, amounts.mean(axis=1))
 
     @cached_property
@@ -300,7 +305,7 @@ class GroupSurrogate:
 
     def scores(self, texts: Sequence[str]) -> Floats:
         """Scores as texts x queries."""
-        columns, amounts = self._asked
+        columns, amounts = self._queries
         return self._surrogate.weighed(texts, columns) @ amounts
 
     def probe(self, texts: Sequence[str]) -> Floats:
@@ -313,7 +318,7 @@ class GroupSurrogate:
         return self._surrogate.listed(self.case.topic_id, texts, columns) @ amounts
 
     def gains(self, text: str, candidates: Mapping[int, Sequence[str]]) -> dict[int, Floats]:
-        """First-order change of what :meth:`probe` tells, for candidate words, from one pass.
+        """First-order change of the scores of :meth:`probe`, for candidate words, from one pass.
 
         The gradient is that of every score at the input embeddings of the word's pieces; the move goes to the mean
         embedding of the candidate's pieces.
@@ -335,9 +340,13 @@ class GroupSurrogate:
         (gradient,) = torch.autograd.grad(scores, vectors, torch.eye(len(scores)), is_grads_batched=True)
         gradient = gradient[:, 0]  # scores x pieces x width
         surrogate.texts_scored += 1 + len(scores)
-        found = words(text)
+        target_words = words(text)
         rows = {
-            position: [i for i, (a, b) in enumerate(places) if a < found[position].end and b > found[position].start]
+            position: [
+                i
+                for i, (a, b) in enumerate(places)
+                if a < target_words[position].end and b > target_words[position].start
+            ]
             for position in candidates
         }
         every = dict.fromkeys(word for others in candidates.values() for word in others)

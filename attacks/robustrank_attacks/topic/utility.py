@@ -1,4 +1,4 @@
-"""What a text is worth to the attacker: a number from its surrogate scores for all queries of the group."""
+"""Utility of a text to the attacker, from its surrogate scores for all queries of the group."""
 
 from __future__ import annotations
 

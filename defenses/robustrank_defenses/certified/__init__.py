@@ -1,1 +1,1 @@
-"""Defenses that come with a certificate."""
+"""Defenses whose rankers certify their lists."""
