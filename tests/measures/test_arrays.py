@@ -171,3 +171,10 @@ def test_names_give_cutoff_and_least_relevant_grade() -> None:
         "nDCG", "RR", "AP",
     ]  # fmt: skip
     assert gains.Cut("RR", 10).cutoff == 10
+
+
+def test_lists_given_by_place_are_as_long_as_their_places() -> None:
+    # Both lists hold the one relevant document, at rank 1 of 3 and at rank 1 of 1.
+    rank, grade = np.array([[[1, 2, 3]], [[1, 1 << 30, 1 << 30]]]), np.array([[1, 0, 0]])
+    found = gains.scored(gains.Cut("WSS", 100), gains.placed(rank, 3), grade)
+    assert found == pytest.approx(np.array([[2 / 3], [0.0]]))

@@ -160,3 +160,21 @@ def test_sampled_signs_count_ties_and_the_seed_of_a_paired_test_is_that_of_its_s
     assert stats.paired(list(a), [0.0] * 30, bounds=(-9, 9))[1] == stats.sign_flips(a, seed=0)
     assert sum(stats._blocks(10_000, 3000)) == 10_000
     assert max(stats._blocks(10_000, 3000)) == 4_000_000 // 3000
+
+
+def test_signs_of_all_blocks_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stats, "SIGNS_AT_ONCE", 20 * 4000)
+    sums = np.random.default_rng(6).normal(0.3, 1, 20)
+    rng, as_large = np.random.default_rng(2), 0
+    for rows in (4000, 4000, 2000):
+        signs = 1.0 - 2 * rng.integers(0, 2, size=(rows, 20), dtype=np.int8)
+        as_large += int((np.abs(signs @ sums) >= abs(sums.sum()) * (1 - 1e-9)).sum())
+    assert stats.sign_flips(sums, seed=2) == pytest.approx((1 + as_large) / 10_001)
+
+
+def test_the_seed_of_a_paired_test_is_that_of_its_interval() -> None:
+    a = [-1.0, 1.0, *np.random.default_rng(7).uniform(-1, 1, 20)]
+    found = [stats.paired(a, [0.0] * 22, seed=seed)[0] for seed in (0, 1)]
+    assert found[0] != found[1]
+    assert found == [mean(a, bounds=(-1, 1), seed=seed) for seed in (0, 1)]
+    assert stats.paired(a, [0.0] * 22)[0] == found[0]

@@ -293,3 +293,53 @@ def test_infinite_bounds_of_a_change_are_those_of_both_sides_together() -> None:
     ends = resampling.finite((0.0, inf), np.array([*home, *away]))
     assert change(home, away, bounds=(0.0, inf)).difference == change(home, away, bounds=ends).difference
     assert ends == (0.0, 11.5)
+
+
+def test_the_guard_of_one_group_does_not_hang_on_that_of_another() -> None:
+    wide, narrow = [0.0, 1.0] + [0.5] * 18, [0.5, 0.51, 0.5, 0.52, 0.5, 0.5]
+    one = sure(contrast([[[x] for x in wide], [[x] for x in narrow]], gap, unseen=[corners(SHARE)] * 2)).estimate
+    rows = [np.random.default_rng((0, place, 0)).integers(0, n, size=(RESAMPLES, n)) for place, n in ((0, 20), (1, 6))]
+    drawn = np.array(wide)[rows[0]].mean(axis=1) - guarded(sum(narrow) / 6, 6, narrow)
+    low, high = np.quantile(drawn, (0.025, 0.975), method="hazen")
+    _, plain_low, plain_high, _ = plainly(wide, narrow)
+    assert one[1:3] == pytest.approx((min(plain_low, float(low)), max(plain_high, float(high))))
+    assert one.low < plain_low
+
+
+def test_p_is_the_same_from_either_side() -> None:
+    a, b = [0.9, 0.92, 0.95, 0.91, 0.9, 0.93], [0.0, 0.05, 0.01, 0.03, 0.06, 0.04]
+    up = sure(contrast([[[x - y] for x, y in zip(a, b, strict=True)]], lambda m: m[:, 0], unseen=[corners((-1, 1))]))
+    down = sure(contrast([[[y - x] for x, y in zip(a, b, strict=True)]], lambda m: m[:, 0], unseen=[corners((-1, 1))]))
+    assert up.p == pytest.approx(down.p, rel=0.05)
+    assert up.p < 0.1
+    assert up.estimate[:3] == pytest.approx((-down.estimate.value, -down.estimate.high, -down.estimate.low), abs=1e-3)
+
+
+def test_nothing_over_nothing_is_undefined_too() -> None:
+    def ratio(means: Floats) -> Floats:
+        quotient: Floats = means[:, 1] / means[:, 0]
+        return quotient
+
+    rows = [[0.0, 0.0]] * 6 + [[1.0, 0.5]] * 4
+    assert contrast([rows], ratio, unseen=[corners(SHARE, SHARE)], undefined=0.0) is None
+    found = sure(contrast([rows], ratio, unseen=[corners(SHARE, SHARE)]))
+    assert found.estimate.value == 0.5
+    assert contrast([[[0.0, 0.0]] * 5], ratio, unseen=[corners(SHARE, SHARE)]) is None
+
+
+def test_every_group_has_extremes_of_its_own() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        contrast([[[0.1]] * 3, [[0.2]] * 3], gap, unseen=[corners(SHARE)])
+
+
+def test_a_baseline_that_may_be_nothing_leaves_no_comparison_with_it() -> None:
+    base = [0.0] * 6 + [1.0] * 4  # six of a thousand resamples have a mean of 0
+    found = change([0.5, 0.4] * 5, [0.5] * 10, base, [0.5] * 10, bounds=SHARE)
+    assert found.relative is not None
+    assert found.versus_baseline is None
+
+
+def test_integers_are_numbers() -> None:
+    groups, wanted = [[[1], [0], [1]]], [[[1.0], [0.0], [1.0]]]
+    found = contrast(groups, lambda m: m[:, 0], unseen=[corners((0, 1))])
+    assert found == contrast(wanted, lambda m: m[:, 0], unseen=[corners(SHARE)])

@@ -262,3 +262,11 @@ def test_clustered_shares_of_all_or_nothing_count_each_query_once_also_of_unequa
     assert stats.share(flags, clusters=clusters) == pytest.approx(
         (0.5, beta.ppf(0.025, cases / 2, cases / 2 + 1), beta.ppf(0.975, cases / 2 + 1, cases / 2), 3, 0.95)
     )
+
+
+def test_two_clusters_have_a_design_effect_too() -> None:
+    found = stats.share([True, False, True, True], clusters=["a", "a", "b", "b"])
+    variance = 2 * (0.5**2 + 0.5**2) / 16  # sums less value times count: 1 - 3/2 and 2 - 3/2
+    cases = 4 / max(1.0, variance * 4 / (0.75 * 0.25)) * (t.ppf(0.975, 3) / t.ppf(0.975, 1)) ** 2
+    ends = beta.ppf(0.025, 0.75 * cases, 0.25 * cases + 1), beta.ppf(0.975, 0.75 * cases + 1, 0.25 * cases)
+    assert found == pytest.approx((0.75, *ends, 2, 0.95))

@@ -155,3 +155,20 @@ def test_the_guard_moves_all_columns_together() -> None:
     assert drawn[::3].sum(axis=1) == pytest.approx(1.0)
     assert (drawn[::3, 0] < 0.5).all()
     assert (drawn[2::3] > 0.5).all()
+
+
+def test_defaults_are_no_correction_and_no_room() -> None:
+    assert stats.deviates(1).tolist() == [-inf, inf]
+    assert stats.p_value(0.3, 15) == stats.p_value(0.3, 15, 0.0, 0.0)
+    assert stats.tail_probabilities(15) == stats.tail_probabilities(15, 0.0, 0.0)
+    assert stats.finite(stats.UNBOUNDED, np.array([-5.0, 5.0])) == (-5.0, 5.0)
+
+
+def test_queries_that_make_a_statistic_infinite_need_no_guard() -> None:
+    def steep(means: Floats) -> Floats:
+        return np.where(means[:, 0] > 0.4, inf, means[:, 0])
+
+    # The mean is 0.4 and the nudge towards 0.8 goes beyond it.
+    found = stats.influence([np.array([[0.0], [0.8]])], 0, steep, np.array([[0.0], [0.4]]))
+    assert found.rows.tolist() == [pytest.approx(-0.4), inf]
+    assert found.fade == 0.0
