@@ -206,3 +206,10 @@ def test_tau_is_resampled_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_pool_of_two_systems_owes_each_the_loss_of_the_other() -> None:
     pool = build({"one": {"q": ["a"]}, "two": {"q": ["b"]}}, {"q": {"a": 1, "b": 0}})
     assert leave_out.adjustments(pool, Cut("P", 1), 1)[2].tolist() == [[0.0], [1.0]]
+
+
+def test_a_conclusion_from_the_other_side_is_the_opposite() -> None:
+    before = {("a", "b"): "below", ("a", "c"): "undecided"}
+    after = {("a", "b"): "undecided", ("a", "c"): "below"}
+    assert leave_out.changed(before, after, "b") == ["a: above → undecided"]
+    assert leave_out.changed(before, after, "c") == ["a: undecided → above"]
