@@ -7,13 +7,14 @@ so a resumed run skips the keys already there. A :class:`RecordFormat` gives the
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
+
+from filelock import FileLock, Timeout
 
 from robustrank.core.errors import StoreError
 from robustrank.storage import typed
@@ -98,15 +99,14 @@ class Journal(Generic[R]):
         self._form = form
         try:
             (folder / "records").mkdir(parents=True, exist_ok=True)
-            self._lock = (folder / "lock").open("w")
-        except OSError as error:
-            raise StoreError(f"{folder}: cannot be written: {error}; give --out another folder") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released by the kernel when the process dies
-        except OSError as error:
+            self._lock = FileLock(folder / "lock", is_singleton=False)  # released by the system when the process dies
+            self._lock.acquire(blocking=False)
+        except Timeout as error:
             raise StoreError(
                 f"{folder}: another audit is writing to this folder; wait for it or give --out another folder"
             ) from error
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be written: {error}; give --out another folder") from error
         self._path = folder / "records" / "main.jsonl"
         _cut_torn_line(self._path)
         self._file = self._path.open("a", encoding="utf-8")
@@ -135,7 +135,7 @@ class Journal(Generic[R]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        self._lock.close()
+        self._lock.release()
 
 
 def _cut_torn_line(path: Path) -> None:
