@@ -40,7 +40,7 @@ use = "bm25"
 name = "spared"
 attacked = false
 [cases]
-strata = ["4-5", "11-20"]
+strata = ["5-9", "11-20"]
 [[attack]]
 name = "lift"
 use = "query_injection"
@@ -147,9 +147,9 @@ def test_a_defense_of_other_collections_is_expected_there() -> None:
 
 
 def test_attacks_are_expected_on_every_attacked_ranker_and_stratum_at_the_cutoffs_above_it() -> None:
-    below_four, below_eleven = ("ASR@1", "ASR@3"), ("ASR@1", "ASR@3", "ASR@5", "ASR@10")
+    below_five, below_eleven = ("ASR@1", "ASR@3"), ("ASR@1", "ASR@3", "ASR@5", "ASR@10")
     cases = [("bm25", "lift"), ("random", "lift"), ("random", "control")]
-    strata = {"all": below_four, "4-5": below_four, "11-20": below_eleven}
+    strata = {"all": below_five, "5-9": below_five, "11-20": below_eleven}
     assert expected(adversarial.KINDS, "ASR@10") == [
         Figure(measure=m, labels={"ranker": r, "attack": a, "stratum": s}, control=a == "control")
         for r, a in cases
@@ -173,7 +173,7 @@ def test_attacks_are_expected_on_every_attacked_ranker_and_stratum_at_the_cutoff
 
 
 def test_one_stratum_is_expected_as_all_and_its_own_cutoffs() -> None:
-    text = FILE.replace('strata = ["4-5", "11-20"]', 'strata = ["6-20"]')
+    text = FILE.replace('strata = ["5-9", "11-20"]', 'strata = ["6-20"]')
     found = expected(adversarial.KINDS, "ASR@10", text)
     assert {f.labels["stratum"] for f in found} == {"all"}
     assert [f.measure for f in found if f.labels["ranker"] == "bm25"] == ["ASR@1", "ASR@3", "ASR@5"]
