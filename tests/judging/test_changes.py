@@ -272,6 +272,7 @@ def test_changes_that_may_reverse_are_named_with_the_shares_judged(keyed: Summar
         "net on home: the change of nDCG@10 may reverse with further judgments (judged@10 0.50, then 0.25)"
     ]
     assert compare.caveats(side(0.4, 0.5, 0.4, 0.5), after) == []
+    assert compare.caveats(side(0.6, 0.5, 0.55, 0.65), side(0.4, 0.5, 0.35, 0.5)) == []
     for left, right in (
         (side(0.6, 0.5, 0.4, 0.7), after),  # no change
         (side(0.4, None, 0.4, 0.7), after),

@@ -201,6 +201,8 @@ def test_the_worst_figure_counts_by_outcome_and_then_by_value(summary: Summary) 
     assert ", the worst of 3 attacks, is 0.300" in unsure.reason
     assert "attack 'b'" in judge(attacks(**wide), "ASR@10", NET, max=0.95).reason
     assert "attack 'c'" in judge(attacks(**wide), "ASR@10", NET, min=0.01).reason
+    two = judge(attacks(a=wide["a"], c=wide["c"]), "ASR@10", NET, max=0.5)
+    assert ", the worst of 2 attacks," in two.reason
     assert "worst" not in judge(attacks(a=wide["a"]), "ASR@10", NET, max=0.5).reason
 
 
