@@ -14,8 +14,8 @@ from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate
 from robustrank.judging import figures
 from robustrank.protocols import unjudged
-from robustrank.protocols.adversarial import lead
 from robustrank.results.figures import Figure
+from robustrank.results.select import lead
 from robustrank.results.summary import Summary
 from robustrank.stats.comparisons import holm, paired
 

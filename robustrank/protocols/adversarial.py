@@ -1,4 +1,4 @@
-"""Adversarial: what an attacker of a stated power and budget achieves, next to edits nobody optimised.
+"""Adversarial: what attackers of a stated access and budget achieve, beside controls with the same kind of edit.
 
 Success is reported in several ways because papers define it differently: ``promoted`` (ranked higher than
 before), ``ASR@k`` (reached the top k), ``goal`` (reached the rank the attacker was content with). For query attacks:
@@ -9,7 +9,7 @@ perturbations count as failures of the attack, never as missing cases.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
 
@@ -18,10 +18,10 @@ from msgspec import structs
 from robustrank.core.types import (
     Estimate,
     Status,
-    Surface,
 )
 from robustrank.perturbations.verify import diff
 from robustrank.results.figures import CUTOFFS
+from robustrank.results.select import lead, leading
 from robustrank.results.summary import AgainstControl, AttackResult, WorstCase
 from robustrank.stats import intervals
 from robustrank.stats.comparisons import holm, paired
@@ -64,36 +64,6 @@ def successes(group: Sequence[AttackRecord]) -> dict[str, Success]:
         **reached,
         "goal": lambda r: r.rank_after <= r.goal_rank,
     }
-
-
-def lead(result: AttackResult) -> str:
-    """The success an attack is judged and compared by: the largest cutoff there is, else the plain one."""
-    return leading(result.success)
-
-
-def leading(ways: Mapping[str, object]) -> str:
-    """The same, of ways of success by name."""
-    return next((f"ASR@{k}" for k in reversed(CUTOFFS) if f"ASR@{k}" in ways), next(iter(ways)))
-
-
-def strongest(
-    results: Iterable[AttackResult], *, ranker: str | None = None, baseline: str | None = None
-) -> AttackResult | None:
-    """The attack (no control) with the highest lower bound of success; one on documents, where there is one.
-
-    Args:
-        results: Of an audit.
-        ranker: Look at this ranker only.
-        baseline: At a tie the result of another ranker leads.
-    """
-    real = [r for r in results if not r.control and r.stratum == "all" and ranker in (None, r.ranker) and r.success]
-    pool = [r for r in real if r.surface is Surface.DOCUMENT] or real
-
-    def strength(result: AttackResult) -> tuple[float, float, bool]:
-        success = result.success[lead(result)]
-        return success.low, success.value, result.ranker != baseline
-
-    return max(pool, key=strength, default=None)
 
 
 def _result(ranker: str, name: str, stratum: str, group: Sequence[AttackRecord]) -> AttackResult:

@@ -8,8 +8,9 @@ from functools import lru_cache
 from robustrank.core.types import AttackSet, Certificate, Status
 from robustrank.perturbations.operations import covers
 from robustrank.perturbations.verify import diff
-from robustrank.protocols.adversarial import changed_text, leading, successes
+from robustrank.protocols.adversarial import changed_text, successes
 from robustrank.results.attack_cases import AttackedCase, Cases, Change, Proof
+from robustrank.results.select import leading
 from robustrank.work.records import AttackRecord, CertificateRecord
 
 KEY = 16

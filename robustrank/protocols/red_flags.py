@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from robustrank.core.types import SpeaksOf, Status
 from robustrank.protocols import certified
-from robustrank.protocols.adversarial import lead
+from robustrank.results.select import lead
 from robustrank.results.summary import AttackResult, Check, Effectiveness, RedFlag, Severity
 from robustrank.work.records import (
     AttackRecord,

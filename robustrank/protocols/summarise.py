@@ -9,9 +9,9 @@ from typing import Any
 from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, Surface
 from robustrank.perturbations import operations
-from robustrank.protocols import adversarial
 from robustrank.protocols.installed import protocols
 from robustrank.protocols.interface import Evidence
+from robustrank.results import select
 from robustrank.results.summary import AttackResult, RankerSummary, Summary
 from robustrank.storage.typed import plain
 from robustrank.work.audited import AuditedRanker
@@ -60,10 +60,10 @@ def _results(evidence: Evidence) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def headline(results: Sequence[AttackResult], baseline: str | None) -> str:
     """The strongest attack that is not a control, in one sentence with its interval."""
-    worst = adversarial.strongest(results, baseline=baseline)
+    worst = select.strongest(results, baseline=baseline)
     if worst is None:
         return "No attack was run; other results are below."
-    name = adversarial.lead(worst)
+    name = select.lead(worst)
     share = worst.success[name]
     lifted = f"lifted the target into the top {name.partition('@')[2]}" if "@" in name else f"{name} the target"
     return (

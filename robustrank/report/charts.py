@@ -8,10 +8,10 @@ from math import log1p
 
 from markupsafe import Markup
 
-from robustrank.protocols.adversarial import lead, strongest
 from robustrank.report.canvas import ATTACK, LINES, MUTED, RULE, Canvas, style
 from robustrank.report.filters import extent, figure
 from robustrank.report.filters import radius as in_words
+from robustrank.results.select import lead, strongest
 from robustrank.results.summary import AttackResult, CertifiedResult, Effectiveness, Shift, Summary
 
 BINS = 20

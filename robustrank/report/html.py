@@ -102,7 +102,7 @@ def _results(summary: Summary) -> dict[str, Any]:
 @cache
 def _environment() -> Environment:
     """Templates are compiled once a process; a protocol brings its own."""
-    from robustrank.protocols.adversarial import lead
+    from robustrank.results.select import lead
 
     own = {f"{section.anchor}.html.j2": section.template for section in _sections() if section.template}
     environment = pages.environment(own)

@@ -18,10 +18,10 @@ from urllib.parse import quote
 
 from robustrank.core.errors import ConfigError, RobustRankError
 from robustrank.core.types import Estimate
-from robustrank.protocols.adversarial import lead, strongest
 from robustrank.report import pages
 from robustrank.report.filters import budget, radius
 from robustrank.results import summary
+from robustrank.results.select import lead, strongest
 from robustrank.results.summary import (
     AttackResult,
     Outcome,

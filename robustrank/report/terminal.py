@@ -199,7 +199,7 @@ def _shift(shift: Shift) -> str:
 
 
 def _strongest(attacks: Sequence[AttackResult]) -> str:
-    from robustrank.protocols.adversarial import lead, strongest
+    from robustrank.results.select import lead, strongest
 
     worst = strongest(attacks)
     return "–" if worst is None else f"{worst.attack}: {lead(worst)} {interval(worst.success[lead(worst)], 2)}"

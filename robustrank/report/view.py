@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from robustrank.core.types import Estimate
-from robustrank.protocols.adversarial import lead, strongest
 from robustrank.report.filters import number, radius
+from robustrank.results.select import lead, strongest
 from robustrank.results.summary import (
     AgainstControl,
     AttackResult,

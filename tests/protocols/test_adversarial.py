@@ -11,6 +11,7 @@ from msgspec import structs
 
 from robustrank.core.types import Access, AttackSet, Budget, Estimate, Goal, Status, Surface, ThreatModel
 from robustrank.protocols import adversarial
+from robustrank.results import select
 from robustrank.results.summary import AttackResult, WorstCase
 from robustrank.stats import comparisons, intervals
 from robustrank.work.records import AttackRecord
@@ -120,7 +121,7 @@ def test_there_is_a_result_for_every_stratum_only_where_there_are_several() -> N
 def test_asr_at_k_exists_only_where_every_target_stood_below_k(before: list[int], cutoffs: list[int]) -> None:
     ways = adversarial.successes([record(str(n), rank, 1) for n, rank in enumerate(before)])
     assert list(ways) == ["promoted", *(f"ASR@{k}" for k in cutoffs), "goal"]
-    assert adversarial.leading(ways) == (f"ASR@{cutoffs[-1]}" if cutoffs else "promoted")
+    assert select.leading(ways) == (f"ASR@{cutoffs[-1]}" if cutoffs else "promoted")
 
 
 def test_success_begins_at_the_limit_itself() -> None:
@@ -131,7 +132,7 @@ def test_success_begins_at_the_limit_itself() -> None:
     assert [falls["demoted"](record("1", 3, rank)) for rank in (2, 3, 4)] == [False, False, True]
     harms = [falls["harmed"](record("1", 3, 3, harm_before=0.5, harm_after=h)) for h in (0.4, 0.5, 0.6)]
     assert harms == [True, False, False]
-    assert adversarial.leading(falls) == "demoted"
+    assert select.leading(falls) == "demoted"
 
 
 def result(name: str, successes: int, cases: int, *, ranker: str = "r", **more: Any) -> AttackResult:
@@ -144,8 +145,8 @@ def test_the_strongest_attack_is_the_one_with_the_highest_lower_bound_not_the_hi
     few, many = result("few", 3, 3), result("many", 90, 100)
     assert few.success["ASR@10"].value > many.success["ASR@10"].value
     assert few.success["ASR@10"].low < many.success["ASR@10"].low
-    assert adversarial.strongest([few, many]) is many
-    assert adversarial.strongest([many, few]) is many
+    assert select.strongest([few, many]) is many
+    assert select.strongest([many, few]) is many
 
 
 def test_at_equal_lower_bounds_the_higher_estimate_and_then_another_ranker_than_the_baseline_leads() -> None:
@@ -156,10 +157,10 @@ def test_at_equal_lower_bounds_the_higher_estimate_and_then_another_ranker_than_
         AttackResult(**{**vars(each), "success": {"ASR@10": estimate}, "ranker": ranker})
         for each, estimate, ranker in ((low, blunt, "r"), (high, sharp, "base"), (high, sharp, "net"))
     ]
-    leader = adversarial.strongest(tied, baseline="base")
+    leader = select.strongest(tied, baseline="base")
     assert leader is tied[2]
-    assert adversarial.strongest(tied[:2], baseline="base") is tied[1]
-    assert adversarial.strongest(tied, baseline="net") is tied[1]
+    assert select.strongest(tied[:2], baseline="base") is tied[1]
+    assert select.strongest(tied, baseline="net") is tied[1]
 
 
 def test_controls_strata_other_rankers_and_query_attacks_beside_document_attacks_do_not_lead() -> None:
@@ -169,11 +170,11 @@ def test_controls_strata_other_rankers_and_query_attacks_beside_document_attacks
     part = AttackResult(**{**vars(result("part", 5, 5)), "stratum": "11-20"})
     empty = AttackResult(**{**vars(result("none", 5, 5)), "success": {}})
     other = result("other", 5, 5, ranker="other")
-    assert adversarial.strongest([control, part, empty, query, weak]) is weak
-    assert adversarial.strongest([control, query]) is query
-    assert adversarial.strongest([weak, other], ranker="r") is weak
-    assert adversarial.strongest([weak, other]) is other
-    assert adversarial.strongest([control, part, empty]) is None
+    assert select.strongest([control, part, empty, query, weak]) is weak
+    assert select.strongest([control, query]) is query
+    assert select.strongest([weak, other], ranker="r") is weak
+    assert select.strongest([weak, other]) is other
+    assert select.strongest([control, part, empty]) is None
 
 
 def controlled() -> list[AttackRecord]:

@@ -17,9 +17,9 @@ from types import SimpleNamespace
 import pytest
 
 from robustrank.core.types import Estimate
-from robustrank.protocols.adversarial import strongest
 from robustrank.report import charts, explorer, filters, view
 from robustrank.report import html as report
+from robustrank.results.select import strongest
 from robustrank.results.summary import (
     Outcome,
     Verdict,

@@ -18,12 +18,13 @@ import numpy as np
 
 from robustrank.core.types import Status
 from robustrank.measures.bounds import measure_bounds
-from robustrank.protocols.adversarial import leading, successes
+from robustrank.protocols.adversarial import successes
 from robustrank.protocols.effectiveness import Values, values
 from robustrank.protocols.five_tasks import manipulation, query_types, query_variations, variance, worst_slices
 from robustrank.protocols.five_tasks.query_types import Described
 from robustrank.protocols.interface import Evidence
 from robustrank.results.five_tasks import Cell, Comparative, FiveTasks, Setting
+from robustrank.results.select import leading
 from robustrank.stats.comparisons import detectable, holm, standard_error
 from robustrank.stats.contrasts import Contrast, contrast, corners
 from robustrank.stats.resampling import Bounds, Floats, Statistic, finite
