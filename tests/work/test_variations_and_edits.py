@@ -122,7 +122,8 @@ def test_an_audit_reports_variations_edits_and_the_five_tasks(spec: AuditSpec, t
             for operation in ("identity", "upper", "order"):  # neither ranker reads case or order
                 loss = rows[ranker, operation, setting].loss
                 assert loss is not None
-                assert loss[:3] == (0, 0, 0)
+                assert loss.value == 0  # what changes no list costs nothing; so few queries cannot exclude a loss
+                assert loss.low < 0 < loss.high
     assert (
         rows["a", "keyboard", Setting.END_TO_END].clean.value > rows["a", "keyboard", Setting.END_TO_END].changed.value
     )
@@ -201,14 +202,14 @@ def test_rules_tell_answers_as_often_as_the_documentation_says() -> None:
 
 
 def test_rules_tell_intents_as_often_as_the_documentation_says(shared_data: Path) -> None:
-    told = (Path(__file__).parents[1] / "data" / "intents.tsv").read_text(encoding="utf-8").splitlines()
-    asked = {
+    labelled = (Path(__file__).parents[1] / "data" / "intents.tsv").read_text(encoding="utf-8").splitlines()
+    queries_of = {
         name: jsonl.queries(shared_data / name / "queries.jsonl", "type")[0]
-        for name in sorted({line.partition("\t")[0] for line in told})
+        for name in sorted({line.partition("\t")[0] for line in labelled})
     }
     pairs = [
-        (label, query_features.of(asked[name][query_id], "intent"))
-        for name, query_id, label in (t.split("\t") for t in told)
+        (label, query_features.of(queries_of[name][query_id], "intent"))
+        for name, query_id, label in (t.split("\t") for t in labelled)
     ]
     assert (sum(label == rule for label, rule in pairs), len(pairs)) == (92, 120)
     assert [rule for label, rule in pairs if label == "transactional"].count("transactional") == 3  # of 16
