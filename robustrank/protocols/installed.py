@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, reduce
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from operator import or_
 
 from robustrank.core.errors import PluginError
 from robustrank.plugins import registry
 from robustrank.protocols.interface import AuditProtocol
 from robustrank.storage.journal import RecordFormat
-from robustrank.work import records
-from robustrank.work.records import Record
+from robustrank.work.records import AuditFormat, Record
 
 
 @cache
@@ -36,9 +34,8 @@ def protocols() -> Sequence[AuditProtocol]:
 
 
 def record_format() -> RecordFormat[Record]:
-    """How the journal of an audit is written: our records and those of every protocol."""
-    own = [kind for protocol in protocols() for kind in protocol.records]
-    return RecordFormat(reduce(or_, own, records.KINDS), schema=records.SCHEMA)
+    """The format of an audit's journal, with the records of every installed protocol."""
+    return AuditFormat([kind for protocol in protocols() for kind in protocol.records])
 
 
 def _checked(name: str, protocol: object) -> AuditProtocol:

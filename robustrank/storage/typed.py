@@ -41,6 +41,15 @@ def loads(text: str | bytes, kind: Any, schema: int) -> Any:
     Raises:
         WrongForm: It is not JSON, of another schema, or not of the type.
     """
+    return convert(object_of(text, schema), kind)
+
+
+def object_of(text: str | bytes, schema: int) -> dict[str, Any]:
+    """The object that :func:`dumps` wrote, without its schema number and not yet of any type.
+
+    Raises:
+        WrongForm: It is not JSON or of another schema.
+    """
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -49,7 +58,8 @@ def loads(text: str | bytes, kind: Any, schema: int) -> Any:
     if written != schema or not isinstance(written, int):
         raise WrongForm(f"schema {written!r}, this version reads {schema}")
     del data["schema"]
-    return convert(data, kind)
+    value: dict[str, Any] = data
+    return value
 
 
 def convert(data: Any, kind: Any) -> Any:

@@ -7,12 +7,15 @@ where the plug-in is no longer installed. On disk a record is one line of JSON; 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from robustrank.core.types import Budget, Certificate, Goal, Status, Surface, ThreatModel
 from robustrank.retrieval.lists import DescribedQuery
+from robustrank.storage import typed
 from robustrank.storage.journal import RecordFormat
 from robustrank.work.audited import AuditedCollection, AuditedRanker, Environment, RecordedPool
 
@@ -328,19 +331,54 @@ class SessionRecord(BaseRecord, frozen=True, kw_only=True, tag="session"):
     finished: str
 
 
-Record = TaskRecord | SetupRecord | SessionRecord
+class ForeignRecord(BaseRecord, frozen=True, kw_only=True, tag="foreign"):
+    """A record of a protocol that is not installed here: it counts as done, and no protocol reads it.
 
-KINDS = (
-    RankingRecord
-    | CheckRecord
-    | AttackRecord
-    | VariationRecord
-    | EditRecord
-    | CertificateRecord
-    | SetupRecord
-    | SessionRecord
-)
-"""The types of record of an audit, apart from those of protocols of other packages."""
+    Args:
+        written_as: The kind it has in the journal.
+    """
 
-FORMAT: RecordFormat[Record] = RecordFormat(KINDS, schema=SCHEMA)
-"""Of the journal of an audit without protocols of other packages."""
+    written_as: str
+
+
+Record = TaskRecord | SetupRecord | SessionRecord | ForeignRecord
+
+KINDS: tuple[type[BaseRecord], ...] = (
+    RankingRecord, CheckRecord, AttackRecord, VariationRecord, EditRecord, CertificateRecord,
+    SetupRecord, SessionRecord,
+)  # fmt: skip
+"""The types of record of every audit; protocols of other packages may add theirs."""
+
+
+class AuditFormat(RecordFormat[Record]):
+    """The format of an audit's journal.
+
+    Args:
+        own: Types of record of installed protocols, beside :data:`KINDS`.
+    """
+
+    def __init__(self, own: Sequence[type[BaseRecord]] = ()) -> None:
+        kinds = (*KINDS, *own)
+        super().__init__(reduce(or_, kinds), schema=SCHEMA)
+        self._tags = {kind.__struct_config__.tag for kind in kinds}
+
+    def loads(self, line: bytes) -> Record:
+        """The record of a line; one of a kind that no installed protocol declares is a :class:`ForeignRecord`.
+
+        Raises:
+            WrongForm: The line is not a record of this format and schema.
+        """
+        try:
+            return super().loads(line)
+        except typed.WrongForm:
+            data = typed.object_of(line, SCHEMA)
+            if not isinstance(data.get("kind"), str) or data["kind"] in self._tags:
+                raise
+            fields = {name: data[name] for name in BaseRecord.__struct_fields__ if name in data}
+            fields |= {"kind": "foreign", "written_as": data["kind"]}
+            foreign: ForeignRecord = typed.convert(fields, ForeignRecord)
+            return foreign
+
+
+FORMAT = AuditFormat()
+"""Of an audit without protocols of other packages."""

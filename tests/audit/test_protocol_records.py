@@ -17,8 +17,9 @@ from robustrank.protocols import installed
 from robustrank.protocols.interface import AuditProtocol, Evidence
 from robustrank.storage import journal
 from robustrank.storage.hashing import digest
+from robustrank.storage.typed import WrongForm
 from robustrank.work.base import Place, Task
-from robustrank.work.records import Record, TaskRecord
+from robustrank.work.records import FORMAT, ForeignRecord, Record, SessionRecord, TaskRecord
 from robustrank.work.workbench import Workbench
 
 AUDIT = """
@@ -117,3 +118,25 @@ def test_its_tasks_are_a_phase_and_its_records_are_resumed_and_summed_up(offered
     again = (where / "records" / "main.jsonl").read_text().splitlines()
     assert [json.loads(line)["kind"] for line in again].count("duplicates") == 3
     assert PROTOCOL.result_in(run.summarise(where)) == {"apple": 1, "pear": 0}
+
+
+def test_a_report_is_made_from_records_where_the_protocol_is_gone(
+    offered: None, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = tiny / "audit"
+    before = run.run(audit_file.parse(AUDIT, folder=tiny), where)
+    monkeypatch.undo()
+    installed.protocols.cache_clear()
+    after = run.summarise(where)
+    assert "duplicates" in before.results
+    assert after.results == {}
+    assert after.finished is not None
+    assert after.effectiveness == before.effectiveness
+    records = journal.read(where, installed.record_format()).values()
+    assert [r.written_as for r in records if isinstance(r, ForeignRecord)] == ["duplicates"] * 3
+
+
+def test_a_broken_record_of_a_known_kind_is_no_foreign_one(tiny: Path) -> None:
+    line = FORMAT.dumps(SessionRecord(key="k", finished="now")).replace('"finished"', '"finishd"')
+    with pytest.raises(WrongForm, match="finish"):
+        FORMAT.loads(line.encode())
