@@ -15,7 +15,6 @@ from typing import Any
 from certificates_sweep import KS, OUT, RADII, TRAINED_FROM
 
 from robustrank.core.types import Estimate
-from robustrank.report.canvas import settings
 from robustrank.stats import comparisons, intervals
 
 HEAD = """# Certified lists by rule
@@ -252,13 +251,14 @@ def _setting(name: str, found: Found) -> Iterator[str]:
 
 def _curves(found: Found, path: Path) -> None:
     """CRQ over the radius and over the samples, one panel a K."""
+    from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     n, radii = found["samples"], [radius for radius in RADII if radius >= 1]
     counts = [int(count) for count in found["held"]]
     rows = [row for row in SHOWN if row in found["held"][str(n)]]
-    with settings():
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "robustrank"}):
         figure = Figure(figsize=(9, 5), layout="constrained")
         FigureCanvasSVG(figure)
         panels = figure.subplots(2, len(KS), sharey=True)
