@@ -13,7 +13,7 @@ from pathlib import Path
 
 from robustrank.audit import inventory
 from robustrank.audit.loop import Loop
-from robustrank.audit.phases import every_phase, phases
+from robustrank.audit.phases import PHASES, every_phase, phases
 from robustrank.audit.session import Allowance, Plan, Session, read_plan
 from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import StoreError
@@ -31,7 +31,7 @@ from robustrank.storage import files, hashing, typed
 from robustrank.storage import journal as store
 from robustrank.storage.journal import Journal
 from robustrank.work.base import perform, workbench
-from robustrank.work.records import Record, SessionRecord, TaskRecord
+from robustrank.work.records import ForeignRecord, Record, SessionRecord, TaskRecord
 
 SPEC_SCHEMA = 2
 """Of ``spec.json``."""
@@ -207,7 +207,12 @@ def _write_spec(spec: AuditSpec, where: Path) -> None:
 
 
 def _sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finished: bool) -> Summary:
-    """The summary of the records that are in the plan."""
+    """The summary of the records that are in the plan.
+
+    Raises:
+        StoreError: A record of a phase that every audit has is of a kind that no installed protocol declares.
+    """
+    _check_kinds(records, plan)
     live = plan.live
     current = {key: r for key, r in records.items() if key in live or isinstance(r, SessionRecord)}
     result = summary_of(current, spec, finished=finished)
@@ -221,6 +226,18 @@ def _sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finis
         "too narrow because of repeated looks",
     )
     return replace(result, sequential=plan.sequential, red_flags=[*result.red_flags, flag])
+
+
+def _check_kinds(records: Mapping[str, Record], plan: Plan) -> None:
+    """A damaged kind must not pass for a protocol that is gone: the record would leave n without a word."""
+    for phase in ("setup", *(phase.name for phase in PHASES)):
+        present = [records[key] for key in plan.phases.get(phase, ()) if key in records]
+        foreign = [record for record in present if isinstance(record, ForeignRecord)]
+        if foreign:
+            raise StoreError(
+                f"{len(foreign)} record(s) of the phase {phase} have a kind that no installed protocol declares, "
+                f"the first {foreign[0].written_as!r} (key {foreign[0].key}); delete the damaged lines and run the audit again"
+            )
 
 
 def _judged(result: Summary, spec: AuditSpec, where: Path) -> Summary:

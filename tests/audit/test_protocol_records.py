@@ -11,6 +11,7 @@ import pytest
 
 from robustrank.audit import run
 from robustrank.config import audit_file
+from robustrank.core.errors import StoreError
 from robustrank.core.types import Status
 from robustrank.plugins import registry
 from robustrank.protocols import installed
@@ -140,3 +141,13 @@ def test_a_broken_record_of_a_known_kind_is_no_foreign_one(tiny: Path) -> None:
     line = FORMAT.dumps(SessionRecord(key="k", finished="now")).replace('"finished"', '"finishd"')
     with pytest.raises(WrongForm, match="finish"):
         FORMAT.loads(line.encode())
+
+
+@pytest.mark.parametrize("again", ["summarise", "resume"])
+def test_a_record_of_ours_whose_kind_is_damaged_is_refused_and_does_not_leave_n(tiny: Path, again: str) -> None:
+    spec, where = audit_file.parse(AUDIT, folder=tiny), tiny / "audit"
+    run.run(spec, where)
+    path = where / "records" / "main.jsonl"
+    path.write_text(path.read_text().replace('"kind": "ranking"', '"kind": "rankinq"', 1))
+    with pytest.raises(StoreError, match=r"1 record.* of the phase ranking .*'rankinq'"):
+        run.summarise(where) if again == "summarise" else run.run(spec, where)
