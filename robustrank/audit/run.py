@@ -236,7 +236,8 @@ def _check_kinds(records: Mapping[str, Record], plan: Plan) -> None:
         if foreign:
             raise StoreError(
                 f"{len(foreign)} record(s) of the phase {phase} have a kind that no installed protocol declares, "
-                f"the first {foreign[0].written_as!r} (key {foreign[0].key}); delete the damaged lines and run the audit again"
+                f"the first {foreign[0].written_as!r} (key {foreign[0].key}); delete the damaged lines "
+                "and run the audit again"
             )
 
 
