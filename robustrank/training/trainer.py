@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import inf
@@ -13,7 +11,7 @@ from typing import Any, NamedTuple
 
 from robustrank.core.errors import PluginError
 from robustrank.core.progress import Progress
-from robustrank.rankers.models import first_token
+from robustrank.rankers.models import first_token, fitting
 from robustrank.training.batches import Batch, Example, collate, plan
 
 Loss = Callable[[Any, Any], Any]
@@ -125,12 +123,11 @@ def fit(
     if not train or not dev:
         raise PluginError("training needs training and development examples; one of them is missing")
     run = _Run(model, train, dev, objective, schedule, seed, folder, fresh)
-    progress.start("training", run.end)
-    progress.advance(run.course.step)
-    while run.course.step < run.end and run.course.stale < schedule.patience:
-        run.advance()
-        progress.advance()
-    model.load_state_dict(_tensors(folder / BEST))
+    fitting.run(
+        run.course, run.end, run.advance, every=schedule.checkpoint, save=run.save, progress=progress,
+        go_on=lambda: run.course.stale < schedule.patience,
+    )  # fmt: skip
+    model.load_state_dict(fitting.read(folder / BEST))
     return run.course
 
 
@@ -154,11 +151,13 @@ class _Run:
         self.total = schedule.epochs * self._per_epoch
         self.end = min(self.total, schedule.steps or self.total)
         self.course = Course()
-        if (folder / CHECKPOINT).is_file():
-            self._restore()
+        self._checkpoint = fitting.Checkpoint(folder / CHECKPOINT)
+        if self._checkpoint.exists:
+            course = self._checkpoint.restore(model, self._optimizer)
+            self.course = Course(**{**course, "history": [tuple(row) for row in course["history"]]})
 
     def advance(self) -> None:
-        """One step; a measurement and a checkpoint where they are due."""
+        """One step."""
         import torch
 
         step, schedule = self.course.step, self._schedule
@@ -167,19 +166,15 @@ class _Run:
         torch.manual_seed(self._seed * 1_000_003 + step)
         self._model.train()
         loss, figures = self._outcome(*self._read(self._batch(step), step))
-        if not torch.isfinite(loss):
-            raise PluginError(f"training: the loss is {loss.item()} at step {step}; lower learning_rate")
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._model.parameters(), schedule.clip)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        fitting.descend(self._model, self._optimizer, loss, step=step, clip=schedule.clip)
         self.course.losses.append(loss.item())
         for name, figure in figures.items():
             self.course.noted.setdefault(name, []).append(figure)
-        self.course.step = step + 1
-        if self.course.step % schedule.checkpoint == 0 or self.course.step == self.end:
-            self._measure()
-            self._save()
+
+    def save(self) -> None:
+        """A measurement and a checkpoint."""
+        self._measure()
+        self._checkpoint.save(self._model, self._optimizer, asdict(self.course))
 
     def _plan(self, epoch: int) -> list[Any]:
         schedule, rng = self._schedule, Random(f"{self._seed}|epoch {epoch}")
@@ -219,34 +214,7 @@ class _Run:
         course.stale += 1
         if value < course.best:
             course.best, course.best_step, course.stale = value, course.step, 0
-            _write(self._folder / BEST, dict(self._model.state_dict()))
-
-    def _save(self) -> None:
-        import torch
-
-        tensors = {f"model.{name}": tensor for name, tensor in self._model.state_dict().items()}
-        for number, state in self._optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in state.items()}
-        _write(self._folder / CHECKPOINT, tensors, {"course": json.dumps(asdict(self.course))})
-
-    def _restore(self) -> None:
-        from safetensors import safe_open
-
-        path = self._folder / CHECKPOINT
-        with safe_open(path, "pt") as file:
-            course = json.loads(file.metadata()["course"])
-        self.course = Course(**{**course, "history": [tuple(row) for row in course["history"]]})
-        model: dict[str, Any] = {}
-        moments: dict[int, dict[str, Any]] = {}
-        for key, tensor in _tensors(path).items():
-            kind, _, rest = key.partition(".")
-            if kind == "model":
-                model[rest] = tensor
-            else:
-                number, _, name = rest.partition(".")
-                moments.setdefault(int(number), {})[name] = tensor
-        self._model.load_state_dict(model)
-        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+            fitting.write(self._folder / BEST, self._model.state_dict())
 
 
 def _rate(step: int, total: int, warmup: float) -> float:
@@ -283,21 +251,3 @@ def _optimizer(model: Any, schedule: Schedule) -> Any:
         lr=schedule.learning_rate,
         fused=True,
     )
-
-
-def _tensors(path: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    return dict(load_file(path))
-
-
-def _write(path: Path, tensors: dict[str, Any], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file atomically."""
-    from safetensors.torch import save_file
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, metadata)
-    with new.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(new, path)

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from robustrank_attacks._linear_model import Floats, conditioned, evidence, signal
 
 SHARED, OWN = 0.25, 0.65
 """Prior variances of the effect of a position and of an edit, in units of a typical edit's variance: what the features
@@ -82,11 +82,10 @@ class AdditiveModel:
                 row[n_features + groups + chosen] = 1
             sizes = np.array([len(chosen) for chosen in self._sets])
             seen = np.array(self._changes) / self._typical(sizes)
-            signal = (rows * spread) @ rows.T
-            noise = sizes * max(NOISES, key=lambda each: _evidence(signal, each * sizes, seen - rows @ prior))
+            covariance, residual = signal(rows, spread), seen - rows @ prior
+            noise = sizes * max(NOISES, key=lambda each: evidence(covariance, each * sizes, residual))
             seen = seen + warmth * np.sqrt(noise) * rng.standard_normal(len(seen))
-            covariance = signal + np.diag(noise)
-            weights = weights + spread * (rows.T @ np.linalg.solve(covariance, seen - rows @ weights))
+            weights = conditioned(weights, spread, rows, noise, seen)
         amounts: Floats = columns @ weights[:n_features] + weights[n_features : n_features + groups][self._group]
         amounts += weights[n_features + groups :]
         return amounts
@@ -106,12 +105,6 @@ class AdditiveModel:
     def _typical(self, sizes: NDArray[np.intp]) -> float:
         """The root mean square of an edit's amount, were the edits of a text independent."""
         return float(np.sqrt(np.mean(np.square(self._changes) / sizes))) or 1.0
-
-
-def _evidence(signal: Floats, noise: Floats, residual: Floats) -> float:
-    """Log marginal likelihood, up to a constant."""
-    root = np.linalg.cholesky(signal + np.diag(noise))
-    return float(-np.sum(np.log(np.diag(root))) - np.sum(np.square(np.linalg.solve(root, residual))) / 2)
 
 
 def _unit(values: Floats) -> Floats:

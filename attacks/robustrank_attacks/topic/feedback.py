@@ -1,7 +1,7 @@
-"""Predicts gains of texts from few answers of the victim: a Gaussian process over sets of moves.
+"""Predicts gains of texts from few answers of the victim: the Bayesian linear model over sets of moves.
 
 Gains of texts that share moves are correlated, so one answer informs about all of them. The prior mean is what the
-surrogate expects; the victim may share more or less of it (a slope), and value every single move differently.
+surrogate expects; the victim may share more or less of it (a slope, with variance 1), and value every move differently.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robustrank.plugin import TopicCase, TopicOracle
+from robustrank_attacks._linear_model import Floats, conditioned, variances
 from robustrank_attacks.topic.board import Board, Move
 from robustrank_attacks.topic.utility import of_ranks
-
-Floats = NDArray[np.float64]
 
 NOISE = 0.1
 """Share of a text's variance that no move explains."""
@@ -33,14 +31,15 @@ class Belief:
     """
 
     def __init__(self, pool: Sequence[Sequence[Move]], expected: Floats) -> None:
-        columns = {move: i for i, move in enumerate(sorted({move for moves in pool for move in moves}))}
-        made = np.zeros((len(pool), len(columns)))
-        for row, moves in zip(made, pool, strict=True):
+        columns = {move: i for i, move in enumerate(sorted({move for moves in pool for move in moves}), start=1)}
+        self._texts = np.zeros((len(pool), 1 + len(columns)))
+        self._texts[:, 0] = expected
+        for row, moves in zip(self._texts, pool, strict=True):
             row[[columns[move] for move in moves]] = 1
-        longest = max(1.0, float(made.sum(axis=1).max(initial=1)))
+        longest = max(1, *map(len, pool)) if pool else 1
         scale = float(np.mean(np.square(expected))) or 1.0
-        self._expected = expected
-        self._covariance = np.outer(expected, expected) + scale * made @ made.T / longest
+        self._prior = np.array([1.0, *np.zeros(len(columns))])
+        self._spread = np.array([1.0, *np.full(len(columns), scale / longest)])
         self._noise = NOISE * scale
         self._observed: list[int] = []
         self._answers: list[float] = []
@@ -52,14 +51,9 @@ class Belief:
 
     def predict(self) -> tuple[Floats, Floats]:
         """Mean and standard deviation of every text's gain."""
-        variance = np.diag(self._covariance)
-        if not self._observed:
-            return self._expected, np.sqrt(variance)
-        across = self._covariance[:, self._observed]
-        observed_covariance = across[self._observed] + self._noise * np.eye(len(self._observed))
-        weights = np.linalg.solve(observed_covariance, across.T)
-        mean = self._expected + weights.T @ (np.array(self._answers) - self._expected[self._observed])
-        return mean, np.sqrt(np.maximum(variance - np.sum(across.T * weights, axis=0), 0.0))
+        rows, noise = self._texts[self._observed], np.full(len(self._observed), self._noise)
+        weights = conditioned(self._prior, self._spread, rows, noise, np.array(self._answers))
+        return self._texts @ weights, np.sqrt(variances(self._texts, self._spread, rows, noise))
 
     def next(self) -> int | None:
         """The text to request next, by the upper confidence bound; ``None`` when all were requested."""

@@ -6,8 +6,6 @@ final utility minus the utility of the clean text, and only the final text need 
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from robustrank.plugin import Progress
+from robustrank.rankers.models import fitting
 from robustrank_attacks.topic.board import Board
 from robustrank_attacks.topic.policy import Episodes, Policy, sample
 
@@ -86,16 +85,15 @@ def train(
     """
     optimizer = torch.optim.Adam(policy.parameters(), lr=training.learning_rate)
     course = Course()
-    if folder is not None and (folder / CHECKPOINT).is_file():
-        course = _restore(policy, optimizer, folder / CHECKPOINT)
+    checkpoint = fitting.Checkpoint(folder / CHECKPOINT) if folder is not None else None
+    if checkpoint is not None and checkpoint.exists:
+        course = Course(**checkpoint.restore(policy, optimizer))
     if course.step >= training.steps:
         return course
     usable = [(board, value) for board, value in boards if board.longest]
     clean = [float(value([board.text])[0]) for board, value in usable]
-    if progress is not None:
-        progress.start("topic policy", training.steps)
-        progress.advance(course.step)
-    while usable and course.step < training.steps:
+
+    def advance() -> None:
         number = int(np.random.default_rng([training.seed, course.step]).integers(len(usable)))
         generator = torch.Generator().manual_seed(training.seed * 1_000_003 + course.step)
         board, value = usable[number]
@@ -106,16 +104,18 @@ def train(
         # Utilities of different documents move on different scales; the sign and order of returns matter.
         scaled = returns / (returns.std() + 1e-6) if len(returns) > 1 else returns
         missed = policy.expected(board, episodes.moves) - returns
-        (loss(episodes, scaled, training.entropy * share) + missed.square().mean()).backward()
-        torch.nn.utils.clip_grad_norm_(policy.parameters(), training.clip)
-        optimizer.step()
-        optimizer.zero_grad()
+        total = loss(episodes, scaled, training.entropy * share) + missed.square().mean()
+        fitting.descend(policy, optimizer, total, step=course.step, clip=training.clip)
         course.returns.append(float(returns.mean()))
-        course.step += 1
-        if progress is not None:
-            progress.advance()
-        if folder is not None and (course.step % training.checkpoint == 0 or course.step == training.steps):
-            _save(policy, optimizer, course, folder / CHECKPOINT)
+
+    def save() -> None:
+        if checkpoint is not None:
+            checkpoint.save(policy, optimizer, asdict(course))
+
+    fitting.run(
+        course, training.steps, advance, every=training.checkpoint, save=save, progress=progress, name="topic policy",
+        go_on=lambda: bool(usable),
+    )  # fmt: skip
     return course
 
 
@@ -125,38 +125,5 @@ CHECKPOINT = "policy.safetensors"
 def load(path: Path) -> Policy:
     """A trained policy."""
     policy = Policy()
-    _restore(policy, None, path)
+    fitting.Checkpoint(path).restore(policy)
     return policy
-
-
-def _save(policy: Policy, optimizer: Any, course: Course, path: Path) -> None:
-    """Write the checkpoint atomically."""
-    from safetensors.torch import save_file
-
-    tensors = {f"policy.{name}": tensor.contiguous() for name, tensor in policy.state_dict().items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    save_file(tensors, new, {"course": json.dumps(asdict(course))})
-    os.replace(new, path)
-
-
-def _restore(policy: Policy, optimizer: Any | None, path: Path) -> Course:
-    from safetensors import safe_open
-
-    weights: dict[str, Any] = {}
-    moments: dict[int, dict[str, Any]] = {}
-    with safe_open(path, "pt") as file:
-        course = Course(**json.loads(file.metadata()["course"]))
-        for key in file.keys():  # noqa: SIM118 - not a dict
-            kind, _, rest = key.partition(".")
-            if kind == "policy":
-                weights[rest] = file.get_tensor(key)
-            else:
-                number, _, name = rest.partition(".")
-                moments.setdefault(int(number), {})[name] = file.get_tensor(key)
-    policy.load_state_dict(weights)
-    if optimizer is not None:
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    return course

@@ -7,7 +7,6 @@ cross-encoder as a surrogate would need a pass for each query.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustrank.plugin import TopicCase, by_length, words
-from robustrank.rankers.models import masked_lm
+from robustrank.rankers.models import fitting, masked_lm
 
 Floats = NDArray[np.float64]
 
@@ -79,19 +78,14 @@ class Surrogate:
             cases: Their queries and lists; where two cases share a query, one of its lists is enough.
             path: Where the weights are kept, as safetensors.
         """
-        from safetensors.torch import load_file, save_file
-
         lists = {query.text: docs for case in cases for query, docs in zip(case.queries, case.lists, strict=True)}
         if path.is_file():
-            self.model.load_state_dict(load_file(path), strict=False)
+            self.model.load_state_dict(fitting.read(path), strict=False)
             return
         self._train({query: [doc.text for doc in docs] for query, docs in sorted(lists.items())})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f".{path.name}.new")
         # The decoder shares its weights with the embeddings: tensors that are the same are kept once.
         kept = {tensor.data_ptr(): (name, tensor) for name, tensor in self.model.state_dict().items()}
-        save_file({name: tensor.contiguous() for name, tensor in kept.values()}, new)
-        os.replace(new, path)
+        fitting.write(path, dict(kept.values()))
 
     def of(self, case: TopicCase) -> GroupSurrogate:
         """The surrogate for the queries of one case."""
@@ -162,16 +156,14 @@ class Surrogate:
         rng = Random(options.seed)
         torch.manual_seed(options.seed)
         steps = [query for _ in range(options.epochs) for query in rng.sample(sorted(lists), len(lists))]
-        for query in steps:
+        for step, query in enumerate(steps):
             texts = lists[query]
             drawn = sorted(rng.sample(range(len(texts)), min(options.size, len(texts))))  # best first
             columns, amounts = self.query(query)
             scores = self._columns([texts[i] for i in drawn], columns) @ torch.from_numpy(amounts).float()
             better, worse = torch.triu_indices(len(drawn), len(drawn), offset=1)
             loss = torch.nn.functional.softplus(scores[worse] - scores[better]).mean()
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
+            fitting.descend(model, optimizer, loss, step=step)
 
     def query(self, text: str) -> Sparse:
         """The vocabulary columns a query weighs, and their weights."""
