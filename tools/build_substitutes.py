@@ -65,7 +65,7 @@ def excluded(wordnet: Any) -> set[str]:
 
 def usable(word: str, dropped: set[str]) -> bool:
     """Whether a word may stand in a table."""
-    return bool(LETTERS.fullmatch(word)) and word not in dropped and [w.text for w in words(word)] == [word]
+    return bool(LETTERS.fullmatch(word)) and word not in dropped
 
 
 def main_senses(wordnet: Any, word: str) -> list[Any]:
@@ -164,10 +164,10 @@ def antonym_pairs(paths: Iterable[Path], wordnet: Any) -> set[Pair]:
 
 
 def write(path: Path, pairs: Iterable[Pair], opposites: set[Pair]) -> None:
-    """Write a symmetric table and say how large it is."""
+    """Write a symmetric table and say how large it is; words with a hyphen stay out, since rankers read several."""
     table = defaultdict(set)
     for a, b in pairs:
-        if a != b and (a, b) not in opposites:
+        if a != b and (a, b) not in opposites and all([w.text for w in words(word)] == [word] for word in (a, b)):
             table[a].add(b)
             table[b].add(a)
     text = json.dumps({word: sorted(table[word]) for word in sorted(table)}, separators=(",", ":"))

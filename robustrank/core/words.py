@@ -1,19 +1,26 @@
 """Word tokenisation: the unit in which attacks, budgets and certificates are counted.
 
-The tokenisation ``UNIT`` is part of every record. A word is a maximal run of letters, digits and combining marks, with
-apostrophes and hyphens inside it; everything between words is kept verbatim, so text is rebuilt exactly.
+The tokenisation ``UNIT`` is part of every record. A word is what a ranker may read as one: a maximal run of letters,
+digits and combining marks, without hyphens, underscores or apostrophes, except in front of an English ending
+(``don't``, ``king's``). A Chinese character or Hiragana sign is a word of its own, as tokenizers of rankers read them.
+Everything between words is kept verbatim, so text is rebuilt exactly.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import NamedTuple
-from unicodedata import category
+from unicodedata import category, normalize
 
 UNIT = "robustrank-words/2"
-"""Name and version of the tokenisation. Version 1 knew the combining marks of six scripts only."""
+"""Name and version of the tokenisation. Version 1 joined parts by hyphens and apostrophes, and knew the combining marks
+of six scripts only."""
+
+LONGEST = 32
+"""Characters that one edit can bring into a word; further ones cost further edits."""
 
 
 class Word(NamedTuple):
@@ -35,13 +42,24 @@ def _words(text: str) -> tuple[Word, ...]:
     return tuple(Word(match.group(), *match.span()) for match in pattern.finditer(text))
 
 
-_ASCII = re.compile(r"[^\W_]\w*(?:['-][^\W_]\w*)*", re.ASCII)
+ENDINGS = frozenset({"s", "t", "d", "m", "re", "ve", "ll"})
+"""English endings that an apostrophe joins to their word."""
+
+_ENDING = rf"(?:['’](?i:{'|'.join(sorted(ENDINGS))})(?![^\W_]))?"
+
+_ASCII = re.compile(rf"[^\W_]+{_ENDING}", re.ASCII)
 """The same words in a text of ASCII characters only, twice as fast to find."""
+
+_SINGLE = "\u3005-\u3007\u3041-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""Chinese characters and Hiragana, which are written without spaces: each is a word."""
+
+_BLANK = "\u02b9-\u02bd\u02c8\u02ee\u115f\u1160\u3164\ua78b\ua78c\uffa0"
+"""Letters to Unicode that are drawn, or read, as nothing, an apostrophe or a space."""
 
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    """Letters, digits, underscores and combining marks after a letter or digit; apostrophe or hyphen join such parts.
+    """Letters, digits and, after one of these, combining marks.
 
     ``\\w`` leaves out combining marks (Unicode categories Mn, Mc and Me: accents, vowel signs), which belong to their
     word in every script.
@@ -50,7 +68,53 @@ def _pattern() -> re.Pattern[str]:
     ends = [i for i, code in enumerate(marks) if i + 1 == len(marks) or marks[i + 1] != code + 1]
     starts = [0, *(i + 1 for i in ends[:-1])]
     mark = "".join(f"{chr(marks[a])}-{chr(marks[b])}" for a, b in zip(starts, ends, strict=True))
-    return re.compile(rf"[^\W_][\w{mark}]*(?:['’-][^\W_][\w{mark}]*)*")
+    letter = rf"[^\W_{_SINGLE}{_BLANK}]"
+    return re.compile(rf"[{_SINGLE}][{mark}]*|{letter}(?:{letter}|[{mark}])*{_ENDING}")
+
+
+_RUN = re.compile(r"[^\W_]+")
+
+
+def cost(new: str, old: str = "") -> int:
+    """Edits that a word costs when it is inserted, or replaces another: as many words as a ranker may read in it.
+
+    Tokenizers differ in what they make of compatibility characters and of combining marks: some drop a mark, others
+    end a word at it. Counted are the runs of two letters or more between marks that the old word does not have, and the
+    characters that differ, in units of :data:`LONGEST`. A word of an ordinary length in one run costs 1.
+
+    Args:
+        new: The word as it will stand.
+        old: The word it replaces; empty for an inserted one.
+    """
+    if new == old:
+        return 0
+    if new.isascii() and len(new) <= LONGEST:
+        return 1
+    runs = Counter(_runs(new)) - Counter(_runs(old))
+    most = min(len(old), len(new))
+    head = next((i for i in range(most) if old[i] != new[i]), most)
+    tail = next((i for i in range(most - head) if old[-1 - i] != new[-1 - i]), most - head)
+    return max(1, runs.total(), -(-(len(new) - head - tail) // LONGEST))
+
+
+def in_place_of(new: str, old: str) -> bool:
+    """Whether a word can replace another in any text, and the other words of the text stay what they are.
+
+    A word of letters would join the letters next to a Chinese character that it replaces, and an English ending the
+    word in front of its apostrophe.
+    """
+    return _kind(new) == _kind(old) and new.lower() not in ENDINGS
+
+
+def _runs(word: str) -> list[str]:
+    """Runs of two letters or more, as a tokenizer that ends words at combining marks reads them."""
+    # Character by character: normalisation of the whole would join a letter and the mark after it.
+    return [run for run in _RUN.findall("".join(normalize("NFKC", each) for each in word)) if len(run) > 1]
+
+
+def _kind(word: str) -> bool:
+    """Whether a word is written without spaces around it."""
+    return not word.isascii() and re.match(f"[{_SINGLE}]", word) is not None
 
 
 def gaps(text: str) -> list[str]:

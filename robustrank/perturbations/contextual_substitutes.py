@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from robustrank.core.errors import DataError
-from robustrank.core.words import words
+from robustrank.core.words import cost, in_place_of, words
 from robustrank.perturbations import substitutes
 from robustrank.perturbations.substitutes import SubstituteTable
 from robustrank.rankers.models import masked_lm
@@ -120,11 +120,13 @@ def _within(name: str, top: int, text: str) -> dict[int, tuple[str, ...]]:
     for position, word in enumerate(words(text)):
         if (word.start, word.end) in place:
             pieces = tokenizer.convert_ids_to_tokens(likeliest[place[word.start, word.end]])
-            others = tuple(dict.fromkeys(p.lower() for p in pieces if _whole(p) and p.lower() != word.text.lower()))
+            whole = (p.lower() for p in pieces if _whole(p) and in_place_of(p, word.text))
+            others = tuple(dict.fromkeys(p for p in whole if p != word.text.lower()))
             if others and word.text[0].isalpha():
                 substitutes_at[position] = others
     return substitutes_at
 
 
 def _whole(piece: str) -> bool:
-    return len(piece) > 1 and piece.isalpha() and [w.text for w in words(piece)] == [piece]
+    one = len(piece) > 1 and piece.isalpha() and [w.text for w in words(piece)] == [piece]
+    return one and cost(piece) == 1

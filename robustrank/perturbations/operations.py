@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import accumulate
 from math import inf
 from string import punctuation, whitespace
 from types import MappingProxyType
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 from robustrank.core.errors import PluginError
 from robustrank.core.types import AttackSet
-from robustrank.core.words import gaps, match_case, words
+from robustrank.core.words import cost, gaps, match_case, words
 from robustrank.perturbations.contextual_substitutes import load
 
 SHOWN = 3
@@ -137,16 +138,22 @@ def not_made(edits: Sequence[str]) -> list[str]:
 
 
 def edit_distance(old: Sequence[str], new: Sequence[str]) -> int:
-    """The fewest words inserted, deleted or replaced that turn one sequence into the other (Levenshtein 1966)."""
+    """The least cost of words inserted, deleted or replaced that turn one sequence into the other (Levenshtein 1966).
+
+    A deleted word costs 1; a new one what :func:`robustrank.core.words.cost` says, mostly 1.
+    """
     most = min(len(old), len(new))
     head = next((i for i in range(most) if old[i] != new[i]), most)
     tail = next((i for i in range(most - head) if old[-1 - i] != new[-1 - i]), most - head)
     old, new = old[head : len(old) - tail], new[head : len(new) - tail]
-    row = list(range(len(new) + 1))
+    inserted = [cost(word) for word in new]
+    dear = [price > 1 for price in inserted]
+    row = [0, *accumulate(inserted)]
     for i, word in enumerate(old, 1):
         diagonal, row[0] = row[0], i
         for j, other in enumerate(new, 1):
-            best = min(diagonal + (word != other), row[j] + 1, row[j - 1] + 1)
+            replaced = cost(other, word) if dear[j - 1] else word != other
+            best = min(diagonal + replaced, row[j] + 1, row[j - 1] + inserted[j - 1])
             diagonal, row[j] = row[j], best
     return row[-1]
 
@@ -157,7 +164,7 @@ def _replaced(before: str, after: str, allowed: AttackSet) -> Edited:
     if len(old) != len(new):
         reason = f"{len(old)} words became {len(new)}; {allowed.operation} keeps their number"
         return Edited(edit_distance(old, new), (reason,))
-    changed = sum(a != b for a, b in zip(old, new, strict=True))
+    changed = sum(cost(b, a) for a, b in zip(old, new, strict=True))
     return Edited(changed, ("changes text between words",) if gaps(before) != gaps(after) else ())
 
 
@@ -200,8 +207,9 @@ def _inserted(before: str, after: str, allowed: AttackSet) -> Edited:
     lost = _marks(before) - _marks(after)
     if lost or not (_subsequence(old, new) and _subsequence(_visible(before), _visible(after))):
         return Edited(edit_distance(old, new), ("an original word or character is missing, changed or out of order",))
-    added = len(new) - len(old)
-    return Edited(added, tuple(_new_marks(_marks(after) - _marks(before), added)))
+    extra = Counter(new) - Counter(old)
+    added = sum(count * cost(word) for word, count in extra.items())
+    return Edited(added, tuple(_new_marks(_marks(after) - _marks(before), extra.total())))
 
 
 def _rewritten(before: str, after: str, allowed: AttackSet) -> Edited:
@@ -227,7 +235,8 @@ def _substituted_and_inserted(before: str, after: str, allowed: AttackSet) -> Ed
     with the fewest substitutions counts; the words left over were inserted.
     """
     old, new = _texts(before), _texts(after)
-    added = max(0, len(new) - len(old))
+    extra = Counter(new) - Counter(old)
+    added = max(0, len(new) - len(old) + sum(count * (cost(word) - 1) for word, count in extra.items()))
     possible = load(allowed.substitutes or "").within(before)
     options = [{match_case(other, word) for other in possible.get(at, ())} for at, word in enumerate(old)]
     substituted = _fewest_substitutions(old, new, options)

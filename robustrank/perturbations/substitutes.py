@@ -19,7 +19,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from robustrank.core.errors import DataError
-from robustrank.core.words import words
+from robustrank.core.words import UNIT, cost, in_place_of, words
 
 BUNDLED = ("counterfitted", "counterfitted-mutual", "glove", "wordnet")
 """Tables that come with the package."""
@@ -83,9 +83,12 @@ def _pairs(name: str) -> frozenset[tuple[str, str]]:
     """Both directions of every pair of one table."""
     table = _read(name)
     for word in sorted({word for key in table for word in (key, *table[key])}):
-        if word != word.lower() or [unit.text for unit in words(word)] != [word]:
-            raise DataError(f"{word!r} is not one lower-case word; fix or drop the entry", path=name)
+        if word != word.lower() or [unit.text for unit in words(word)] != [word] or cost(word) != 1:
+            raise DataError(f"{word!r} is not one lower-case word as {UNIT} counts; fix or drop the entry", path=name)
     listed = [(word, other) for word in table for other in table[word] if word != other]
+    for word, other in listed:
+        if not (in_place_of(word, other) and in_place_of(other, word)):
+            raise DataError(f"{word!r} and {other!r} do not keep the words around them; drop the pair", path=name)
     return frozenset([*listed, *((other, word) for word, other in listed)])
 
 

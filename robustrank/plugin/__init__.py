@@ -69,7 +69,7 @@ from robustrank.core.types import (
     Variant,
     WordGradients,
 )
-from robustrank.core.words import UNIT, Word, gaps, match_case, substitute, words
+from robustrank.core.words import UNIT, Word, cost, gaps, in_place_of, match_case, substitute, words
 from robustrank.perturbations.apply import with_edits
 from robustrank.perturbations.contextual_substitutes import load as load_substitutes
 from robustrank.perturbations.operations import Edited, Operation, declare
@@ -178,9 +178,11 @@ __all__ = [
     "analyze",
     "by_length",
     "checked_scores",
+    "cost",
     "declare",
     "function_words",
     "gaps",
+    "in_place_of",
     "language_model",
     "load_substitutes",
     "load_table",

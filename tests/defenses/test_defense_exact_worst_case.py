@@ -20,17 +20,17 @@ from robustrank.rankers.controls import Identity
 from robustrank.testing import check_defense
 from robustrank_defenses.certified.exact_worst_case import ExactWorstCase
 
-NAMES = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen", "owl-bat", "yak"]
+NAMES = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen", "owl", "yak"]
 
 
 def bm25(rng: Random) -> FittedBM25:
-    idf = {name: rng.uniform(0.1, 6) for name in [*NAMES, "owl", "bat"]}
+    idf = {name: rng.uniform(0.1, 6) for name in NAMES}
     return FittedBM25(RankerCard(name="bm25", fingerprint="x"), idf, rng.uniform(2, 8), 0.9, rng.uniform(0, 1))
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> str:
-    """Words that may become several others, one of them two terms in one word."""
+    """Words that may become several others."""
     path = tmp_path / "table.json"
     pairs = {w: [NAMES[(i + 1) % 10], NAMES[(i + 3) % 10]] for i, w in enumerate(NAMES)}
     path.write_text(json.dumps(pairs), encoding="utf-8")
@@ -77,7 +77,7 @@ def test_too_many_sums_give_a_bound_above_the_truth(table: str, monkeypatch: pyt
 
 def test_a_text_whose_terms_reach_over_words_is_not_bounded(table: str) -> None:
     ranker = bm25(Random(4))
-    assert worst_case(ranker, Query("q", "ant"), "_ant bee", load(table).of, 1) == float("inf")
+    assert worst_case(ranker, Query("q", "ant"), "ant_bee", load(table).of, 1) == float("inf")
 
 
 def test_it_keeps_the_contract_of_a_defense_that_certifies(table: str) -> None:

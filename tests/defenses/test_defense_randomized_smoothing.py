@@ -112,12 +112,12 @@ def test_scores_are_repeatable_pointwise_and_in_the_unit_interval(ring: str) -> 
 
 
 def test_every_rewording_differs_only_in_words_drawn_from_their_sets(ring: str) -> None:
-    drawn, exact = build(ring, samples=8).perturbed("Cat sat on DOG-days, DOG.")
+    drawn, exact = build(ring, samples=8).perturbed("Cat sat on DOG's day-s, DOG.")
     assert len(drawn) == 8
     assert not exact
     assert {sample.split(" ", 1)[0] for sample in drawn} <= {"Bee", "Cat", "Dog"}
     assert {sample.rsplit(" ", 1)[1] for sample in drawn} <= {"CAT.", "DOG.", "ELK."}
-    assert all(" sat on DOG-days, " in sample for sample in drawn)
+    assert all(" sat on DOG's day-s, " in sample for sample in drawn)
 
 
 def test_a_text_of_few_rewordings_has_every_one_of_them_once(ring: str) -> None:

@@ -222,7 +222,7 @@ def test_an_edit_may_not_change_marks_without_words(after: str, count: int, reas
 
 
 def test_a_mark_that_an_insertion_turns_into_part_of_a_word_is_missing() -> None:
-    assert check("insert", "x ' y", "x q'r y").reasons == (
+    assert check("insert", "x ' y", "x q's y").reasons == (
         "an original word or character is missing, changed or out of order",
     )
 
@@ -285,3 +285,21 @@ def test_substitutions_and_insertions_are_counted_by_their_kinds(tmp_path: Path)
     ):
         edited = check(name, before, after, str(path))
         assert (edited.edits, edited.reasons) == (edits, reasons)
+
+
+@pytest.mark.parametrize("operation", ["replace", "insert", "edit"])
+@pytest.mark.parametrize("joint", ["-", "'", "_", "\u2011", "\u200b", "\u0301", "\u093e", "\u3164", ""])
+def test_a_query_pasted_as_one_word_is_no_single_edit(operation: str, joint: str) -> None:
+    query = "measles vaccine schedule for infants"
+    pasted = joint.join(query.split()) if joint else "x" * 3_000_000
+    after = f"{pasted} of nothing" if operation == "replace" else f"text {pasted} of nothing"
+    edited = check(operation, "text of nothing", after)
+    assert edited.edits >= 4 or edited.reasons
+    assert edited.edits >= 2
+
+
+def test_inserted_words_cost_what_a_ranker_reads_of_them() -> None:
+    assert check("insert", "a b", "a weather\u0301forecast b").edits == 2
+    assert check("replace", "a b", "a weather\u0301forecast").edits == 2
+    assert check("edit", "a b", "a weather\u0301forecast c b").edits == 3
+    assert check("insert", "a b", f"a {'x' * 100} b").edits == 4

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Literal
+
+from robustrank.plugin import cost
 
 Place = Literal["start", "end", "interleave"]
 PLACES: tuple[Place, ...] = ("start", "end", "interleave")
+
+
+def affordable(added: Sequence[str], edits: int | None) -> Sequence[str]:
+    """The first words, as many as an attack may insert with so many edits; ``None`` is no limit."""
+    spent = list(accumulate(map(cost, added)))
+    return added if edits is None else added[: bisect_right(spent, edits)]
 
 
 def insert(text: str, added: Sequence[str], place: Place) -> str:

@@ -23,7 +23,7 @@ from robustrank.plugin import (
     words,
 )
 from robustrank_attacks._options import require_choice, require_positive
-from robustrank_attacks.insertion._insertion import PLACES, Place, insert
+from robustrank_attacks.insertion._insertion import PLACES, Place, affordable, insert
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,9 @@ class BenignInsertion:
         added: list[str] = []
         while len(added) < wanted:
             added += [word for word in rng.choice(neutral_sentences()) if word.lower() not in content]
-        return Perturbation(target=insert(case.target.text, added[:wanted][: oracle.budget.edits], self.place))
+        return Perturbation(
+            target=insert(case.target.text, affordable(added[:wanted], oracle.budget.edits), self.place)
+        )
 
 
 @lru_cache(maxsize=1)

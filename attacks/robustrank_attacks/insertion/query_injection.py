@@ -13,7 +13,7 @@ from random import Random
 
 from robustrank.plugin import Access, AttackSet, Case, Oracle, Perturbation, Surface, ThreatModel, words
 from robustrank_attacks._options import require_choice, require_positive
-from robustrank_attacks.insertion._insertion import PLACES, Place, insert
+from robustrank_attacks.insertion._insertion import PLACES, Place, affordable, insert
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,4 +40,4 @@ class QueryInjection:
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The document with the query inserted."""
         added = [word.text for word in words(case.query.text)] * self.repeats
-        return Perturbation(target=insert(case.target.text, added[: oracle.budget.edits], self.place))
+        return Perturbation(target=insert(case.target.text, affordable(added, oracle.budget.edits), self.place))

@@ -25,6 +25,7 @@ from robustrank.plugin import (
     Surface,
     ThreatModel,
     function_words,
+    in_place_of,
     words,
 )
 from robustrank_attacks._options import require_choice, require_positive
@@ -115,7 +116,8 @@ def misspellings(word: str, kind: str) -> tuple[str, ...]:
         made = {word[:i] + letter + word[i + 1 :] for i in spots for letter in letters}
     else:
         made = {word[:i] + letter + word[i + 1 :] for i in spots for letter in keyboard_neighbours(word[i])}
-    return tuple(sorted(typo for typo in made if typo != word and [unit.text for unit in words(typo)] == [typo]))
+    made = {typo for typo in made if typo != word and [unit.text for unit in words(typo)] == [typo]}
+    return tuple(sorted(typo for typo in made if in_place_of(typo, word)))
 
 
 @lru_cache(maxsize=256)
