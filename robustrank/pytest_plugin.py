@@ -18,7 +18,8 @@ import pytest
 if TYPE_CHECKING:
     from robustrank.config.specs import AuditSpec, GateSpec
     from robustrank.core.types import Estimate
-    from robustrank.results.summary import Summary, Verdict
+    from robustrank.results.summary import Summary
+    from robustrank.results.verdicts import Verdict
 
 SUFFIX = ".audit.toml"
 FIXTURE = "robustrank_audit"
@@ -162,11 +163,11 @@ class AuditFile(pytest.File):
         """One test per gate."""
         from robustrank.config import audit_file
         from robustrank.core.errors import RobustRankError
-        from robustrank.judging import gate
+        from robustrank.judging import checks
 
         try:
             spec = audit_file.load(_from_here(self.path))
-            gate.check(spec)
+            checks.check(spec)
         except RobustRankError as error:
             raise self.CollectError(str(error)) from error
         for limit in spec.gates:

@@ -6,6 +6,7 @@ from random import Random
 
 from robustrank.core.types import Status
 from robustrank.results.attack_cases import AttackedCase, Cases, Change, Proof
+from robustrank.results.outcomes import Ending
 from robustrank.work.records import Fall
 
 RANKERS = ("BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder")
@@ -37,9 +38,11 @@ def _row(index: int, texts: list[str], random: Random, vocabulary: list[str]) ->
     ok, typo = status is Status.OK, attack == "query typos"
     before, after = (after, before) if typo else (before, after if ok else before)
     reached = [name for name, k in (("ASR@1", 1), ("ASR@5", 5), ("ASR@10", 10)) if after <= k and not typo]
+    ending = (Ending.SUCCEEDED if "ASR@10" in reached else Ending.FAILED) if ok else Ending(status)
     return AttackedCase(
         key=f"{random.getrandbits(64):016x}", ranker=ranker, attack=attack, collection="SciFact",
-        stratum="best relevant" if typo else "11-20", status=status, error="" if ok else "a made-up reason",
+        stratum="best relevant" if typo else "11-20", status=status, ending=ending,
+        error="" if ok else "a made-up reason",
         query_id=str(query), query=query, doc_id=str(document), document=document,
         changes=() if status is Status.ERROR else _changes(attack, texts[query], texts[document], random, vocabulary),
         query_changed=typo, rank_before=before, rank_after=after, list_length=20, score_before=random.gauss(0, 3),

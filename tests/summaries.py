@@ -9,6 +9,7 @@ from math import sqrt
 from pathlib import Path
 from random import Random
 
+from robustrank.core.flags import Check
 from robustrank.core.types import (
     Access,
     CollectionRole,
@@ -19,23 +20,21 @@ from robustrank.core.types import (
     Surface,
 )
 from robustrank.protocols.pooling import Question, analyse
+from robustrank.results.outcomes import Tally
 from robustrank.results.pooling import Pooling
+from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.summary import (
     AgainstControl,
     AttackResult,
     CertifiedResult,
-    Check,
     Comparison,
     Effectiveness,
-    Outcome,
     RankerSummary,
-    RedFlag,
-    Severity,
     Shift,
     ShiftKind,
     Summary,
-    Verdict,
 )
+from robustrank.results.verdicts import Outcome, Verdict
 from robustrank.work.audited import AuditedCollection
 
 BM25, CROSS, BI = "BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder"
@@ -309,7 +308,13 @@ def _attacks() -> list[AttackResult]:
     whole = [_attack(ranker, *row) for ranker, rows in _ATTACKS.items() for row in rows]
     first = whole[0]
     halves = [
-        replace(first, stratum=stratum, success={"ASR@10": share(value, 15)}, statuses={Status.OK: 15})
+        replace(
+            first,
+            stratum=stratum,
+            success={"ASR@10": share(value, 15)},
+            statuses={Status.OK: 15},
+            tally=Tally(planned=15),
+        )
         for stratum, value in (("11-15", 1.0), ("16-20", 14 / 15))
     ]
     return [first, *halves, *whole[1:]]
@@ -335,6 +340,7 @@ def _attack(
         ranker=ranker, attack=name, plugin=plugin, control=control, surface=Surface(surface), access=Access(access),
         goal=Goal.DEMOTE if query else Goal.PROMOTE, edits_allowed=allowed, budget=limits, stratum="all",
         statuses={Status.OK: n - invalid, Status.INVALID: invalid} if invalid else {Status.OK: n},
+        tally=Tally(planned=n, invalid=invalid, breach="12 words edited, the budget is 10" if invalid else ""),
         success={key: share(round(success * n * part) / n, n) for key, part in ways.items()},
         boost=_about(-boost if query else boost, 1.6, n), harm=_about(0.004 * abs(boost), 0.012, n),
         calls=_about(calls, calls * 0.1, n), edits=_about(edits, 0.8, n), similarity=_about(0.9, 0.03, n),

@@ -17,16 +17,20 @@ from robustrank.audit.phases import PHASES, every_phase, phases
 from robustrank.audit.session import Allowance, Plan, Session, read_plan
 from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import StoreError
+from robustrank.core.flags import Check
 from robustrank.core.interfaces import Executor
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress, Silent
-from robustrank.judging.gate import check_planned, judge
+from robustrank.judging.checks import check_planned
+from robustrank.judging.gate import judge
 from robustrank.plugins import registry
 from robustrank.protocols.installed import record_format
 from robustrank.protocols.summarise import summarise as summary_of
 from robustrank.report import html as report
 from robustrank.results import summary
-from robustrank.results.summary import Check, Outcome, RedFlag, Sequential, Severity, Stopped, Summary
+from robustrank.results.red_flags import RedFlag, Severity
+from robustrank.results.summary import Sequential, Stopped, Summary
+from robustrank.results.verdicts import Outcome
 from robustrank.storage import files, hashing, typed
 from robustrank.storage import journal as store
 from robustrank.storage.journal import Journal
@@ -116,6 +120,7 @@ class _Run:
             if not complete or plan is whole_batches:
                 return _stopped(plan, Stopped.BUDGET if complete else Stopped.NOT_YET), complete
             verdicts = judge(self.spec.gates, _sum_up(self.records, self.spec, plan, finished=True), self.spec.ratchet)
+            # An invalid gate is not decided, but no further queries would make it valid.
             if all(verdict.outcome is not Outcome.INCONCLUSIVE for verdict in verdicts):
                 return _stopped(plan, Stopped.DECIDED), True
             if queries == most:

@@ -11,11 +11,8 @@ from robustrank.core.strata import ranks
 from robustrank.core.types import Surface
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import Place
-from robustrank.work.records import RankingRecord
+from robustrank.work.records import BEST_RELEVANT, RankingRecord
 from robustrank.work.workbench import Workbench
-
-BEST_RELEVANT = "best relevant"
-"""The stratum of query attacks: their target is the highest-ranked relevant document."""
 
 
 def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[AttackTask]:

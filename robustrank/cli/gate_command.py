@@ -14,7 +14,9 @@ from robustrank.judging import formats, gate
 from robustrank.judging import ratchet as ratchets
 from robustrank.results import summary
 from robustrank.results.figures import Figure
-from robustrank.results.summary import Summary, Verdict
+from robustrank.results.red_flags import accept
+from robustrank.results.summary import Summary
+from robustrank.results.verdicts import Verdict, sentence
 
 JOB_SUMMARY = "GITHUB_STEP_SUMMARY"
 """Environment variable by which GitHub Actions names the file of a step's summary."""
@@ -39,7 +41,9 @@ class Judged:
     @cached_property
     def summary(self) -> Summary:
         """Summary of the audit, with the text of the file whose gates are judged."""
-        return replace(summary.read(self.folder / "summary.json"), source=self.spec.source)
+        read = summary.read(self.folder / "summary.json")
+        flags = accept(read.red_flags, self.spec.accepted)
+        return replace(read, source=self.spec.source, red_flags=flags)
 
     @property
     def _ratchet(self) -> Path | None:
@@ -52,8 +56,8 @@ class Judged:
 
     @property
     def exit_code(self) -> int:
-        """0 when all gates hold, 1 otherwise."""
-        return gate.exit_code(self.verdicts)
+        """0 when all gates hold, 1 when one does not, 3 when nothing could be measured."""
+        return gate.exit_code(replace(self.summary, verdicts=self.verdicts))
 
     def show(self, format_: str) -> None:
         """Write the verdicts to standard output; for GitHub also to the job summary.
@@ -64,7 +68,8 @@ class Judged:
         if format_ == "text":
             from robustrank.report import terminal
 
-            terminal.open_console().print(terminal.verdicts(self.verdicts))
+            for part in terminal.gates(self.verdicts, self.summary.red_flags):
+                terminal.open_console().print(part)
             return
         document = formats.GateReport(summary=self.summary, verdicts=self.verdicts, path=self.path)
         sys.stdout.write(formats.FORMATS[format_](document))
@@ -80,7 +85,8 @@ class Judged:
         """Write the ratchet file with the figures of all ``worse_by`` gates; what was written, in lines.
 
         Raises:
-            ConfigError: Nothing to hold, an unfinished audit, or gates that do not hold and no ``force``.
+            ConfigError: Nothing to hold, an unfinished audit, a figure that is no measurement (also with ``force``),
+                or gates that do not hold and no ``force``.
         """
         path = self._ratchet
         wanted = [g for g in self.spec.gates if g.worse_by is not None]
@@ -94,6 +100,9 @@ class Judged:
         figures: list[Figure] = []
         for each in wanted:
             figures += [f for f in gate.named(each, self.summary) if f not in figures]
+        for figure in figures:
+            if why := gate.unfit(figure, self.summary):
+                raise ConfigError(f"{path} is not written: {figure} is no measurement to compare with: {why}")
         new = ratchets.updated(old, figures, self.summary, force=force)
         ratchets.write(new, path)
         kept = [held for held in new.figures if old and held in old.figures]
@@ -103,12 +112,10 @@ class Judged:
     def _check_held(self, old: ratchets.Ratchet | None, path: Path) -> None:
         """Whether all gates hold, except those whose figure the file does not have yet."""
         new = [g.name for g in self.spec.gates if g.worse_by is not None and not _covered(g, old, self.summary)]
-        failed = [v.gate for v in gate.judge(self._others(new), self.summary, path) if not v.held]
+        judged = gate.judge(self._others(new), self.summary, path)
+        failed = [v.gate for v in judged if not v.held]
         if failed:
-            raise ConfigError(
-                f"{'a gate does' if len(failed) == 1 else f'{len(failed)} gates do'} not hold, {failed[0]!r} first; "
-                f"--force writes {path} regardless"
-            )
+            raise ConfigError(f"{sentence(judged)}; {failed[0]!r} first; --force writes {path} regardless")
 
     def _others(self, names: list[str]) -> list[GateSpec]:
         return [g for g in self.spec.gates if g.name not in names]

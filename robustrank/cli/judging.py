@@ -81,17 +81,20 @@ def gate_(
     """Evaluate the gates of an audit that has run.
 
     DIR is an audit folder, or the audit file that it was made from, whose gates are then judged. Ends with code 1
-    unless all gates are held. `--format github` also writes a job summary where GitHub asks for one.
+    unless all gates are held, and with 3 where the audit could not measure anything.
+    `--format github` also writes a job summary where GitHub asks for one.
     """
     from robustrank.audit import run as auditing
     from robustrank.cli import gate_command
     from robustrank.config import audit_file
+    from robustrank.judging import checks
 
     path = Path(file) if file else folder if folder.is_file() else None
     folder = audited(folder, out)
     spec = audit_file.load(path) if path else auditing.load_spec(folder)
     if not spec.gates:
         raise ConfigError(f"{path or folder}: the file has no [[gate]]")
+    checks.check(spec)
     judged = gate_command.Judged(spec=spec, folder=folder, path=path or folder / "audit.toml", ratchet=ratchet)
     if update_ratchet:
         for line in judged.update(force=force):

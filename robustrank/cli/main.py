@@ -76,16 +76,16 @@ def audit(
     """Run or resume an audit.
 
     Without FILE, the bundled default audit runs; `robustrank init` writes a FILE to start from. The exit code is 1 when
-    a gate of the audit file does not hold.
+    a gate of the audit file does not hold, and 3 when nothing could be measured.
     """
     if file is not None and quick:
         raise click.UsageError("give an audit file or --quick, not both")
     from robustrank.config import audit_file
-    from robustrank.judging import gate
+    from robustrank.judging import checks, gate
     from robustrank.plugins import registry
 
     spec = audit_file.load(file or ("quick" if quick else "default"))
-    gate.check(spec)
+    checks.check(spec)
     if plan:
         from robustrank.audit import cost
         from robustrank.report import terminal
@@ -107,7 +107,7 @@ def audit(
         screen.print(part)
         screen.print()
     click.echo(f"report   {folder / 'report.html'}\nsummary  {folder / 'summary.json'}")
-    sys.exit(gate.exit_code(summary.verdicts))
+    sys.exit(gate.exit_code(summary))
 
 
 @main.command("list")

@@ -64,6 +64,22 @@ def check(spec: AuditSpec, where: str) -> None:
     if spec.baseline is not None:
         check_name(spec.baseline, rankers, f"{where}: baseline")
     _check_cases(spec, where)
+    _check_accepted(spec, where)
+
+
+def _check_accepted(spec: AuditSpec, where: str) -> None:
+    victims, attacks = [victim.name for victim in spec.victims], [attack.name for attack in spec.attacks]
+    for rule in spec.accepted:
+        if not rule.reason.strip():
+            raise ConfigError(f"{where}: [[accept]] {str(rule.flag)!r} needs a `reason`, which reports print")
+        subjects = (
+            (rule.ranker, victims, "ranker"),
+            (rule.attack, attacks, "attack"),
+            (rule.collection, [c.name for c in spec.collections], "collection"),
+        )
+        for wanted, names, what in subjects:
+            if wanted is not None:
+                check_name(wanted, names, f"{where}: [[accept]] {what}")
 
 
 def _check_cases(spec: AuditSpec, where: str) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from robustrank.config.tables import key
+from robustrank.core.flags import Check
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Budget
 
@@ -216,6 +217,25 @@ class GateSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AcceptSpec:
+    """One ``[[accept]]``: a red flag that does not make gates invalid.
+
+    Args:
+        flag: What the flag is about, as the report names it: ``"batch"``, ``"ties"``, ...
+        reason: Why it is accepted; reports print it.
+        ranker: Only of this ranker; default any, here and below.
+        attack: Only of this attack.
+        collection: Only of this collection.
+    """
+
+    flag: Check
+    reason: str
+    ranker: str | None = None
+    attack: str | None = None
+    collection: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class AuditSpec:
     """A whole audit file."""
 
@@ -235,6 +255,8 @@ class AuditSpec:
     sequential: SequentialSpec | None = None
     pooling: PoolingSpec | None = None
     gates: tuple[GateSpec, ...] = key("gate", default=())
+    accepted: tuple[AcceptSpec, ...] = key("accept", default=())
+    """Red flags that make no gate invalid."""
     ratchet: str | None = None
     """File of an earlier audit's values, which ``worse_by`` compares with."""
     source: str = key(None, default="")
@@ -259,7 +281,7 @@ class AuditSpec:
     def to_json(self) -> dict[str, Any]:
         """Plain data of what records depend on: without gates, stopping rule, display settings and source text."""
         data = asdict(self)
-        for name in ("gates", "ratchet", "sequential", "source"):
+        for name in ("gates", "accepted", "ratchet", "sequential", "source"):
             del data[name]
         if self.pooling is None:
             del data["pooling"]

@@ -153,7 +153,8 @@ class _Reader:
         try:
             return typed.convert(value, hint)
         except typed.WrongForm:
-            raise ConfigError(f"{self.where}: {inside}{shown} must be {_words(hint)}, not {value!r}") from None
+            near = suggest(value, [m.value for m in hint]) if isinstance(value, str) and _is_enum(hint) else ""
+            raise ConfigError(f"{self.where}: {inside}{shown} must be {_words(hint)}, not {value!r}{near}") from None
 
     def _list(self, items: tuple[Any, ...], value: Any, name: str, shown: str, inside: str) -> Any:
         many = items[-1] is Ellipsis
@@ -212,6 +213,10 @@ def _is_table(hint: Any) -> bool:
     return is_dataclass(hint) or (get_origin(hint) in (Union, UnionType) and all(map(is_dataclass, get_args(hint))))
 
 
+def _is_enum(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Enum)
+
+
 def _words(hint: Any) -> str:
     """A type of single values, for messages."""
     if get_origin(hint) is Literal:
@@ -223,6 +228,6 @@ def _words(hint: Any) -> str:
         return _words(float)
     if get_origin(hint) in (Union, UnionType):
         return " or ".join(dict.fromkeys(_words(option) for option in get_args(hint) if option is not NoneType))
-    if isinstance(hint, type) and issubclass(hint, Enum):
+    if _is_enum(hint):
         return " or ".join(repr(member.value) for member in hint)
     return {int: "a whole number", float: "a number", str: "text", bool: "true or false"}.get(hint, "a table")

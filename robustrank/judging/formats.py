@@ -16,9 +16,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from robustrank.core.escaping import for_terminal
-from robustrank.results.summary import Outcome, Summary, Verdict, WorstCase
+from robustrank.results.summary import Summary, WorstCase
+from robustrank.results.verdicts import Outcome, Verdict, sentence
 
-SCHEMA = 1
+SCHEMA = 2
 CHANGES = 8
 """Runs of changed words of the worst case that a job summary shows."""
 LONGEST = 200
@@ -57,6 +58,9 @@ def as_json(report: GateReport) -> str:
         "finished": report.summary.finished,
         "headline": report.summary.headline,
         "held": held,
+        "accepted": [
+            {"flag": f.check, "title": f.title, "reason": f.accepted} for f in report.summary.red_flags if f.accepted
+        ],
         "verdicts": [
             {**asdict(v), "estimate": v.estimate._asdict() if v.estimate else None} for v in report.verdicts
         ],
@@ -65,11 +69,12 @@ def as_json(report: GateReport) -> str:
 
 
 def as_junit(report: GateReport) -> str:
-    """JUnit's XML, one case a gate; what is not held is a failure with its reason."""
+    """JUnit's XML, one case a gate; one that is not held is a failure with its reason, an invalid one an error."""
     from xml.etree import ElementTree as tree
 
-    failed = sum(not verdict.held for verdict in report.verdicts)
-    counts = {"tests": str(len(report.verdicts)), "failures": str(failed), "errors": "0", "skipped": "0"}
+    invalid = sum(verdict.outcome is Outcome.INVALID for verdict in report.verdicts)
+    failed = sum(not verdict.held for verdict in report.verdicts) - invalid
+    counts = {"tests": str(len(report.verdicts)), "failures": str(failed), "errors": str(invalid), "skipped": "0"}
     root = tree.Element("testsuites", counts)
     name = f"robustrank: {for_terminal(report.summary.name)}"
     suite = tree.SubElement(root, "testsuite", {"name": name, **counts, "time": "0"})
@@ -81,7 +86,8 @@ def as_junit(report: GateReport) -> str:
         if verdict.held:
             tree.SubElement(element, "system-out").text = f"{verdict.outcome}: {reason}"
         else:
-            failure = tree.SubElement(element, "failure", {"type": verdict.outcome, "message": reason})
+            kind = "error" if verdict.outcome is Outcome.INVALID else "failure"
+            failure = tree.SubElement(element, kind, {"type": verdict.outcome, "message": reason})
             failure.text = f"{verdict.outcome}: {reason}"
     tree.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tree.tostring(root, encoding="unicode")}\n'
@@ -136,13 +142,18 @@ def as_github(report: GateReport) -> str:
 
 def as_markdown(report: GateReport) -> str:
     """A job summary: the table of verdicts, and the worst case with what was changed."""
-    counts = {o: sum(v.outcome == o for v in report.verdicts) for o in reversed(Outcome)}
-    outcomes = ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n) or "no gates"
+    outcomes = sentence(report.verdicts) if report.verdicts else "no gates"
     lines = [f"## RobustRank: {outcomes}", "", _span(report.summary.headline), "", "| | gate | why |", "|---|---|---|"]
     for verdict in report.verdicts:
-        mark = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.INCONCLUSIVE: "❔"}[verdict.outcome]
+        mark = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.INCONCLUSIVE: "❔", Outcome.INVALID: "⛔"}[
+            verdict.outcome
+        ]
         allowed = " (allowed)" if verdict.held and verdict.outcome is Outcome.INCONCLUSIVE else ""
         lines.append(f"| {mark} {verdict.outcome}{allowed} | {_cell(verdict.gate)} | {_cell(verdict.reason)} |")
+    accepted = [flag for flag in report.summary.red_flags if flag.accepted]
+    if accepted:
+        lines += ["", "Accepted red flags:", ""]
+        lines += [f"- {_span(f'{flag.check}: {flag.title}')}: {_span(flag.accepted)}" for flag in accepted]
     if report.summary.worst_cases:
         lines += ["", "### Worst case", "", *_worst(report.summary.worst_cases[0])]
     return "\n".join(lines) + "\n"
@@ -158,11 +169,19 @@ FORMATS: dict[str, Callable[[GateReport], str]] = {
 """By the name the command line gives them."""
 
 
-def _sarif_outcome(verdict: Verdict) -> dict[str, str]:
-    """SARIF sets no level where nothing failed, and has its own kind for inconclusive results."""
+_MARKS = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.INCONCLUSIVE: "❔", Outcome.INVALID: "⛔"}
+
+
+def _sarif_outcome(verdict: Verdict) -> dict[str, object]:
+    """SARIF sets no level where nothing failed, and has its own kinds for what is inconclusive or not judged.
+
+    A level other than ``none`` is allowed with the kind ``fail`` only, and viewers show nothing else as a problem; so a
+    gate that is not held is a failure, with its outcome among the properties.
+    """
+    outcome = {"properties": {"outcome": str(verdict.outcome)}}
     if verdict.held:
-        return {"kind": "pass" if verdict.outcome is Outcome.PASS else "open", "level": "none"}
-    return {"kind": "fail", "level": "error" if verdict.outcome is Outcome.FAIL else "warning"}
+        return {"kind": "pass" if verdict.outcome is Outcome.PASS else "open", "level": "none", **outcome}
+    return {"kind": "fail", "level": "warning" if verdict.outcome is Outcome.INCONCLUSIVE else "error", **outcome}
 
 
 def _message(text: str) -> str:

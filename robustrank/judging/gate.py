@@ -12,28 +12,31 @@ are decided.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from robustrank.config.specs import AuditSpec, Bound, GateSpec
-from robustrank.config.tables import check_name
+from robustrank.config.specs import Bound, GateSpec
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate
 from robustrank.judging import figures
 from robustrank.judging import ratchet as ratchets
-from robustrank.judging.ratchet import Ratchet
+from robustrank.judging.ratchet import Held, Ratchet
 from robustrank.judging.selection import NoFigureError, pick
-from robustrank.results.figures import Figure, FigureKind
-from robustrank.results.summary import Outcome, Summary, Verdict
+from robustrank.results.figures import Figure
+from robustrank.results.outcomes import Tally, together
+from robustrank.results.summary import Summary
+from robustrank.results.verdicts import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from robustrank.work.workbench import Workbench
+    pass
 
 
 def judge(gates: Sequence[GateSpec], summary: Summary, ratchet: Path | str | None = None) -> list[Verdict]:
     """One verdict per gate, in order.
 
-    A figure that an unfinished audit has not reached yet makes its gate inconclusive.
+    A figure that an unfinished audit has not reached yet makes its gate inconclusive. What a gate cannot be judged for
+    makes that gate invalid, and the others are judged.
 
     Args:
         gates: Of the audit file.
@@ -41,17 +44,42 @@ def judge(gates: Sequence[GateSpec], summary: Summary, ratchet: Path | str | Non
         ratchet: The file that ``worse_by`` compares with.
 
     Raises:
-        ConfigError: A gate names no figure of a finished audit, or several; the message lists the candidates. Or its
-            figure is not comparable with that of the ratchet file.
+        ConfigError: The ratchet file cannot be read.
     """
     every = figures.measured(summary)
     held = ratchets.read(Path(ratchet)) if ratchet and any(g.worse_by is not None for g in gates) else None
     return [_Judge(gate, summary, held, str(ratchet)).judge(every) for gate in gates]
 
 
-def exit_code(verdicts: Sequence[Verdict]) -> int:
-    """0 when all gates hold, 1 otherwise."""
-    return 0 if all(verdict.held for verdict in verdicts) else 1
+def exit_code(summary: Summary) -> int:
+    """0 when all gates hold, 1 when one does not, 3 when nothing at all could be measured."""
+    if measured_nothing(summary):
+        return 3
+    return 0 if all(verdict.held for verdict in summary.verdicts) else 1
+
+
+def measured_nothing(summary: Summary) -> str:
+    """Why an audit could not measure anything, in a sentence: no ranker ranked a list; empty where one did."""
+    lists = together(ranker.tasks.get("ranking", Tally()) for ranker in summary.rankers)
+    return f"could not run: {lists.sentence('lists')}" if lists.planned and not lists.decided else ""
+
+
+def binding(figure: Figure, summary: Summary) -> str:
+    """The serious red flags on what a figure is about, in a sentence; empty without any that is not accepted."""
+    bases = {ranker.name: ranker.base for ranker in summary.rankers}
+    ranker, attack = figure.labels.get("ranker"), figure.labels.get("attack")
+    rankers = None if ranker is None else {ranker, bases.get(ranker) or ranker, *figure.others}
+    flags = [flag for flag in summary.red_flags if flag.binds and flag.about(rankers, attack, figure.collection)]
+    if not flags:
+        return ""
+    more = f", and {len(flags) - 1} more" if len(flags) > 1 else ""
+    return f"red flag {str(flags[0].check)!r}{more}: {flags[0].title} ({flags[0].detail})"
+
+
+def unfit(figure: Figure, summary: Summary) -> str:
+    """Why a figure must not become what later audits are compared with; empty where it may."""
+    counts = figure.tally or Tally()
+    return counts.sentence("cases" if "attack" in figure.labels else "lists") or binding(figure, summary)
 
 
 def named(gate: GateSpec, summary: Summary) -> list[Figure]:
@@ -61,59 +89,6 @@ def named(gate: GateSpec, summary: Summary) -> list[Figure]:
         ConfigError: None, or several that differ in more than the attack.
     """
     return pick(gate, figures.measured(summary), summary.home, summary.measure)
-
-
-def check(spec: AuditSpec) -> None:
-    """Find the gates whose names are wrong, before anything is loaded.
-
-    Raises:
-        ConfigError: An unknown measure, key or name, with the nearest known one; or a figure that cannot be judged in
-            the way the gate says.
-    """
-    victims = [victim.name for victim in spec.victims]
-    names = {
-        "ranker": victims,
-        "collection": [collection.name for collection in spec.collections],
-        "attack": [attack.name for attack in spec.attacks],
-        "stratum": ["all", *(spec.cases.strata if len(spec.cases.strata) > 1 else ())],
-        "radius": [str(radius) for radius in spec.certify.radius],
-        "of": list(spec.measures),
-    }
-    measures = figures.named(spec) if spec.gates else {}
-    for gate in spec.gates:
-        check_name(gate.measure, list(measures), f"gate {gate.name!r}: measure")
-        kind = measures[gate.measure]
-        for key, value in gate.where.items():
-            check_name(key, kind.where, f"gate {gate.name!r}: `where` key")
-            if key in names:
-                check_name(str(value), names[key], f"gate {gate.name!r}: {key}")
-        if kind.needs_baseline and spec.baseline is None:
-            raise ConfigError(f"gate {gate.name!r}: the audit file sets no `baseline`")
-        _check_means(gate, kind, spec)
-
-
-def check_planned(gates: Sequence[GateSpec], bench: Workbench) -> None:
-    """Find the gates that no figure of an audit will answer, or several, before anything is scored.
-
-    Raises:
-        ConfigError: As :func:`judge` would raise it after the audit.
-    """
-    if gates:
-        every = figures.expected(bench)
-        for gate in gates:
-            pick(gate, every, bench.spec.home.name, bench.spec.measures[0])
-
-
-def _check_means(gate: GateSpec, kind: FigureKind, spec: AuditSpec) -> None:
-    """Only figures that are means of one value per query can be compared by query or judged at any time."""
-    why = kind.not_a_mean or ("a slice keeps no values of its queries" if "slice" in gate.where else "")
-    way = "worse_by" if gate.worse_by is not None else "[sequential]" if spec.sequential else None
-    if way and spec.sequential:
-        why = kind.unbounded or why
-        if gate.bound is Bound.VALUE:
-            why = "bound = 'value' looks at no interval, and would be decided by the first batch"
-    if way and why:
-        raise ConfigError(f"gate {gate.name!r}: {gate.measure} does not support {way}: {why}")
 
 
 class _Judge:
@@ -130,52 +105,111 @@ class _Judge:
         gate = self.gate
         try:
             figures_named = pick(gate, every, self.summary.home, self.summary.measure)
-        except NoFigureError:
-            if self.summary.finished is not None:
-                raise
-            return self._verdict(
-                Outcome.INCONCLUSIVE, f"the audit is not finished, and has no {gate.measure} for this gate yet"
-            )
-        verdicts = [self._figure(figure, len(figures_named)) for figure in figures_named]
+            verdicts = [self._bound(figure, self._figure(figure, len(figures_named))) for figure in figures_named]
+        except NoFigureError as problem:
+            if self.summary.finished is None:
+                reason = f"the audit is not finished, and has no {gate.measure} for this gate yet"
+                return self._verdict(Outcome.INCONCLUSIVE, reason)
+            return self._verdict(Outcome.INVALID, _not_run(gate, self.summary) or str(problem))
+        except ConfigError as problem:
+            return self._verdict(Outcome.INVALID, str(problem))
         sign, severity = -1 if gate.min is not None else 1, list(Outcome)
         return max(verdicts, key=lambda v: (severity.index(v.outcome), sign * v.estimate.value if v.estimate else 0.0))
 
+    def _bound(self, figure: Figure, verdict: Verdict) -> Verdict:
+        """The verdict, or that there can be none: a serious red flag is on what the gate names."""
+        flags = binding(figure, self.summary)
+        if not flags:
+            return verdict
+        reason = f"{flags}; so there is no verdict, and without it: {verdict.outcome}, {verdict.reason}"
+        return replace(verdict, outcome=Outcome.INVALID, reason=reason, queries_needed=None, held=False)
+
     def _figure(self, figure: Figure, candidates: int) -> Verdict:
-        estimate, limit = self._estimate(figure), _limit(self.gate)
-        if estimate is None:
-            reason = f"{figure} is not in {self.path} yet; `robustrank gate DIR --update-ratchet` writes it"
-            return self._verdict(Outcome.INCONCLUSIVE, reason)
-        gate = self.gate
-        low, high = (estimate.low, estimate.high) if gate.bound is Bound.INTERVAL else (estimate.value, estimate.value)
-        if gate.min is None:
-            outcome = Outcome.PASS if high <= limit else Outcome.FAIL if low > limit else Outcome.INCONCLUSIVE
-        else:
-            outcome = Outcome.PASS if low >= limit else Outcome.FAIL if high < limit else Outcome.INCONCLUSIVE
+        counts = figure.tally or Tally()
+        cases = "cases" if "attack" in figure.labels else "lists"
         of = f", the worst of {candidates} attacks," if candidates > 1 else ""
+        if counts.planned and not counts.decided:
+            return self._verdict(Outcome.INVALID, f"{figure}{of} could not be measured: {counts.sentence(cases)}")
+        held = None
+        if self.gate.worse_by is not None:
+            held = self.held.find(figure) if self.held else None
+            if held is None:
+                reason = f"{figure} is not in {self.path} yet; `robustrank gate DIR --update-ratchet` writes it"
+                return self._verdict(Outcome.INCONCLUSIVE, reason)
+        estimate = self._estimate(figure, held, figure.per_query, figure.estimate)
+        if estimate is None:
+            outcome = Outcome.INVALID if counts.undecided else Outcome.INCONCLUSIVE
+            why = "; ".join(filter(None, [figure.missing, counts.sentence(cases)]))
+            return self._verdict(outcome, f"{figure}{of} cannot be computed: {why or 'it has no value'}")
+        gate = self.gate
+        outcome = self._outcome(estimate)
         than = f"worse than in {Path(self.path).name} by " if gate.worse_by is not None else ""
         anytime = " at any time" if self.summary.sequential else ""
         reason = (
             f"{figure}{of} is {than}{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]{anytime} "
             f"with n={estimate.n}; wanted {_wanted(gate)}"
         )
+        if counts.undecided:
+            outcome, told = self._with_undecided(figure, held, outcome, counts)
+            reason += f"; {counts.sentence(cases)}; {told}"
         needed = None
         if outcome is Outcome.INCONCLUSIVE:
-            needed = _needed(estimate, limit)
-            reason += f"; about {needed} queries would decide it" if needed else "; the value is the limit itself"
+            needed = _needed(estimate, _limit(gate))
+            reason += self._queries_needed(figure, needed)
         return self._verdict(outcome, reason, estimate, needed)
 
-    def _estimate(self, figure: Figure) -> Estimate | None:
-        """The figure's own interval, that of its loss, or one that holds at any time."""
+    def _outcome(self, estimate: Estimate) -> Outcome:
+        """What an estimate alone comes to."""
+        gate, limit = self.gate, _limit(self.gate)
+        low, high = (estimate.low, estimate.high) if gate.bound is Bound.INTERVAL else (estimate.value, estimate.value)
+        if gate.min is None:
+            return Outcome.PASS if high <= limit else Outcome.FAIL if low > limit else Outcome.INCONCLUSIVE
+        return Outcome.PASS if low >= limit else Outcome.FAIL if high < limit else Outcome.INCONCLUSIVE
+
+    def _with_undecided(
+        self, figure: Figure, held: Held | None, outcome: Outcome, counts: Tally
+    ) -> tuple[Outcome, str]:
+        """The outcome that holds whatever the undecided cases would have been, or that there is none, in words."""
+        sides = [self._end(figure, held, side) for side in (0, 1)]
+        ends = [side for side in sides if side is not None]
+        if len(ends) < 2:
+            return Outcome.INVALID, "what they would change is not known"
+        between = " or ".join(f"{end.value:.3f} [{end.low:.3f}, {end.high:.3f}]" for end in ends)
+        outcomes = {self._outcome(end) for end in ends} | {outcome}
+        if len(outcomes) > 1:
+            return Outcome.INVALID, f"they could decide it: {between} if all of them were at one end"
+        if outcome is Outcome.INCONCLUSIVE and counts.undecided >= counts.decided:
+            return Outcome.INVALID, f"too many to judge by: {between} if all of them were at one end"
+        return outcome, f"the outcome is the same with all of them at either end ({between})"
+
+    def _end(self, figure: Figure, held: Held | None, side: int) -> Estimate | None:
+        """The estimate with every undecided case at its least (side 0) or greatest (side 1) value."""
+        stored = None if figure.ends is None else figure.ends[side]
+        if held is None and not self.summary.sequential:
+            return stored
+        if figure.ends is None:
+            return None
+        values = {**figure.per_query, **{query_id: ends[side] for query_id, ends in figure.open.items()}}
+        return self._estimate(figure, held, values, stored)
+
+    def _estimate(
+        self, figure: Figure, held: Held | None, values: Mapping[str, float], estimate: Estimate | None
+    ) -> Estimate | None:
+        """The figure's own interval, that of its loss, or one that holds at any time.
+
+        Args:
+            figure: Of the audit.
+            held: The same figure of the ratchet file, where the gate compares with it.
+            values: By query.
+            estimate: Of the values, with a number of queries that was fixed beforehand.
+        """
         from robustrank.stats import intervals  # numpy: not before it is needed
 
-        if self.gate.worse_by is None:
-            if not self.summary.sequential:
-                return figure.estimate
-            return _anytime(figure.per_query, figure, self.summary)
-        held = self.held.find(figure) if self.held else None
         if held is None:
-            return None
-        lost = ratchets.losses(held, figure, self.summary, self.path)
+            if not self.summary.sequential:
+                return estimate
+            return _anytime(values, figure, self.summary)
+        lost = ratchets.losses(held, replace(figure, per_query=values), self.summary, self.path)
         same = ratchets.unchanged(held, figure, lost)
         if same is not None:
             return same
@@ -183,6 +217,15 @@ class _Judge:
         if self.summary.sequential:
             return _anytime(lost, figure, self.summary, bounds=(-width, width))
         return intervals.mean(list(lost.values()), bounds=(-width, width))
+
+    def _queries_needed(self, figure: Figure, needed: int | None) -> str:
+        """How many queries would decide it, and whether the collection has them."""
+        if not needed:
+            return "; the value is the limit itself"
+        name = figure.collection or self.summary.home
+        there = next((c.queries_available for c in self.summary.collections if c.name == name), None)
+        text = f"; about {needed} queries would decide it"
+        return text if there is None or there >= needed else f"{text}, and {name} has only {there}"
 
     def _verdict(
         self, outcome: Outcome, reason: str, estimate: Estimate | None = None, needed: int | None = None
@@ -196,6 +239,16 @@ class _Judge:
             queries_needed=needed,
             held=outcome is Outcome.PASS or (outcome is Outcome.INCONCLUSIVE and self.gate.allow_inconclusive),
         )
+
+
+def _not_run(gate: GateSpec, summary: Summary) -> str:
+    """Why a finished audit lacks the figure of a gate: tasks that failed; empty where none did."""
+    named_rankers = [r for r in summary.rankers if gate.where.get("ranker", r.name) == r.name] or summary.rankers
+    for kind, what in (("ranking", "lists"), ("attack", "cases"), ("certificate", "certificates")):
+        counts = together(r.tasks.get(kind, Tally()) for r in named_rankers)
+        if counts.undecided:
+            return f"could not run: no {gate.measure}, because {counts.sentence(what)}"
+    return ""
 
 
 def _anytime(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from time import perf_counter
 
 from robustrank.core.errors import AccessDenied, BudgetExhausted, ContractError
@@ -61,6 +62,8 @@ class MeteredRanker:
         self.ranker = ranker
         self._caches = cache and ranker.card.pointwise
         self.pairs = 0
+        self.scored = 0
+        """Scores computed, and gradients; a smoothed ranker has many pairs behind one."""
         self.seconds = 0.0
         self._scores: dict[tuple[str, str], float] = {}
 
@@ -94,6 +97,7 @@ class MeteredRanker:
         finally:
             self.seconds += perf_counter() - started
             self.pairs += 1
+            self.scored += 1
 
     def _timed(self, query: Query, docs: Sequence[Document]) -> list[float]:
         started = perf_counter()
@@ -102,6 +106,7 @@ class MeteredRanker:
         finally:
             self.seconds += perf_counter() - started
             self.pairs += len(docs) * self.card.pairs_per_score
+            self.scored += len(docs)
 
 
 class MeteredOracle:
@@ -126,6 +131,8 @@ class MeteredOracle:
         self._ranker = ranker
         self._counts = counts
         self._trajectory: list[tuple[int, int]] = []
+        self._answers: dict[Perturbation, tuple[int, float]] = {}
+        self._failure = ""
         self._case = case
         self._threat = threat
         self._budget = budget
@@ -167,12 +174,22 @@ class MeteredOracle:
         """(pairs spent, best rank so far), wherever a legal perturbation improved the best rank."""
         return self._trajectory
 
+    @property
+    def failure(self) -> str:
+        """The first error of the ranker under this attack, also where the attack caught it; empty for none."""
+        return self._failure
+
+    def answer(self, perturbation: Perturbation) -> tuple[int, float] | None:
+        """Rank and score that a perturbation was last answered with; ``None`` where it was not requested."""
+        return self._answers.get(perturbation)
+
     def gradients(self, perturbation: Perturbation, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """One backward pass at the (perturbed) target."""
         self._need(Access.WEIGHTS)
         self._meter.charge(1)
         query, document = apply(perturbation, self._case)
-        return self._ranker.gradients(query, document, candidates)
+        with self._noting():
+            return self._ranker.gradients(query, document, candidates)
 
     def _need(self, access: Access) -> None:
         if self._threat.access.level < access.level:
@@ -186,13 +203,24 @@ class MeteredOracle:
     def _ask(self, perturbations: Sequence[Perturbation]) -> list[tuple[int, float]]:
         self._meter.charge(sum(map(self._cost, perturbations)))
         targets = [p.target for p in perturbations if p.query is None and p.target is not None]
-        if targets and self._ranker.card.pointwise:  # one batch for the ranker; the cache answers below
-            self._ranker.score(self._case.query, [self._case.target._replace(text=text) for text in targets])
-        outcomes = [outcome(self._ranker, self._case, p, self._clean) for p in perturbations]
+        with self._noting():
+            if targets and self._ranker.card.pointwise:  # one batch for the ranker; the cache answers below
+                self._ranker.score(self._case.query, [self._case.target._replace(text=text) for text in targets])
+            outcomes = [outcome(self._ranker, self._case, p, self._clean) for p in perturbations]
+        self._answers.update(zip(perturbations, outcomes, strict=True))
         for perturbation, (rank, _) in zip(perturbations, outcomes, strict=True):
             if (not self._trajectory or self._better(rank, self._trajectory[-1][1])) and self._counts(perturbation):
                 self._trajectory.append((self.spent, rank))
         return outcomes
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Keep the ranker's first error: an attack that catches it had no fair chance all the same."""
+        try:
+            yield
+        except Exception as problem:
+            self._failure = self._failure or f"{type(problem).__name__}: {problem}"
+            raise
 
     def _better(self, rank: int, other: int) -> bool:
         return rank > other if self._threat.goal is Goal.DEMOTE else rank < other

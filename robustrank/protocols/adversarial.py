@@ -2,8 +2,8 @@
 
 Success is reported in several ways because papers define it differently: ``promoted`` (ranked higher than
 before), ``ASR@k`` (reached the top k), ``goal`` (reached the rank the attacker was content with). For query attacks:
-``demoted`` (the best relevant document fell) and ``harmed`` (the list's nDCG@10 fell). Errors and illegal
-perturbations count as failures of the attack, never as missing cases.
+``demoted`` (the best relevant document fell) and ``harmed`` (the list's nDCG@10 fell). A figure is estimated over the
+decided cases; what errors and invalid cases leave open of it is told beside it (:mod:`robustrank.results.outcomes`).
 """
 
 from __future__ import annotations
@@ -12,38 +12,97 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
+from types import MappingProxyType
+from typing import NamedTuple
 
 from msgspec import structs
 
-from robustrank.core.types import (
-    Estimate,
-    Status,
-)
+from robustrank.core.strata import ranks
+from robustrank.core.types import Estimate, Status
 from robustrank.perturbations.verify import diff
+from robustrank.protocols.interface import Evidence
 from robustrank.results.figures import CUTOFFS
+from robustrank.results.outcomes import Ends, tally, undecided
 from robustrank.results.select import lead, leading
 from robustrank.results.summary import AgainstControl, AttackResult, WorstCase
 from robustrank.stats import intervals
 from robustrank.stats.comparisons import holm, paired
 from robustrank.stats.resampling import NOT_NEGATIVE
-from robustrank.work.records import AttackRecord
+from robustrank.work.records import BEST_RELEVANT, AttackRecord, RankingRecord
 
 WORST_PER_ATTACK = 3
 
 Success = Callable[[AttackRecord], bool]
 
 
-def attacks(records: Sequence[AttackRecord]) -> list[AttackResult]:
-    """One result per ranker, attack and stratum (and over all strata, where there are several)."""
+class LostCase(NamedTuple):
+    """A case that was planned and could not be tried, because the victim could not rank its list."""
+
+    query_id: str
+    list_length: int
+    error: str
+
+
+Groups = Mapping[tuple[str, str, str], Sequence[AttackRecord]]
+"""Ranker, attack and stratum to records."""
+Lost = Mapping[tuple[str, str, str], Sequence[LostCase]]
+
+
+def lost_cases(evidence: Evidence) -> dict[tuple[str, str, str], list[LostCase]]:
+    """The cases of lists that their victim could not rank, by ranker, attack and stratum.
+
+    Of documents as many as ``[cases]`` draws from a list of that length; of queries one, where the list holds a
+    relevant document.
+    """
+    spec, cases = evidence.spec, evidence.spec.cases
+    where = cases.collection or spec.home.name
+    keys = next((c.query_keys for c in evidence.setup.collections if c.name == where), {})
+    attacked = list(keys)[: cases.queries]
+    on_document = {r.attack: r.on_document for r in evidence.of(AttackRecord)}
+    lost: dict[tuple[str, str, str], list[LostCase]] = {}
+    for record in evidence.of(RankingRecord):
+        failed = undecided(record) is not None and record.collection == where and record.query_id in attacked
+        if not failed or not spec.victim(record.ranker).attacked:
+            continue
+        for attack in spec.attacks:
+            if record.ranker not in (attack.rankers or (record.ranker,)):
+                continue
+            case = LostCase(record.query_id, record.candidates, record.error)
+            if on_document.get(attack.name, True):
+                targets = {s: min(cases.targets, len(ranks(s, record.candidates))) for s in cases.strata}
+            else:
+                targets = {BEST_RELEVANT: int(record.relevant > 0)}
+            for stratum, count in targets.items():
+                lost.setdefault((record.ranker, attack.name, stratum), []).extend([case] * count)
+    return lost
+
+
+def attacks(records: Sequence[AttackRecord], lost: Lost = MappingProxyType({})) -> list[AttackResult]:
+    """One result per ranker, attack and stratum (and over all strata, where there are several).
+
+    Args:
+        records: Of attacks.
+        lost: Cases without a record.
+    """
     groups: dict[tuple[str, str, str], list[AttackRecord]] = {}
+    missing: dict[tuple[str, str, str], list[LostCase]] = {}
     for record in records:
         groups.setdefault((record.ranker, record.attack, record.stratum), []).append(record)
         groups.setdefault((record.ranker, record.attack, "all"), []).append(record)
+    for (ranker, name, stratum), untried in lost.items():
+        for key in ((ranker, name, stratum), (ranker, name, "all")):
+            missing.setdefault(key, []).extend(untried)
+    like = {name: group for (_, name, _), group in groups.items()}
     results = []
-    for (ranker, name, stratum), group in groups.items():
-        alone = stratum != "all" and len(groups[ranker, name, "all"]) == len(group)
-        if not alone:  # one stratum only: "all" says it
-            results.append(_result(ranker, name, stratum, group))
+    for key in dict.fromkeys((*groups, *missing)):
+        ranker, name, stratum = key
+        # An attack on a ranker of which no list could be ranked is described by its cases on another one.
+        group, untried = groups.get(key, []), missing.get(key, [])
+        pattern = group or like.get(name)
+        whole = len(groups.get((ranker, name, "all"), ())), len(missing.get((ranker, name, "all"), ()))
+        alone = stratum != "all" and whole == (len(group), len(untried))
+        if pattern and not alone:  # one stratum only: "all" says it
+            results.append(_Group(ranker, name, stratum, group, untried, pattern).result())
     return _against_controls(results, groups)
 
 
@@ -66,48 +125,127 @@ def successes(group: Sequence[AttackRecord]) -> dict[str, Success]:
     }
 
 
-def _result(ranker: str, name: str, stratum: str, group: Sequence[AttackRecord]) -> AttackResult:
-    clusters = [r.query_id for r in group]
-    similar = [(r.similarity, r.query_id) for r in group if r.similarity is not None and r.status is Status.OK]
-    threat = group[0].threat
-    return AttackResult(
-        ranker=ranker,
-        attack=name,
-        plugin=group[0].plugin,
-        control=threat.control,
-        surface=threat.surface,
-        access=threat.access,
-        goal=threat.goal,
-        edits_allowed=str(threat.edits),
-        budget=asdict(group[0].budget),
-        stratum=stratum,
-        statuses=dict(sorted(Counter(r.status for r in group).items())),
-        success={
-            key: intervals.share([test(r) for r in group], clusters=clusters) for key, test in successes(group).items()
-        },
-        boost=intervals.mean([r.rank_before - r.rank_after for r in group], clusters=clusters, bounds=_span(group)),
-        harm=intervals.mean([r.harm_before - r.harm_after for r in group], clusters=clusters, bounds=(-1, 1)),
-        calls=intervals.mean([r.calls for r in group], clusters=clusters, bounds=NOT_NEGATIVE),
-        edits=intervals.mean([r.edits for r in group], clusters=clusters, bounds=NOT_NEGATIVE),
-        similarity=intervals.mean([s for s, _ in similar], clusters=[q for _, q in similar], bounds=(-1, 1))
-        if similar
-        else None,
-        seconds=intervals.mean([r.seconds for r in group], clusters=clusters, bounds=NOT_NEGATIVE),
-        judged=intervals.mean([r.judged_after for r in group], clusters=clusters, bounds=(0, 1)),
-        collection=group[0].collection,
-        per_query={
-            **{key: _by_query(group, lambda r, test=test: float(test(r))) for key, test in successes(group).items()},  # type: ignore[misc]
-            "boost": _by_query(group, lambda r: float(r.rank_before - r.rank_after)),
-            "harm": _by_query(group, lambda r: r.harm_before - r.harm_after),
-        },
-        quality=_quality(group),
-        curve=_curve(group),
-    )
+class _Group:
+    """The cases of one ranker, attack and stratum.
+
+    Args:
+        ranker: The victim.
+        name: Of the attack.
+        stratum: Of the targets, or ``"all"``.
+        group: The records.
+        lost: Cases without a record.
+        pattern: Records of the attack, on any ranker: what it may do.
+    """
+
+    def __init__(
+        self,
+        ranker: str,
+        name: str,
+        stratum: str,
+        group: Sequence[AttackRecord],
+        lost: Sequence[LostCase],
+        pattern: Sequence[AttackRecord],
+    ) -> None:
+        self.ranker, self.name, self.stratum = ranker, name, stratum
+        self.group, self.lost, self.pattern = group, lost, pattern
+        self.decided = [r for r in group if undecided(r) is None]
+        self.open = [r for r in group if undecided(r) is not None]
+        self.clusters = [r.query_id for r in self.decided]
+        self.tests = successes(pattern)
+
+    def result(self) -> AttackResult:
+        """Everything of them."""
+        done, first = self.decided, self.pattern[0]
+        threat = first.threat
+        similar = [(r.similarity, r.query_id) for r in done if r.similarity is not None and r.status is Status.OK]
+        values = {
+            **{key: [float(test(r)) for r in done] for key, test in self.tests.items()},
+            "boost": [float(r.rank_before - r.rank_after) for r in done],
+            "harm": [r.harm_before - r.harm_after for r in done],
+        }
+        return AttackResult(
+            ranker=self.ranker,
+            attack=self.name,
+            stratum=self.stratum,
+            plugin=first.plugin,
+            control=threat.control,
+            surface=threat.surface,
+            access=threat.access,
+            goal=threat.goal,
+            edits_allowed=str(threat.edits),
+            budget=asdict(first.budget),
+            statuses=dict(sorted(Counter(r.status for r in self.group).items())),
+            success={key: self._share(values[key]) for key in self.tests} if done else {},
+            boost=self._mean(values["boost"], self._span()),
+            harm=self._mean(values["harm"], (-1, 1)),
+            calls=self._mean([r.calls for r in done], NOT_NEGATIVE),
+            edits=self._mean([r.edits for r in done], NOT_NEGATIVE),
+            similarity=intervals.mean([s for s, _ in similar], clusters=[q for _, q in similar], bounds=(-1, 1))
+            if similar
+            else None,
+            seconds=self._mean([r.seconds for r in done], NOT_NEGATIVE),
+            judged=self._mean([r.judged_after for r in done], (0, 1)),
+            collection=first.collection,
+            per_query={key: _by_query(self.clusters, values[key]) for key in values},
+            quality=_quality(done),
+            curve=_curve(done, self.tests),
+            tally=tally(self.group, [case.error for case in self.lost]),
+            ends=self._ends(values),
+            open=self._open(values),
+        )
+
+    def _share(self, flags: Sequence[float]) -> Estimate:
+        return intervals.share([flag == 1 for flag in flags], clusters=self.clusters)
+
+    def _mean(self, values: Sequence[float], bounds: tuple[float, float]) -> Estimate | None:
+        return intervals.mean(values, clusters=self.clusters, bounds=bounds) if values else None
+
+    def _span(self) -> tuple[float, float]:
+        longest = max([*(r.list_length for r in self.pattern), *(case.list_length for case in self.lost)])
+        return (1 - longest, longest - 1)
+
+    def _left_open(self, figure: str, side: int) -> tuple[list[str], list[float]]:
+        """Queries of the undecided cases, and their least (side 0) or greatest (side 1) values."""
+
+        def of(record: AttackRecord) -> float:
+            if figure == "boost":
+                return float(record.rank_before - (record.list_length, 1)[side])
+            return record.harm_before - (1, 0)[side] if figure == "harm" else float(side)
+
+        queries = [r.query_id for r in self.open] + [case.query_id for case in self.lost]
+        whole = {"boost": self._span(), "harm": (-1.0, 1.0)}.get(figure, (0.0, 1.0))
+        return queries, [*map(of, self.open), *(float(whole[side]) for _ in self.lost)]
+
+    def _ends(self, values: Mapping[str, Sequence[float]]) -> dict[str, Ends]:
+        if not self.open and not self.lost:
+            return {}
+        bounds = {"boost": self._span(), "harm": (-1, 1)}
+        ends = {}
+        for figure, decided in values.items():
+            both = []
+            for side in (0, 1):
+                queries, filled = self._left_open(figure, side)
+                every, clusters = [*decided, *filled], [*self.clusters, *queries]
+                if figure in bounds:
+                    both.append(intervals.mean(every, clusters=clusters, bounds=bounds[figure]))
+                else:
+                    both.append(intervals.share([x == 1 for x in every], clusters=clusters))
+            ends[figure] = Ends(*both)
+        return ends
+
+    def _open(self, values: Mapping[str, Sequence[float]]) -> dict[str, dict[str, tuple[float, float]]]:
+        left: dict[str, dict[str, tuple[float, float]]] = {}
+        for figure, decided in values.items() if self.open or self.lost else ():
+            sides = []
+            for side in (0, 1):
+                queries, filled = self._left_open(figure, side)
+                sides.append(_by_query([*self.clusters, *queries], [*decided, *filled]))
+            left[figure] = {q: (sides[0][q], sides[1][q]) for q in sorted(set(queries))}
+        return left
 
 
-def _curve(group: Sequence[AttackRecord]) -> list[tuple[int, float]]:
+def _curve(group: Sequence[AttackRecord], ways: Mapping[str, Success]) -> list[tuple[int, float]]:
     """Share of cases with the leading success, by pairs requested: from when the best text so far was one."""
-    ways = successes(group)
     test = ways[leading(ways)]
     # What is offered is verified in the end; until then a good rank is only a hope.
     won = [r for r in group if test(r)]
@@ -132,27 +270,23 @@ def _quality(group: Sequence[AttackRecord]) -> dict[str, Estimate]:
     }
 
 
-def _by_query(group: Sequence[AttackRecord], value: Callable[[AttackRecord], float]) -> dict[str, float]:
+def _by_query(queries: Sequence[str], values: Sequence[float]) -> dict[str, float]:
     """The mean over each query's cases."""
     cases: dict[str, list[float]] = {}
-    for record in group:
-        cases.setdefault(record.query_id, []).append(value(record))
-    return {query_id: sum(values) / len(values) for query_id, values in sorted(cases.items())}
+    for query_id, value in zip(queries, values, strict=True):
+        cases.setdefault(query_id, []).append(value)
+    return {query_id: sum(each) / len(each) for query_id, each in sorted(cases.items())}
 
 
-def _span(group: Sequence[AttackRecord]) -> tuple[float, float]:
-    longest = max(r.list_length for r in group)
-    return (1 - longest, longest - 1)
+def _against_controls(results: Sequence[AttackResult], groups: Groups) -> list[AttackResult]:
+    """Fill in the paired differences to every control that makes the same kind of edit; Holm over all of them.
 
-
-def _against_controls(
-    results: Sequence[AttackResult], groups: Mapping[tuple[str, str, str], Sequence[AttackRecord]]
-) -> list[AttackResult]:
-    """Fill in the paired differences to every control that makes the same kind of edit; Holm over all of them."""
+    Paired are the cases that are decided for both.
+    """
     operations = {name: group[0].threat.edits.operation for (_, name, _), group in groups.items()}
     tests: list[tuple[int, str, tuple[Estimate, float]]] = []
     for index, result in enumerate(results):
-        if result.control:
+        if result.control or not result.success:
             continue
         for control in results:
             place = (control.ranker, control.stratum, operations[control.attack])
@@ -169,11 +303,9 @@ def _against_controls(
     return filled
 
 
-def _paired(
-    result: AttackResult, groups: Mapping[tuple[str, str, str], Sequence[AttackRecord]], control: str
-) -> tuple[Estimate, float] | None:
+def _paired(result: AttackResult, groups: Groups, control: str) -> tuple[Estimate, float] | None:
     ours, theirs = (
-        {(r.query_id, r.doc_id): r for r in groups[result.ranker, name, result.stratum]}
+        {(r.query_id, r.doc_id): r for r in groups.get((result.ranker, name, result.stratum), ()) if not undecided(r)}
         for name in (result.attack, control)
     )
     common = sorted(set(ours) & set(theirs))
@@ -191,7 +323,7 @@ def worst_cases(records: Sequence[AttackRecord]) -> list[WorstCase]:
     """The largest moves of every attack on every ranker, largest first."""
     groups: dict[tuple[str, str], list[AttackRecord]] = {}
     for record in records:
-        if record.status is Status.OK and not record.control and _gain(record) > 0:
+        if undecided(record) is None and not record.control and _gain(record) > 0:
             groups.setdefault((record.ranker, record.attack), []).append(record)
     chosen = [
         record

@@ -44,7 +44,7 @@ def _adversarial(evidence: Evidence) -> Mapping[str, Any]:
 
     attacked = evidence.of(AttackRecord)
     return {
-        "attacks": adversarial.attacks(attacked),
+        "attacks": adversarial.attacks(attacked, adversarial.lost_cases(evidence)),
         "worst_cases": adversarial.worst_cases(attacked),
         "cases": cases.cases(attacked, evidence.of(CertificateRecord)),
     }

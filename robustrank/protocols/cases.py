@@ -10,6 +10,7 @@ from robustrank.perturbations.operations import covers
 from robustrank.perturbations.verify import diff
 from robustrank.protocols.adversarial import changed_text, successes
 from robustrank.results.attack_cases import AttackedCase, Cases, Change, Proof
+from robustrank.results.outcomes import Ending, ending, reason, undecided
 from robustrank.results.select import leading
 from robustrank.work.records import AttackRecord, CertificateRecord
 
@@ -35,7 +36,8 @@ def cases(attacked: Sequence[AttackRecord], certificates: Iterable[CertificateRe
     rows = []
     for record in attacked:
         tests = ways[record.ranker, record.attack]
-        reached = [name for name, test in tests.items() if test(record)]
+        reached = [name for name, test in tests.items() if test(record)] if undecided(record) is None else []
+        end = ending(record, succeeded=leading(tests) in reached)
         certified = proven.get((record.ranker, record.collection, record.query_id), ())
         rows.append(
             AttackedCase(
@@ -45,7 +47,8 @@ def cases(attacked: Sequence[AttackRecord], certificates: Iterable[CertificateRe
                 collection=record.collection,
                 stratum=record.stratum,
                 status=record.status,
-                error=record.error,
+                ending=end,
+                error=record.error or reason(record),
                 query_id=record.query_id,
                 query=texts.setdefault(record.query, len(texts)),
                 doc_id=record.doc_id,
@@ -62,7 +65,7 @@ def cases(attacked: Sequence[AttackRecord], certificates: Iterable[CertificateRe
                 similarity=record.similarity,
                 calls=record.calls,
                 reached=reached,
-                success=leading(tests) in reached,
+                success=end is Ending.SUCCEEDED,
                 fell=record.fell,
                 proofs=_proofs(certified, record.threat.edits),
             )

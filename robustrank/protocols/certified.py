@@ -8,13 +8,16 @@ from robustrank.certificates import allowed
 from robustrank.core.types import Certificate, Status
 from robustrank.core.words import words
 from robustrank.perturbations.operations import covers
+from robustrank.results.outcomes import Ending, Ends, of_certificate, tally, undecided
 from robustrank.results.summary import CertifiedResult
 from robustrank.stats import intervals
 from robustrank.work.records import AttackRecord, CertificateRecord
 
 
 def certificates(records: Sequence[CertificateRecord], attacked: Sequence[AttackRecord] = ()) -> list[CertifiedResult]:
-    """CRQ per ranker, collection, K and radius; errors and lists without candidates count as not certified.
+    """CRQ per ranker, collection, K and radius, over the lists that certifying did not fail on.
+
+    A list without candidates is not certified.
 
     Args:
         records: Certificate records.
@@ -22,16 +25,19 @@ def certificates(records: Sequence[CertificateRecord], attacked: Sequence[Attack
     """
     trials = falsification(records, attacked)
     groups: dict[tuple[str, str, int, float], list[Certificate]] = {}
-    queries_of: dict[tuple[str, str], list[str]] = {}
+    lists_of: dict[tuple[str, str], list[CertificateRecord]] = {}
     for record in records:
-        queries_of.setdefault((record.ranker, record.collection), []).append(record.query_id)
+        lists_of.setdefault((record.ranker, record.collection), []).append(record)
         for certificate in record.certificates:
             where = (record.ranker, record.collection, certificate.k, certificate.radius)
             groups.setdefault(where, []).append(certificate)
     results = []
     for (ranker, collection, k, radius), group in groups.items():
-        certified = {certificate.query_id for certificate in group if certificate.certified}
-        held = {query_id: query_id in certified for query_id in queries_of[ranker, collection]}
+        lists = lists_of[ranker, collection]
+        by_query = {certificate.query_id: certificate for certificate in group}
+        ends = {r.query_id: of_certificate(r, by_query.get(r.query_id)) for r in lists}
+        held = {q: end is Ending.SUCCEEDED for q, end in ends.items() if end is not Ending.ERROR}
+        failed = [q for q, end in ends.items() if end is Ending.ERROR]
         first = group[0]
         tried = trials.get((ranker, collection, k, radius), [])
         results.append(
@@ -49,6 +55,11 @@ def certificates(records: Sequence[CertificateRecord], attacked: Sequence[Attack
                 assumes=first.assumes,
                 per_query={query_id: float(held[query_id]) for query_id in sorted(held)},
                 speaks_of=first.ranker,
+                tally=tally(lists),
+                ends=Ends(*(intervals.share([*held.values(), *[x] * len(failed)]) for x in (False, True)))
+                if failed
+                else None,
+                open=dict.fromkeys(sorted(failed), (0.0, 1.0)),
                 attacks_on_certified=len(tried),
                 certificates_broken=sum(tried),
             )
@@ -88,7 +99,12 @@ def tests(
     """
     claims = {(r.ranker, r.collection, r.query_id): r.certificates for r in certified}
     for record in attacked:
-        if record.status is not Status.OK or record.demote or record.query_after is not None:
+        if (
+            undecided(record) is not None
+            or record.status is not Status.OK
+            or record.demote
+            or record.query_after is not None
+        ):
             continue
         length = len(words(record.before))
         for claim in claims.get((record.ranker, record.collection, record.query_id), ()):

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from math import isfinite
 
 import numpy as np
 
 from robustrank.measures.bounds import difference_bounds, measure_bounds
 from robustrank.protocols import unjudged
 from robustrank.results.figures import MIN_SLICE
+from robustrank.results.outcomes import Ends, Open, tally, undecided
 from robustrank.results.summary import Comparison, Effectiveness
 from robustrank.stats import intervals
 from robustrank.stats.comparisons import holm, paired
+from robustrank.stats.resampling import Bounds
 from robustrank.work.records import BaseRanking, RankingRecord
 
 Values = Mapping[tuple[str, str, str], Mapping[str, float]]
@@ -56,6 +59,8 @@ def effectiveness(records: Sequence[RankingRecord]) -> list[Effectiveness]:
             if not present:
                 continue
             data = [by_query[query_id] for query_id in present]
+            mine = [lists[ranker, collection, query_id] for query_id in present]
+            open_ = {r.query_id: ends_of(r, measure) for r in mine if undecided(r)}
             results.append(
                 Effectiveness(
                     ranker=ranker,
@@ -63,14 +68,42 @@ def effectiveness(records: Sequence[RankingRecord]) -> list[Effectiveness]:
                     measure=measure,
                     slice=name,
                     mean=intervals.mean(data, bounds=measure_bounds(measure)),
-                    judged=unjudged.judged([lists[ranker, collection, query_id].judged for query_id in present]),
+                    judged=unjudged.judged([r.judged for r in mine]),
                     unjudged=unjudged.reach_of(reaches.get((ranker, collection, measure), {}), present),
                     deviation=float(np.std(data, ddof=1)) if len(data) > 1 else None,
                     lowest_decile=intervals.lowest_decile(data, bounds=measure_bounds(measure)),
                     per_query={query_id: by_query[query_id] for query_id in present} if name is None else {},
+                    tally=tally(mine),
+                    ends=_ends(by_query, mine, open_, measure_bounds(measure)),
+                    open=open_ if name is None else {},
                 )
             )
     return results
+
+
+def ends_of(record: RankingRecord, measure: str) -> tuple[float, float]:
+    """The least and the greatest value of a list: of one that could not be ranked, those that the measure can have.
+
+    A measure without bounds keeps the value of an empty list.
+    """
+    value = record.measures[measure]
+    if undecided(record) is None:
+        return value, value
+    least, greatest = measure_bounds(measure)
+    return (least if isfinite(least) else value), (greatest if isfinite(greatest) else value)
+
+
+def _ends(values: Mapping[str, float], lists: Sequence[RankingRecord], open_: Open, bounds: Bounds) -> dict[str, Ends]:
+    """The figures of lists of which some could not be ranked, at their ends."""
+    if not open_:
+        return {}
+    sides = [[open_[r.query_id][side] if r.query_id in open_ else values[r.query_id] for r in lists] for side in (0, 1)]
+    judged = [[float(side) if r.query_id in open_ else r.judged for r in lists] for side in (0, 1)]
+    return {
+        "mean": Ends(*(intervals.mean(side, bounds=bounds) for side in sides)),
+        "lowest decile": Ends(*(intervals.lowest_decile(side, bounds=bounds) for side in sides)),
+        "judged": Ends(*(intervals.mean(side, bounds=(0, 1)) for side in judged)),
+    }
 
 
 def comparisons(records: Sequence[RankingRecord], measure: str) -> list[Comparison]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from robustrank.core.types import Range
+from robustrank.core.types import Estimate, Range
 from robustrank.measures.bounds import measure_bounds
 from robustrank.protocols import unjudged
-from robustrank.protocols.effectiveness import query_types, values
+from robustrank.protocols.effectiveness import ends_of, query_types, values
+from robustrank.results.outcomes import Ends, tally
 from robustrank.results.summary import Shift, ShiftKind
 from robustrank.stats.contrasts import change
 from robustrank.work.records import RankingRecord
@@ -65,6 +66,10 @@ class _Lists:
         records = self.of(ranker, side)
         return None if records is None else [r.measures[self.measure] for r in records]
 
+    def end(self, ranker: str, side: Side, which: int) -> list[float]:
+        """Its values, those of lists that could not be ranked at their least (0) or greatest (1)."""
+        return [ends_of(record, self.measure)[which] for record in self.of(ranker, side) or ()]
+
     def reach(self, ranker: str, side: Side) -> Range | None:
         """Least and greatest mean over all grades of its unjudged documents."""
         return unjudged.reach_of(self._reaches.get((ranker, side[2], self.measure), {}), side[1])
@@ -82,6 +87,12 @@ def _shift(lists: _Lists, ranker: str, kind: ShiftKind, source: Side, target: Si
     relative, against = (
         None if each is None else each.estimate for each in (contrasts.relative, contrasts.versus_baseline)
     )
+    against_whom = baseline if base_home is not None else None
+    everyone = [ranker] if against_whom is None else [ranker, against_whom]
+    counts = tally(record for who in everyone for side in (source, target) for record in lists.of(who, side) or ())
+    relative_ends = baseline_ends = None
+    if counts.undecided:
+        relative_ends, baseline_ends = _ends(lists, ranker, source, target, against_whom)
     reach = unjudged.change(lists.reach(ranker, source), lists.reach(ranker, target))
     return Shift(
         ranker=ranker,
@@ -96,10 +107,37 @@ def _shift(lists: _Lists, ranker: str, kind: ShiftKind, source: Side, target: Si
         judged_target=unjudged.judged([r.judged for r in lists.of(ranker, target) or ()]),
         unjudged=reach,
         may_change=unjudged.may_change(difference.value, reach),
+        tally=counts,
+        relative_ends=relative_ends,
+        baseline_ends=baseline_ends,
         may_change_vs_baseline=None
         if against is None or baseline is None
         else _vs_baseline(lists, ranker, baseline, source, target, against.value),
     )
+
+
+def _ends(
+    lists: _Lists, ranker: str, source: Side, target: Side, baseline: str | None
+) -> tuple[Ends | None, Ends | None]:
+    """The relative change, and that minus the baseline's, with every list that could not be ranked at either end.
+
+    ``None`` where an end is not defined.
+    """
+    relative, against = [], []
+    for worst in (0, 1):  # the least change: at home the greatest values, away the least; of the baseline the opposite
+        home, away = lists.end(ranker, source, 1 - worst), lists.end(ranker, target, worst)
+        base_home = base_away = None
+        if baseline is not None:
+            base_home, base_away = lists.end(baseline, source, worst), lists.end(baseline, target, 1 - worst)
+        both = change(home, away, base_home, base_away, bounds=measure_bounds(lists.measure))
+        relative.append(both.relative.estimate if both.relative else None)
+        against.append(both.versus_baseline.estimate if both.versus_baseline else None)
+    return _both(relative), _both(against)
+
+
+def _both(sides: Sequence[Estimate | None]) -> Ends | None:
+    defined = [side for side in sides if side is not None]
+    return Ends(*defined) if len(defined) == 2 else None
 
 
 def _vs_baseline(lists: _Lists, ranker: str, baseline: str, source: Side, target: Side, value: float) -> bool | None:

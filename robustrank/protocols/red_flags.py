@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from robustrank.core.flags import Check
 from robustrank.core.types import SpeaksOf, Status
 from robustrank.protocols import certified
+from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.select import lead
-from robustrank.results.summary import AttackResult, Check, Effectiveness, RedFlag, Severity
+from robustrank.results.summary import AttackResult, Effectiveness
 from robustrank.work.records import (
     AttackRecord,
     CertificateRecord,
@@ -46,6 +48,10 @@ def red_flags(
     return sorted(flags, key=lambda flag: flag.severity is not Severity.SERIOUS)
 
 
+def _flag(check: Check, severity: Severity, title: str, detail: str, **about: str) -> RedFlag:
+    return RedFlag(check=check, severity=severity, title=title, detail=detail, **about)
+
+
 def _broken_certificates(certificates: Sequence[CertificateRecord], attacks: Sequence[AttackRecord]) -> list[RedFlag]:
     broken = certified.broken(certificates, attacks)
     if not broken:
@@ -66,7 +72,10 @@ def _broken_certificates(certificates: Sequence[CertificateRecord], attacks: Seq
             "samples before rejecting it"
         )
     title = "An attack succeeded on a certified list"
-    return [RedFlag(check=Check.CERTIFICATE, severity=Severity.SERIOUS, title=title, detail=detail)]
+    return [
+        _flag(Check.CERTIFICATE, Severity.SERIOUS, title, detail, ranker=ranker)
+        for ranker in dict.fromkeys(r.ranker for r, _ in broken)
+    ]
 
 
 def _failures(records: Sequence[TaskRecord]) -> list[RedFlag]:
@@ -82,7 +91,7 @@ def _failures(records: Sequence[TaskRecord]) -> list[RedFlag]:
             )
             severity = Severity.SERIOUS if lost or len(failed) > len(mine) / 10 else Severity.WARNING
             title = f"{ranker}: some tasks failed"
-            flags.append(RedFlag(check=Check.ERRORS, severity=severity, title=title, detail=detail))
+            flags.append(_flag(Check.ERRORS, severity, title, detail, ranker=ranker))
     return flags
 
 
@@ -94,7 +103,7 @@ def _unstable(record: CheckRecord) -> list[RedFlag]:
     if spread == 0:
         detail = f"every document of query {record.query_id} has the same score; ranks come from the tie rule alone"
         title = f"{ranker}: constant scores"
-        return [RedFlag(check=Check.CONSTANT, severity=Severity.SERIOUS, title=title, detail=detail)]
+        return [_flag(Check.CONSTANT, Severity.SERIOUS, title, detail, ranker=ranker)]
     flags = []
     for check, what, difference in (
         (Check.REPEAT, "scores differ between two identical calls", seen.repeat),
@@ -105,17 +114,17 @@ def _unstable(record: CheckRecord) -> list[RedFlag]:
         if share > SAME:
             severity = Severity.SERIOUS if share > 0.01 else Severity.WARNING
             detail = f"largest difference {share:.2%} of the spread of the list ({collection}, query {record.query_id})"
-            flags.append(RedFlag(check=check, severity=severity, title=f"{ranker}: {what}", detail=detail))
+            flags.append(_flag(check, severity, f"{ranker}: {what}", detail, ranker=ranker))
     for what, distance in seen.invariant.items():
         if distance / spread > SAME:
             detail = f"its card says it ignores {_INVARIANCES[what]}, but scores change by {distance / spread:.2%} of "
             detail += f"the spread of the list ({collection}, query {record.query_id}): an error in ranker or card"
             title = f"{ranker}: {_INVARIANCES[what]} changes its scores"
-            flags.append(RedFlag(check=Check.INVARIANT, severity=Severity.SERIOUS, title=title, detail=detail))
+            flags.append(_flag(Check.INVARIANT, Severity.SERIOUS, title, detail, ranker=ranker))
     if seen.query == 0:
         detail = "every document has the same score for an unrelated query; query attacks cannot affect such a ranker"
         title = f"{ranker}: ignores the query"
-        flags.append(RedFlag(check=Check.QUERY_BLIND, severity=Severity.SERIOUS, title=title, detail=detail))
+        flags.append(_flag(Check.QUERY_BLIND, Severity.SERIOUS, title, detail, ranker=ranker))
     return flags
 
 
@@ -128,7 +137,7 @@ def _ties(records: Sequence[RankingRecord]) -> list[RedFlag]:
         if total and tied / total > 0.2:
             detail = f"{tied} of {total} scores equal another score of their list; ranks among them follow the tie rule"
             title = f"{ranker}: many tied scores"
-            flags.append(RedFlag(check=Check.TIES, severity=Severity.WARNING, title=title, detail=detail))
+            flags.append(_flag(Check.TIES, Severity.WARNING, title, detail, ranker=ranker))
     return flags
 
 
@@ -148,6 +157,7 @@ def _no_better_than_control(attacks: Sequence[AttackResult]) -> list[RedFlag]:
             check=Check.CONTROL,
             severity=Severity.WARNING,
             title=f"{attack}: not significantly better than “{control}”",
+            attack=attack,
             detail=f"on {'; '.join(rankers)}",
         )
         for (attack, control), rankers in not_shown.items()
@@ -163,7 +173,8 @@ def _illegal(attacks: Sequence[AttackResult]) -> list[RedFlag]:
             ends = ", ".join(f"{count} {status}" for status, count in result.statuses.items())
             detail = f"{bad} of {total} cases failed ({ends}); its success rate is not informative"
             title = f"{result.attack} on {result.ranker}: most cases failed"
-            flags.append(RedFlag(check=Check.INVALID, severity=Severity.WARNING, title=title, detail=detail))
+            about = {"ranker": result.ranker, "attack": result.attack}
+            flags.append(_flag(Check.INVALID, Severity.WARNING, title, detail, **about))
     return flags
 
 
@@ -180,6 +191,7 @@ def _unjudged(effectiveness: Sequence[Effectiveness]) -> list[RedFlag]:
             check=Check.JUDGED,
             severity=Severity.WARNING,
             title=f"{collection}: few judgments",
+            collection=collection,
             detail=f"of the top 10 of {figure.ranker} only {share:.0%} is judged; measures count the rest as not "
             "relevant, which favours rankers close to the ones that were pooled",
         )
@@ -202,7 +214,7 @@ def _identity(records: Sequence[VariationRecord]) -> list[RedFlag]:
         if moved:
             detail = f"{len(moved)} queries; for example {moved[0][0].query_id} ({moved[0][0].collection})"
             title = f"{ranker}: an unchanged query has a different effectiveness"
-            flags.append(RedFlag(check=Check.IDENTITY, severity=Severity.SERIOUS, title=title, detail=detail))
+            flags.append(_flag(Check.IDENTITY, Severity.SERIOUS, title, detail, ranker=ranker))
     return flags
 
 
@@ -214,5 +226,9 @@ def _ceiling(records: Sequence[RankingRecord]) -> list[RedFlag]:
         if empty > len(queries) / 4:
             detail = f"{empty} of {len(queries)} candidate lists have no relevant document; re-ranking cannot help"
             title = f"{collection}: the first stage misses many relevant documents"
-            flags.append(RedFlag(check=Check.CEILING, severity=Severity.WARNING, title=title, detail=detail))
+            flags.append(
+                RedFlag(
+                    check=Check.CEILING, severity=Severity.WARNING, title=title, detail=detail, collection=collection
+                )
+            )
     return flags

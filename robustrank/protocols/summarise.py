@@ -12,6 +12,8 @@ from robustrank.perturbations import operations
 from robustrank.protocols.installed import protocols
 from robustrank.protocols.interface import Evidence
 from robustrank.results import select
+from robustrank.results.outcomes import Tally, tally, together
+from robustrank.results.red_flags import accept
 from robustrank.results.summary import AttackResult, RankerSummary, Summary
 from robustrank.storage.typed import plain
 from robustrank.work.audited import AuditedRanker
@@ -25,6 +27,7 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
     sessions = sorted((r for r in ordered if isinstance(r, SessionRecord)), key=lambda r: r.finished)
     tasks = _in_file_order([r for r in ordered if isinstance(r, TaskRecord)], spec)
     fields, results = _results(Evidence(spec=spec, setup=setup, tasks=tasks))
+    fields["red_flags"] = accept(fields["red_flags"], spec.accepted)
     return Summary(
         name=spec.name,
         started=setup.started,
@@ -61,6 +64,9 @@ def _results(evidence: Evidence) -> tuple[dict[str, Any], dict[str, Any]]:
 def headline(results: Sequence[AttackResult], baseline: str | None) -> str:
     """The strongest attack that is not a control, in one sentence with its interval."""
     worst = select.strongest(results, baseline=baseline)
+    if worst is None and results:
+        counts = together(result.tally for result in results if result.stratum == "all")
+        return f"No attack could be judged: {counts.sentence()}."
     if worst is None:
         return "No attack was run; other results are below."
     name = select.lead(worst)
@@ -68,8 +74,13 @@ def headline(results: Sequence[AttackResult], baseline: str | None) -> str:
     lifted = f"lifted the target into the top {name.partition('@')[2]}" if "@" in name else f"{name} the target"
     return (
         f"Against {worst.ranker}, “{worst.attack}” {lifted} in {share.value:.0%} of cases "
-        f"[{share.low:.0%}, {share.high:.0%}], n={share.n} queries."
+        f"[{share.low:.0%}, {share.high:.0%}], n={share.n} queries.{_undecided(worst)}"
     )
+
+
+def _undecided(result: AttackResult) -> str:
+    counts = result.tally
+    return f" {counts.undecided} of {counts.planned} cases are undecided." if counts.undecided else ""
 
 
 def tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
@@ -138,7 +149,15 @@ def _with_cost(ranker: AuditedRanker, tasks: Sequence[TaskRecord], spec: AuditSp
         pairs=sum(r.pairs for r in mine),
         seconds=sum(r.scoring_seconds for r in mine),
         claimed=next((r.claimed for r in spec.rankers if r.name == ranker.name), {}),
+        tasks=_tallies(mine),
     )
+
+
+def _tallies(records: Sequence[TaskRecord]) -> dict[str, Tally]:
+    kinds: dict[str, list[TaskRecord]] = {}
+    for record in records:
+        kinds.setdefault(str(record.__struct_config__.tag), []).append(record)
+    return {kind: tally(each) for kind, each in kinds.items()}
 
 
 def _cost(tasks: Sequence[TaskRecord], records: Sequence[Record]) -> dict[str, Any]:

@@ -59,8 +59,8 @@ def draw(summary: Summary) -> Charts:
             for kind in dict.fromkeys(s.kind for s in summary.shifts)
         ],
         attacks={
-            name: _attacks([r for r in summary.attacks if r.ranker == name and r.stratum == "all"])
-            for name in dict.fromkeys(r.ranker for r in summary.attacks if r.stratum == "all")
+            name: _attacks([r for r in summary.attacks if r.ranker == name and r.stratum == "all" and r.success])
+            for name in dict.fromkeys(r.ranker for r in summary.attacks if r.stratum == "all" and r.success)
         },
         costs=[
             _costs(group, [r.attack for r in summary.attacks if not r.control])

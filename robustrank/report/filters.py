@@ -115,11 +115,6 @@ def show(text: str) -> Markup:
     return Markup("<bdi>{}</bdi>").format(Markup().join(parts))
 
 
-def statuses(counts: Mapping[str, int]) -> str:
-    """``28 ok, 2 invalid``; never an empty string."""
-    return ", ".join(f"{n} {status}" for status, n in counts.items()) or "none"
-
-
 FILTERS: Mapping[str, Callable[..., str]] = {
     "number": number,
     "interval": interval,
@@ -132,6 +127,5 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "operation": operations.phrase,
     "extent": extent,
     "radius": radius,
-    "statuses": statuses,
     "show": show,
 }

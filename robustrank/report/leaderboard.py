@@ -22,12 +22,8 @@ from robustrank.report import pages
 from robustrank.report.filters import budget, radius
 from robustrank.results import summary
 from robustrank.results.select import lead, strongest
-from robustrank.results.summary import (
-    AttackResult,
-    Outcome,
-    RankerSummary,
-    Summary,
-)
+from robustrank.results.summary import AttackResult, RankerSummary, Summary
+from robustrank.results.verdicts import Outcome
 from robustrank.storage import files
 
 

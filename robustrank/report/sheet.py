@@ -19,8 +19,9 @@ from robustrank.results.summary import Summary
 from robustrank.storage.files import replace
 
 _PLAIN = (
-    "key", "ranker", "attack", "collection", "stratum", "status", "error", "query_id", "doc_id", "rank_before",
-    "rank_after", "list_length", "score_before", "score_after", "harm", "edits", "similarity", "calls", "success",
+    "key", "ranker", "attack", "collection", "stratum", "status", "ending", "error", "query_id", "doc_id",
+    "rank_before", "rank_after", "list_length", "score_before", "score_after", "harm", "edits", "similarity", "calls",
+    "success",
 )  # fmt: skip
 COLUMNS = (*_PLAIN, "control", "changed", "reached", "query", "removed", "added", "mark", "note")
 

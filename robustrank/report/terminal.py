@@ -15,17 +15,24 @@ from rich.text import Text
 
 from robustrank.core.escaping import for_terminal
 from robustrank.core.types import Estimate
+from robustrank.judging.gate import measured_nothing
+from robustrank.results.outcomes import together
+from robustrank.results.select import lead, strongest
+from robustrank.results.verdicts import sentence
 
 if TYPE_CHECKING:
     from robustrank.core.progress import Progress as Listener
     from robustrank.judging.compare import Change
     from robustrank.results.estimates import Estimates
-    from robustrank.results.summary import AttackResult, CertifiedResult, Shift, Summary, Verdict
+    from robustrank.results.outcomes import Tally
+    from robustrank.results.red_flags import RedFlag
+    from robustrank.results.summary import AttackResult, CertifiedResult, Shift, Summary
+    from robustrank.results.verdicts import Verdict
 
 WIDTH = 120
 """Columns where the output is no terminal."""
 
-_OUTCOMES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+_OUTCOMES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "invalid": "bold red"}
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -131,12 +138,24 @@ def overview(summary: Summary) -> list[Table | Text]:
     parts.append(_rankers(summary))
     parts += _judgments(summary)
     if summary.verdicts:
-        parts.append(verdicts(summary.verdicts))
+        parts += gates(summary.verdicts, summary.red_flags)
+    elif nothing := measured_nothing(summary):
+        parts.append(safe(nothing, "bold red"))
     if summary.red_flags:
-        lines = [Text(f"{len(summary.red_flags)} red flags: reasons to doubt some of these figures", "yellow")]
+        n = len(summary.red_flags)
+        first = f"{n} red {'flag' if n == 1 else 'flags'}: reasons to doubt some of these figures"
+        lines = [Text(first, "yellow")]
         lines += [safe(f"  {flag.severity}: {flag.title}") for flag in summary.red_flags[:5]]
         parts.append(Text("\n").join(lines))
     return parts
+
+
+def gates(judged: Sequence[Verdict], flags: Sequence[RedFlag]) -> list[Table | Text]:
+    """What the gates come to, the gates, and the red flags that the audit file accepts."""
+    broken = any(not verdict.held for verdict in judged)
+    parts: list[Table | Text] = [verdicts(judged), safe(sentence(judged), "bold red" if broken else "green")]
+    accepted = [safe(f"accepted: {f.check}: {f.title}: {f.accepted}", "yellow") for f in flags if f.accepted]
+    return [*parts, *accepted]
 
 
 def _rankers(summary: Summary) -> Table:
@@ -157,7 +176,7 @@ def _rankers(summary: Summary) -> Table:
         worst, judged = (home[0].lowest_decile, home[0].judged) if home else (None, None)
         table.add_row(
             safe(ranker.name),
-            interval(home[0].mean) if home else "–",
+            _measured(home[0].mean, home[0].tally) if home else "–",
             f"{judged.value:.2f}" if judged else "–",
             f"{worst.value:.3f}" if worst else "–",
             safe(_shift(min(shifts, key=lambda s: s.relative.value if s.relative else 0.0))) if shifts else "–",
@@ -198,11 +217,21 @@ def _shift(shift: Shift) -> str:
     return f"{shift.target} {shift.relative.value:+.0%}" if shift.relative else shift.target
 
 
-def _strongest(attacks: Sequence[AttackResult]) -> str:
-    from robustrank.results.select import lead, strongest
+def _measured(estimate: Estimate, counts: Tally, digits: int = 3) -> str:
+    """The estimate, with what says nothing: ``0.718 [0.690, 0.745], 2 of 20 undecided``."""
+    if counts.planned and not counts.decided:
+        return f"could not run: {counts.sentence('lists')}"
+    left = f", {counts.undecided} of {counts.planned} undecided" if counts.undecided else ""
+    return f"{interval(estimate, digits)}{left}"
 
+
+def _strongest(attacks: Sequence[AttackResult]) -> str:
     worst = strongest(attacks)
-    return "–" if worst is None else f"{worst.attack}: {lead(worst)} {interval(worst.success[lead(worst)], 2)}"
+    if worst is None:
+        counts = together(a.tally for a in attacks if a.stratum == "all" and not a.control)
+        return f"could not run: {counts.sentence()}" if counts.undecided else "–"
+    name = lead(worst)
+    return f"{worst.attack}: {name} {_measured(worst.success[name], worst.tally, 2)}"
 
 
 def _certified(results: Sequence[CertifiedResult], home: str) -> str:

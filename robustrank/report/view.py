@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from robustrank.core.types import Estimate
+from robustrank.judging.gate import measured_nothing
 from robustrank.report.filters import number, radius
+from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.select import lead, strongest
 from robustrank.results.summary import (
     AgainstControl,
@@ -15,14 +17,12 @@ from robustrank.results.summary import (
     CertifiedResult,
     Comparison,
     Effectiveness,
-    Outcome,
     RankerSummary,
-    RedFlag,
-    Severity,
     Shift,
     Summary,
     WorstCase,
 )
+from robustrank.results.verdicts import Outcome, sentence
 
 KEEP = 14
 """Words of unchanged text shown on each side of a change; of longer stretches only the number of words is shown."""
@@ -110,8 +110,11 @@ class View:
     """The figures of a summary as the report groups them."""
 
     state: str
-    """``"fail"``, ``"inconclusive"``, ``"pass"`` or ``"none"`` (no gates)."""
-    gates: Mapping[Outcome, int]
+    """``"fail"``, ``"invalid"``, ``"inconclusive"``, ``"pass"`` or ``"none"`` (no gates)."""
+    sentence: str
+    """What the gates come to."""
+    nothing: str
+    """Why nothing was measured; empty where something was."""
     confidence: Sequence[float]
     """Of all intervals in the summary."""
     key_figures: Sequence[KeyFigure]
@@ -135,11 +138,10 @@ class View:
 
 def build(summary: Summary) -> View:
     """Arrange a summary for the templates."""
-    gates = {o: sum(v.outcome is o for v in summary.verdicts) for o in Outcome}
-    open_ = any(v.outcome is Outcome.INCONCLUSIVE and not v.held for v in summary.verdicts)
     return View(
-        state="fail" if gates[Outcome.FAIL] else "inconclusive" if open_ else "pass" if summary.verdicts else "none",
-        gates=gates,
+        state=_state(summary),
+        sentence=sentence(summary.verdicts),
+        nothing=measured_nothing(summary),
         confidence=sorted({e.confidence for e in _estimates(summary)}),
         key_figures=_key_figures(summary),
         serious=[flag for flag in summary.red_flags if flag.severity is Severity.SERIOUS],
@@ -168,6 +170,13 @@ def build(summary: Summary) -> View:
             for (ranker, collection), group in _grouped(summary.certificates)
         ],
     )
+
+
+def _state(summary: Summary) -> str:
+    """The worst outcome of a gate that is not held, ``"pass"``, or ``"none"`` without gates."""
+    broken = {v.outcome for v in summary.verdicts if not v.held}
+    worst = next((o for o in reversed(Outcome) if o in broken), Outcome.PASS)
+    return str(worst) if summary.verdicts else "none"
 
 
 def hardest_control(result: AttackResult) -> AgainstControl | None:
@@ -208,7 +217,7 @@ def _threats(results: Sequence[AttackResult]) -> list[Threat]:
 def _cases(results: Sequence[AttackResult]) -> dict[int, list[str]]:
     rankers_by_cases: dict[int, list[str]] = {}
     for result in results:
-        rankers_by_cases.setdefault(sum(result.statuses.values()), []).append(result.ranker)
+        rankers_by_cases.setdefault(result.tally.planned, []).append(result.ranker)
     return rankers_by_cases
 
 
@@ -217,7 +226,7 @@ def _coverage(ranker: str, summary: Summary) -> Coverage:
 
     def tried(surface: str, access: str | None = None) -> int:
         chosen = [r for r in real if r.surface == surface and access in (None, r.access)]
-        return sum(sum(r.statuses.values()) for r in chosen)
+        return sum(r.tally.decided for r in chosen)
 
     return Coverage(
         ranker=ranker,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from robustrank.core.types import Status
+from robustrank.results.outcomes import Ending
 from robustrank.work.records import Fall
 
 
@@ -40,6 +41,7 @@ class AttackedCase:
     collection: str
     stratum: str
     status: Status
+    ending: Ending
     error: str
     query_id: str
     query: int

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from robustrank.core.types import Estimate
+from robustrank.results.outcomes import Ends, Open, Tally
 
 if TYPE_CHECKING:
     from robustrank.config.specs import AuditSpec
@@ -28,7 +29,7 @@ class Figure:
     measure: str
     labels: Mapping[str, str]
     estimate: Estimate | None = None
-    """``None`` while the audit has yet to run."""
+    """``None`` while the audit has yet to run, and where it could not be computed (:attr:`missing`)."""
     control: bool = False
     collection: str = ""
     """Whose queries it is about."""
@@ -42,6 +43,16 @@ class Figure:
     """Hash of how it is measured; values of two audits are comparable only where it is the same."""
     fingerprint: str = ""
     """Of the ranker."""
+    tally: Tally | None = None
+    """Of the cases or lists it is made from."""
+    ends: Ends | None = None
+    """With every undecided case at its least, and at its greatest value; ``None`` where all are decided, or unknown."""
+    open: Open = field(default_factory=dict)
+    """Of ``per_query``, what undecided cases leave open."""
+    missing: str = ""
+    """Why it could not be computed."""
+    others: Sequence[str] = ()
+    """Rankers it depends on beside that of its labels."""
     home_is_default: bool = True
     """Whether a gate that names no collection means the home collection."""
 

@@ -17,12 +17,15 @@ from robustrank.core.errors import StoreError
 from robustrank.core.types import Access, Estimate, Goal, Range, SpeaksOf, Status, Surface
 from robustrank.results.attack_cases import Cases
 from robustrank.results.five_tasks import FiveTasks
+from robustrank.results.outcomes import Ends, Open, Tally
 from robustrank.results.pooling import Pooling
+from robustrank.results.red_flags import RedFlag
+from robustrank.results.verdicts import Verdict
 from robustrank.storage import typed
 from robustrank.storage.files import replace
 from robustrank.work.audited import AuditedCollection
 
-SCHEMA = 4
+SCHEMA = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,8 @@ class RankerSummary:
     """Time inside the ranker's own ``score``, and gradients."""
     claimed: Mapping[str, float] = field(default_factory=dict)
     """What its makers claim, by measure; shown beside what was measured."""
+    tasks: Mapping[str, Tally] = field(default_factory=dict)
+    """Kind of task to how they ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,11 @@ class Effectiveness:
     """Mean of the lowest tenth of the queries."""
     per_query: Mapping[str, float] = field(default_factory=dict)
     """Query id to value; only where ``slice`` is ``None``."""
+    tally: Tally = field(default_factory=Tally)
+    """Of its lists; one that could not be ranked counts as an empty one."""
+    ends: Mapping[str, Ends] = field(default_factory=dict)
+    """``"mean"``, ``"lowest decile"`` and ``"judged"``, where there are such lists."""
+    open: Open = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +126,12 @@ class Shift:
     """From the least to the greatest ``change`` that judging the unjudged of the top k could give."""
     may_change: bool | None = None
     """Whether that could change its sign."""
+    tally: Tally = field(default_factory=Tally)
+    """Of the lists it is made from, the baseline's included."""
+    relative_ends: Ends | None = None
+    """Of ``relative``, where lists could not be ranked."""
+    baseline_ends: Ends | None = None
+    """Of ``relative_to_baseline``."""
     may_change_vs_baseline: bool | None = None
     """The same for ``relative_to_baseline``; conservative: each ranker's documents are graded alone."""
 
@@ -149,17 +165,18 @@ class AttackResult:
     statuses: Mapping[Status, int]
     """How many of its cases ended how."""
     success: Mapping[str, Estimate]
-    """Measure name, such as ``"promoted"``, ``"ASR@10"``, ``"goal"``, to the share of cases."""
-    boost: Estimate
+    """Measure name, such as ``"promoted"``, ``"ASR@10"``, ``"goal"``, to the share of decided cases; empty without any,
+    and then no figure below has a value."""
+    boost: Estimate | None
     """Clean rank minus attacked rank; positive is better for a promoter."""
-    harm: Estimate
+    harm: Estimate | None
     """Clean minus attacked nDCG@10 of the list: what users lose."""
-    calls: Estimate
+    calls: Estimate | None
     """Pairs requested per case."""
-    edits: Estimate
+    edits: Estimate | None
     """Words changed or inserted, as counted by the harness."""
     similarity: Estimate | None
-    seconds: Estimate
+    seconds: Estimate | None
     against_controls: Sequence[AgainstControl] = ()
     judged: Estimate | None = None
     """judged@10 of the attacked lists; a changed document counts as judged if the original was."""
@@ -169,7 +186,12 @@ class AttackResult:
     quality: Mapping[str, Estimate] = field(default_factory=dict)
     """What changed documents look like (:mod:`robustrank.perturbations.quality`), over those that were changed."""
     curve: Sequence[tuple[int, float]] = ()
-    """Pairs requested, rising, and the share of cases in which the attack had succeeded by then."""
+    """Pairs requested, rising, and the share of decided cases in which the attack had succeeded by then."""
+    tally: Tally = field(default_factory=Tally)
+    """Of its cases, those of lists that could not be ranked included."""
+    ends: Mapping[str, Ends] = field(default_factory=dict)
+    """Every success, ``boost`` and ``harm``, where cases are undecided."""
+    open: Mapping[str, Open] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +217,11 @@ class CertifiedResult:
     """Attacks of this audit that the certificates cover, on targets below a certified top K."""
     certificates_broken: int = 0
     """How many of them entered the top K."""
+    tally: Tally = field(default_factory=Tally)
+    """Of its lists."""
+    ends: Ends | None = None
+    """Of ``crq``, where certifying failed."""
+    open: Open = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,81 +248,6 @@ class WorstCase:
     after: str
     diff: Sequence[tuple[str, str, str]]
     """Runs of (``"equal"`` | ``"replace"`` | ``"insert"`` | ``"delete"``, text before, text after)."""
-
-
-class Check(StrEnum):
-    """What a red flag is about."""
-
-    CERTIFICATE = "certificate"
-    """An attack succeeded on a certified list."""
-    ERRORS = "errors"
-    """Tasks failed."""
-    CONSTANT = "constant"
-    """One score for all documents."""
-    REPEAT = "repeat"
-    """Scores differ between two identical calls."""
-    ORDER = "order"
-    """Scores depend on the order of the documents."""
-    BATCH = "batch"
-    """Scores depend on the other documents of the call."""
-    INVARIANT = "invariant"
-    """Scores depend on what the ranker declares to ignore."""
-    QUERY_BLIND = "query-blind"
-    """Scores do not depend on the query."""
-    TIES = "ties"
-    """Many scores are equal."""
-    CONTROL = "control"
-    """An attack is not shown to do better than its control."""
-    INVALID = "invalid"
-    """Most cases of an attack failed."""
-    JUDGED = "judged"
-    """Little of the top ten is judged."""
-    IDENTITY = "identity"
-    """An unchanged query has another effectiveness."""
-    CEILING = "ceiling"
-    """The first stage misses relevant documents."""
-    SEQUENTIAL = "sequential"
-    """The number of queries was not settled beforehand."""
-
-
-class Severity(StrEnum):
-    """How much a red flag matters."""
-
-    WARNING = "warning"
-    SERIOUS = "serious"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RedFlag:
-    """A reason not to believe the evaluation itself."""
-
-    check: Check
-    severity: Severity
-    title: str
-    detail: str
-
-
-class Outcome(StrEnum):
-    """What a gate comes to, from good to bad."""
-
-    PASS = "pass"
-    INCONCLUSIVE = "inconclusive"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """A gate, judged."""
-
-    gate: str
-    outcome: Outcome
-    reason: str
-    estimate: Estimate | None
-    limit: str
-    """For example ``"at most 0.10"``."""
-    queries_needed: int | None = None
-    held: bool = False
-    """Pass, or inconclusive where the audit file allows that in writing."""
 
 
 class Stopped(StrEnum):

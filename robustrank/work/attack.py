@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any, NamedTuple, TypedDict
 
 from robustrank.config.specs import AttackSpec
-from robustrank.core.errors import ContractError
+from robustrank.core.errors import AccessDenied
 from robustrank.core.interfaces import Attack
 from robustrank.core.ranking import fallen, order, rank_of
 from robustrank.core.types import Access, Budget, Case, Document, Perturbation, Status
@@ -22,7 +23,7 @@ from robustrank.perturbations.verify import Finding, verify
 from robustrank.plugins import registry
 from robustrank.storage.hashing import digest
 from robustrank.work.base import EXHAUSTED, Place, tried
-from robustrank.work.records import AttackRecord, Fall
+from robustrank.work.records import AttackRecord, Fall, miscounted
 from robustrank.work.workbench import Workbench
 
 HARM_MEASURE = "nDCG@10"
@@ -53,8 +54,11 @@ class _Outcome(NamedTuple):
     finding: Finding
     status: Status
     error: str
-    calls: int
-    trajectory: list[tuple[int, int]]
+    calls: int = 0
+    scored: int = 0
+    seen: tuple[int, float] | None = None
+    """Rank and score of the offer, as the attack's own requests were answered."""
+    trajectory: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +99,14 @@ class AttackTask:
 
     def perform(self, bench: Workbench) -> AttackRecord:
         """The outcome as the harness measured it; an illegal perturbation counts as none, its texts are kept."""
-        attack, ranker = bench.attack(self.attack), self.place.victim(bench).ranker
+        attack, victim = bench.attack(self.attack), self.place.victim(bench)
+        ranker, fresh = victim.ranker, victim.uncached
         case, clean = self._case(bench)
         docs = self.place.docs(bench)
         ranker.remember(case.query, docs, self.clean_scores)
         outcome = self._attacked(bench, attack, case, docs)
-        after, unranked = tried(lambda: perturbed_scores(ranker, case, outcome.done, clean), clean)
+        # Fresh calls, through a meter of their own: what an attack saw or left in a cache is no evidence.
+        after, unranked = tried(lambda: perturbed_scores(fresh, case, outcome.done, clean), clean)
         status, error = (Status.ERROR, unranked) if unranked else (outcome.status, outcome.error)
         return self._record(bench, case, clean, after, outcome._replace(status=status, error=error))
 
@@ -108,7 +114,7 @@ class AttackTask:
         """A failure of the attack: nothing moved."""
         case, clean = self._case(bench)
         nothing = Finding(edits=0, similarity=None, violations=())
-        outcome = _Outcome(Perturbation(), Perturbation(), nothing, Status.ERROR, error, 0, [])
+        outcome = _Outcome(Perturbation(), Perturbation(), nothing, Status.ERROR, error)
         return self._record(bench, case, clean, clean, outcome)
 
     def _case(self, bench: Workbench) -> tuple[Case, Scored]:
@@ -138,6 +144,9 @@ class AttackTask:
             edits=outcome.finding.edits,
             similarity=outcome.finding.similarity,
             calls=outcome.calls,
+            scored=outcome.scored,
+            score_seen=None if outcome.seen is None else outcome.seen[1],
+            rank_seen=None if outcome.seen is None else outcome.seen[0],
             quality=of_case(case, outcome.done),
             trajectory=outcome.trajectory,
             query=case.query.text,
@@ -155,22 +164,30 @@ class AttackTask:
         def legal(trial: Perturbation) -> bool:
             return not verify(case, trial, attack.threat, Budget(edits=spec.budget.edits)).violations
 
-        oracle = MeteredOracle(place.victim(bench).ranker, case, attack.threat, spec.budget, legal)
+        meter = place.victim(bench).ranker
+        oracle = MeteredOracle(meter, case, attack.threat, spec.budget, legal)
+        before = meter.scored
         # The victim is left out on purpose: a control then makes the same edits to the same target of every victim.
         rng = Random(digest(self._identity(bench), place.collection, place.query_id, self.target))
-        offered, failed = tried(lambda: _checked(attack.perturb(shown, oracle, rng)), Perturbation())
+        returned, failed = tried(lambda: _acted(attack, shown, oracle, rng), Perturbation())
+        offered, breach = _checked(returned)
         finding, unmeasured = tried(
             lambda: verify(case, offered, attack.threat, spec.budget, similarity=cosine(bench.similarity)),
             Finding(edits=0, similarity=None, violations=()),
         )
-        status, error = (Status.ERROR, failed or unmeasured) if failed or unmeasured else (Status.OK, "")
-        if failed == EXHAUSTED:
-            status, error = Status.BUDGET_EXHAUSTED, ""
-        elif finding.violations:
-            status, error = Status.INVALID, "; ".join(finding.violations)
+        scored = meter.scored - before
+        counts = miscounted(oracle.spent, scored, spec.budget)
+        broken = "; ".join(filter(None, [breach, *finding.violations, counts]))
+        wrong = oracle.failure or ("" if failed == EXHAUSTED else failed) or unmeasured
+        if wrong:
+            status, error = Status.ERROR, wrong
+        elif broken:
+            status, error = Status.INVALID, broken
+        else:
+            status, error = Status.BUDGET_EXHAUSTED if failed else Status.OK, ""
         done = offered if status is Status.OK else Perturbation()
-        trajectory = list(oracle.trajectory)
-        return _Outcome(offered, done, finding, status, error, oracle.spent, trajectory)
+        seen = oracle.answer(offered)
+        return _Outcome(offered, done, finding, status, error, oracle.spent, scored, seen, list(oracle.trajectory))
 
     def _moved(self, bench: Workbench, clean: Scored, after: Scored) -> _Moved:
         """What the change did to the target, and to the list that users see."""
@@ -189,11 +206,21 @@ class AttackTask:
         }
 
 
-def _checked(offered: Any) -> Perturbation:
-    """What an attack returned, if it is what attacks return."""
-    if not isinstance(offered, Perturbation):
-        raise ContractError(f"the attack returned {type(offered).__name__}, not a Perturbation")
-    for name, text in (("query", offered.query), ("target", offered.target)):
+def _acted(attack: Attack, case: Case, oracle: MeteredOracle, rng: Random) -> Any:
+    """What an attack returned, or the access it was denied."""
+    try:
+        return attack.perturb(case, oracle, rng)
+    except AccessDenied as denied:
+        return denied
+
+
+def _checked(returned: Any) -> tuple[Perturbation, str]:
+    """What an attack returned if it is what attacks return, or nothing and why it is not."""
+    if isinstance(returned, AccessDenied):
+        return Perturbation(), str(returned)
+    if not isinstance(returned, Perturbation):
+        return Perturbation(), f"the attack returned {type(returned).__name__}, not a Perturbation"
+    for name, text in (("query", returned.query), ("target", returned.target)):
         if not isinstance(text, str | None):
-            raise ContractError(f"the attack returned a {name} of type {type(text).__name__}, not text")
-    return offered
+            return Perturbation(), f"the attack returned a {name} of type {type(text).__name__}, not text"
+    return returned, ""

@@ -113,26 +113,28 @@ class RankTask:
         query, docs = place.query(bench), place.docs(bench)
         nothing: list[float] = []
         scores, error = tried(lambda: checked_scores(place.victim(bench).ranker, query, docs), nothing)
-        if error:  # counts as a list without documents, so that nobody gains by failing
-            docs = ()
+        if error:
+            return self.failed(bench, error)
         ids = [doc.doc_id for doc in docs]
         scored = list(zip(ids, scores, strict=True))
+        return structs.replace(self._listed(bench, scored), doc_ids=ids, scores=scores, base=self._base(bench, docs))
+
+    def _listed(self, bench: Workbench, scored: Sequence[tuple[str, float]]) -> RankingRecord:
+        """The record of a scored list, but for its scores; an empty one is what users of a failing ranker get."""
+        place = self.place
         collection = bench.lists(place.collection).collection
         qrels = collection.qrels[place.query_id]
+        docs = place.docs(bench)
         return RankingRecord(
             **place.names(),
-            status=Status.ERROR if error else Status.OK,
-            error=error,
-            doc_ids=ids,
-            scores=scores,
+            candidates=len(docs),
             measures=place.judged(bench, bench.spec.measures, scored),
             judged=effectiveness.judged_at(order(scored), qrels),
-            relevant=sum(qrels.get(i, 0) >= collection.relevant for i in ids),
+            relevant=sum(qrels.get(doc.doc_id, 0) >= collection.relevant for doc in docs),
             type=collection.query_types.get(place.query_id),
             qrels=dict(qrels),
             relevant_from=collection.relevant,
             top_grade=bench.lists(place.collection).top_grade,
-            base=self._base(bench, docs),
         )
 
     def _base(self, bench: Workbench, docs: Sequence[Document]) -> BaseRanking | None:
@@ -152,8 +154,8 @@ class RankTask:
         )
 
     def failed(self, bench: Workbench, error: str) -> RankingRecord:
-        """A record without measures, which protocols leave out."""
-        return RankingRecord(**self.place.names(), status=Status.ERROR, error=error)
+        """A list without documents, so that no query leaves n."""
+        return structs.replace(self._listed(bench, ()), status=Status.ERROR, error=error)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,9 @@ from robustrank.work.audited import AuditedCollection, AuditedRanker, Environmen
 SCHEMA = 2
 """Of a line of the journal."""
 
+BEST_RELEVANT = "best relevant"
+"""The stratum of query attacks: their target is the highest-ranked relevant document."""
+
 
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of a record."""
@@ -82,9 +85,10 @@ class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
     """One clean list, scored.
 
     Args:
-        doc_ids: The candidates in first-stage order; none where the ranker failed.
+        candidates: How many documents were to be ranked.
+        doc_ids: Theirs, in first-stage order; none where the ranker failed.
         scores: Theirs.
-        measures: Measure name to value; none where the task failed as a whole.
+        measures: Measure name to value; those of an empty list where the ranker failed.
         judged: judged@10.
         relevant: Relevant documents among the candidates.
         type: The collection's own label of the query's type.
@@ -94,6 +98,7 @@ class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
         base: Of a defended ranker, its base's ranking of the same list.
     """
 
+    candidates: int = 0
     doc_ids: Sequence[str] = ()
     scores: Sequence[float] = ()
     measures: Mapping[str, float] = field(default_factory=dict)
@@ -141,6 +146,23 @@ class Fall(NamedTuple):
     relevant: bool
 
 
+def miscounted(calls: int, scored: int, budget: Budget) -> str:
+    """What of an attack's counts does not add up; empty where they do.
+
+    Args:
+        calls: Pairs requested.
+        scored: Scores computed for it; fewer where a cache answered.
+        budget: Its limits.
+    """
+    if calls < 0:
+        return f"its counts do not add up: {calls} pairs requested"
+    if budget.calls is not None and calls > budget.calls:
+        return f"its counts do not add up: {calls} pairs requested of a budget of {budget.calls}"
+    if scored > calls:
+        return f"its counts do not add up: {calls} pairs requested, {scored} scored for it"
+    return ""
+
+
 class AttackRecord(TaskRecord, frozen=True, kw_only=True, tag="attack"):
     """One attack on one target of one list, as measured by the harness.
 
@@ -166,6 +188,9 @@ class AttackRecord(TaskRecord, frozen=True, kw_only=True, tag="attack"):
         edits: Words changed or inserted, or what they cost, as counted by the harness.
         similarity: Cosine of the changed text and the clean one; ``None`` where it was not measured.
         calls: Pairs the attack requested.
+        scored: Scores that the ranker computed while the attack acted; no more than it requested.
+        score_seen: Of the changed target, as the attack's own requests were answered; ``None`` where it did not ask.
+        rank_seen: The same of its rank.
         quality: Figures of the changed document (:mod:`robustrank.perturbations.quality`).
         trajectory: Pairs requested and the best rank seen so far, rising.
         query: Text of the query.
@@ -193,6 +218,9 @@ class AttackRecord(TaskRecord, frozen=True, kw_only=True, tag="attack"):
     edits: int
     similarity: float | None
     calls: int
+    scored: int = 0
+    score_seen: float | None = None
+    rank_seen: int | None = None
     quality: Mapping[str, float]
     trajectory: Sequence[tuple[int, int]]
     query: str
@@ -204,6 +232,11 @@ class AttackRecord(TaskRecord, frozen=True, kw_only=True, tag="attack"):
     def demote(self) -> bool:
         """Whether the attacker wants the target to fall."""
         return self.threat.goal is Goal.DEMOTE
+
+    @property
+    def miscounted(self) -> str:
+        """What of its counts does not add up; empty where they do."""
+        return miscounted(self.calls, self.scored, self.budget)
 
     @property
     def control(self) -> bool:

@@ -153,7 +153,7 @@ def test_other_gates_are_the_same_audit_and_another_seed_is_not(tmp_path: Path) 
     assert audit.folder(replace(spec, seed=14), tmp_path) != audit.folder(spec, tmp_path)
 
 
-def test_a_ranker_that_fails_only_on_changed_text_fails_the_attack_and_nothing_else(
+def test_a_ranker_that_fails_on_changed_text_has_no_success_rate_and_no_other_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
@@ -165,11 +165,13 @@ def test_a_ranker_that_fails_only_on_changed_text_fails_the_attack_and_nothing_e
     summary = audit.run(audit_file.parse(text), tmp_path / "audit")
     (injected,) = (a for a in summary.attacks if (a.ranker, a.attack, a.stratum) == ("random", "injection", "all"))
     assert set(injected.statuses) == {"error"}
-    assert injected.success["promoted"].value == 0
+    assert injected.success == {}
+    assert injected.tally.errors == injected.tally.planned > 0
+    assert injected.tally.error.startswith("ContractError: ranker")
     assert audit.summarise(tmp_path / "audit").attacks
 
 
-def test_an_attack_that_returns_nonsense_is_an_error_with_a_reason(
+def test_an_attack_that_returns_nonsense_is_invalid_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for nonsense in (None, Perturbation(target=3)):  # type: ignore[arg-type]
@@ -178,7 +180,7 @@ def test_an_attack_that_returns_nonsense_is_an_error_with_a_reason(
         audit.run(audit_file.parse(SMALL), where)
         failed = [r for r in store.read(where, FORMAT).values() if isinstance(r, AttackRecord)]
         injected = [r for r in failed if r.attack == "injection"]
-        assert {r.status for r in injected} == {Status.ERROR}
+        assert {r.status for r in injected} == {Status.INVALID}
         assert all("the attack returned" in r.error for r in injected)
 
 

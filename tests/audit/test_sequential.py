@@ -15,7 +15,7 @@ from robustrank.audit.session import Allowance, read_plan
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError, StoreError
-from robustrank.judging import gate
+from robustrank.judging import checks
 from robustrank.results.summary import (
     Stopped,
     Summary,
@@ -63,7 +63,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def parse(home: Path, *parts: str) -> AuditSpec:
     spec = audit_file.parse(FILE + "".join(parts), folder=home)
-    gate.check(spec)
+    checks.check(spec)
     return spec
 
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from robustrank.audit.targets import BEST_RELEVANT, attack_tasks, draw
+from robustrank.audit.targets import attack_tasks, draw
 from robustrank.config import audit_file
 from robustrank.config.specs import CasesSpec
 from robustrank.core.ranking import order
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import Place, workbench
-from robustrank.work.records import RankingRecord
+from robustrank.work.records import BEST_RELEVANT, RankingRecord
 from robustrank.work.workbench import Workbench
 
 RANKING = [f"d{rank}" for rank in range(1, 31)]

@@ -19,18 +19,13 @@ from robustrank.cli.main import main
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec, GateSpec
 from robustrank.core.errors import DataError, MissingExtra, StoreError
+from robustrank.core.flags import Check
 from robustrank.core.progress import Progress
-from robustrank.judging import gate
+from robustrank.judging import checks, gate
 from robustrank.report import terminal
 from robustrank.results import summary as summaries
-from robustrank.results.summary import (
-    Check,
-    RedFlag,
-    Sequential,
-    Severity,
-    Stopped,
-    Summary,
-)
+from robustrank.results.red_flags import RedFlag, Severity
+from robustrank.results.summary import Sequential, Stopped, Summary
 from robustrank.work.records import FORMAT, CheckRecord
 
 HOSTILE = "evil \x1b[2J\u202e[red]:smile:\nsecond"
@@ -251,7 +246,7 @@ def test_status_counts_finished_tasks(folder: Path) -> None:
 def test_init_writes_a_file_that_parses_and_never_over_another(tmp_path: Path) -> None:
     path = tmp_path / "new.audit.toml"
     assert run("init", path).exit_code == 0
-    gate.check(audit_file.load(path))
+    checks.check(audit_file.load(path))
     assert run("init", path).exit_code == 2
 
 

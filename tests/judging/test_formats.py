@@ -102,7 +102,7 @@ def test_github_gets_one_workflow_command_a_gate_at_the_gates_line(report: GateR
 
 def test_markdown_shows_the_table_and_the_worst_case(report: GateReport) -> None:
     text = formats.as_markdown(report)
-    assert "## RobustRank: 1 fail, 2 inconclusive, 1 pass" in text
+    assert "## RobustRank: 2 of 4 gates do not hold: 1 failed, 2 inconclusive, 1 passed" in text
     assert "| ❌ fail | ` resists ` | ` ASR@10 (ranker 'net', attack 'stuffing'" in text
     assert "| ❔ inconclusive (allowed) |" in text
     assert "moved from rank 18 to 1 of 20 for the query ` what is it `" in text

@@ -13,10 +13,11 @@ from robustrank.config import audit_file
 from robustrank.config.specs import Bound, GateSpec
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate
-from robustrank.judging import figures, gate, ratchet
+from robustrank.judging import checks, figures, gate, ratchet
 from robustrank.judging.selection import NoFigureError, pick
 from robustrank.results.figures import Figure
-from robustrank.results.summary import Outcome, Sequential, Stopped, Summary, Verdict
+from robustrank.results.summary import Sequential, Stopped, Summary
+from robustrank.results.verdicts import Outcome, Verdict
 from robustrank.stats import anytime, intervals
 
 NET: dict[str, Any] = {"ranker": "net"}
@@ -120,10 +121,9 @@ def test_queries_that_were_not_drawn_come_last_by_id(summary: Summary) -> None:
 
 
 def test_an_interval_at_any_time_needs_values_by_query(summary: Summary) -> None:
-    with pytest.raises(
-        ConfigError, match=r"^nDCG@10 \(ranker 'net', collection 'home'\) has no per-query values in th"
-    ):
-        judge(drawn_in(summary, ["q9"]), "nDCG@10", NET, max=0.99)
+    verdict = judge(drawn_in(summary, ["q9"]), "nDCG@10", NET, max=0.99)
+    assert verdict.outcome == "invalid"
+    assert verdict.reason.startswith("nDCG@10 (ranker 'net', collection 'home') has no per-query values in th")
 
 
 def test_a_loss_at_any_time_has_twice_the_width_of_the_figure(summary: Summary, tmp_path: Path) -> None:
@@ -175,7 +175,8 @@ def test_every_field_of_an_inconclusive_verdict(summary: Summary) -> None:
     name = "nDCG@10 (ranker 'net', collection 'home') is 0.700 [0.600, 0.800] with n=20"
     assert judge(held, "nDCG@10", NET, min=0.65, allow_inconclusive=True) == Verdict(
         gate="g", outcome=Outcome.INCONCLUSIVE, estimate=Estimate(0.7, 0.6, 0.8, 20), limit="at least 0.65", held=True,
-        queries_needed=80, reason=f"{name}; wanted at least 0.65; about 80 queries would decide it",
+        queries_needed=80,
+        reason=f"{name}; wanted at least 0.65; about 80 queries would decide it, and home has only 30",
     )  # fmt: skip
     on = judge(held, "nDCG@10", NET, max=0.7)
     assert (on.queries_needed, on.held) == (None, False)
@@ -206,13 +207,16 @@ def test_the_worst_figure_counts_by_outcome_and_then_by_value(summary: Summary) 
     assert "worst" not in judge(attacks(a=wide["a"]), "ASR@10", NET, max=0.5).reason
 
 
-def test_an_unfinished_audit_has_an_inconclusive_gate_and_a_finished_one_an_error(summary: Summary) -> None:
+def test_a_missing_figure_is_inconclusive_until_the_audit_is_finished_and_then_invalid(
+    summary: Summary,
+) -> None:
     bare = replace(summary, attacks=[])
     verdict = judge(replace(bare, finished=None), "ASR@10", NET, max=0.5)
     reason = "the audit is not finished, and has no ASR@10 for this gate yet"
     assert (verdict.reason, verdict.outcome, verdict.limit) == (reason, "inconclusive", "at most 0.5")
-    with pytest.raises(NoFigureError):
-        judge(bare, "ASR@10", NET, max=0.5)
+    done = judge(bare, "ASR@10", NET, max=0.5)
+    assert (done.outcome, done.held) == ("invalid", False)
+    assert done.reason.startswith("gate 'g': no figure ASR@10 (ranker 'net')")
 
 
 def test_a_gate_without_a_limit_is_an_error(summary: Summary) -> None:
@@ -224,7 +228,7 @@ def test_verdicts_come_in_the_order_of_the_gates_and_all_must_hold(summary: Summ
     good, bad = spec("nDCG@10", NET, min=0.5), spec("nDCG@10", NET, min=0.9)
     verdicts = gate.judge([bad, good], summary)
     assert [v.held for v in verdicts] == [False, True]
-    assert [gate.exit_code(v) for v in (verdicts, verdicts[1:], [])] == [1, 0, 0]
+    assert [gate.exit_code(replace(summary, verdicts=v)) for v in (verdicts, verdicts[1:], [])] == [1, 0, 0]
 
 
 AUDIT = """
@@ -250,7 +254,7 @@ k = [5]
 
 
 def checked(measure: str, where: str = "", limit: str = "max = 0.1", audit: str = AUDIT) -> None:
-    gate.check(
+    checks.check(
         audit_file.parse(f'{audit}[[gate]]\nname = "g"\n{limit}\nmeasure = "{measure}"\nwhere = {{ {where} }}\n')
     )
 
@@ -278,7 +282,7 @@ def test_names_of_the_audit_file_and_free_labels_pass() -> None:
     checked("CRQ@5", "radius = 2")
     checked("nDCG@10", 'slice = "anything"')
     checked("drop vs baseline", 'ranker = "bm25"')
-    gate.check(audit_file.parse(AUDIT))
+    checks.check(audit_file.parse(AUDIT))
     with pytest.raises(ConfigError, match=r"^gate 'g': measure 'boots' is not defined; did you mean 'boost'\?"):
         checked("boots")
     with pytest.raises(ConfigError, match=r"^gate 'g': the audit file sets no `baseline`$"):
@@ -317,10 +321,10 @@ def test_only_means_with_known_bounds_are_compared_by_query_or_judged_at_any_tim
     audit = replace(audit_file.parse(AUDIT), gates=(given,))
     audit = replace(audit, sequential=cast(Any, SimpleNamespace())) if sequential else audit
     if why is None:
-        gate.check(audit)
+        checks.check(audit)
     else:
         with pytest.raises(ConfigError) as caught:
-            gate.check(audit)
+            checks.check(audit)
         assert str(caught.value) == f"gate 'g': {measure} does not support {why}"
 
 
@@ -329,11 +333,11 @@ def test_gates_are_checked_against_the_figures_that_an_audit_will_have(monkeypat
     monkeypatch.setattr(figures, "expected", lambda bench: every)
     home = SimpleNamespace(name="home")
     bench: Any = SimpleNamespace(spec=SimpleNamespace(home=home, measures=["P@1", "Q"]))
-    gate.check_planned([spec("lowest decile")], bench)
+    checks.check_planned([spec("lowest decile")], bench)
     with pytest.raises(NoFigureError, match=r"^gate 'g': no figure nDCG@10"):
-        gate.check_planned([spec("lowest decile"), spec("nDCG@10")], bench)
+        checks.check_planned([spec("lowest decile"), spec("nDCG@10")], bench)
     monkeypatch.setattr(figures, "expected", None)
-    gate.check_planned([], bench)
+    checks.check_planned([], bench)
 
 
 def test_measured_figures_carry_the_fingerprint_of_their_ranker(summary: Summary) -> None:

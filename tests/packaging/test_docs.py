@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from robustrank.config import audit_file
-from robustrank.judging import gate
+from robustrank.judging import checks
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -33,7 +33,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 def test_audit_files_shown_in_pages_are_valid(page: Path) -> None:
     for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         if block.startswith("name ="):
-            gate.check(audit_file.parse(block, where=page.name))
+            checks.check(audit_file.parse(block, where=page.name))
 
 
 def test_the_plugins_shown_are_those_of_the_sample_package() -> None:

@@ -39,6 +39,10 @@ measure = "promoted"
 where = { ranker = "first_words + term_count", attack = "term_echo" }
 max = 0.0
 bound = "value"
+[[accept]]
+flag = "constant"
+ranker = "first_words + term_count"
+reason = "the six words that it reads are the same in every document"
 [[gate]]
 name = "scores tell documents apart"
 measure = "tied documents"

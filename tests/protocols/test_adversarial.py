@@ -12,6 +12,7 @@ from msgspec import structs
 from robustrank.core.types import Access, AttackSet, Budget, Estimate, Goal, Status, Surface, ThreatModel
 from robustrank.protocols import adversarial
 from robustrank.results import select
+from robustrank.results.outcomes import Ends, Tally
 from robustrank.results.summary import AttackResult, WorstCase
 from robustrank.stats import comparisons, intervals
 from robustrank.work.records import AttackRecord
@@ -46,26 +47,30 @@ CASES = [
     ),
     record("q2", 12, 10, calls=2, edits=3, judged_after=0.7, seconds=0.9, similarity=None, status=Status.OK),
     record(
-        "q3", 19, 19, calls=0, edits=0, judged_after=0.1, seconds=0.3, status=Status.ERROR, similarity=0.1,
-        trajectory=[(1, 3)],
+        "q3", 19, 19, calls=0, edits=0, judged_after=0.1, seconds=0.3, status=Status.ERROR, error="no answer",
+        similarity=0.1, trajectory=[(1, 3)],
     ),
     record("q4", 15, 16, calls=1, edits=5, judged_after=0.2, seconds=0.8, similarity=1.0, quality={"detected by x": 1}),
 ]  # fmt: skip
-CLUSTERS = ["q1", "q1", "q2", "q3", "q4"]
+CLUSTERS = ["q1", "q1", "q2", "q4"]
+"""Of the decided cases."""
 
 
 def test_every_field_of_a_result_is_that_of_its_cases_with_intervals_clustered_by_query() -> None:
     flags = {
-        "promoted": [True, True, True, False, False],
-        "ASR@1": [False] * 5,
-        "ASR@3": [True, False, False, False, False],
-        "ASR@5": [True, False, False, False, False],
-        "ASR@10": [True, False, True, False, False],
-        "goal": [True, False, False, False, False],
+        "promoted": [True, True, True, False],
+        "ASR@1": [False] * 4,
+        "ASR@3": [True, False, False, False],
+        "ASR@5": [True, False, False, False],
+        "ASR@10": [True, False, True, False],
+        "goal": [True, False, False, False],
     }
 
     def mean(*values: float, bounds: tuple[float, float]) -> Estimate:
         return intervals.mean(values, clusters=CLUSTERS, bounds=bounds)
+
+    def with_error(*values: float, bounds: tuple[float, float]) -> Estimate:
+        return intervals.mean(values, clusters=[*CLUSTERS, "q3"], bounds=bounds)
 
     (found,) = adversarial.attacks(CASES)
     assert found == AttackResult(
@@ -73,28 +78,41 @@ def test_every_field_of_a_result_is_that_of_its_cases_with_intervals_clustered_b
         access=Access.SCORES, goal=Goal.PROMOTE, edits_allowed="insert", stratum="all", collection="home",
         budget=asdict(Budget(edits=5, calls=9)), statuses={Status.ERROR: 1, Status.OK: 4},
         success={name: intervals.share(each, clusters=CLUSTERS) for name, each in flags.items()},
-        boost=mean(9, 2, 2, 0, -1, bounds=(-24, 24)),
-        harm=mean(0.5, 0.9 - 0.8, 0, 0, 0, bounds=(-1, 1)),
-        calls=mean(7, 8, 2, 0, 1, bounds=(0, float("inf"))),
-        edits=mean(1, 4, 3, 0, 5, bounds=(0, float("inf"))),
+        boost=mean(9, 2, 2, -1, bounds=(-24, 24)),
+        harm=mean(0.5, 0.9 - 0.8, 0, 0, bounds=(-1, 1)),
+        calls=mean(7, 8, 2, 1, bounds=(0, float("inf"))),
+        edits=mean(1, 4, 3, 5, bounds=(0, float("inf"))),
         similarity=intervals.mean([0.8, 0.7, 1.0], clusters=["q1", "q1", "q4"], bounds=(-1, 1)),
-        seconds=mean(0.2, 0.4, 0.9, 0.3, 0.8, bounds=(0, float("inf"))),
-        judged=mean(0.9, 0.3, 0.7, 0.1, 0.2, bounds=(0, 1)),
+        seconds=mean(0.2, 0.4, 0.9, 0.8, bounds=(0, float("inf"))),
+        judged=mean(0.9, 0.3, 0.7, 0.2, bounds=(0, 1)),
         per_query={
-            "promoted": {"q1": 1, "q2": 1, "q3": 0, "q4": 0},
-            "ASR@1": {"q1": 0, "q2": 0, "q3": 0, "q4": 0},
-            **{name: {"q1": 0.5, "q2": 0, "q3": 0, "q4": 0} for name in ("ASR@3", "ASR@5", "goal")},
-            "ASR@10": {"q1": 0.5, "q2": 1, "q3": 0, "q4": 0},
-            "boost": {"q1": 5.5, "q2": 2, "q3": 0, "q4": -1},
-            "harm": {"q1": ((0.9 - 0.4) + (0.9 - 0.8)) / 2, "q2": 0, "q3": 0, "q4": 0},
+            "promoted": {"q1": 1, "q2": 1, "q4": 0},
+            "ASR@1": {"q1": 0, "q2": 0, "q4": 0},
+            **{name: {"q1": 0.5, "q2": 0, "q4": 0} for name in ("ASR@3", "ASR@5", "goal")},
+            "ASR@10": {"q1": 0.5, "q2": 1, "q4": 0},
+            "boost": {"q1": 5.5, "q2": 2, "q4": -1},
+            "harm": {"q1": ((0.9 - 0.4) + (0.9 - 0.8)) / 2, "q2": 0, "q4": 0},
         },
         quality={
             "perplexity": intervals.mean([0.5, -0.25], clusters=["q1", "q1"], bounds=(-1, 1)),
             "detected by x": intervals.mean([0.5, 1], clusters=["q1", "q4"], bounds=(0, 1)),
         },
-        curve=[(2, 0.2), (4, 0.4)],
+        curve=[(2, 0.25), (4, 0.5)],
+        tally=Tally(planned=5, errors=1, error="no answer"),
+        ends={
+            **{
+                name: Ends(*(intervals.share([*each, end], clusters=[*CLUSTERS, "q3"]) for end in (False, True)))
+                for name, each in flags.items()
+            },
+            "boost": Ends(*(with_error(9, 2, 2, -1, end, bounds=(-24, 24)) for end in (-1, 18))),
+            "harm": Ends(*(with_error(0.5, 0.9 - 0.8, 0, 0, end, bounds=(-1, 1)) for end in (-0.5, 0.5))),
+        },
+        open={
+            **{name: {"q3": (0, 1)} for name in flags},
+            "boost": {"q3": (-1, 18)}, "harm": {"q3": (-0.5, 0.5)},
+        },
     )  # fmt: skip
-    assert list(found.per_query["boost"]) == ["q1", "q2", "q3", "q4"]
+    assert list(found.per_query["boost"]) == ["q1", "q2", "q4"]
 
 
 def test_a_result_without_measured_similarity_or_agreeing_cases_has_none_of_it() -> None:
@@ -107,8 +125,8 @@ def test_a_result_without_measured_similarity_or_agreeing_cases_has_none_of_it()
 def test_there_is_a_result_for_every_stratum_only_where_there_are_several() -> None:
     deep = record("q9", 18, 3, stratum="16-20")
     other = record("q9", 18, 3, attack="other")
-    found = [(r.attack, r.stratum, r.boost.n) for r in adversarial.attacks([*CASES, deep, other])]
-    assert found == [("inject", "11-20", 4), ("inject", "all", 5), ("inject", "16-20", 1), ("other", "all", 1)]
+    found = [(r.attack, r.stratum, len(r.per_query["boost"])) for r in adversarial.attacks([*CASES, deep, other])]
+    assert found == [("inject", "11-20", 3), ("inject", "all", 4), ("inject", "16-20", 1), ("other", "all", 1)]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from robustrank.core.types import Access, AttackSet, Budget, Certificate, Goal, SpeaksOf, Status, Surface, ThreatModel
 from robustrank.protocols import certified
+from robustrank.results.outcomes import Ends, Tally
 from robustrank.results.summary import CertifiedResult
 from robustrank.stats import intervals
 from robustrank.work.records import AttackRecord, CertificateRecord
@@ -54,12 +55,14 @@ def test_every_field_of_a_certified_share() -> None:
     top3, top5, other, away = certified.certificates(records, [attack(), attack(after=4), attack("3"), attack("2", 3)])
     assert top3 == CertifiedResult(
         ranker="r", collection="home", k=3, radius=2, edits="substitute(a|b)",
-        crq=intervals.share([True, True, False, False]), alpha=0.05, expected_false=0.05 * 4, samples=10, method="m",
-        assumes="x", per_query={"1": 1.0, "2": 1.0, "3": 0.0, "4": 0.0}, speaks_of=SpeaksOf.EXACT,
-        attacks_on_certified=2, certificates_broken=1,
+        crq=intervals.share([True, True, False]), alpha=0.05, expected_false=0.05 * 3, samples=10, method="m",
+        assumes="x", per_query={"1": 1.0, "2": 1.0, "3": 0.0}, speaks_of=SpeaksOf.EXACT,
+        attacks_on_certified=2, certificates_broken=1, tally=Tally(planned=4, errors=1, error="no list"),
+        ends=Ends(intervals.share([True, True, False, False]), intervals.share([True, True, False, True])),
+        open={"4": (0.0, 1.0)},
     )  # fmt: skip
-    assert list(top3.per_query) == ["1", "2", "3", "4"]
-    assert (top5.k, top5.crq, top5.attacks_on_certified) == (5, intervals.share([True, False, False, False]), 0)
+    assert list(top3.per_query) == ["1", "2", "3"]
+    assert (top5.k, top5.crq, top5.attacks_on_certified) == (5, intervals.share([True, False, False]), 0)
     assert (other.ranker, other.radius, other.alpha, other.method) == ("s", 1, 0.1, "other")
     assert (other.crq, other.expected_false) == (intervals.share([True]), 0.1)
     assert (away.collection, away.crq, away.expected_false) == ("away", intervals.share([False]), 0.1)

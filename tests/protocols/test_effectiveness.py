@@ -9,6 +9,7 @@ import pytest
 
 from robustrank.core.types import Range
 from robustrank.protocols import effectiveness
+from robustrank.results.outcomes import Tally
 from robustrank.results.summary import Comparison, Effectiveness
 from robustrank.stats import comparisons, intervals
 from robustrank.work.records import BaseRanking, RankingRecord
@@ -61,7 +62,7 @@ def test_every_field_of_a_mean_and_of_its_slices() -> None:
             ranker="r", collection="home", measure="nDCG@10", slice=name, mean=intervals.mean(some, bounds=(0, 1)),
             judged=intervals.mean([v / 2 for v in some], bounds=(0, 1)), unjudged=Range(1, 1),
             deviation=float(np.std(some, ddof=1)), lowest_decile=intervals.lowest_decile(some, bounds=(0, 1)),
-            per_query={q: data[q] for q in ids} if name is None else {},
+            per_query={q: data[q] for q in ids} if name is None else {}, tally=Tally(planned=len(ids)),
         )  # fmt: skip
 
     assert whole == expected("abcdefghij", None)

@@ -16,6 +16,7 @@ from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, AttackSet, Document, Estimate, Goal, Query, Surface, ThreatModel
 from robustrank.protocols.figures import adversarial, certified, effectiveness, out_of_distribution, pooling
 from robustrank.results.figures import Figure, FigureKind
+from robustrank.results.outcomes import Tally
 from robustrank.results.pooling import LeftOut, LeftOutKind
 from robustrank.results.summary import ShiftKind, Summary
 from robustrank.storage.hashing import digest
@@ -249,15 +250,16 @@ def test_drops_are_expected_at_other_collections_and_slices_and_against_the_base
 
 def test_a_drop_is_the_relative_change_with_its_sign_and_ends_turned_round(summary: Summary) -> None:
     shifts = [replace(s, relative=None) if s.ranker == "bm25" else s for s in summary.shifts]
-    found = list(kind(out_of_distribution.KINDS, "drop").measured(replace(summary, shifts=shifts)))
-    assert found == [
+    every = list(kind(out_of_distribution.KINDS, "drop").measured(replace(summary, shifts=shifts)))
+    assert [f.missing.startswith("the mean at home is 0") for f in every if f.labels["ranker"] == "bm25"] == [True]
+    assert [figure for figure in every if figure.labels["ranker"] != "bm25"] == [
         Figure(
-            measure="drop", labels={"ranker": "net", "collection": "away"}, higher_is_better=False,
+            measure="drop", labels={"ranker": "net", "collection": "away"}, higher_is_better=False, tally=Tally(),
             home_is_default=False, estimate=Estimate(0.4, -(-0.4 + 0.1), -(-0.4 - 0.1), 20),
         ),
         Figure(
             measure="drop", labels={"ranker": "net", "collection": "home", "slice": "how"}, higher_is_better=False,
-            estimate=Estimate(0.1, 0.0, 0.2, 20),
+            estimate=Estimate(0.1, 0.0, 0.2, 20), tally=Tally(),
         ),
     ]  # fmt: skip
     against = list(kind(out_of_distribution.KINDS, "drop vs baseline").measured(summary))
@@ -274,14 +276,14 @@ def test_every_field_of_measured_effectiveness(summary: Summary) -> None:
     means = list(kind(effectiveness.KINDS, "nDCG@10").measured(held))
     assert means[1] == Figure(
         measure="nDCG@10", labels={"ranker": "net", "collection": "home"}, estimate=rows[1].mean, collection="home",
-        per_query=rows[1].per_query, bounds=(0, 1),
+        per_query=rows[1].per_query, bounds=(0, 1), tally=Tally(),
     )  # fmt: skip
     assert means[3].labels == {"ranker": "net", "collection": "home", "slice": "how"}
     assert len(means) == 5
     lowest = list(kind(effectiveness.KINDS, "lowest decile").measured(held))
     assert lowest[2] == Figure(
         measure="lowest decile", labels={"ranker": "net", "collection": "away", "of": "nDCG@10"},
-        estimate=rows[2].lowest_decile, collection="away",
+        estimate=rows[2].lowest_decile, collection="away", tally=Tally(),
     )  # fmt: skip
     assert len(lowest) == 3  # neither the slice nor a measure without it
     shares = list(kind(effectiveness.KINDS, "judged@10").measured(held))
@@ -289,7 +291,9 @@ def test_every_field_of_measured_effectiveness(summary: Summary) -> None:
         {"ranker": "net", "collection": "home"}, {"ranker": "net", "collection": "away"},
         {"ranker": "net", "collection": "home", "slice": "how"},
     ]  # fmt: skip
-    assert shares[0] == Figure(measure="judged@10", labels=shares[0].labels, estimate=judged, collection="home")
+    assert shares[0] == Figure(
+        measure="judged@10", labels=shares[0].labels, estimate=judged, collection="home", tally=Tally()
+    )
 
 
 def test_every_field_of_measured_attacks(summary: Summary) -> None:
@@ -313,7 +317,7 @@ def test_every_field_of_measured_attacks(summary: Summary) -> None:
     assert list(kind(adversarial.KINDS, "ASR@10").measured(held)) == [
         Figure(
             measure=name, labels=labels, estimate=first.success[name], control=True, collection="home",
-            per_query=values.get(name, {}), bounds=(0, 1), higher_is_better=False, made=made(name),
+            per_query=values.get(name, {}), bounds=(0, 1), higher_is_better=False, made=made(name), tally=Tally(),
         )
         for name in ("ASR@5", "ASR@10")
     ]  # fmt: skip
@@ -328,7 +332,7 @@ def test_every_field_of_measured_attacks(summary: Summary) -> None:
     boost, sunk = kind(adversarial.KINDS, "boost").measured(held)
     assert boost == Figure(
         measure="boost", labels=labels, estimate=first.boost, control=True, collection="home",
-        per_query={"q1": 3.0}, bounds=(-inf, inf), higher_is_better=False, made=made("boost"),
+        per_query={"q1": 3.0}, bounds=(-inf, inf), higher_is_better=False, made=made("boost"), tally=Tally(),
     )  # fmt: skip
     assert sunk.higher_is_better  # ranks gained by a target that the attacker wants to fall
     harm, harmed = kind(adversarial.KINDS, "harm").measured(held)
@@ -341,7 +345,7 @@ def test_every_field_of_measured_certificates(summary: Summary) -> None:
     (found,) = kind(certified.KINDS, "CRQ@5").measured(replace(summary, certificates=[row]))
     assert found == Figure(
         measure="CRQ@5", labels={"ranker": "smoothed + bm25", "radius": "2", "collection": "home"}, estimate=row.crq,
-        collection="home", per_query={"q1": 1.0}, made=digest(5, 2, "substitute(table)")[:12],
+        collection="home", per_query={"q1": 1.0}, made=digest(5, 2, "substitute(table)")[:12], tally=Tally(),
     )  # fmt: skip
 
 
@@ -358,7 +362,7 @@ def test_tau_is_expected_of_every_run_ranker_and_group_and_measured_where_there_
     assert list(kind(pooling.KINDS, "tau").names(audit_file.parse(text))) == ["tau"]
     tau = Estimate(0.5, -0.5, 1.0, 3)
     left = LeftOut(name="one", kind=LeftOutKind.SYSTEM, unique=1, judgments=2, tau=tau, systems=[])
-    held = cast(Summary, SimpleNamespace(pooling=SimpleNamespace(left_out=[left])))
+    held = cast(Summary, SimpleNamespace(pooling=SimpleNamespace(left_out=[left]), rankers=[]))
     (measured,) = kind(pooling.KINDS, "tau").measured(held)
-    assert measured == Figure(measure="tau", labels={"left_out": "one"}, estimate=tau, bounds=(-1, 1))
+    assert measured == Figure(measure="tau", labels={"left_out": "one"}, estimate=tau, bounds=(-1, 1), tally=Tally())
     assert list(kind(pooling.KINDS, "tau").measured(summary)) == []

@@ -12,7 +12,7 @@ from robustrank.audit import run as audit
 from robustrank.config import audit_file
 from robustrank.core.errors import ConfigError, DataError
 from robustrank.core.types import Estimate, Range
-from robustrank.judging import compare, gate
+from robustrank.judging import checks, compare
 from robustrank.measures import runs
 from robustrank.protocols import effectiveness, out_of_distribution, pooling
 from robustrank.results.summary import Summary, read
@@ -122,7 +122,7 @@ where = { left_out = "both" }
 min = -1.0
 """
     spec = audit_file.parse(AUDIT + gates, folder=folder)
-    gate.check(spec)
+    checks.check(spec)
     first, second = audit.run(spec, folder / "out").verdicts
     assert (first.outcome, second.outcome) == ("fail", "pass")
     wrong = audit_file.parse(AUDIT + gates.replace('"both"', '"bothe"'), folder=folder)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from robustrank.core.flags import Check
 from robustrank.core.types import (
     Access,
     AttackSet,
@@ -19,7 +20,8 @@ from robustrank.core.types import (
 )
 from robustrank.protocols import adversarial, certified, effectiveness, out_of_distribution
 from robustrank.protocols.red_flags import red_flags
-from robustrank.results.summary import Check, Severity
+from robustrank.results.outcomes import Tally
+from robustrank.results.red_flags import Severity
 from robustrank.work.records import (
     AttackRecord,
     BaseRanking,
@@ -108,6 +110,7 @@ def test_success_is_told_in_every_way_that_makes_sense() -> None:
     assert {name: estimate.value for name, estimate in found.success.items()} == {
         "promoted": 0.5, "ASR@1": 0.25, "ASR@3": 0.25, "ASR@5": 0.25, "ASR@10": 0.5, "goal": 0.25,
     }  # fmt: skip
+    assert found.boost is not None
     assert found.boost.value == pytest.approx((6 + 11 + 0 - 2) / 4)
 
 
@@ -116,11 +119,19 @@ def test_cutoffs_the_target_already_stood_above_are_no_success() -> None:
     assert "ASR@5" in adversarial.successes([attack("1", 8, 7)])
 
 
-def test_errors_and_illegal_perturbations_count_as_failures_not_as_missing() -> None:
-    group = [attack("1", 15, 1), attack("2", 15, 15, status=Status.INVALID), attack("3", 15, 15, status=Status.ERROR)]
-    (found,) = adversarial.attacks(group)
-    assert found.success["promoted"].value == pytest.approx(1 / 3)
-    assert found.statuses == {"error": 1, "invalid": 1, "ok": 1}
+def test_errors_and_invalid_cases_are_undecided_and_never_missing() -> None:
+    group = [
+        attack("1", 15, 1), attack("2", 15, 15, status=Status.INVALID, error="nine edits"),
+        attack("3", 15, 15, status=Status.ERROR, error="HTTPError: 429"), attack("4", 15, 15),
+    ]  # fmt: skip
+    (result,) = adversarial.attacks(group)
+    assert result.success["promoted"].value == pytest.approx(1 / 2)
+    assert result.statuses == {"error": 1, "invalid": 1, "ok": 2}
+    assert result.tally == Tally(planned=4, errors=1, invalid=1, error="HTTPError: 429", breach="nine edits")
+    low, high = result.ends["promoted"]
+    assert (low.value, low.n, high.value, high.n) == (0.25, 4, 0.75, 4)
+    assert result.open["promoted"] == {"2": (0.0, 1.0), "3": (0.0, 1.0)}
+    assert result.ends["boost"].high.value == pytest.approx((14 + 0 + 14 + 14) / 4)
 
 
 def test_success_over_pairs_asked_ends_at_the_share_that_was_verified() -> None:
@@ -129,7 +140,7 @@ def test_success_over_pairs_asked_ends_at_the_share_that_was_verified() -> None:
     refused = attack("3", 15, 15, calls=7, status=Status.INVALID, trajectory=[(1, 15), (2, 3)])
     unasked = attack("4", 15, 2, calls=0, trajectory=[])
     (found,) = adversarial.attacks([early, late, refused, unasked])
-    assert list(found.curve) == [(0, 0.25), (4, 0.5), (20, 0.75)]
+    assert list(found.curve) == [(0, 1 / 3), (4, 2 / 3), (20, 1.0)]
     assert found.curve[-1][1] == found.success["ASR@10"].value
 
 
@@ -171,12 +182,14 @@ def certificate(query: str, *, certified_: bool, k: int = 1, radius: float = 2) 
     return CertificateRecord(ranker="r", collection="home", query_id=query, certificates=[claim])
 
 
-def test_crq_is_the_share_of_certified_queries_and_errors_are_not_certified() -> None:
+def test_crq_is_the_share_of_certified_queries_and_errors_are_undecided() -> None:
     records = [certificate("1", certified_=True), certificate("2", certified_=False)]
     failed = CertificateRecord(ranker="r", collection="home", query_id="3", status=Status.ERROR, error="it broke")
     (found,) = certified.certificates([*records, failed])
-    assert found.crq.value == pytest.approx(1 / 3)
-    assert found.expected_false == pytest.approx(0.15)
+    assert found.crq.value == pytest.approx(1 / 2)
+    assert found.expected_false == pytest.approx(0.1)
+    assert found.ends is not None
+    assert [end.value for end in found.ends] == pytest.approx([1 / 3, 2 / 3])
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,7 @@ from robustrank.core.types import Estimate
 from robustrank.report import charts, explorer, filters, view
 from robustrank.report import html as report
 from robustrank.results.select import strongest
-from robustrank.results.summary import (
-    Outcome,
-    Verdict,
-)
+from robustrank.results.verdicts import Outcome, Verdict
 
 STRINGS: dict[str, str] = json.loads(
     (Path(__file__).parents[1] / "data" / "hostile_strings.json").read_text(encoding="utf-8")
@@ -76,7 +73,7 @@ def page(html: str) -> Page:
 
 def test_the_verdict_comes_before_everything_else(page: Page) -> None:
     statements = [
-        "1 of 3 gates failed",
+        "2 of 3 gates do not hold: 1 failed, 1 inconclusive, 1 passed",
         "succeeded in 97% of cases",
         "1 serious red flag",
         "Rankers by protocol",
@@ -94,7 +91,7 @@ def test_the_verdict_comes_before_everything_else(page: Page) -> None:
         "+0.69 [+0.59, +0.79], n=30",  # beyond its control
         "0.55 [0.34, 0.74], n=20",  # certified
         "−0.15 [−0.32, +0.02], n=20",  # the worst shift
-        "28 ok, 2 invalid",
+        "2 of 30 cases are invalid, first: 12 words edited",
         "Holm p=0.008",
         "17 → 2 of 20",
         "about 115 queries would decide it",

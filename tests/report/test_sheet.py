@@ -18,6 +18,7 @@ from robustrank.cli.main import main
 from robustrank.core.types import Status
 from robustrank.report import sheet
 from robustrank.results.attack_cases import AttackedCase, Cases, Change
+from robustrank.results.outcomes import Ending
 
 STRINGS: dict[str, str] = json.loads(
     (Path(__file__).parents[1] / "data" / "hostile_strings.json").read_text(encoding="utf-8")
@@ -25,7 +26,8 @@ STRINGS: dict[str, str] = json.loads(
 TEXTS = ["what is it", "a b c d"]
 CASE = AttackedCase(
     key="0f", ranker="net", attack="random substitutions", collection="home", stratum="11-20", status=Status.OK,
-    error="", query_id="q1", query=0, doc_id="-7", document=1, changes=[Change(2, 3, "x"), Change(7, 7, " e")],
+    ending=Ending.SUCCEEDED, error="", query_id="q1", query=0, doc_id="-7", document=1,
+    changes=[Change(2, 3, "x"), Change(7, 7, " e")],
     query_changed=False, rank_before=12, rank_after=3, list_length=20, score_before=-0.25, score_after=1.5, harm=0.0,
     edits=2, similarity=None, calls=0, reached=["promoted", "ASR@10"], success=True, fell=(), proofs=(),
 )  # fmt: skip
@@ -42,7 +44,8 @@ def test_a_line_says_what_the_case_says(summaries: SimpleNamespace, tmp_path: Pa
     [row] = rows(tmp_path / "c.csv")
     assert row == {
         "key": "0f", "ranker": "net", "attack": "random substitutions", "collection": "home", "stratum": "11-20",
-        "status": "ok", "error": "", "query_id": "q1", "doc_id": "-7", "rank_before": "12", "rank_after": "3",
+        "status": "ok", "ending": "succeeded", "error": "", "query_id": "q1", "doc_id": "-7",
+        "rank_before": "12", "rank_after": "3",
         "list_length": "20", "score_before": "-0.25", "score_after": "1.5", "harm": "0.0", "edits": "2",
         "similarity": "", "calls": "0", "success": "yes", "control": "yes", "changed": "document",
         "reached": "promoted; ASR@10", "query": "what is it", "removed": "b", "added": "x |  e", "mark": "to fix",

@@ -172,7 +172,8 @@ def test_every_field_of_the_record_of_a_legal_attack() -> None:
         harm_before=about((2 / 1.5849625 + 1 / 2) / (2 + 1 / 1.5849625)),
         harm_after=about((1 + 2 / 2) / (2 + 1 / 1.5849625)),
         judged_after=0.5, fell=[Fall("top", 1, 2, relevant=False), Fall("mid", 2, 3, relevant=True)], edits=3,
-        similarity=1.0, calls=3, quality=quality("cat", "cat", "cat cat cat cat", ["cat cat cat", "cat cat", "dog"]),
+        similarity=1.0, calls=3, scored=2, score_seen=4.0, rank_seen=1,
+        quality=quality("cat", "cat", "cat cat cat cat", ["cat cat cat", "cat cat", "dog"]),
         # The second probe inserts five words: it is paid for, and no success.
         trajectory=[(2, 3), (3, 1)], query="cat", query_after=None, before="cat", after="cat cat cat cat",
         status=Status.OK, error="",
@@ -212,14 +213,14 @@ def test_an_attack_that_asks_for_more_than_its_budget_has_failed_without_an_erro
 @pytest.mark.parametrize(
     ("offered", "message"),
     [
-        ("cat cat", "ContractError: the attack returned str, not a Perturbation"),
-        (Perturbation(target=cast(str, 3)), "ContractError: the attack returned a target of type int, not text"),
-        (Perturbation(query=cast(str, b"x")), "ContractError: the attack returned a query of type bytes, not text"),
+        ("cat cat", "the attack returned str, not a Perturbation"),
+        (Perturbation(target=cast(str, 3)), "the attack returned a target of type int, not text"),
+        (Perturbation(query=cast(str, b"x")), "the attack returned a query of type bytes, not text"),
     ],
 )
-def test_what_is_no_perturbation_is_an_error_of_the_attack(offered: Any, message: str) -> None:
+def test_what_is_no_perturbation_is_invalid(offered: Any, message: str) -> None:
     record = perform(bench(lambda case, oracle, rng: offered))
-    assert (record.status, record.error, record.rank_after, record.after) == (Status.ERROR, message, 3, "cat")
+    assert (record.status, record.error, record.rank_after, record.after) == (Status.INVALID, message, 3, "cat")
 
 
 def test_an_attack_that_raises_is_an_error_and_what_ends_every_task_is_not_caught() -> None:
@@ -280,7 +281,7 @@ def test_a_failed_task_is_a_failure_of_the_attack_in_which_nothing_moved() -> No
     assert (record.status, record.error, record.calls, record.edits) == (Status.ERROR, "the worker died", 0, 0)
     assert (record.rank_before, record.rank_after, record.score_before, record.score_after) == (3, 3, 1.0, 1.0)
     assert (record.before, record.after, record.query_after, record.similarity) == ("cat", "cat", None, None)
-    assert (record.trajectory, record.quality, record.fell) == ([], {}, [])
+    assert (list(record.trajectory), record.quality, record.fell) == ([], {}, [])
 
 
 def identity(place: Bench, encoder: str | None = None) -> list[Any]:

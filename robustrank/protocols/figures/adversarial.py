@@ -47,7 +47,7 @@ def _expected(*measures: str, goals: Sequence[Goal] = tuple(Goal)) -> Callable[[
     return expected
 
 
-def _figure(result: AttackResult, name: str, estimate: Estimate, seed: int) -> Figure:
+def _figure(result: AttackResult, name: str, estimate: Estimate | None, seed: int) -> Figure:
     return Figure(
         measure=name,
         labels={"ranker": result.ranker, "attack": result.attack, "stratum": result.stratum},
@@ -55,6 +55,9 @@ def _figure(result: AttackResult, name: str, estimate: Estimate, seed: int) -> F
         control=result.control,
         collection=result.collection,
         per_query=result.per_query.get(name, {}),
+        tally=result.tally,
+        ends=result.ends.get(name),
+        open=result.open.get(name, {}),
         bounds=BOUNDS.get(name, (0, 1)),
         higher_is_better=name == BOOST and result.goal == Goal.DEMOTE.value,
         made=digest(name, result.plugin, result.budget, result.edits_allowed, result.stratum, seed)[:12],
@@ -64,9 +67,9 @@ def _figure(result: AttackResult, name: str, estimate: Estimate, seed: int) -> F
 def _success(*measures: str) -> Callable[[Summary], Iterable[Figure]]:
     def measured(summary: Summary) -> Iterator[Figure]:
         for result in summary.attacks:
-            for name, estimate in result.success.items():
+            for name in dict.fromkeys((*result.success, *(n for n in result.ends if n not in BOUNDS))):
                 if name in measures or (not measures and name.startswith("ASR@")):
-                    yield _figure(result, name, estimate, summary.seed)
+                    yield _figure(result, name, result.success.get(name), summary.seed)
 
     return measured
 

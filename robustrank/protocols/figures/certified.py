@@ -28,6 +28,9 @@ def _measured(summary: Summary) -> Iterator[Figure]:
             estimate=row.crq,
             collection=row.collection,
             per_query=row.per_query,
+            tally=row.tally,
+            ends=row.ends,
+            open=row.open,
             made=digest(row.k, row.radius, row.edits)[:12],
         )
 

@@ -61,7 +61,10 @@ def _labels(row: Effectiveness) -> dict[str, str]:
 
 
 def _figure(row: Effectiveness, measure: str, labels: dict[str, str], estimate: Estimate) -> Figure:
-    return Figure(measure=measure, labels=labels, estimate=estimate, collection=row.collection)
+    ends = row.ends.get({LOWEST: LOWEST, JUDGED: "judged"}[measure])
+    return Figure(
+        measure=measure, labels=labels, estimate=estimate, collection=row.collection, tally=row.tally, ends=ends
+    )
 
 
 def _means(summary: Summary) -> Iterator[Figure]:
@@ -73,6 +76,9 @@ def _means(summary: Summary) -> Iterator[Figure]:
             collection=row.collection,
             per_query=row.per_query,
             bounds=measure_bounds(row.measure),
+            tally=row.tally,
+            ends=row.ends.get("mean"),
+            open=row.open,
         )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from robustrank.core.types import Estimate
 from robustrank.protocols.figures.effectiveness import slices
 from robustrank.results.figures import Figure, FigureKind
+from robustrank.results.outcomes import Ends
 from robustrank.results.summary import (
     Shift,
     ShiftKind,
@@ -27,15 +29,9 @@ def _targets(bench: Workbench) -> Iterator[dict[str, str]]:
             yield {"collection": collection.name, "slice": label}
 
 
-def _figure(measure: str, labels: dict[str, str], estimate: Estimate | None = None) -> Figure:
+def _figure(measure: str, labels: dict[str, str]) -> Figure:
     """Without a slice, every other collection is meant, and never the home collection."""
-    return Figure(
-        measure=measure,
-        labels=labels,
-        estimate=estimate,
-        higher_is_better=False,
-        home_is_default="slice" in labels,
-    )
+    return Figure(measure=measure, labels=labels, higher_is_better=False, home_is_default="slice" in labels)
 
 
 def _expected(measure: str) -> Callable[[Workbench], Iterable[Figure]]:
@@ -57,13 +53,33 @@ def _labels(shift: Shift) -> dict[str, str]:
     return {"ranker": shift.ranker, "collection": collection, "slice": label}
 
 
+_UNDEFINED = "the mean at {} is 0, in the audit or in a resample of it, so that no share of it can be lost"
+
+
+def _negative(change: Estimate) -> Estimate:
+    return change._replace(value=-change.value, low=-change.high, high=-change.low)
+
+
+def _loss(change: Estimate | None) -> Estimate | None:
+    return None if change is None else _negative(change)
+
+
 def _measured(measure: str) -> Callable[[Summary], Iterable[Figure]]:
     def measured(summary: Summary) -> Iterator[Figure]:
         for shift in summary.shifts:
-            change = shift.relative if measure == DROP else shift.relative_to_baseline
-            if change is not None:
-                loss = change._replace(value=-change.value, low=-change.high, high=-change.low)
-                yield _figure(measure, _labels(shift), loss)
+            if measure == AGAINST and summary.baseline in (None, shift.ranker):
+                continue
+            own = measure == DROP
+            change = shift.relative if own else shift.relative_to_baseline
+            ends = shift.relative_ends if own else shift.baseline_ends
+            yield replace(
+                _figure(measure, _labels(shift)),
+                estimate=_loss(change),
+                tally=shift.tally,
+                ends=None if ends is None else Ends(low=_negative(ends.high), high=_negative(ends.low)),
+                missing=_UNDEFINED.format(shift.source) if change is None else "",
+                others=() if own or summary.baseline is None else (summary.baseline,),
+            )
 
     return measured
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from robustrank.measures import runs
 from robustrank.results.figures import Figure, FigureKind
+from robustrank.results.outcomes import Tally, together
 from robustrank.results.summary import Summary
 from robustrank.work.workbench import Workbench
 
@@ -20,8 +21,9 @@ def _expected(bench: Workbench) -> Iterator[Figure]:
 
 
 def _measured(summary: Summary) -> Iterator[Figure]:
+    lists = together(ranker.tasks.get("ranking", Tally()) for ranker in summary.rankers)
     for each in summary.pooling.left_out if summary.pooling else ():
-        yield Figure(measure=TAU, labels={"left_out": each.name}, estimate=each.tau, bounds=(-1, 1))
+        yield Figure(measure=TAU, labels={"left_out": each.name}, estimate=each.tau, bounds=(-1, 1), tally=lists)
 
 
 KINDS = (
