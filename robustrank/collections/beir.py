@@ -73,7 +73,7 @@ def _either(path: Path) -> Path:
 
 def _judgments(path: Path) -> Iterator[tuple[int, Qrel]]:
     for number, line in lines.lines(path):
-        columns = line.split("\t")
+        columns = [column.strip() for column in line.split("\t")]
         if number == 1 and columns[0] == "query-id":
             continue
         if len(columns) != 3:

@@ -1,4 +1,4 @@
-"""A collection in three JSON-lines files: documents, queries and judgments."""
+"""A collection in three files, JSON lines or CSV: documents, queries and judgments."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from pathlib import Path
 from robustrank.collections import lines, validate
 from robustrank.core.types import Collection, Document, Qrel, Query
 
+IDS = ("_id", "id", "doc_id", "docid", "docno", "pid", "query_id", "qid")
+TEXTS = ("text", "contents", "content", "body", "passage", "query", "question")
+QUERY_IDS = ("query_id", "query-id", "qid", "topic")
+DOC_IDS = ("doc_id", "corpus-id", "docid", "docno", "pid")
+GRADES = ("relevance", "score", "grade", "rel", "label")
+"""Names of fields, in order of preference."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Jsonl:
-    """Three files of JSON lines, each plain or ``.gz``.
+    """Three files, each plain or gzipped: JSON lines, or CSV with a header where the name ends in ``.csv`` or ``.tsv``.
 
     Args:
-        documents: Objects with ``id`` (or ``_id``) and ``text``, and optionally ``title``, put in front.
-        topics: Queries, as objects with ``id`` (or ``_id``) and ``text``.
-        qrels: Objects with ``query_id``, ``doc_id`` and ``relevance``.
+        documents: Entries with an id and a text (:data:`IDS`, :data:`TEXTS`: the first name present counts), and
+            optionally ``title``, put in front.
+        topics: Queries, likewise.
+        qrels: Entries with a query id, a document id and a grade (:data:`QUERY_IDS`, :data:`DOC_IDS`, :data:`GRADES`).
         query_type: Field of ``topics`` that holds a query's type.
         relevant: Least grade of a relevant document.
     """
@@ -52,7 +60,7 @@ def documents(path: Path, warning_counts: Counter[str]) -> Iterator[tuple[int, D
         warning_counts: Documents with a title but no text are counted here, by the text of the warning.
     """
     for number, value in lines.objects(path):
-        text = lines.field(value, "text", path, number)
+        text = lines.field(value, TEXTS, path, number)
         title = lines.field(value, "title", path, number) if value.get("title") else ""
         if title and not text.strip():
             warning_counts["documents with a title but no text (kept)"] += 1
@@ -68,16 +76,18 @@ def queries(path: Path, query_type: str) -> tuple[dict[str, Query], dict[str, st
             query_id = _id(value, path, number)
             if isinstance(value.get(query_type), str | int):
                 types[query_id] = str(value[query_type])
-            yield number, Query(query_id, " ".join(lines.field(value, "text", path, number).split()))
+            yield number, Query(query_id, " ".join(lines.field(value, TEXTS, path, number).split()))
 
     return validate.queries(rows(), path), types
 
 
 def _id(value: dict[str, object], path: Path, line: int) -> str:
-    return lines.field(value, "_id" if "_id" in value else "id", path, line)
+    return lines.field(value, IDS, path, line).strip()
 
 
 def _judgments(path: Path) -> Iterator[tuple[int, Qrel]]:
     for number, value in lines.objects(path):
-        query_id, doc_id, grade = (lines.field(value, f, path, number) for f in ("query_id", "doc_id", "relevance"))
-        yield number, Qrel(query_id, doc_id, lines.grade(grade, path, number))
+        query_id, doc_id = (lines.field(value, names, path, number).strip() for names in (QUERY_IDS, DOC_IDS))
+        whole = {name: int(x) if isinstance(x, float) and x.is_integer() else x for name, x in value.items()}
+        grade = lines.grade(lines.field(whole, GRADES, path, number), path, number)
+        yield number, Qrel(query_id, doc_id, grade)

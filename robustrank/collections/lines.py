@@ -1,47 +1,132 @@
-"""Lines of plain and gzipped text files; errors name file and line."""
+"""Lines and rows of text files, plain or gzipped, in bounded memory; errors name file and line."""
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
+import re
 import zlib
-from codecs import BOM_UTF8
-from collections.abc import Iterator
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from robustrank.core.errors import DataError
+
+LONGEST = 16 << 20
+"""Bytes of a line. The longest documents of test collections have a few megabytes; a file without line ends, or a
+gzipped file of zeros, ends here and not in memory."""
+
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+_GRADE = re.compile(r"[+-]?[0-9]{1,9}(?:\.0*)?", re.ASCII)
+
+GRADES = 1000
+"""Greatest absolute value of a grade. Measures of other libraries use memory in proportion to the greatest grade."""
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
     """Line number and text of every non-empty line; a byte order mark at the start is dropped.
 
+    A gzipped file is recognised by its first bytes, whatever its name.
+
     Raises:
-        DataError: The file is missing or unreadable, not UTF-8, or a truncated gzip file.
+        DataError: The file is missing or unreadable, not UTF-8, compressed in another way, or a truncated gzip file; a
+            line is longer than :data:`LONGEST`.
     """
-    if not path.is_file():
-        raise DataError("no such file", path=path)
     number = 0
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
+    with opened(path) as file:
+        try:
+            while raw := file.readline(LONGEST + 1):
+                number += 1
+                if len(raw) > LONGEST:
+                    raise DataError(
+                        f"a line of more than {LONGEST >> 20} MB; is this a text file with one entry a line?",
+                        path=path, line=number,
+                    )  # fmt: skip
                 text = raw.removeprefix(BOM_UTF8 if number == 1 else b"").decode("utf-8").rstrip("\r\n")
                 if text.strip():
                     yield number, text
-    except UnicodeDecodeError as error:
-        fix = "convert the file to UTF-8"
-        raise DataError(f"not UTF-8 at byte {error.start} of the line; {fix}", path=path, line=number) from error
-    except (EOFError, OSError, zlib.error) as error:
-        reached = f"cannot be read any further than line {number}"
-        raise DataError(f"{reached}: {error}; copy or download it again", path=path) from error
+        except UnicodeDecodeError as error:
+            fix = "convert the file to UTF-8"
+            raise DataError(f"not UTF-8 at byte {error.start} of the line; {fix}", path=path, line=number) from error
+        except (EOFError, OSError, zlib.error) as error:
+            reached = f"cannot be read any further than line {number}"
+            raise DataError(f"{reached}: {error}; copy or download it again", path=path) from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """A file for reading, decompressed where its first bytes are those of gzip.
+
+    Raises:
+        DataError: Missing, no file (a folder or device), unreadable, zstd-compressed or UTF-16.
+    """
+    if not path.exists():
+        raise DataError("no such file", path=path)
+    if not path.is_file():
+        raise DataError("not a file; give the path of a text file", path=path)
+    try:
+        with path.open("rb") as file:
+            start = file.peek(4)[:4]
+            if start == ZSTD:
+                raise DataError("compressed with zstd, which is not read; decompress it with: zstd -d", path=path)
+            if start[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):
+                fix = "convert it with: iconv -f UTF-16 -t UTF-8 FILE > NEW"
+                raise DataError(f"in UTF-16; {fix}", path=path)
+            if start[:2] == GZIP:
+                with gzip.open(file, "rb") as plain:
+                    yield plain
+            else:
+                yield file
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror or error}", path=path) from error
+
+
+def tabular(path: Path) -> bool:
+    """Whether a file is a table with a header by its name: ``.csv`` or ``.tsv``, perhaps ``.gz``."""
+    return path.name.removesuffix(".gz").endswith((".csv", ".tsv"))
+
+
+def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and cells by column name of every row of a CSV file with a header (``.tsv``: with tabs).
+
+    Raises:
+        DataError: As :func:`lines`, no header, or a row of another length than the header.
+    """
+    kind = "\t" if path.name.removesuffix(".gz").endswith(".tsv") else ","
+    numbers: list[int] = []
+
+    def texts() -> Iterator[str]:
+        for number, text in lines(path):
+            numbers.append(number)
+            yield text + "\n"
+
+    csv.field_size_limit(LONGEST)
+    reader = csv.reader(texts(), delimiter=kind, strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        if not header or len(set(header)) < len(header):
+            raise DataError("the first line must name the columns, each once", path=path, line=1)
+        for cells in reader:
+            if len(cells) != len(header):
+                raise DataError(f"{len(cells)} cells, the header has {len(header)}", path=path, line=numbers[-1])
+            yield numbers[-1], dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        raise DataError(f"not CSV: {error}", path=path, line=numbers[-1] if numbers else 1) from error
 
 
 def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and JSON object of every line.
+    """Line number and JSON object of every line; of a CSV file, of every row.
 
     Raises:
         DataError: As :func:`lines`, and a line that is not a JSON object.
     """
+    if tabular(path):
+        yield from rows(path)
+        return
     for number, text in lines(path):
         try:
             value = json.loads(text)
@@ -52,14 +137,23 @@ def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, value
 
 
-def field(value: dict[str, Any], name: str, path: Path, line: int) -> str:
+def field(value: dict[str, Any], names: str | Sequence[str], path: Path, line: int) -> str:
     """A field as text; whole numbers are accepted, as ids often are.
+
+    Args:
+        value: The object.
+        names: The field's name, or names in order of preference.
+        path: For messages.
+        line: For messages.
 
     Raises:
         DataError: It is missing, neither text nor whole number, or a lone surrogate.
     """
-    if name not in value:
-        raise DataError(f"no field {name!r} (has: {', '.join(value)})", path=path, line=line)
+    every = [names] if isinstance(names, str) else names
+    name = next((name for name in every if name in value), None)
+    if name is None:
+        others = f", or {', '.join(every[1:])}" if every[1:] else ""
+        raise DataError(f"no field {every[0]!r}{others} (has: {', '.join(value)})", path=path, line=line)
     content = value[name]
     if isinstance(content, bool) or not isinstance(content, str | int):
         raise DataError(
@@ -75,15 +169,14 @@ def field(value: dict[str, Any], name: str, path: Path, line: int) -> str:
 
 
 def grade(text: str, path: Path, line: int) -> int:
-    """A grade; ``1.0`` is accepted for 1.
+    """A grade of at most :data:`GRADES` in absolute value; ``1.0`` is accepted for 1.
 
     Raises:
-        DataError: Not a whole number.
+        DataError: Not a whole number in digits 0 to 9, or too large.
     """
-    try:
-        value = float(text)
-        if value == int(value):
-            return int(value)
-    except (ValueError, OverflowError):
-        pass
-    raise DataError(f"grade {text!r} is not a whole number", path=path, line=line)
+    if not _GRADE.fullmatch(text.strip(" ")):
+        raise DataError(f"grade {text[:40]!r} is not a whole number", path=path, line=line)
+    value = int(float(text))
+    if abs(value) > GRADES:
+        raise DataError(f"grade {value} is not between -{GRADES} and {GRADES}", path=path, line=line)
+    return value

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 from math import isfinite, nan
 from pathlib import Path
 
@@ -14,9 +15,18 @@ from robustrank.core.errors import DataError
 from robustrank.core.ranking import order
 from robustrank.core.types import Collection, Document, Qrel, Query
 
-_TOPIC = re.compile(r"<top>(.*?)(</top>|(?=<top>)|\Z)", re.DOTALL | re.IGNORECASE)
-_NUMBER = re.compile(r"<num>\s*(?:Number:)?\s*([^\s<]+)", re.IGNORECASE)
-_TITLE = re.compile(r"<title>\s*(?:Topic:)?\s*(.*?)\s*(?=<|\Z)", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(
+    r"<(/?)(topics|topic|top|number|num|title|query|question|description|desc|narrative|narr)(\s[^<>]*)?>",
+    re.IGNORECASE,
+)
+"""The tags of TREC topic files; any other "<" is text ("blood pressure < 120")."""
+
+_ATTRIBUTE = re.compile(r"\b(?:number|num|id|qid)\s?=\s?[\"']([^\"'<>]*)[\"']", re.IGNORECASE)
+_QUERIES = ("title", "query", "question", "description", "desc")
+"""Parts of a topic that may be its query, in order of preference."""
+
+LARGEST = 64 << 20
+"""Characters of a topic file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +34,9 @@ class Trec:
     """A collection in TREC files, each of them plain or ``.gz``.
 
     Args:
-        documents: ``id<TAB>text`` lines, or JSON lines with ``_id`` (or ``id``) and ``text``.
-        topics: ``<top>`` blocks with ``<num>`` and ``<title>``, or ``id<TAB>text`` lines.
+        documents: ``id<TAB>text`` lines, or JSON lines or a ``.csv`` file as the loader ``jsonl`` reads them.
+        topics: ``<top>`` or ``<topic>`` blocks with a number and a title (else query, question or description), or
+            ``id<TAB>text`` lines. Entities (``&amp;``) are resolved.
         qrels: Judgments in four columns.
         run: A run in six columns, used where the first stage is ``candidates``.
         relevant: Least grade of a relevant document.
@@ -45,7 +56,8 @@ class Trec:
         """
         path, warning_counts = Path(self.documents), Counter[str]()
         _, first = next(lines.lines(path), (0, ""))
-        rows = jsonl.documents(path, warning_counts) if first.startswith("{") else _tab_separated(path)
+        table = first.startswith("{") or path.name.removesuffix(".gz").endswith(".csv")
+        rows = jsonl.documents(path, warning_counts) if table else _tab_separated(path)
         docs = validate.documents(rows, path)
         queries = validate.queries(topics(Path(self.topics)), self.topics)
         run = None if self.run is None else rankings(Path(self.run))
@@ -56,24 +68,67 @@ class Trec:
 
 
 def topics(path: Path) -> Iterator[tuple[int, Query]]:
-    """Queries of a topic file; the title is the query."""
-    numbered = list(lines.lines(path))
-    text = "\n".join(line for _, line in numbered)
-    if "<top>" not in text.lower():
+    """Queries of a topic file.
+
+    Raises:
+        DataError: A topic without a number or a text, or not closed; a file larger than :data:`LARGEST`.
+    """
+    numbered, size = [], 0
+    for number, line in lines.lines(path):
+        numbered.append((number, line))
+        size += len(line)
+        if size > LARGEST:
+            raise DataError(f"more than {LARGEST >> 20} MB of topics; is this the topic file?", path=path, line=number)
+    if not any(tag[2].lower() in ("top", "topic") for _, line in numbered for tag in _TAG.finditer(line)):
         for number, line in numbered:
             query_id, tab, query = line.partition("\t")
             if not tab:
                 raise DataError("expected id<TAB>text, or <top> blocks", path=path, line=number)
             yield number, Query(query_id.strip(), " ".join(query.split()))
         return
-    for match in _TOPIC.finditer(text):
-        start = numbered[text[: match.start()].count("\n")][0]
-        if not match[2]:
-            raise DataError("a <top> without its </top>", path=path, line=start)
-        ident, title = _NUMBER.search(match[1]), _TITLE.search(match[1])
-        if ident is None or title is None:
-            raise DataError("a topic without <num> or <title>", path=path, line=start)
-        yield start, Query(ident[1], " ".join(title[1].split()))
+    yield from _blocks(numbered, path)
+
+
+def _blocks(numbered: Sequence[tuple[int, str]], path: Path) -> Iterator[tuple[int, Query]]:
+    """The topics between tags, in one pass over the lines."""
+    start, parts, part = 0, dict[str, list[str]](), ""
+    for number, line in numbered:
+        last = 0
+        for tag in _TAG.finditer(line):
+            if start:
+                parts.setdefault(part, []).append(line[last : tag.start()])
+            last, name, closes = tag.end(), tag[2].lower(), bool(tag[1])
+            part = "" if closes else name
+            if name not in ("top", "topic"):
+                continue
+            if closes == (not start):
+                raise DataError("a <top> without its </top>", path=path, line=start or number)
+            if closes:
+                yield start, _topic(parts, path, start)
+                start = 0
+            else:
+                ident = _ATTRIBUTE.search(tag[3] or "")
+                start, parts, part = number, {"num": [ident[1]] if ident else []}, ""
+        if start:
+            parts.setdefault(part, []).append(line[last:])
+    if start:
+        raise DataError("a <top> without its </top>", path=path, line=start)
+
+
+def _topic(parts: Mapping[str, Sequence[str]], path: Path, line: int) -> Query:
+    text = {name: " ".join(unescape(" ".join(pieces)).split()) for name, pieces in parts.items()}
+    ident = text.get("num") or text.get("number", "")
+    query = next((text[name] for name in _QUERIES if text.get(name)), text.get("", ""))
+    ident = _without(ident, "number").partition(" ")[0]
+    if not ident or not query:
+        raise DataError("a topic without <num> or <title>", path=path, line=line)
+    return Query(ident, _without(query, "topic"))
+
+
+def _without(text: str, label: str) -> str:
+    """A part without the label that some files put in front: ``Number: 301``."""
+    head, colon, rest = text.partition(":")
+    return rest.strip() if colon and head.strip().lower() == label else text
 
 
 def judgments(path: Path) -> Iterator[tuple[int, Qrel]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from robustrank.collections.lines import GRADES
 from robustrank.core.errors import DataError
 from robustrank.core.types import Collection, Document, Qrel, Query
 
@@ -88,7 +89,8 @@ def collection(
         warning_counts: Warnings of the loader, by their text, with counts.
 
     Raises:
-        DataError: A pair judged twice with different grades, or no judged query.
+        DataError: A pair judged twice with different grades, a grade beyond
+            :data:`robustrank.collections.lines.GRADES`, no judged query, or no relevant document in the collection.
     """
     counts = Counter(warning_counts)
     counts["documents without any text (kept)"] += sum(not doc.text.strip() for doc in docs.values())
@@ -99,12 +101,18 @@ def collection(
             continue
         if qrel.doc_id not in docs:
             counts["judgments of documents that are not in the collection (kept: they count in the ideal list)"] += 1
+        if abs(qrel.relevance) > GRADES:
+            raise DataError(f"grade {qrel.relevance} is not between -{GRADES} and {GRADES}", path=path, line=line)
         grades = qrels.setdefault(qrel.query_id, {})
         if grades.setdefault(qrel.doc_id, qrel.relevance) != qrel.relevance:
             pair = f"query {qrel.query_id!r}, document {qrel.doc_id!r}"
             raise DataError(f"{pair} judged {grades[qrel.doc_id]} and {qrel.relevance}", path=path, line=line)
     if not qrels:
         raise DataError("no query has a judgment; are these the judgments of these queries?", path=path)
+    relevant_ids = [d for grades in qrels.values() for d, grade in grades.items() if grade >= relevant]
+    if relevant_ids and not any(doc_id in docs for doc_id in relevant_ids):
+        pair = f"the judgments name {relevant_ids[0]!r}, the collection has {next(iter(docs))!r}"
+        raise DataError(f"none of the {len(relevant_ids)} relevant documents is in the collection: {pair}", path=path)
     counts["queries without a judgment in this split (not evaluated)"] += len(queries) - len(qrels)
     kept_candidates = {}
     for query_id, run in sorted((candidates or {}).items()):

@@ -82,7 +82,7 @@ def test_what_tools_of_the_field_accept_is_a_counted_warning(folder: Path) -> No
 FAULTS: dict[str, tuple[str, str | bytes, str]] = {
     "not json": ("corpus.jsonl", DOCS + '{"_id"', r"corpus\.jsonl:3: not JSON"),
     "json, but no object": ("corpus.jsonl", "[1]\n", r"corpus\.jsonl:1: a JSON object expected, not list"),
-    "no text": ("corpus.jsonl", DOCS + '{"_id": "d3"}\n', r"corpus\.jsonl:3: no field 'text' \(has: _id\)"),
+    "no text": ("corpus.jsonl", DOCS + '{"_id": "d3"}\n', r"corpus\.jsonl:3: no field 'text'.* \(has: _id\)"),
     "text that is none": ("corpus.jsonl", '{"_id": "d", "text": null}', r":1: field 'text' must be text .* NoneType"),
     "half a surrogate pair": ("corpus.jsonl", r'{"_id": "d", "text": "\ud83d"}', r":1: field 'text' holds half"),
     "a document without id": ("corpus.jsonl", '{"_id": " ", "text": "x"}', r":1: a document without an id"),
@@ -119,9 +119,7 @@ def test_a_torn_gzip_is_named_with_the_last_line_that_was_read(folder: Path) -> 
     ):
         Beir(path=str(folder)).load()
     (folder / "corpus.jsonl.gz").write_bytes(b"no gzip at all")
-    with pytest.raises(
-        DataError, match=r"corpus\.jsonl\.gz: cannot be read any further than line 0: Not a gzipped file"
-    ):
+    with pytest.raises(DataError, match=r"corpus\.jsonl\.gz:1: not JSON"):
         Beir(path=str(folder)).load()
 
 
