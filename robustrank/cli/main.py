@@ -6,6 +6,7 @@ Exit codes: 0 all gates held, 1 a gate was not held, 2 usage or configuration, 3
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ class _Shell(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # a verdict is not lost to a terminal that lacks a character
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except RobustRankError as error:

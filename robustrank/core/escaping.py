@@ -28,6 +28,8 @@ _STACK = re.compile("(?:(?![\u180b-\u180f])[\u0300-\u036f\u0483-\u0489\u1ab0-\u1
 _LATIN_TWINS = frozenset("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧον")
 """Greek letters that look like Latin ones. Other Greek letters beside Latin ones are common, as in TNFα or NF-κB."""
 
+_COMMAND = re.compile(r"::(?=[A-Za-z])|##\[")
+
 _FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
 
 
@@ -80,8 +82,13 @@ def visible(text: str) -> str:
 
 
 def for_terminal(text: str) -> str:
-    """One line that cannot move the cursor, change colours, reorder itself or forge a second line."""
-    return re.sub("[\t\n\r]", lambda match: f"⟨U+{ord(match[0]):04X}⟩", visible(text))
+    """One line that cannot move the cursor, change colours, reorder itself or forge a second line.
+
+    Nor can it be a command to the runner of a workflow, which obeys lines such as ``::error::`` or ``##[group]`` of
+    whatever a program prints, also where a table or a wrapped line makes a line begin in the middle of a text.
+    """
+    line = re.sub("[\t\n\r]", lambda match: f"⟨U+{ord(match[0]):04X}⟩", visible(text))
+    return _COMMAND.sub(lambda match: "∷" if match[0] == "::" else "##⟦", line)
 
 
 def for_csv(cell: str) -> str:

@@ -78,10 +78,7 @@ class _Encoder:
         from robustrank.rankers.models import torch_models
 
         def loader() -> Any:
-            from sentence_transformers import SentenceTransformer
-
-            chosen, where = torch_models.choose_device(device), str(weights.resolve(name))
-            return SentenceTransformer(where, device=chosen, model_kwargs={"use_safetensors": True})
+            return torch_models.sentence_encoder(weights.resolve(name), torch_models.choose_device(device))
 
         model = torch_models.load("the bi_encoder ranker", name, loader).float().eval()
         if model.similarity_fn_name not in (None, "cosine", "dot"):

@@ -103,11 +103,9 @@ class _Transformers:
         def loader() -> tuple[Any, Any, Any]:
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-            tokenizer = AutoTokenizer.from_pretrained(where)
-            model, report = AutoModelForSequenceClassification.from_pretrained(
-                where, use_safetensors=True, output_loading_info=True
-            )
-            return tokenizer, model, report
+            tokenizer = torch_models.pretrained(AutoTokenizer, where)
+            kind = AutoModelForSequenceClassification
+            return tokenizer, *torch_models.pretrained(kind, where, output_loading_info=True)
 
         what = f"cross_encoder {name!r}"
         tokenizer, model, report = torch_models.load("the cross_encoder ranker", name, loader)

@@ -159,7 +159,7 @@ def _torch(name: str, where: str, device: str) -> tuple[Any, Any, bool, str, int
     def loader() -> tuple[Any, Any]:
         from transformers import AutoModel, AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(where), AutoModel.from_pretrained(where)
+        return torch_models.pretrained(AutoTokenizer, where), torch_models.pretrained(AutoModel, where)
 
     tokenizer, model = torch_models.load("the late_interaction ranker", name, loader)
     chosen = torch_models.choose_device(device)

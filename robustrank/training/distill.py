@@ -136,7 +136,7 @@ def _student(folder: Path, student: StudentSpec) -> Any:
     def loader() -> Any:
         if not (folder / "config.json").is_file():  # the bundled int8 cross-encoder, trained in float32
             return onnx_int8.dequantise(folder / "model.onnx")
-        return AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, use_safetensors=True)
+        return torch_models.pretrained(AutoModelForSequenceClassification, folder, num_labels=1)
 
     model = torch_models.load("training", student.model, loader).float()
     for module in model.modules():  # after loading, because the name of the option differs between architectures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -317,3 +318,17 @@ def test_a_training_file_that_is_wrong_is_refused_with_its_place(tmp_path: Path)
     done = run("train", path, "--out", tmp_path)
     assert done.exit_code == 2
     assert "unknown key 'modle'; did you mean 'model'?" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_a_terminal_that_lacks_characters_loses_no_output(encoding: str) -> None:
+    code = (
+        "import click\nfrom robustrank.cli.main import main\n"
+        "@main.command()\ndef verdict() -> None:\n    click.echo('\\u2192 fail')\n"
+        "main(['verdict'])"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=False)
+    # click itself writes UTF-8 where the terminal is said to be ASCII.
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() in (b"\\u2192 fail", "\u2192 fail".encode())

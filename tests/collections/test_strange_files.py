@@ -16,16 +16,13 @@ from robustrank.core.errors import DataError
 from robustrank.core.types import Qrel, Query
 
 
-def files(folder: Path, *, documents: str, queries: str, qrels: str) -> dict[str, str]:
-    """Paths of three files with these contents, named as the loaders name their parameters."""
-    paths = {"documents": folder / "docs.tsv", "topics": folder / "topics.txt", "qrels": folder / "qrels.txt"}
-    for (_, path), content in zip(paths.items(), (documents, queries, qrels), strict=True):
-        path.write_text(content, encoding="utf-8")
-    return {name: str(path) for name, path in paths.items()}
-
-
-def trec(folder: Path, grade: str) -> Trec:
-    return Trec(**files(folder, documents="d1\ttext\n", queries="q1\tquery\n", qrels=f"q1 0 d1 {grade}\n"))
+def trec(folder: Path, qrels: str) -> Trec:
+    """One document, one query, and these judgments."""
+    contents = {"docs.tsv": "d1\ttext\n", "topics.txt": "q1\tquery\n", "qrels.txt": qrels}
+    for name, content in contents.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    documents, topics_, judgments = (str(folder / name) for name in contents)
+    return Trec(documents=documents, topics=topics_, qrels=judgments)
 
 
 @pytest.mark.parametrize(
@@ -33,12 +30,12 @@ def trec(folder: Path, grade: str) -> Trec:
 )
 def test_a_grade_that_is_no_plain_small_number_is_refused_with_its_line(tmp_path: Path, grade: str) -> None:
     with pytest.raises(DataError, match=r"qrels\.txt:1: grade "):
-        trec(tmp_path, grade).load()
+        trec(tmp_path, f"q1 0 d1 {grade}\n").load()
 
 
 @pytest.mark.parametrize(("grade", "value"), [("3", 3), ("-1", -1), ("+2", 2), ("1.0", 1), ("1000", 1000)])
 def test_plain_grades_are_read(tmp_path: Path, grade: str, value: int) -> None:
-    assert trec(tmp_path, grade).load().qrels == {"q1": {"d1": value}}
+    assert trec(tmp_path, f"q1 0 d1 {grade}\n").load().qrels == {"q1": {"d1": value}}
 
 
 def test_the_grades_of_every_loader_are_bounded() -> None:
@@ -124,11 +121,10 @@ def test_blanks_around_ids_of_judgments_do_not_count(tmp_path: Path) -> None:
 
 
 def test_judgments_of_other_documents_are_refused_before_they_make_every_measure_zero(tmp_path: Path) -> None:
-    paths = files(tmp_path, documents="d1\tx\n", queries="q1\ty\n", qrels="q1 0 D-1 1\nq1 0 D-2 1\n")
     with pytest.raises(
         DataError, match=r"none of the 2 relevant documents is in the collection: .* 'D-1', .* has 'd1'"
     ):
-        Trec(**paths).load()
+        trec(tmp_path, "q1 0 D-1 1\nq1 0 D-2 1\n").load()
 
 
 def test_gzip_is_recognised_under_any_name(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from pathlib import Path
 
@@ -114,3 +115,17 @@ def test_numbers_and_plain_cells_stay_as_they_are(cell: str) -> None:
 def test_every_known_hostile_string_is_safe_for_terminal_and_csv(name: str) -> None:
     assert harmless(for_terminal(STRINGS[name]))
     assert not for_csv(STRINGS[name]).lstrip(" ").startswith(("=", "+", "@", "\t", "\r"))
+
+
+@pytest.mark.parametrize(
+    "text", ["::error::x", "  ::stop-commands::t", "a ::add-mask::b", "##[error]x", "wrapped to ::debug::x"]
+)
+def test_nothing_printed_can_be_a_command_to_the_runner_of_a_workflow(text: str) -> None:
+    """Also in the middle: a narrow table begins lines there."""
+    shown = for_terminal(text)
+    assert not re.search(r"::[a-z]|##\[", shown)
+    assert shown.replace("∷", "::").replace("##⟦", "##[") == text
+
+
+def test_colons_of_ordinary_text_stay() -> None:
+    assert for_terminal("a: b :: c, ::1, 10::") == "a: b :: c, ::1, 10::"

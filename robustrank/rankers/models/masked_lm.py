@@ -27,8 +27,8 @@ def load(what: str, name: str) -> tuple[Any, Any]:
         from transformers import AutoModelForMaskedLM, AutoTokenizer
 
         where = str(weights.resolve(name))
-        loaded = AutoModelForMaskedLM.from_pretrained(where, use_safetensors=True, output_loading_info=True)
-        return AutoTokenizer.from_pretrained(where), *loaded
+        loaded = torch_models.pretrained(AutoModelForMaskedLM, where, output_loading_info=True)
+        return torch_models.pretrained(AutoTokenizer, where), *loaded
 
     tokenizer, model, report = torch_models.load(what, name, loader)
     if missing := sorted(set(report["missing_keys"])):

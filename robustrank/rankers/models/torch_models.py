@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar
 
 from robustrank.core.errors import MissingExtra, PluginError
@@ -31,10 +33,46 @@ def choose_device(device: str) -> str:
     return device
 
 
+def pretrained(kind: Any, where: str | Path, **more: Any) -> Any:
+    """``kind.from_pretrained``, the one way in which files of a model are loaded.
+
+    Code of a model folder never runs, no question is asked, and weights are read from safetensors only.
+
+    Args:
+        kind: An ``Auto`` class of transformers, for a model or a tokenizer.
+        where: A local folder or a hub id.
+        **more: Further arguments of ``from_pretrained``.
+    """
+    if "Tokenizer" not in kind.__name__:
+        more["use_safetensors"] = True
+    return kind.from_pretrained(str(where), trust_remote_code=False, **more)
+
+
+def sentence_encoder(where: str | Path, device: str) -> Any:
+    """A ``SentenceTransformer``, loaded with the same restrictions as :func:`pretrained`.
+
+    Raises:
+        PluginError: ``modules.json`` names a class that is not one of the library's own.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    modules = Path(where) / "modules.json"
+    for module in json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else ():
+        if not str(module.get("type", "")).startswith("sentence_transformers."):
+            raise PluginError(f"{modules}: {module.get('type')!r} is no class of sentence-transformers; {NO_CODE}")
+    weights = {"use_safetensors": True}
+    return SentenceTransformer(str(where), device=device, trust_remote_code=False, model_kwargs=weights)
+
+
+NO_CODE = "code that comes with a model is never run; give a model of an architecture that the library knows"
+
+
 def longest(config: Any) -> int:
-    """Word pieces a transformers model can read, by its configuration."""
-    positions = int(getattr(config, "max_position_embeddings", None) or sys.maxsize)
-    return positions - positions % 8  # RoBERTa and similar models have 514 positions and use 512
+    """Word pieces a transformers model can read, by its configuration; XLNet's -1 means without limit."""
+    positions = int(getattr(config, "max_position_embeddings", None) or 0)
+    return (
+        sys.maxsize if positions <= 0 else positions - positions % 8
+    )  # RoBERTa and similar models have 514 positions and use 512
 
 
 def fingerprint(model: Any, *more: object) -> str:
@@ -62,9 +100,27 @@ def load(what: str, model: str, loader: Callable[[], Loaded]) -> Loaded:
         raise MissingExtra(what, extra="torch", package=error.name or "transformers") from error
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise PluginError(
-            f"{what}: cannot load {model!r}: {reason} (give a bundled name, a local folder, or a hub id with network)"
-        ) from error
+        fix = " (give a bundled name, a local folder, or a hub id with network)"
+        raise PluginError(f"{what}: cannot load {model!r}: {_advice(Path(model)) or reason + fix}") from error
+
+
+def _advice(folder: Path) -> str:
+    """What is wrong with a local folder, where that can be seen from its files; empty where it cannot."""
+    config = folder / "config.json"
+    try:
+        settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    except ValueError as error:
+        return f"{config} is not JSON: {error}"
+    if isinstance(settings, dict) and settings.get("auto_map"):
+        return f"{config} names code of its own (auto_map); {NO_CODE}"
+    pickles = sorted(path.name for path in folder.glob("*.bin")) if folder.is_dir() else []
+    if pickles and not list(folder.glob("*.safetensors")):
+        save = "model.save_pretrained(FOLDER, safe_serialization=True)"
+        return (
+            f"{folder} has its weights in {pickles[0]}, a pickle, which can run code when it is read; load it once "
+            f"with transformers where you trust it, and save it as safetensors: {save}"
+        )
+    return ""
 
 
 def _bytes() -> Any:
