@@ -140,7 +140,10 @@ class _Audits:
         import warnings
 
         from robustrank.audit import run as audit
+        from robustrank.core import plugin_spec
+        from robustrank.plugins import registry
         from robustrank.results import summary
+        from robustrank.work.executors import DEFAULT
 
         session: str = getattr(self._config, "workerinput", {}).get("testrunuid", "")
         with _turn(folder), warnings.catch_warnings():
@@ -148,7 +151,8 @@ class _Audits:
             mark = folder / "session"
             if session and mark.exists() and mark.read_text(encoding="utf-8") == session:
                 return summary.read(folder / "summary.json")  # another xdist worker ran it in this session
-            result = audit.run(spec, folder, fresh=self._config.getoption("--robustrank-fresh"))
+            executor = registry.build("executor", plugin_spec.parse(DEFAULT))
+            result = audit.run(spec, folder, executor=executor, fresh=self._config.getoption("--robustrank-fresh"))
             mark.write_text(session, encoding="utf-8")
             return result
 

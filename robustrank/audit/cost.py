@@ -65,7 +65,7 @@ def plan(spec: AuditSpec) -> Estimates:
 
 
 def price(task: Task, bench: Workbench) -> int:
-    """Pairs that a task scores with the innermost ranker, without those that the ranking of its list has scored."""
+    """Pairs that a task scores with the innermost ranker; clean scores of attacks and variants come from records."""
     place = task.place
     card, docs = place.victim(bench).ranker.card, place.docs(bench)
     if isinstance(task, CheckTask):
@@ -77,10 +77,18 @@ def price(task: Task, bench: Workbench) -> int:
     elif isinstance(task, EditTask):
         collection = bench.lists(place.collection).collection
         named = {i for edit in edits_of(bench, place) for i in (edit.before, edit.after, *edit.rivals)}
-        pairs = len({collection.documents[i].text for i in named} - _texts(docs))
+        pairs = len({collection.documents[i].text for i in named})
     else:
         pairs = len(_texts(docs)) if isinstance(task, RankTask | CertifyTask) else 0
-    return pairs * card.pairs_per_score
+    return pairs * card.pairs_per_score + _behind(task, bench, docs)
+
+
+def _behind(task: Task, bench: Workbench, docs: Sequence[Document]) -> int:
+    """Pairs of the ranking by the ranker behind a defended one."""
+    victim = bench.spec.victim(task.place.ranker)
+    if victim.defense is None or not isinstance(task, RankTask):
+        return 0
+    return len(_texts(docs)) * bench.victim(victim.ranker.name, task.place.collection).ranker.card.pairs_per_score
 
 
 def _attack(task: AttackTask, bench: Workbench, document: int, query: int) -> int:

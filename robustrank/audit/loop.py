@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
-from robustrank.core.interfaces import Executor
+from robustrank.core import interrupts
+from robustrank.core.errors import RobustRankError
+from robustrank.core.interfaces import Executor, Lost
 from robustrank.core.progress import Progress
 from robustrank.storage import journal as store
 from robustrank.storage.journal import Journal, RecordFormat
@@ -22,19 +24,35 @@ class Loop(Generic[R]):
         form: Type and key of its records.
         executor: Where tasks run.
         progress: Informed of every phase and task.
+        limit: Seconds that a task may take; ``None`` is no limit.
+        again: Whether a task with this record is done once more; of a key's records the last one counts.
     """
 
-    def __init__(self, journal: Journal[R], form: RecordFormat[R], executor: Executor, progress: Progress) -> None:
+    def __init__(
+        self,
+        journal: Journal[R],
+        form: RecordFormat[R],
+        executor: Executor,
+        progress: Progress,
+        *,
+        limit: float | None = None,
+        again: Callable[[R], bool] = lambda record: False,
+    ) -> None:
         self.journal, self.executor, self.progress = journal, executor, progress
-        self._key = form.key
+        self._key, self._limit, self._again = form.key, limit, again
         self.records: dict[str, R] = store.read(journal.folder, form)
         """All records by key, of this run and of earlier ones."""
 
+    def open(self, key: str) -> bool:
+        """Whether the task of this key is to be done: it has no record, or one of a failure."""
+        return key not in self.records or self._again(self.records[key])
+
     def note(self, record: R) -> None:
-        """Write a record, unless there is one of its key."""
-        if self._key(record) not in self.records:
+        """Write a record, unless there is one of its key that needs no other."""
+        key = self._key(record)
+        if self.open(key):
             self.journal.append(record)
-            self.records[self._key(record)] = record
+            self.records[key] = record
 
     def run(
         self,
@@ -42,6 +60,7 @@ class Loop(Generic[R]):
         tasks: Mapping[str, Item],
         perform: Callable[[Item], R],
         *,
+        lost: Callable[[Item, str, float], R] | None = None,
         most: int | None = None,
         stamp: Callable[[R], R] = lambda record: record,
         go_on: Callable[[R], bool] = lambda record: True,
@@ -52,18 +71,37 @@ class Loop(Generic[R]):
             phase: Its name, for the progress.
             tasks: Key of the record to task.
             perform: Function from a task to its record.
+            lost: From a task without a result, the reason and the seconds it took to its record; without it such a
+                task ends the run.
             most: Tasks that may begin; ``None`` is no limit.
             stamp: Applied to each record before it is written.
             go_on: Called with each new record after it was written; the phase ends where it returns false.
+
+        Raises:
+            Stopped: The user stopped the run.
+            RobustRankError: A task has no result, and ``lost`` is not given.
         """
-        todo = [task for key, task in tasks.items() if key not in self.records]
+        todo = [task for key, task in tasks.items() if self.open(key)]
         self.progress.start(phase, len(tasks))
         self.progress.advance(len(tasks) - len(todo))
         if not todo[:most]:
             return
-        for result in self.executor.run(perform, todo[:most]):
-            record = stamp(result)
-            self.note(record)
-            self.progress.advance()
-            if not go_on(record):
-                break
+        results = self.executor.run(perform, todo[:most], limit=self._limit)
+        try:
+            for result in results:
+                if isinstance(result, Lost):
+                    if lost is None:
+                        raise RobustRankError(f"{phase}: a task {result.reason}; the same command resumes")
+                    record = lost(result.item, result.reason, result.seconds)
+                else:
+                    record = result
+                record = stamp(record)
+                self.note(record)
+                self.progress.advance()
+                interrupts.check()
+                if not go_on(record):
+                    break
+        finally:
+            if (close := getattr(results, "close", None)) is not None:  # a generator ends what is still at work
+                close()
+            self.journal.sync()

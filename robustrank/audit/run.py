@@ -19,8 +19,10 @@ from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import StoreError
 from robustrank.core.flags import Check
 from robustrank.core.interfaces import Executor
+from robustrank.core.interrupts import watched
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress, Silent
+from robustrank.core.types import Status
 from robustrank.judging.checks import check_planned
 from robustrank.judging.gate import judge
 from robustrank.plugins import registry
@@ -34,10 +36,10 @@ from robustrank.results.verdicts import Outcome
 from robustrank.storage import files, hashing, typed
 from robustrank.storage import journal as store
 from robustrank.storage.journal import Journal
-from robustrank.work.base import perform, workbench
+from robustrank.work.base import Performer, lost, workbench
 from robustrank.work.records import ForeignRecord, Record, SessionRecord, TaskRecord
 
-SPEC_SCHEMA = 2
+SPEC_SCHEMA = 3
 """Of ``spec.json``."""
 
 
@@ -69,11 +71,15 @@ def run(
         RobustRankError: A wrong audit file, plug-in or collection, a missing package, a folder in use.
     """
     executor = executor or registry.build("executor", Plugin(use="serial"))
-    with Journal(where, record_format()) as journal:
+    where = where.absolute()  # a plug-in may change the working directory
+    with watched(), Journal(where, record_format()) as journal:
         if fresh:
             journal.put_aside()
         _write_spec(spec, where)
-        result = _Run(spec, journal, executor, progress or Silent(), allowance or Allowance()).go()
+        try:
+            result = _Run(spec, journal, executor, progress or Silent(), allowance or Allowance()).go()
+        finally:
+            executor.close()
     return _judged(result, spec, where)
 
 
@@ -84,9 +90,11 @@ class _Run:
         self, spec: AuditSpec, journal: Journal[Record], executor: Executor, progress: Progress, allowance: Allowance
     ) -> None:
         self.spec, self.journal, self.progress = spec, journal, progress
-        self.loop = Loop(journal, record_format(), executor, progress)
-        self.records = self.loop.records
         self.session = Session()
+        self.loop = Loop(
+            journal, record_format(), executor, progress, limit=spec.task_timeout, again=self._failed_before
+        )
+        self.records = self.loop.records
         self.now = allowance
         sequential = spec.sequential
         self.whole = Allowance(pairs=sequential.pairs, minutes=sequential.minutes) if sequential else Allowance()
@@ -106,6 +114,10 @@ class _Run:
         plan.write(self.journal.folder)
         self.loop.note(self.session.stamp(self.session.end()))
         return _sum_up(self.records, self.spec, plan, finished=complete)
+
+    def _failed_before(self, record: Record) -> bool:
+        """Whether a record is of a task that failed in an earlier run, and is done again."""
+        return isinstance(record, TaskRecord) and record.status is Status.ERROR and self.session.made_no(record)
 
     def _in_batches(self, setup: str, batch: int) -> tuple[Plan, bool]:
         """Perform batches of queries until every gate is decided; gates are judged after whole batches only."""
@@ -138,8 +150,10 @@ class _Run:
                 if isinstance(record, TaskRecord):
                     self._count(record)
             most = 0 if self._spent else self.now.tasks_left
-            perform_one = partial(perform, self.spec)
-            self.loop.run(phase, keyed, perform_one, most=most, stamp=self.session.stamp, go_on=self._spend)
+            self.loop.run(
+                phase, keyed, Performer(self.spec), lost=partial(lost, self.bench),
+                most=most, stamp=self.session.stamp, go_on=self._spend,
+            )  # fmt: skip
         plan = Plan(phases=planned)
         return plan, plan.live <= self.records.keys()
 

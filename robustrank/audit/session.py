@@ -34,6 +34,10 @@ class Session:
         """The record with the session it came from and the seconds since its start."""
         return structs.replace(record, session=self._id, elapsed=round(perf_counter() - self._started, 3))
 
+    def made_no(self, record: BaseRecord) -> bool:
+        """Whether a record comes from another run."""
+        return record.session != self._id
+
     def end(self) -> SessionRecord:
         """A record that the session was not interrupted."""
         return SessionRecord(key=hashing.digest("session", self._id), finished=now())

@@ -1,11 +1,13 @@
 """The command line. Heavy modules are imported inside the command that needs them.
 
-Exit codes: 0 all gates held, 1 a gate was not held, 2 usage or configuration, 3 could not run, 130 stopped by Ctrl-C.
+Exit codes: 0 all gates held, 1 a gate was not held, 2 usage or configuration, 3 could not run, 130 stopped by Ctrl-C,
+143 stopped by SIGTERM.
 """
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ from robustrank.cli import judging
 from robustrank.cli.judging import STORE, audited
 from robustrank.core import plugin_spec
 from robustrank.core.errors import ConfigError, RobustRankError
+from robustrank.core.interrupts import Stopped
 from robustrank.plugins.registry import KINDS
+from robustrank.work.executors import DEFAULT
 
 
 class _Shell(click.Group):
@@ -34,10 +38,10 @@ class _Shell(click.Group):
 
             click.echo(f"robustrank: {for_terminal(str(error))}", err=True)
             ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             again = "the same command resumes" if ctx.invoked_subcommand == "audit" else "no data is lost"
             click.echo(f"\nrobustrank: stopped; finished tasks are recorded, and {again}", err=True)
-            ctx.exit(130)
+            ctx.exit(128 + (stop.number if isinstance(stop, Stopped) else 2))
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception:
@@ -64,7 +68,13 @@ def main() -> None:
 @click.option("--limit", type=click.IntRange(min=0), help="Run at most this many tasks, then summarise.")
 @click.option("--pairs", type=click.IntRange(min=1), help="Start no task after scoring this many pairs; resumable.")
 @click.option("--minutes", type=click.FloatRange(min=0), help="Start no task after this many minutes; resumable.")
-@click.option("--executor", default="serial", show_default=True, help="For example 'processes(workers=4)'.")
+@click.option(
+    "--executor",
+    default=DEFAULT,
+    show_default=True,
+    help="Where tasks run: processes, threads (for services), ray, or serial (in this process).",
+)
+@click.option("--task-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that one task may take.")
 @click.option("--plan", is_flag=True, help="Only estimate cost and minimum detectable differences.")
 def audit(
     file: str | None,
@@ -75,6 +85,7 @@ def audit(
     pairs: int | None,
     minutes: float | None,
     executor: str,
+    task_timeout: float | None,
     plan: bool,
 ) -> None:
     """Run or resume an audit.
@@ -89,6 +100,8 @@ def audit(
     from robustrank.plugins import registry
 
     spec = audit_file.load(file or ("quick" if quick else "default"))
+    if task_timeout is not None:
+        spec = replace(spec, task_timeout=task_timeout)
     checks.check(spec)
     if plan:
         from robustrank.audit import cost

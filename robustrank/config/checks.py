@@ -98,6 +98,8 @@ def _check_gates(spec: AuditSpec, where: str) -> None:
             raise ConfigError(
                 f"{where}: gate {gate.name!r}: worse_by needs a file at the top: ratchet = 'my.ratchet.json'"
             )
+    if not 0 < spec.task_timeout < inf:
+        raise ConfigError(f"{where}: task_timeout must be a number of seconds above 0, not {spec.task_timeout!r}")
     minutes = spec.sequential.minutes if spec.sequential else None
     if minutes is not None and minutes <= 0:
         raise ConfigError(f"{where}: [sequential] minutes must be above 0, not {minutes!r}")

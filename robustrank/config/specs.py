@@ -254,6 +254,8 @@ class AuditSpec:
     certify: CertifySpec = CertifySpec()
     sequential: SequentialSpec | None = None
     pooling: PoolingSpec | None = None
+    task_timeout: float = 3600.0
+    """Seconds that one task may take (:mod:`robustrank.work.executors`)."""
     gates: tuple[GateSpec, ...] = key("gate", default=())
     accepted: tuple[AcceptSpec, ...] = key("accept", default=())
     """Red flags that make no gate invalid."""
@@ -279,9 +281,9 @@ class AuditSpec:
         return next(victim for victim in self.victims if victim.name == name)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data of what records depend on: without gates, stopping rule, display settings and source text."""
+        """Plain data of what records depend on: without gates, stopping rule, time limit, display settings and text."""
         data = asdict(self)
-        for name in ("gates", "accepted", "ratchet", "sequential", "source"):
+        for name in ("gates", "accepted", "ratchet", "sequential", "source", "task_timeout"):
             del data[name]
         if self.pooling is None:
             del data["pooling"]

@@ -5,6 +5,7 @@ RobustRankError
 ├── DataError           a collection, run or judgment file is wrong    exit 2
 ├── PluginError         a plug-in is unknown, broken or misused        exit 2
 │   ├── MissingExtra    an optional package is not installed           exit 3
+│   ├── PluginFailed    a plug-in raised something, or ended its process exit 3
 │   └── ContractError   a plug-in broke the contract of its kind       exit 3
 ├── StoreError          an audit folder cannot be read or written      exit 3
 └── OracleError         raised by an oracle inside an attack, caught by the harness
@@ -75,10 +76,20 @@ class MissingExtra(PluginError):
         return partial(MissingExtra, **self._arguments), ()
 
 
+class PluginFailed(PluginError):
+    """A plug-in raised something while it was built, loaded or used; the message names it."""
+
+    exit_code = 3
+
+
 class ContractError(PluginError):
     """A plug-in returned something its kind does not allow: NaN, a wrong length, a document that was not given."""
 
     exit_code = 3
+
+
+class TimeLimitPassed(BaseException):
+    """A task of this process passed its time limit; no ``except Exception`` of a plug-in stops it."""
 
 
 class StoreError(RobustRankError):
@@ -95,3 +106,8 @@ class AccessDenied(OracleError):
 
 class BudgetExhausted(OracleError):
     """The attack requested more scored pairs than its budget allows."""
+
+
+def reason(problem: BaseException) -> str:
+    """What was raised, in one line: type and message."""
+    return f"{type(problem).__name__}: {problem}".rstrip(": ")

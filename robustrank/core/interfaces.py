@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from robustrank.core.types import (
     AttackSet,
@@ -118,11 +119,37 @@ class Defense(Protocol):
         """The defended ranker; it may also be a :class:`Certifier`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """An item without a result: its worker ended, or it passed the time limit.
+
+    Args:
+        item: As the executor was given it.
+        reason: For people, without the name of the plug-in.
+        seconds: From its start to its end.
+    """
+
+    item: Any
+    reason: str
+    seconds: float
+
+
 class Executor(Protocol):
     """Runs a picklable function over items."""
 
-    def run(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
-        """Results as they finish, in any order."""
+    def run(
+        self, function: Callable[[Item], Result], items: Iterable[Item], /, *, limit: float | None = None
+    ) -> Iterator[Result | Lost]:
+        """Results as they finish, in any order; a :class:`Lost` for an item that has none.
+
+        Args:
+            function: From an item to its result; a plug-in's failure is a result, not an exception.
+            items: Each is done once.
+            limit: Seconds that one item may take; ``None`` is no limit.
+        """
+
+    def close(self) -> None:
+        """End the processes and threads that were started; another :meth:`run` starts new ones."""
 
 
 @runtime_checkable

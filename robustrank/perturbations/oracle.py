@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
+from typing import TypeVar
 
-from robustrank.core.errors import AccessDenied, BudgetExhausted, ContractError
+from robustrank.core import interrupts
+from robustrank.core.errors import (
+    AccessDenied,
+    BudgetExhausted,
+    ContractError,
+    OracleError,
+    PluginFailed,
+    TimeLimitPassed,
+    reason,
+)
 from robustrank.core.interfaces import Ranker, WhiteBox
 from robustrank.core.ranking import checked_scores
 from robustrank.core.types import (
@@ -22,6 +32,8 @@ from robustrank.core.types import (
     WordGradients,
 )
 from robustrank.perturbations.apply import apply, outcome
+
+Answer = TypeVar("Answer")
 
 
 class Meter:
@@ -75,10 +87,10 @@ class MeteredRanker:
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         """Scores, from the cache where the pair was seen."""
         if not self._caches:
-            return self._timed(query, docs)
+            return self._fresh(query, docs)
         fresh = {doc.text: doc for doc in docs if (query.text, doc.text) not in self._scores}
         if fresh:
-            for text, score in zip(fresh, self._timed(query, list(fresh.values())), strict=True):
+            for text, score in zip(fresh, self._fresh(query, list(fresh.values())), strict=True):
                 self._scores[query.text, text] = score
         return [self._scores[query.text, doc.text] for doc in docs]
 
@@ -91,22 +103,36 @@ class MeteredRanker:
         """The ranker's gradients, timed and counted as one pair."""
         if not isinstance(self.ranker, WhiteBox):
             raise ContractError(f"ranker {self.card.name} provides no gradients; attack it with at most score access")
-        started = perf_counter()
-        try:
-            return self.ranker.gradients(query, document, candidates)
-        finally:
-            self.seconds += perf_counter() - started
-            self.pairs += 1
-            self.scored += 1
+        ranker = self.ranker
+        return self._timed(lambda: ranker.gradients(query, document, candidates), 1, 1)
 
-    def _timed(self, query: Query, docs: Sequence[Document]) -> list[float]:
+    def reset(self) -> None:
+        """Forget scores, and what was counted."""
+        self.pairs, self.scored, self.seconds = 0, 0, 0.0
+        self._scores.clear()
+
+    def _fresh(self, query: Query, docs: Sequence[Document]) -> list[float]:
+        pairs = len(docs) * self.card.pairs_per_score
+        return self._timed(lambda: checked_scores(self.ranker, query, docs), pairs, len(docs))
+
+    def _timed(self, step: Callable[[], Answer], pairs: int, scored: int) -> Answer:
+        """An answer of the ranker, metered.
+
+        Raises:
+            PluginFailed: It raised something; the message names it, whichever plug-in asked.
+        """
         started = perf_counter()
         try:
-            return checked_scores(self.ranker, query, docs)
+            return step()
+        except (ContractError, OracleError, PluginFailed, TimeLimitPassed):
+            raise
+        except BaseException as problem:
+            interrupts.check()
+            raise PluginFailed(f"ranker {self.card.name}: {reason(problem)}") from problem
         finally:
             self.seconds += perf_counter() - started
-            self.pairs += len(docs) * self.card.pairs_per_score
-            self.scored += len(docs)
+            self.pairs += pairs
+            self.scored += scored
 
 
 class MeteredOracle:

@@ -9,7 +9,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from robustrank.core.errors import PluginError, RobustRankError
+from robustrank.core import interrupts
+from robustrank.core.errors import PluginError, PluginFailed, RobustRankError, reason
 from robustrank.core.plugin_spec import Plugin
 
 KINDS = {
@@ -65,9 +66,9 @@ def load(kind: str, name: str) -> Any:
         return entry.load()
     except RobustRankError:
         raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise PluginError(f"{kind} {name!r} ({entry.value}) does not import: {reason}") from error
+    except BaseException as error:  # sys.exit at import is no end of the audit either
+        interrupts.check()
+        raise PluginError(f"{kind} {name!r} ({entry.value}) does not import: {reason(error)}") from error
 
 
 def build(kind: str, plugin: Plugin) -> Any:
@@ -91,6 +92,9 @@ def build(kind: str, plugin: Plugin) -> Any:
         raise
     except (TypeError, ValueError) as error:
         raise PluginError(f"{kind} {plugin}: {error}") from error
+    except BaseException as error:
+        interrupts.check()
+        raise PluginFailed(f"{kind} {plugin}: {reason(error)}") from error
 
 
 def _nested(value: Any) -> Any:

@@ -65,12 +65,17 @@ def run(spec: TopicSpec, where: Path, progress: Progress) -> dict[str, Any]:
     serial: Executor = registry.build("executor", Plugin(use="serial"))
     live: list[TopicRecord] = []
     with Journal(where, FORMAT) as journal:
-        loop = Loop(journal, FORMAT, serial, progress)
+        loop = Loop(journal, FORMAT, serial, progress, again=_failed_before(session))
         for named in spec.rankers:
             live += _Against(scene, named, where, loop, session).go()
     summary = summarise(live, scene)
     write(summary, where)
     return summary
+
+
+def _failed_before(session: Session) -> Callable[[AnyRecord], bool]:
+    """Whether a record is of an attack that failed in an earlier run, and is tried again."""
+    return lambda record: isinstance(record, TopicRecord) and record.status is Status.ERROR and session.made_no(record)
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ class _Against:
         for wanted in self.scene.spec.attacks:
             attack = self.scene.bench.plugin("topic_attack", wanted.plugin)
             keys = [_key(self.scene, self.named, self.ranker, wanted, attack, role, cast) for role in cast]
-            if any(key not in self.loop.records for key in keys):
+            if any(self.loop.open(key) for key in keys):
                 ready = _ready(attack, cast, self.scene.spec, self.learnt, self.loop.progress)
                 tasks = {key: _Attacked(role, key, one) for key, role, one in zip(keys, cast, ready, strict=True)}
                 perform = partial(self._attacked, wanted, similarity)

@@ -82,6 +82,11 @@ class AttackTask:
     clean_scores: tuple[float, ...]
     kind = "attack"
 
+    @property
+    def who(self) -> str:
+        """The attack, and the ranker it asks."""
+        return f"attack {self.attack!r} on {self.place.ranker!r}"
+
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
         return digest(self.kind, self.place.identity(bench), self._identity(bench), self.target, self.goal_rank)
@@ -106,7 +111,7 @@ class AttackTask:
         ranker.remember(case.query, docs, self.clean_scores)
         outcome = self._attacked(bench, attack, case, docs)
         # Fresh calls, through a meter of their own: what an attack saw or left in a cache is no evidence.
-        after, unranked = tried(lambda: perturbed_scores(fresh, case, outcome.done, clean), clean)
+        after, unranked = tried(lambda: perturbed_scores(fresh, case, outcome.done, clean), clean, self.who)
         status, error = (Status.ERROR, unranked) if unranked else (outcome.status, outcome.error)
         return self._record(bench, case, clean, after, outcome._replace(status=status, error=error))
 
@@ -169,7 +174,7 @@ class AttackTask:
         before = meter.scored
         # The victim is left out on purpose: a control then makes the same edits to the same target of every victim.
         rng = Random(digest(self._identity(bench), place.collection, place.query_id, self.target))
-        returned, failed = tried(lambda: _acted(attack, shown, oracle, rng), Perturbation())
+        returned, failed = tried(lambda: _acted(attack, shown, oracle, rng), Perturbation(), self.who)
         offered, breach = _checked(returned)
         finding, unmeasured = tried(
             lambda: verify(case, offered, attack.threat, spec.budget, similarity=cosine(bench.similarity)),

@@ -13,7 +13,14 @@ from typing import Any, Protocol, TypedDict, TypeVar
 from msgspec import structs
 
 from robustrank.config.specs import AuditSpec
-from robustrank.core.errors import BudgetExhausted, ContractError, OracleError, RobustRankError
+from robustrank.core import interrupts
+from robustrank.core.errors import (
+    BudgetExhausted,
+    ContractError,
+    PluginFailed,
+    TimeLimitPassed,
+    reason,
+)
 from robustrank.core.interfaces import Certifier
 from robustrank.core.ranking import checked_scores, order
 from robustrank.core.types import Document, Query, Status
@@ -28,6 +35,7 @@ from robustrank.work.records import (
     RankingRecord,
     TaskRecord,
 )
+from robustrank.work.surroundings import Surroundings
 from robustrank.work.workbench import MeteredVictim, Workbench
 
 Result = TypeVar("Result")
@@ -101,6 +109,11 @@ class RankTask:
     place: Place
     kind = "ranking"
 
+    @property
+    def who(self) -> str:
+        """The ranker."""
+        return f"ranker {self.place.ranker!r}"
+
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
         collection = bench.lists(self.place.collection).collection
@@ -112,7 +125,7 @@ class RankTask:
         place = self.place
         query, docs = place.query(bench), place.docs(bench)
         nothing: list[float] = []
-        scores, error = tried(lambda: checked_scores(place.victim(bench).ranker, query, docs), nothing)
+        scores, error = tried(lambda: checked_scores(place.victim(bench).ranker, query, docs), nothing, self.who)
         if error:
             return self.failed(bench, error)
         ids = [doc.doc_id for doc in docs]
@@ -165,6 +178,11 @@ class CheckTask:
     place: Place
     kind = "check"
 
+    @property
+    def who(self) -> str:
+        """The ranker."""
+        return f"ranker {self.place.ranker!r}"
+
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
         return digest(self.kind, self.place.identity(bench))
@@ -204,6 +222,11 @@ class CertifyTask:
 
     place: Place
     kind = "certificate"
+
+    @property
+    def who(self) -> str:
+        """The certifier."""
+        return f"certifier {self.place.ranker!r}"
 
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
@@ -247,28 +270,75 @@ class Task(Protocol):
 def perform(spec: AuditSpec, task: Task) -> TaskRecord:
     """Do one task in whichever process this is; the record says what it cost.
 
-    A ranker or plug-in that breaks its contract, or raises, is a record with the reason: the audit goes on.
+    A plug-in that breaks its contract, raises anything, or leaves the working directory or a standard stream changed,
+    is a record that names it: the audit goes on. Scores of other tasks are forgotten first, so that what a task costs
+    does not depend on what its process did before.
 
     Raises:
-        RobustRankError: What no other task could survive either: a missing package, a wrong file.
+        Stopped: The user stopped the audit.
+        TimeLimitPassed: The task took too long.
     """
     bench = workbench(spec)
-    place = task.place
-    meters = [bench.victim(name, place.collection) for name in {place.ranker, spec.victim(place.ranker).ranker.name}]
-    pairs, seconds = sum(m.pairs for m in meters), sum(m.seconds for m in meters)
-    measuring, started = _measuring_seconds(bench, task), perf_counter()
-    record, error = tried(lambda: task.perform(bench), None)
-    if record is None:
-        record = task.failed(bench, error)
+    meters: list[MeteredVictim] = []
+    surroundings, started = Surroundings(), perf_counter()
+    measuring = _measuring_seconds(bench, task)
+
+    def measured() -> TaskRecord:
+        meters.extend(_victims(bench, task))
+        return task.perform(bench)
+
+    try:
+        record, error = tried(measured, None, blamed(task))
+    finally:
+        changed = surroundings.put_back()
+    if record is None or changed:
+        record = task.failed(bench, error or f"{blamed(task)}: {changed}")
     done: TaskRecord = structs.replace(
         record,
         key=task.key(bench),
-        pairs=sum(m.pairs for m in meters) - pairs,
-        scoring_seconds=sum(m.seconds for m in meters) - seconds,
+        pairs=sum(m.pairs for m in meters),
+        scoring_seconds=sum(m.seconds for m in meters),
         measuring_seconds=_measuring_seconds(bench, task) - measuring,
         seconds=perf_counter() - started,
     )
     return done
+
+
+@dataclass(frozen=True)
+class Performer:
+    """:func:`perform` for an audit file, to be sent to workers."""
+
+    spec: AuditSpec
+
+    def __call__(self, task: Task) -> TaskRecord:
+        """The record of a task."""
+        return perform(self.spec, task)
+
+    def prepare(self, task: Task) -> None:
+        """Load what the task needs; what fails here fails again in the task, whose record says so."""
+        bench = workbench(self.spec)
+        tried(lambda: (_victims(bench, task), _measuring_seconds(bench, task)), None)
+
+
+def lost(bench: Workbench, task: Task, why: str, seconds: float) -> TaskRecord:
+    """The record of a task whose worker died or was ended."""
+    record = task.failed(bench, f"{blamed(task)}: {why}")
+    done: TaskRecord = structs.replace(record, key=task.key(bench), seconds=seconds)
+    return done
+
+
+def blamed(task: Task) -> str:
+    """The plug-in that does a task, for messages; tasks of other packages may have a ``who`` that says it."""
+    return str(getattr(task, "who", f"{task.kind} of ranker {task.place.ranker!r}"))
+
+
+def _victims(bench: Workbench, task: Task) -> list[MeteredVictim]:
+    """The task's ranker, and the one behind it where it is defended, with meters at nothing."""
+    names = dict.fromkeys([task.place.ranker, bench.spec.victim(task.place.ranker).ranker.name])
+    victims = [bench.victim(name, task.place.collection) for name in names]
+    for victim in victims:
+        victim.reset()
+    return victims
 
 
 def workbench(spec: AuditSpec) -> Workbench:
@@ -295,22 +365,29 @@ def _workbench(keyed: _Keyed) -> Workbench:
     return Workbench(keyed.spec)
 
 
-def tried(step: Callable[[], Result], fallback: Result) -> tuple[Result, str]:
+def tried(step: Callable[[], Result], fallback: Result, who: str = "") -> tuple[Result, str]:
     """A step's result, or the fallback and what went wrong: one broken plug-in must not end the audit.
 
+    Args:
+        step: What a plug-in does.
+        fallback: The result where it fails, in whichever way: ``sys.exit`` and our own errors among them.
+        who: The plug-in, for errors that do not name it.
+
     Raises:
-        RobustRankError: What no other task could survive either.
+        Stopped: The user stopped the audit.
+        TimeLimitPassed: The task as a whole took too long.
     """
     try:
         return step(), ""
     except BudgetExhausted:
         return fallback, EXHAUSTED
-    except (ContractError, OracleError) as problem:
-        return fallback, f"{type(problem).__name__}: {problem}"
-    except RobustRankError:
+    except TimeLimitPassed:
         raise
-    except Exception as problem:
-        return fallback, f"{type(problem).__name__}: {problem}"
+    except PluginFailed as problem:
+        return fallback, str(problem)
+    except BaseException as problem:
+        interrupts.check()
+        return fallback, f"{who}: {reason(problem)}" if who else reason(problem)
 
 
 def _measuring_seconds(bench: Workbench, task: Task) -> float:

@@ -33,6 +33,11 @@ class VaryTask:
     clean_scores: tuple[float, ...]
     kind = "variation"
 
+    @property
+    def who(self) -> str:
+        """The variation, and the ranker."""
+        return f"variation {self.variation!r} on {self.place.ranker!r}"
+
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
         spec = self._spec(bench)
@@ -93,6 +98,11 @@ class EditTask:
 
     place: Place
     kind = "edit"
+
+    @property
+    def who(self) -> str:
+        """The ranker."""
+        return f"ranker {self.place.ranker!r}"
 
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
+from threading import RLock, local
 from typing import Any
 
 from robustrank.config.specs import AuditSpec
-from robustrank.core.errors import ConfigError, DataError, MissingExtra, PluginError
+from robustrank.core import interrupts
+from robustrank.core.errors import (
+    ConfigError,
+    DataError,
+    MissingExtra,
+    PluginError,
+    PluginFailed,
+    RobustRankError,
+    TimeLimitPassed,
+    reason,
+)
 from robustrank.core.interfaces import Attack, CollectionLoader, CollectionRanker, Defense, Ranker, Variation
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Collection, Document, Query, Variant
@@ -17,6 +29,23 @@ from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.plugins import registry
 from robustrank.retrieval.first_stage import first_stage
 from robustrank.retrieval.lists import Lists
+
+
+@contextmanager
+def blaming(who: str) -> Iterator[None]:
+    """Name the plug-in that raised something, in whichever way: ``sys.exit`` and our own errors among them.
+
+    Raises:
+        PluginFailed: It did.
+    """
+    try:
+        yield
+    except (PluginFailed, TimeLimitPassed):
+        raise
+    except BaseException as problem:
+        interrupts.check()
+        what = str(problem) if isinstance(problem, RobustRankError) else reason(problem)
+        raise PluginFailed(f"{who}: {what}") from problem
 
 
 @dataclass(frozen=True)
@@ -52,19 +81,26 @@ class MeteredVictim:
         """Seconds inside the innermost ranker so far."""
         return sum(meter.seconds for meter in self._meters)
 
+    def reset(self) -> None:
+        """Forget scores, and what was counted."""
+        for meter in (self.ranker, self.uncached, *self._meters):
+            meter.reset()
+
 
 class Bench:
-    """Plug-ins, collections and rankers, built on first use and kept."""
+    """Plug-ins, collections and rankers, built on first use and kept; several threads may share it."""
 
     def __init__(self) -> None:
         self._plugins: dict[tuple[str, str], Any] = {}
+        self._building = RLock()
 
     def plugin(self, kind: str, plugin: Plugin) -> Any:
         """A plug-in built once; equal tables share one object, and so one set of weights."""
         key = (kind, str(plugin))
-        if key not in self._plugins:
-            self._plugins[key] = registry.build(kind, plugin)
-        return self._plugins[key]
+        with self._building:
+            if key not in self._plugins:
+                self._plugins[key] = registry.build(kind, plugin)
+            return self._plugins[key]
 
     def collection(self, plugin: Plugin) -> Collection:
         """A collection, read."""
@@ -82,9 +118,9 @@ class Bench:
         Raises:
             MissingExtra: Its packages are not installed.
         """
-        ranker = MeteredRanker(self.plugin("ranker", Plugin(use="bi_encoder")), cache=False)
+        ranker: Ranker = self.plugin("ranker", Plugin(use="bi_encoder"))
         ranker.score(Query("", "a"), [Document("", "a")])
-        return ranker
+        return MeteredRanker(ranker, cache=False)
 
 
 class Workbench(Bench):
@@ -94,11 +130,17 @@ class Workbench(Bench):
         super().__init__()
         self.spec = spec
         self._lists: dict[str, Lists] = {}
-        self._victims: dict[tuple[str, str], MeteredVictim] = {}
+        self._fitted: dict[tuple[str, str], Ranker] = {}
+        self._own = local()
+        """Of a thread: its victims, because a meter counts one task at a time."""
         self._variants: dict[tuple[str, str], dict[str, list[QueryVariant]]] = {}
 
     def lists(self, name: str) -> Lists:
         """A collection by name, its queries drawn with the audit's seed."""
+        with self._building:
+            return self._lists.get(name) or self._read(name)
+
+    def _read(self, name: str) -> Lists:
         if name not in self._lists:
             spec = next(c for c in self.spec.collections if c.name == name)
             collection = self.collection(spec.plugin)
@@ -118,16 +160,35 @@ class Workbench(Bench):
         return self._lists[name]
 
     def victim(self, ranker: str, collection: str) -> MeteredVictim:
-        """A ranker under test by name, fitted to a collection where it has statistics of one."""
-        if (ranker, collection) not in self._victims:
+        """A ranker under test by name, fitted to a collection where it has statistics of one.
+
+        Raises:
+            PluginFailed: The ranker or its defense raised something when it was built, loaded or fitted.
+        """
+        victims: dict[tuple[str, str], MeteredVictim] = self._own.__dict__.setdefault("victims", {})
+        if (ranker, collection) not in victims:
             victim = self.spec.victim(ranker)
-            fitted = self.fitted(victim.ranker.plugin, self.lists(collection).collection)
+            base, lists = victim.ranker, self.lists(collection)
+            with self._building, blaming(f"ranker {base.name!r}"):
+                if (base.name, collection) not in self._fitted:
+                    fitted = self.fitted(base.plugin, lists.collection)
+                    self._fitted[base.name, collection] = fitted
+                    fitted.card  # noqa: B018  # loads what the fingerprint is made from
             wrapper = None if victim.defense is None else self.plugin("defense", victim.defense.plugin)
-            self._victims[ranker, collection] = MeteredVictim(fitted, wrapper)
-        return self._victims[ranker, collection]
+            with blaming(f"{'ranker' if wrapper is None else 'defense'} {ranker!r}"):
+                victims[ranker, collection] = MeteredVictim(self._fitted[base.name, collection], wrapper)
+        return victims[ranker, collection]
 
     def query_variants(self, variation: str, collection: str) -> Mapping[str, Sequence[QueryVariant]]:
-        """A variation's variants of the queries it is limited to, by query id."""
+        """A variation's variants of the queries it is limited to, by query id.
+
+        Raises:
+            PluginFailed: The variation raised something.
+        """
+        with self._building:
+            return self._vary(variation, collection)
+
+    def _vary(self, variation: str, collection: str) -> Mapping[str, Sequence[QueryVariant]]:
         if (variation, collection) not in self._variants:
             spec = next(v for v in self.spec.variations if v.name == variation)
             lists, plugin = self.lists(collection), self.plugin("variation", spec.plugin)
@@ -135,7 +196,8 @@ class Workbench(Bench):
             for query in list(lists.queries.values())[: spec.queries]:
                 # Not the parameters: some are paths, and the same file elsewhere must give the same variants.
                 rng = Random(f"{self.spec.seed}|{spec.plugin.use}|{lists.collection.digest}|{query.query_id}")
-                made[query.query_id] = list(plugin.variants(query, rng))
+                with blaming(f"variation {variation!r}"):
+                    made[query.query_id] = list(plugin.variants(query, rng))
             texts = sorted({v.text for variants in made.values() for v in variants})
             retrieved: dict[str, list[str]] = {}
             if spec.end_to_end and lists.spec.first_stage.use == "bm25" and texts:
@@ -160,7 +222,8 @@ class Workbench(Bench):
     def similarity(self) -> MeteredRanker | None:
         """The bi-encoder whose cosine measures how much an edit changed a text; ``None`` without its extra."""
         try:
-            return self.encoder()
+            with self._building:
+                return self.encoder()
         except MissingExtra as error:
             if any(a.budget.similarity is not None for a in self.spec.attacks):
                 raise ConfigError(f"a budget sets `similarity`, which cannot be measured here: {error}") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from robustrank.core.errors import AccessDenied, BudgetExhausted, ContractError
+from robustrank.core.errors import AccessDenied, BudgetExhausted, ContractError, PluginFailed
 from robustrank.core.types import (
     Access,
     AttackSet,
@@ -225,9 +225,9 @@ class Failing(WordWeights):
 def test_requests_that_fail_are_counted_too() -> None:
     ranker = MeteredRanker(Failing())
     query, document = Query("q", "q"), Document("d", "a b")
-    with pytest.raises(RuntimeError):
+    with pytest.raises(PluginFailed, match=r"ranker .*: RuntimeError: no"):
         ranker.gradients(query, document, {})
-    with pytest.raises(RuntimeError):
+    with pytest.raises(PluginFailed, match=r"ranker .*: RuntimeError: no"):
         ranker.score(query, [document, document._replace(text="c")])
     assert ranker.pairs == 3
     assert ranker.seconds > 0

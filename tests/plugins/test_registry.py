@@ -15,7 +15,8 @@ from robustrank.core import plugin_spec
 from robustrank.core.errors import ConfigError, MissingExtra, PluginError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.plugins import catalogue, registry
-from robustrank.work.executors.local import Processes, Serial
+from robustrank.work.executors.local import Serial
+from robustrank.work.executors.processes import Processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ def test_listing_imports_no_plugin() -> None:
 
 
 def test_a_name_is_resolved_with_its_origin() -> None:
-    assert registry.names("executor") == ["processes", "ray", "serial"]
+    assert registry.names("executor") == ["processes", "ray", "serial", "threads"]
     assert registry.target("executor", "serial") == "robustrank.work.executors.local:Serial"
     assert registry.version("executor", "serial").startswith("robustrank ")
     assert registry.load("executor", "serial") is Serial

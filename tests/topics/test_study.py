@@ -113,13 +113,13 @@ def test_a_resumed_study_scores_no_clean_list_again(
 ) -> None:
     pytest.importorskip("sklearn")
     pairs_scored: list[int] = []
-    scored = MeteredRanker._timed
+    scored = MeteredRanker._fresh
 
     def counted(ranker: MeteredRanker, query: Query, docs: list[Document]) -> list[float]:
         pairs_scored[-1] += len(docs) * ranker.card.name.startswith("bm25")  # the harness's encoder is no victim
         return scored(ranker, query, docs)
 
-    monkeypatch.setattr(MeteredRanker, "_timed", counted)
+    monkeypatch.setattr(MeteredRanker, "_fresh", counted)
     for _ in range(2):
         pairs_scored.append(0)
         with pytest.raises(KeyboardInterrupt):

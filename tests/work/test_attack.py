@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from robustrank.config import audit_file
-from robustrank.core.errors import PluginError
+from robustrank.core.errors import ConfigError, PluginError
 from robustrank.core.interfaces import Oracle, Ranker
 from robustrank.core.types import (
     Access,
@@ -223,22 +223,27 @@ def test_what_is_no_perturbation_is_invalid(offered: Any, message: str) -> None:
     assert (record.status, record.error, record.rank_after, record.after) == (Status.INVALID, message, 3, "cat")
 
 
-def test_an_attack_that_raises_is_an_error_and_what_ends_every_task_is_not_caught() -> None:
-    def fail(error: Exception) -> Callable[[Case, Oracle, Random], Any]:
+def test_an_attack_that_raises_anything_is_an_error_that_names_it() -> None:
+    def fail(error: BaseException) -> Callable[[Case, Oracle, Random], Any]:
         def act(case: Case, oracle: Oracle, rng: Random) -> Any:
             raise error
 
         return act
 
     record = perform(bench(fail(KeyError("x"))))
-    assert (record.status, record.error, record.edits, record.similarity) == (Status.ERROR, "KeyError: 'x'", 0, None)
-    with pytest.raises(PluginError):
-        perform(bench(fail(PluginError("gone"))))
+    assert (record.status, record.error, record.edits, record.similarity) == (
+        Status.ERROR, "attack 'lift' on 'r': KeyError: 'x'", 0, None,
+    )  # fmt: skip
+    errors = (PluginError("a"), ConfigError("b"), SystemExit(0), SystemExit("c"), KeyboardInterrupt(), GeneratorExit())
+    for error in errors:
+        record = perform(bench(fail(error)))
+        assert record.status is Status.ERROR
+        assert record.error.startswith(f"attack 'lift' on 'r': {type(error).__name__}")
 
 
 def test_a_ranker_that_fails_on_the_changed_text_is_an_error_and_nothing_moved() -> None:
     record = perform(bench(cats(0, after="cat crash")))
-    assert (record.status, record.error) == (Status.ERROR, "ValueError: no such cat")
+    assert (record.status, record.error) == (Status.ERROR, "ranker counter: ValueError: no such cat")
     assert (record.rank_after, record.score_after, record.after) == (3, 1.0, "cat crash")
     assert record.edits == 1
 
@@ -249,7 +254,7 @@ def test_an_encoder_that_fails_is_an_error_of_the_case() -> None:
             raise ValueError("no vector")
 
     record = perform(bench(cats(3), encoder=Broken()))
-    assert (record.status, record.error) == (Status.ERROR, "ValueError: no vector")
+    assert (record.status, record.error) == (Status.ERROR, "ranker encoder: ValueError: no vector")
     assert (record.edits, record.similarity, record.rank_after) == (0, None, 3)
 
 

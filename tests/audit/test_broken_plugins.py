@@ -1,0 +1,209 @@
+"""A plug-in's worst costs its own task, in every executor; and workers end with their parent, whatever ends that."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from robustrank.audit import run as audit
+from robustrank.config import audit_file
+from robustrank.core import plugin_spec
+from robustrank.core.types import Status
+from robustrank.plugins import registry
+from robustrank.results.summary import Summary
+from robustrank.storage import journal
+from robustrank.work.records import FORMAT, AttackRecord, CertificateRecord, CheckRecord, RankingRecord, TaskRecord
+from robustrank.work.workbench import Workbench
+
+MADE_UP = Path(__file__).parent / "made_up"
+TIMES = {"session": "", "elapsed": 0.0, "seconds": 0.0, "scoring_seconds": 0.0, "measuring_seconds": 0.0}
+
+REASONS = {
+    "exits": "SystemExit: 0", "complains": "SystemExit: no licence", "raises": "ValueError: broken",
+    "oddly": "Odd: odd", "configures": "ConfigError: not mine", "interrupts": "KeyboardInterrupt",
+    "moves": "changed the working directory to / and did not change back",
+    "closes": "closed or replaced stdout", "replaces": "replaced sys.stdout and did not put it back",
+    "hangs": "passed its time limit of 1.5 s",
+}  # fmt: skip
+CRASHES = {
+    "crashes": "the worker process died (signal 11, SIGSEGV)",
+    "dies": "the worker process died (signal 9, SIGKILL; perhaps the system ran out of memory)",
+    "leaves": "the worker process ended with exit code 0",
+}
+EXECUTORS = ("serial", "threads(workers=2)", "processes(workers=1)", "processes(workers=2)", "ray(workers=2)")
+PLUGINS = {
+    "ranker": "ranker 'net'", "attack": "attack 'put' on 'net'", "defense": "ranker 'safe + net'",
+    "certifier": "certifier 'safe + net'",
+}  # fmt: skip
+
+AUDIT = """
+name = "broken"
+measures = ["nDCG@10"]
+task_timeout = 1.5
+[[collection]]
+name = "home"
+use = "beir"
+path = "home"
+depth = 5
+[[ranker]]
+name = "net"
+use = "made_up"
+[[defense]]
+name = "safe"
+use = "made_up"
+rankers = ["net"]
+[cases]
+queries = 100
+strata = ["2-3"]
+goal_rank = 1
+[[attack]]
+name = "put"
+use = "made_up"
+"""
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The made-up plug-ins, installed; and no encoder, which every new worker would load."""
+    monkeypatch.setattr(Workbench, "similarity", None)
+    monkeypatch.syspath_prepend(str(MADE_UP))
+    monkeypatch.setenv("PYTHONPATH", str(MADE_UP))
+    registry._entries.cache_clear()
+    yield
+    registry._entries.cache_clear()
+
+
+def write(folder: Path, queries: list[str]) -> None:
+    """A collection in which every query has candidates."""
+    (folder / "qrels").mkdir(parents=True)
+    texts = [f"{'word ' * (n + 1)} {' '.join(queries)}" for n in range(6)]
+    corpus = [{"_id": f"d{n}", "title": "", "text": text} for n, text in enumerate(texts)]
+    lines = [{"_id": f"q{n:02}", "text": text} for n, text in enumerate(queries)]
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(each) + "\n" for each in corpus))
+    (folder / "queries.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    rows = [f"q{n:02}\td0\t1\n" for n in range(len(queries))]
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(rows))
+
+
+def run(text: str, where: Path, executor: str) -> tuple[Summary, list[TaskRecord]]:
+    spec = audit_file.parse(text, folder=where)
+    result = audit.run(spec, where / executor, executor=registry.build("executor", plugin_spec.parse(executor)))
+    return result, [r for r in journal.read(where / executor, FORMAT).values() if isinstance(r, TaskRecord)]
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_plugins_worst_costs_its_own_task(executor: str, tmp_path: Path) -> None:
+    if executor.startswith("ray") and not find_spec("ray"):
+        pytest.skip("ray is not installed")
+    isolated = executor.startswith(("processes", "ray"))
+    ways = [(who, how) for who in PLUGINS for how in REASONS]
+    if executor.startswith("threads"):  # which of two tasks left the directory changed is not known
+        ways = [(who, how) for who, how in ways if how not in ("moves", "closes", "replaces")]
+    if isolated:
+        ways += zip(PLUGINS, ("crashes", "dies", "leaves", "crashes"), strict=True)
+    reasons = REASONS | CRASHES
+    queries = [f"{who} {how} word" for who, how in ways] + ["nobody fails word", "all succeeds word"]
+    write(tmp_path / "home", queries)
+    before, stdout, printed = os.getcwd(), sys.stdout, os.fstat(1)
+    result, records = run(AUDIT, tmp_path, executor)
+    assert (os.getcwd(), sys.stdout, os.fstat(1)) == (before, stdout, printed)
+    assert result.finished is not None
+    text = {f"q{n:02}": query for n, query in enumerate(queries)}
+    kinds = {
+        "ranker": (RankingRecord, "net"), "attack": (AttackRecord, "net"), "defense": (RankingRecord, "safe + net"),
+        "certifier": (CertificateRecord, "safe + net"),
+    }  # fmt: skip
+    for record in records:
+        if isinstance(record, CheckRecord):
+            continue
+        who, how, _ = text[record.query_id].split(" ")
+        if who in kinds and isinstance(record, kinds[who][0]) and record.ranker == kinds[who][1]:
+            assert record.status is Status.ERROR, (record.query_id, text[record.query_id])
+            why = reasons[how]
+            if executor.startswith("ray") and how in CRASHES:
+                why = "the worker process died (ActorDiedError)"
+            assert why in record.error
+            name = "ranker made up" if who == "ranker" and record.error.startswith("ranker made up") else PLUGINS[who]
+            assert record.error.startswith((name, "ranker defended made up"))
+        elif not (who == "ranker" and record.ranker != "net"):  # the defended ranker asks the same one
+            assert record.status is Status.OK, (record.error, record)
+    assert sum(isinstance(r, RankingRecord) and r.ranker == "net" for r in records) == len(queries)
+
+
+def _comparable(records: list[TaskRecord]) -> dict[str, TaskRecord]:
+    return {record.key: structs.replace(record, **TIMES) for record in records}
+
+
+@pytest.mark.usefixtures("plugins")
+def test_executors_give_identical_records_up_to_times(tmp_path: Path) -> None:
+    write(tmp_path / "home", ["nobody fails word", "all succeeds word", "ranker raises word", "attack exits word"])
+    text = AUDIT.replace("task_timeout = 1.5", "task_timeout = 60")
+    serial = _comparable(run(text, tmp_path, "serial")[1])
+    assert len(serial) == 13
+    assert sum(record.pairs for record in serial.values()) > 50
+    for executor in EXECUTORS[1:]:
+        if not executor.startswith("ray") or find_spec("ray"):
+            assert _comparable(run(text, tmp_path, executor)[1]) == serial, executor
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs, that is no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def _until(condition: object, seconds: float = 60.0) -> bool:
+    """Wait for a condition; only a failure takes all of the time."""
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(each) for each in text.split()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_workers_end_with_their_parent_and_the_same_command_resumes(number: signal.Signals, tmp_path: Path) -> None:
+    write(tmp_path / "home", ["nobody fails word", "ranker hangs word", "all succeeds word"])
+    file = tmp_path / "broken.toml"
+    file.write_text(AUDIT.replace("task_timeout = 1.5", "task_timeout = 600"))
+    command = [sys.executable, "-m", "robustrank", "audit", str(file), "--out", str(tmp_path), "--executor"]
+    process = subprocess.Popen([*command, "processes(workers=2)"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    where = audit.folder(audit_file.load(file), tmp_path) / "records" / "main.jsonl"
+    assert _until(lambda: where.exists() and where.read_bytes().count(b"\n") >= 3)
+    lines = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in _children(process.pid)}
+    workers = [pid for pid, line in lines.items() if "resource_tracker" not in line]
+    assert len(workers) == 2
+    os.kill(process.pid, number)
+    _, printed = process.communicate(timeout=60)
+    assert _until(lambda: not any(map(_alive, workers)), 20)
+    assert process.returncode == (-9 if number is signal.SIGKILL else 128 + number)
+    if number is not signal.SIGKILL:
+        assert b"the same command resumes" in printed
+    assert where.read_bytes().endswith(b"\n") or number is signal.SIGKILL
+    assert journal.read(where.parents[1], FORMAT)
+    again = subprocess.run([*command, "serial", "--task-timeout", "1"], capture_output=True, text=True, check=False)
+    assert "2 of 6" in again.stderr or "3 of 6" in again.stderr, again.stderr
+    assert again.returncode == 0, again.stderr
