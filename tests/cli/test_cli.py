@@ -27,6 +27,7 @@ from robustrank.report import terminal
 from robustrank.results import summary as summaries
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.summary import Sequential, Stopped, Summary
+from robustrank.storage.journal import checked
 from robustrank.work.records import FORMAT, CheckRecord
 
 HOSTILE = "evil \x1b[2J\u202e[red]:smile:\nsecond"
@@ -234,7 +235,7 @@ def test_audits_with_nothing_in_common_cannot_be_compared(folder: Path, tmp_path
 
 def test_status_counts_finished_tasks(folder: Path) -> None:
     record = CheckRecord(key="k", ranker="r", collection="c", query_id="q")
-    (folder / "records" / "main.jsonl").write_text(FORMAT.dumps(record) + "\n")
+    (folder / "records" / "main.jsonl").write_bytes(checked(FORMAT.dumps(record)))
     Plan(phases={"ranking": [], "checks": ["k", "l"], "variations": [], "edits": ["m"]}).write(folder)
     shown = run("status", folder).stdout
     assert "checks       1 of 2" in shown

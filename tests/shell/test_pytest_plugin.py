@@ -15,8 +15,10 @@ import pytest
 from robustrank.audit import run as audit
 from robustrank.config import audit_file as config
 from robustrank.core.errors import DataError
+from robustrank.core.interfaces import Executor
 from robustrank.judging import gate
 from robustrank.results.summary import Summary
+from robustrank.work.executors.processes import Processes
 
 pytest_plugins = ["pytester"]
 
@@ -36,8 +38,8 @@ def runs(monkeypatch: pytest.MonkeyPatch, summary: Summary) -> list[dict[str, An
     """Stands in for the audit: its one figure is 0.7 [0.6, 0.8]."""
     asked: list[dict[str, Any]] = []
 
-    def fake(spec: Any, where: Path, *, fresh: bool) -> Summary:
-        asked.append({"where": where, "fresh": fresh})
+    def fake(spec: Any, where: Path, *, fresh: bool, executor: Executor) -> Summary:
+        asked.append({"where": where, "fresh": fresh, "executor": executor})
         where.mkdir(parents=True, exist_ok=True)
         return replace(summary, verdicts=gate.judge(spec.gates, summary))
 
@@ -67,6 +69,7 @@ def test_the_audit_runs_once_and_each_gate_is_judged(
     result.stdout.fnmatch_lines(["*ranks well PASSED*", "*ranks very well FAILED*", "*ranks perfectly FAILED*"])
     assert len(runs) == 1
     assert runs[0]["where"].parent == project / ".robustrank"
+    assert runs[0]["executor"] == Processes(workers=1)  # a ranker that crashes must not end the test run
 
 
 def test_a_failure_is_one_line_and_an_inconclusive_one_says_so(

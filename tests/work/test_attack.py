@@ -243,7 +243,7 @@ def test_an_attack_that_raises_anything_is_an_error_that_names_it() -> None:
 
 def test_a_ranker_that_fails_on_the_changed_text_is_an_error_and_nothing_moved() -> None:
     record = perform(bench(cats(0, after="cat crash")))
-    assert (record.status, record.error) == (Status.ERROR, "ranker counter: ValueError: no such cat")
+    assert (record.status, record.error) == (Status.ERROR, "ranker cats: ValueError: no such cat")
     assert (record.rank_after, record.score_after, record.after) == (3, 1.0, "cat crash")
     assert record.edits == 1
 
@@ -254,7 +254,7 @@ def test_an_encoder_that_fails_is_an_error_of_the_case() -> None:
             raise ValueError("no vector")
 
     record = perform(bench(cats(3), encoder=Broken()))
-    assert (record.status, record.error) == (Status.ERROR, "ranker encoder: ValueError: no vector")
+    assert (record.status, record.error) == (Status.ERROR, "ValueError: no vector")
     assert (record.edits, record.similarity, record.rank_after) == (0, None, 3)
 
 
