@@ -6,18 +6,16 @@ killed at any moment resumes where it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from robustrank.audit import inventory
+from robustrank.audit import inventory, state
 from robustrank.audit.loop import Loop
-from robustrank.audit.phases import PHASES, every_phase, phases
-from robustrank.audit.session import Allowance, Plan, Session, read_plan
+from robustrank.audit.phases import phases
+from robustrank.audit.session import Allowance, Plan, Session
 from robustrank.config.specs import AuditSpec
-from robustrank.core.errors import StoreError
-from robustrank.core.flags import Check
 from robustrank.core.interfaces import Executor
 from robustrank.core.interrupts import watched
 from robustrank.core.plugin_spec import Plugin
@@ -27,20 +25,12 @@ from robustrank.judging.checks import check_planned
 from robustrank.judging.gate import judge
 from robustrank.plugins import registry
 from robustrank.protocols.installed import record_format
-from robustrank.protocols.summarise import summarise as summary_of
-from robustrank.report import html as report
-from robustrank.results import summary
-from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.summary import Sequential, Stopped, Summary
 from robustrank.results.verdicts import Outcome
-from robustrank.storage import files, hashing, typed
-from robustrank.storage import journal as store
+from robustrank.storage import hashing
 from robustrank.storage.journal import Journal
 from robustrank.work.base import Performer, lost, workbench
-from robustrank.work.records import ForeignRecord, Record, SessionRecord, TaskRecord
-
-SPEC_SCHEMA = 3
-"""Of ``spec.json``."""
+from robustrank.work.records import Record, TaskRecord
 
 
 def folder(spec: AuditSpec, root: Path) -> Path:
@@ -75,12 +65,13 @@ def run(
     with watched(), Journal(where, record_format()) as journal:
         if fresh:
             journal.put_aside()
-        _write_spec(spec, where)
+        state.write_spec(spec, where)
+        Plan(phases={}).write(where)  # whatever earlier runs left, this audit is not finished until its plan is done
         try:
             result = _Run(spec, journal, executor, progress or Silent(), allowance or Allowance()).go()
         finally:
             executor.close()
-    return _judged(result, spec, where)
+    return state.judged(result, spec, where)
 
 
 class _Run:
@@ -113,7 +104,7 @@ class _Run:
             plan, complete = self._in_batches(made.key, self.spec.sequential.batch)
         plan.write(self.journal.folder)
         self.loop.note(self.session.stamp(self.session.end()))
-        return _sum_up(self.records, self.spec, plan, finished=complete)
+        return state.sum_up(self.records, self.spec, plan, finished=complete)
 
     def _failed_before(self, record: Record) -> bool:
         """Whether a record is of a task that failed in an earlier run, and is done again."""
@@ -131,7 +122,9 @@ class _Run:
                 plan, complete = whole_batches, self.whole.spent
             if not complete or plan is whole_batches:
                 return _stopped(plan, Stopped.BUDGET if complete else Stopped.NOT_YET), complete
-            verdicts = judge(self.spec.gates, _sum_up(self.records, self.spec, plan, finished=True), self.spec.ratchet)
+            verdicts = judge(
+                self.spec.gates, state.sum_up(self.records, self.spec, plan, finished=True), self.spec.ratchet
+            )
             # An invalid gate is not decided, but no further queries would make it valid.
             if all(verdict.outcome is not Outcome.INCONCLUSIVE for verdict in verdicts):
                 return _stopped(plan, Stopped.DECIDED), True
@@ -149,13 +142,25 @@ class _Run:
             for record in [self.records[key] for key in keyed if key in self.records]:
                 if isinstance(record, TaskRecord):
                     self._count(record)
+            self._tell_failed(phase, keyed)
             most = 0 if self._spent else self.now.tasks_left
             self.loop.run(
                 phase, keyed, Performer(self.spec), lost=partial(lost, self.bench),
                 most=most, stamp=self.session.stamp, go_on=self._spend,
             )  # fmt: skip
         plan = Plan(phases=planned)
-        return plan, plan.live <= self.records.keys()
+        return plan, plan.done(self.records.keys())
+
+    def _tell_failed(self, phase: str, keys: Iterable[str]) -> None:
+        """Say which tasks are done again, and what they cost so far."""
+        records = [self.records[key] for key in keys if key in self.records]
+        failed = [r for r in records if isinstance(r, TaskRecord) and self._failed_before(r)]
+        if failed:
+            pairs, seconds = sum(r.pairs for r in failed), sum(r.seconds for r in failed)
+            self.progress.message(
+                f"{phase}: {len(failed)} failed task{'s' * (len(failed) > 1)} of earlier runs "
+                f"({pairs} pairs, {seconds:.0f} s) done again; the first failed with: {failed[0].error}"
+            )
 
     @property
     def _spent(self) -> bool:
@@ -178,96 +183,3 @@ class _Run:
 def _stopped(plan: Plan, why: Stopped) -> Plan:
     queries = plan.sequential.queries if plan.sequential else 0
     return replace(plan, sequential=Sequential(queries=queries, stopped=why))
-
-
-def summarise(where: Path) -> Summary:
-    """Make summary and report of an audit folder again from its records."""
-    spec = load_spec(where)
-    old = where / "summary.json"
-    done = old.exists() and summary.read(old).finished is not None
-    records = store.read(where, record_format())
-    return _judged(_sum_up(records, spec, read_plan(where), finished=done), spec, where)
-
-
-def status(where: Path) -> list[tuple[str, int, int | None]]:
-    """Phase, number of finished tasks and of planned ones; ``None`` where that follows from phases not yet done."""
-    records = store.read(where, record_format())
-    planned = read_plan(where).phases
-    return [
-        (
-            phase,
-            sum(key in records for key in planned.get(phase, ())),
-            len(planned[phase]) if phase in planned else None,
-        )
-        for phase in (phase.name for phase in every_phase())
-    ]
-
-
-def load_spec(where: Path) -> AuditSpec:
-    """The audit file an audit folder was made with.
-
-    Raises:
-        StoreError: The folder holds none.
-    """
-    try:
-        text = (where / "spec.json").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{where}: not an audit folder (no readable spec.json)") from error
-    try:
-        spec: AuditSpec = typed.loads(text, AuditSpec, SPEC_SCHEMA)
-    except typed.WrongForm as error:
-        raise StoreError(f"{where / 'spec.json'}: {error}; run the audit's command again") from error
-    return spec
-
-
-def _write_spec(spec: AuditSpec, where: Path) -> None:
-    files.replace(where / "spec.json", typed.dumps(spec, SPEC_SCHEMA, indent=1))
-    files.replace(where / "audit.toml", spec.source)
-
-
-def _sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finished: bool) -> Summary:
-    """The summary of the records that are in the plan.
-
-    Raises:
-        StoreError: A record of a phase that every audit has is of a kind that no installed protocol declares.
-    """
-    _check_kinds(records, plan)
-    live = plan.live
-    current = {key: r for key, r in records.items() if key in live or isinstance(r, SessionRecord)}
-    result = summary_of(current, spec, finished=finished)
-    if plan.sequential is None:
-        return result
-    flag = RedFlag(
-        check=Check.SEQUENTIAL,
-        severity=Severity.WARNING,
-        title="The gates determined the number of queries",
-        detail="the intervals of the gates hold at any time; all others assume a number fixed in advance and are "
-        "too narrow because of repeated looks",
-    )
-    return replace(result, sequential=plan.sequential, red_flags=[*result.red_flags, flag])
-
-
-def _check_kinds(records: Mapping[str, Record], plan: Plan) -> None:
-    """A damaged kind must not pass for a protocol that is gone: the record would leave n without a word."""
-    for phase in ("setup", *(phase.name for phase in PHASES)):
-        present = [records[key] for key in plan.phases.get(phase, ()) if key in records]
-        foreign = [record for record in present if isinstance(record, ForeignRecord)]
-        if foreign:
-            raise StoreError(
-                f"{len(foreign)} record(s) of the phase {phase} have a kind that no installed protocol declares, "
-                f"the first {foreign[0].written_as!r} (key {foreign[0].key}); delete the damaged lines "
-                "and run the audit again"
-            )
-
-
-def _judged(result: Summary, spec: AuditSpec, where: Path) -> Summary:
-    """Judge the gates and write summary and report; first without verdicts, because judging may raise an error."""
-    if spec.gates:
-        _write(result, where)
-    return _write(replace(result, verdicts=judge(spec.gates, result, spec.ratchet)), where)
-
-
-def _write(result: Summary, where: Path) -> Summary:
-    summary.write(result, where / "summary.json")
-    report.write(result, where / "report.html")
-    return result

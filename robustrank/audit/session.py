@@ -13,12 +13,14 @@ from msgspec import structs
 
 from robustrank.audit.inventory import now
 from robustrank.core.errors import StoreError
-from robustrank.results.summary import Sequential
+from robustrank.results.summary import Sequential, Stopped
 from robustrank.storage import files, hashing, typed
 from robustrank.work.records import BaseRecord, SessionRecord, TaskRecord
 
 SCHEMA = 2
 """Of ``keys.json``."""
+
+PLAN = "keys.json"
 
 Stamped = TypeVar("Stamped", bound=BaseRecord)
 
@@ -93,9 +95,18 @@ class Plan:
         """All keys; other records are of earlier states, such as a model before it was trained again."""
         return {key for keys in self.phases.values() for key in keys}
 
+    def done(self, keys: Set[str]) -> bool:
+        """Whether there is a record of every key."""
+        return self.live <= keys
+
+    def closed(self, phases: Sequence[str]) -> bool:
+        """Whether nothing is to be planned any more: all phases are, and no batch of queries follows."""
+        stopped = None if self.sequential is None else self.sequential.stopped
+        return self.phases.keys() >= set(phases) and stopped is not Stopped.NOT_YET
+
     def write(self, folder: Path) -> None:
         """Write it to the audit folder."""
-        files.replace(folder / "keys.json", typed.dumps(self, SCHEMA))
+        files.replace(folder / PLAN, typed.dumps(self, SCHEMA))
 
 
 def read_plan(folder: Path) -> Plan:
@@ -105,7 +116,7 @@ def read_plan(folder: Path) -> Plan:
         StoreError: None is there, or an unreadable one.
     """
     try:
-        plan: Plan = typed.loads((folder / "keys.json").read_text(encoding="utf-8"), Plan, SCHEMA)
+        plan: Plan = typed.loads((folder / PLAN).read_text(encoding="utf-8"), Plan, SCHEMA)
     except FileNotFoundError:
         raise StoreError(f"{folder}: no records yet; run the audit's command first") from None
     except (OSError, ValueError) as error:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import click
+
+from robustrank.audit import state
 from robustrank.config.specs import AuditSpec, GateSpec
 from robustrank.core.errors import ConfigError, StoreError
+from robustrank.core.escaping import for_terminal
 from robustrank.judging import formats, gate
 from robustrank.judging import ratchet as ratchets
-from robustrank.results import summary
 from robustrank.results.figures import Figure
 from robustrank.results.red_flags import accept
 from robustrank.results.summary import Summary
@@ -40,8 +43,16 @@ class Judged:
 
     @cached_property
     def summary(self) -> Summary:
-        """Summary of the audit, with the text of the file whose gates are judged."""
-        read = summary.read(self.folder / "summary.json")
+        """Summary of the audit, with the text of the file whose gates are judged.
+
+        Raises:
+            StoreError: It is older than the records or the plan, and these are of an audit that is not finished.
+        """
+        read, note = state.current(self.folder)
+        if note and read.finished is None:
+            raise StoreError(f"{note}, and the audit is not finished; run its command again before gates are judged")
+        if note:
+            click.echo(f"robustrank: {for_terminal(note)}", err=True)
         flags = accept(read.red_flags, self.spec.accepted)
         return replace(read, source=self.spec.source, red_flags=flags)
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from robustrank.core.errors import ConfigError
+from robustrank.core.escaping import for_terminal
+
+if TYPE_CHECKING:
+    from robustrank.results.summary import Summary
 
 STORE = Path(".robustrank")
 """Default folder of audits."""
@@ -24,6 +29,16 @@ def audited(path: Path, out: Path) -> Path:
     from robustrank.config import audit_file
 
     return auditing.folder(audit_file.load(path), out)
+
+
+def figures(folder: Path) -> Summary:
+    """The figures of an audit folder; where its summary does not have them, a line on stderr says so."""
+    from robustrank.audit import state
+
+    current = state.current(folder)
+    if current.note:
+        click.echo(f"robustrank: {for_terminal(current.note)}", err=True)
+    return current.summary
 
 
 @click.command("audit-certificate")
@@ -84,14 +99,14 @@ def gate_(
     unless all gates are held, and with 3 where the audit could not measure anything.
     `--format github` also writes a job summary where GitHub asks for one.
     """
-    from robustrank.audit import run as auditing
+    from robustrank.audit import state
     from robustrank.cli import gate_command
     from robustrank.config import audit_file
     from robustrank.judging import checks
 
     path = Path(file) if file else folder if folder.is_file() else None
     folder = audited(folder, out)
-    spec = audit_file.load(path) if path else auditing.load_spec(folder)
+    spec = audit_file.load(path) if path else state.load_spec(folder)
     if not spec.gates:
         raise ConfigError(f"{path or folder}: the file has no [[gate]]")
     checks.check(spec)
@@ -136,9 +151,8 @@ def compare(
     if new is None and rankers is None:
         raise click.UsageError("give a second audit, or --rankers A B for two rankers of one audit")
     from robustrank.judging import compare as comparing
-    from robustrank.results import summary
 
-    before, after = (summary.read(audited(path, out) / "summary.json") for path in (old, new or old))
+    before, after = (figures(audited(path, out)) for path in (old, new or old))
     if rankers:
         before, after = comparing.of_rankers(before, after, rankers)
     changes, notes = comparing.changes(before, after), comparing.caveats(before, after)
@@ -173,5 +187,5 @@ def leaderboard(folder: Path, out: Path) -> None:
     """Write one page of all audits in DIR, ordered by the strongest known attack."""
     from robustrank.report import leaderboard as boards
 
-    count = boards.write(folder, out)
+    count = boards.write(folder, out, lambda path: figures(path.parent))
     click.echo(f"{out}: {count} rankers")

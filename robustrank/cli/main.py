@@ -226,14 +226,14 @@ def report(folder: Path, out: Path, marks: Path | None, sheet: Path | None) -> N
 
     DIR is an audit folder or its audit file.
     """
-    from robustrank.audit import run as auditing
+    from robustrank.audit import state
 
     folder = audited(folder, out)
     from robustrank.report import html as pages
     from robustrank.report import marks as reviewed
 
     review_marks = reviewed.read(marks) if marks else {}
-    summary = auditing.summarise(folder)
+    summary = state.summarise(folder)
     if marks:
         pages.write(summary, folder / "report.html", review_marks)
         click.echo(f"marks: {reviewed.summary_line(review_marks)}", err=True)
@@ -276,15 +276,15 @@ def status(folder: Path, out: Path) -> None:
 
     DIR is an audit folder or its audit file.
     """
-    from robustrank.audit import run as auditing
-    from robustrank.results import summary
+    from robustrank.audit import state
 
     folder = audited(folder, out)
-    for phase, done, planned in auditing.status(folder):
-        click.echo(f"{phase:<12} {done} of {planned}" if planned is not None else f"{phase:<12} not planned yet")
-    path = folder / "summary.json"
-    finished = summary.read(path).finished if path.exists() else None
-    click.echo(f"finished {finished}" if finished else "not finished; the audit's command goes on from here")
+    progress = state.progress(folder)
+    for phase in progress.phases:
+        count = "not planned yet" if phase.planned is None else f"{phase.done} of {phase.planned}"
+        failed = f", {phase.failed} of them failed; the audit's command does these again" if phase.failed else ""
+        click.echo(f"{phase.phase:<12} {count}{failed}")
+    click.echo("finished" if progress.finished else "not finished; the audit's command goes on from here")
 
 
 @main.command()

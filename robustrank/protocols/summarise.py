@@ -31,7 +31,7 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
     return Summary(
         name=spec.name,
         started=setup.started,
-        finished=sessions[-1].finished if finished and sessions else None,
+        finished=(sessions[-1].finished if sessions else setup.started) if finished else None,
         seed=spec.seed,
         headline=headline(fields["attacks"], spec.baseline),
         home=spec.home.name,

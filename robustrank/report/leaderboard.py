@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -78,25 +78,27 @@ class _Key(NamedTuple):
     success: str
 
 
-def write(folder: Path, path: Path) -> int:
+def write(folder: Path, path: Path, read: Callable[[Path], Summary] = summary.read) -> int:
     """Write the page; the number of rankers on it.
 
     Args:
         folder: Searched for audit folders at any depth.
         path: The page.
+        read: From where the ``summary.json`` of an audit is, or would be, to the figures.
 
     Raises:
-        ConfigError: There is no ``summary.json`` in the folder.
+        ConfigError: There is no audit in the folder.
         StoreError: The page cannot be written.
     """
-    summaries = sorted(folder.rglob("summary.json"))
+    records = {each.parent.with_name("summary.json") for each in folder.rglob("records/*.jsonl")}
+    summaries = sorted({*folder.rglob("summary.json"), *records})
     if not summaries:
-        raise ConfigError(f"{folder}: no summary.json in it or below; `robustrank audit` writes them")
+        raise ConfigError(f"{folder}: no audit in it or below; `robustrank audit` writes them")
     rows: list[tuple[_Key, Row]] = []
     left_out = []
     for each in summaries:
         try:
-            rows += _rows(summary.read(each), each, path)
+            rows += _rows(read(each), each, path)
         except (RobustRankError, TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
             left_out.append((str(each.relative_to(folder)), f"{type(error).__name__}: {error}"))
     boards = _boards(rows)

@@ -25,7 +25,7 @@ from robustrank.storage import typed
 from robustrank.storage.files import replace
 from robustrank.work.audited import AuditedCollection
 
-SCHEMA = 5
+SCHEMA = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,6 +308,8 @@ class Summary:
     """The five robustness tasks."""
     sequential: Sequential | None = None
     """``None`` where the number of queries was settled beforehand."""
+    made_from: str = ""
+    """A hash of the plan and the records that it was made from."""
     results: Mapping[str, Any] = field(default_factory=dict)
     """Name of a protocol of another package to its result, as plain data (``AuditProtocol.result_in``)."""
 

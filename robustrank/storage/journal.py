@@ -19,6 +19,8 @@ from typing import Any, Generic, TypeVar
 from zlib import crc32
 
 from filelock import FileLock, Timeout
+from msgspec import MsgspecError, Struct
+from msgspec.json import Decoder
 
 from robustrank.core.errors import StoreError
 from robustrank.storage import typed
@@ -79,6 +81,31 @@ def read(folder: Path, form: RecordFormat[R]) -> dict[str, R]:
             records.pop(key, None)
             records[key] = record
     return records
+
+
+class Head(Struct, frozen=True):
+    """What of a record says where it belongs."""
+
+    key: str
+    status: str = "ok"
+
+
+def heads(folder: Path) -> dict[str, Head]:
+    """The heads of all records of a folder by key: much faster than to read them whole.
+
+    Raises:
+        StoreError: As :func:`read`.
+    """
+    decode = Decoder(Head).decode
+    by_key: dict[str, Head] = {}
+    for path in files_of(folder):
+        for number, line in lines(path):
+            try:
+                head = decode(line)
+            except (MsgspecError, UnicodeDecodeError) as error:
+                raise StoreError(f"{path}:{number}: not a record: {error}; {_FIX}") from error
+            by_key[head.key] = head
+    return by_key
 
 
 _FIX = "delete the line, or move the file away, and run the audit again: what is missing is done again"

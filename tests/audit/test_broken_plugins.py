@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,9 +22,8 @@ from robustrank.plugins import registry
 from robustrank.results.summary import Summary
 from robustrank.storage import journal
 from robustrank.work.records import FORMAT, AttackRecord, CertificateRecord, CheckRecord, RankingRecord, TaskRecord
-from robustrank.work.workbench import Workbench
 
-MADE_UP = Path(__file__).parent / "made_up"
+Write = Callable[[Path, list[str]], None]
 TIMES = {"session": "", "elapsed": 0.0, "seconds": 0.0, "scoring_seconds": 0.0, "measuring_seconds": 0.0}
 
 REASONS = {
@@ -72,29 +70,6 @@ use = "made_up"
 """
 
 
-@pytest.fixture
-def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The made-up plug-ins, installed; and no encoder, which every new worker would load."""
-    monkeypatch.setattr(Workbench, "similarity", None)
-    monkeypatch.syspath_prepend(str(MADE_UP))
-    monkeypatch.setenv("PYTHONPATH", str(MADE_UP))
-    registry._entries.cache_clear()
-    yield
-    registry._entries.cache_clear()
-
-
-def write(folder: Path, queries: list[str]) -> None:
-    """A collection in which every query has candidates."""
-    (folder / "qrels").mkdir(parents=True)
-    texts = [f"{'word ' * (n + 1)} {' '.join(queries)}" for n in range(6)]
-    corpus = [{"_id": f"d{n}", "title": "", "text": text} for n, text in enumerate(texts)]
-    lines = [{"_id": f"q{n:02}", "text": text} for n, text in enumerate(queries)]
-    (folder / "corpus.jsonl").write_text("".join(json.dumps(each) + "\n" for each in corpus))
-    (folder / "queries.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
-    rows = [f"q{n:02}\td0\t1\n" for n in range(len(queries))]
-    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(rows))
-
-
 def run(text: str, where: Path, executor: str) -> tuple[Summary, list[TaskRecord]]:
     spec = audit_file.parse(text, folder=where)
     result = audit.run(spec, where / executor, executor=registry.build("executor", plugin_spec.parse(executor)))
@@ -103,7 +78,7 @@ def run(text: str, where: Path, executor: str) -> tuple[Summary, list[TaskRecord
 
 @pytest.mark.usefixtures("plugins")
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_a_plugins_worst_costs_its_own_task(executor: str, tmp_path: Path) -> None:
+def test_a_plugins_worst_costs_its_own_task(executor: str, tmp_path: Path, write: Write) -> None:
     if executor.startswith("ray") and not find_spec("ray"):
         pytest.skip("ray is not installed")
     isolated = executor.startswith(("processes", "ray"))
@@ -146,7 +121,7 @@ def _comparable(records: list[TaskRecord]) -> dict[str, TaskRecord]:
 
 
 @pytest.mark.usefixtures("plugins")
-def test_executors_give_identical_records_up_to_times(tmp_path: Path) -> None:
+def test_executors_give_identical_records_up_to_times(tmp_path: Path, write: Write) -> None:
     write(tmp_path / "home", ["nobody fails word", "all succeeds word", "ranker raises word", "attack exits word"])
     text = AUDIT.replace("task_timeout = 1.5", "task_timeout = 60")
     serial = _comparable(run(text, tmp_path, "serial")[1])
@@ -185,7 +160,9 @@ def _children(pid: int) -> list[int]:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 @pytest.mark.usefixtures("plugins")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_workers_end_with_their_parent_and_the_same_command_resumes(number: signal.Signals, tmp_path: Path) -> None:
+def test_workers_end_with_their_parent_and_the_same_command_resumes(
+    number: signal.Signals, tmp_path: Path, write: Write
+) -> None:
     write(tmp_path / "home", ["nobody fails word", "ranker hangs word", "all succeeds word"])
     file = tmp_path / "broken.toml"
     file.write_text(AUDIT.replace("task_timeout = 1.5", "task_timeout = 600"))

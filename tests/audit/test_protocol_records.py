@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from robustrank.audit import run
+from robustrank.audit import run, state
 from robustrank.config import audit_file
 from robustrank.core.errors import StoreError
 from robustrank.core.types import Status
@@ -107,7 +107,7 @@ def test_its_tasks_are_a_phase_and_its_records_are_resumed_and_summed_up(offered
     spec, where = audit_file.parse(AUDIT, folder=tiny), tiny / "audit"
     summary = run.run(spec, where)
     assert PROTOCOL.result_in(summary) == {"apple": 1, "pear": 0}
-    assert run.status(where)[-1] == ("duplicates", 3, 3)
+    assert state.progress(where).phases[-1] == ("duplicates", 3, 3, 1)
     lines = (where / "records" / "main.jsonl").read_text().splitlines()
     assert [json.loads(line)["kind"] for line in lines].count("duplicates") == 3
     failed = [r for r in journal.read(where, installed.record_format()).values() if getattr(r, "error", "")]
@@ -118,7 +118,7 @@ def test_its_tasks_are_a_phase_and_its_records_are_resumed_and_summed_up(offered
     run.run(spec, where)
     again = (where / "records" / "main.jsonl").read_text().splitlines()
     assert [json.loads(line)["kind"] for line in again].count("duplicates") == 4  # what failed was tried again
-    assert PROTOCOL.result_in(run.summarise(where)) == {"apple": 1, "pear": 0}
+    assert PROTOCOL.result_in(state.summarise(where)) == {"apple": 1, "pear": 0}
 
 
 def test_a_report_is_made_from_records_where_the_protocol_is_gone(
@@ -128,7 +128,7 @@ def test_a_report_is_made_from_records_where_the_protocol_is_gone(
     before = run.run(audit_file.parse(AUDIT, folder=tiny), where)
     monkeypatch.undo()
     installed.protocols.cache_clear()
-    after = run.summarise(where)
+    after = state.summarise(where)
     assert "duplicates" in before.results
     assert after.results == {}
     assert after.finished is not None
@@ -152,4 +152,4 @@ def test_a_record_of_ours_whose_kind_is_damaged_is_refused_and_does_not_leave_n(
     damaged = "\n".join(kept).replace('"kind": "ranking"', '"kind": "rankinq"', 1).split("\n")
     path.write_bytes(b"".join(map(journal.checked, damaged)))
     with pytest.raises(StoreError, match=r"1 record.* of the phase ranking .*'rankinq'"):
-        run.summarise(where) if again == "summarise" else run.run(spec, where)
+        state.summarise(where) if again == "summarise" else run.run(spec, where)

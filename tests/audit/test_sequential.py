@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from robustrank.audit import run as audit
+from robustrank.audit import state
 from robustrank.audit.session import Allowance, read_plan
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
@@ -110,7 +111,7 @@ def test_stopped_and_resumed_it_asks_the_same_queries_and_ends_the_same(
     assert resumed.verdicts == decided[1].verdicts
     ours, theirs = (read_plan(folder).phases for folder in (tmp_path, decided[0]))
     assert ours["ranking"] == theirs["ranking"]
-    assert audit.summarise(tmp_path).verdicts == resumed.verdicts
+    assert state.summarise(tmp_path).verdicts == resumed.verdicts
 
 
 def test_what_cannot_be_decided_asks_all_queries_there_are(home: Path, tmp_path: Path) -> None:
@@ -199,13 +200,15 @@ def test_a_folder_that_cannot_be_written_is_one_line(home: Path, tmp_path: Path)
 def test_status_tells_how_much_is_planned(home: Path, tmp_path: Path) -> None:
     spec = parse(home, ATTACK)
     audit.run(spec, tmp_path, allowance=Allowance(tasks=5))
-    assert audit.status(tmp_path)[0] == ("ranking", 5, 80)
+    assert state.progress(tmp_path).phases[0] == ("ranking", 5, 80, 0)
+    assert not state.progress(tmp_path).finished
     audit.run(spec, tmp_path)
-    assert audit.status(tmp_path) == [
-        ("ranking", 80, 80),
-        ("checks", 2, 2),
-        ("variations", 0, 0),
-        ("edits", 0, 0),
-        ("attacks", 6, 6),
-        ("certificates", 0, 0),
+    assert state.progress(tmp_path).phases == [
+        ("ranking", 80, 80, 0),
+        ("checks", 2, 2, 0),
+        ("variations", 0, 0, 0),
+        ("edits", 0, 0, 0),
+        ("attacks", 6, 6, 0),
+        ("certificates", 0, 0, 0),
     ]
+    assert state.progress(tmp_path).finished

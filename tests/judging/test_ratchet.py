@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from robustrank.audit import run as audit
+from robustrank.audit import state
 from robustrank.cli.main import main
 from robustrank.config import audit_file as config
 from robustrank.config.specs import GateSpec
@@ -199,7 +200,7 @@ def audited(tmp_path: Path, release: Summary, audit_file: Callable[..., str]) ->
     spec = config.load(path)
     where = audit.folder(spec, tmp_path / "store")
     where.mkdir(parents=True)
-    audit._write_spec(spec, where)
+    state.write_spec(spec, where)
     summaries.write(release, where / "summary.json")
     return path
 

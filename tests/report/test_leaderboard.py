@@ -122,5 +122,5 @@ def test_the_command_tells_how_many_and_refuses_an_empty_folder(summary: Summary
     out = tmp_path / "page.html"
     done = CliRunner().invoke(main, ["leaderboard", str(tmp_path / "audits"), "--out", str(out)])
     assert (done.exit_code, done.stdout) == (0, f"{out}: 3 rankers\n")
-    with pytest.raises(ConfigError, match=r"no summary\.json in it"):
+    with pytest.raises(ConfigError, match=r"no audit in it"):
         leaderboard.write(tmp_path / "audits" / "nothing", out)

@@ -1,0 +1,204 @@
+"""What an audit folder holds: its audit file, how far it is, its figures. Records and plan decide, nothing else.
+
+``summary.json`` is a copy that is believed only while it fits the records and the plan it was made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from robustrank.audit.phases import PHASES, every_phase
+from robustrank.audit.session import PLAN, Plan, read_plan
+from robustrank.config.specs import AuditSpec
+from robustrank.core.errors import StoreError
+from robustrank.core.flags import Check
+from robustrank.core.types import Status
+from robustrank.judging.gate import judge
+from robustrank.protocols.installed import record_format
+from robustrank.protocols.summarise import summarise as summary_of
+from robustrank.report import html as report
+from robustrank.results import summary
+from robustrank.results.red_flags import RedFlag, Severity
+from robustrank.results.summary import Summary
+from robustrank.storage import files, typed
+from robustrank.storage import journal as store
+from robustrank.work.records import ForeignRecord, Record, SessionRecord, SetupRecord
+
+SPEC_SCHEMA = 3
+"""Of ``spec.json``."""
+
+SUMMARY = "summary.json"
+
+
+class PhaseStatus(NamedTuple):
+    """How far a phase is."""
+
+    phase: str
+    done: int
+    planned: int | None
+    """``None`` where that follows from phases not yet done."""
+    failed: int
+    """Of those done; the audit's command does them again."""
+
+
+class Progress(NamedTuple):
+    """How far an audit is."""
+
+    phases: list[PhaseStatus]
+    finished: bool
+
+
+class Current(NamedTuple):
+    """The figures of an audit folder."""
+
+    summary: Summary
+    note: str
+    """Why they were made from the records, in one line; empty where ``summary.json`` has them."""
+
+
+def progress(where: Path) -> Progress:
+    """How far an audit is, without reading what its records hold."""
+    heads = store.heads(where)
+    plan = read_plan(where)
+    phases = []
+    for phase in every_phase():
+        keys = plan.phases.get(phase.name)
+        done = [heads[key] for key in keys or () if key in heads]
+        failed = sum(head.status == Status.ERROR for head in done)
+        phases.append(PhaseStatus(phase.name, len(done), None if keys is None else len(keys), failed))
+    return Progress(phases, finished(plan, heads))
+
+
+def finished(plan: Plan, records: Mapping[str, object]) -> bool:
+    """Whether every phase is planned, and every record that the plan names is there."""
+    return plan.closed(["setup", *(phase.name for phase in every_phase())]) and plan.done(records.keys())
+
+
+def summarise(where: Path) -> Summary:
+    """Make summary and report of an audit folder again from its records."""
+    spec = load_spec(where)
+    return judged(_from_records(where, spec), spec, where)
+
+
+def current(where: Path) -> Current:
+    """The figures of an audit folder: those of its summary, or made from the records where that does not fit them.
+
+    Raises:
+        StoreError: There are neither.
+    """
+    path = where / SUMMARY
+    try:
+        kept = summary.read(path)
+    except StoreError as error:
+        if not (where / "records").is_dir():
+            raise
+        why = f"{path.name} is missing" if not path.exists() else str(error)
+    else:
+        if not (where / "records").is_dir() or kept.made_from == stamp(where):
+            return Current(kept, "")
+        why = f"{path} is older than the records or the plan"
+    spec = load_spec(where)
+    result = _from_records(where, spec)
+    result = replace(result, verdicts=judge(spec.gates, result, spec.ratchet))
+    return Current(result, f"{why}; the figures are made from the records")
+
+
+def stamp(where: Path) -> str:
+    """A hash of plan and records."""
+    content = blake2b(digest_size=12)
+    for path in (where / PLAN, *store.files_of(where)):
+        try:
+            content.update(path.read_bytes())
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read: {error}") from error
+    return content.hexdigest()
+
+
+def load_spec(where: Path) -> AuditSpec:
+    """The audit file an audit folder was made with.
+
+    Raises:
+        StoreError: The folder holds none.
+    """
+    path = where / "spec.json"
+    try:
+        text = files.read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{where}: not an audit folder (no readable spec.json)") from error
+    try:
+        spec: AuditSpec = typed.loads(text, AuditSpec, SPEC_SCHEMA)
+    except typed.WrongForm as error:
+        raise StoreError(f"{path}: {error}; run the audit's command again") from error
+    return spec
+
+
+def write_spec(spec: AuditSpec, where: Path) -> None:
+    """Write the audit file, resolved and as it is."""
+    files.replace(where / "spec.json", typed.dumps(spec, SPEC_SCHEMA, indent=1))
+    files.replace(where / "audit.toml", spec.source)
+
+
+def sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finished: bool) -> Summary:
+    """The summary of the records that are in the plan.
+
+    Raises:
+        StoreError: A record of a phase that every audit has is of a kind that no installed protocol declares, or there
+            is no record yet of what the audit is made of.
+    """
+    _check_kinds(records, plan)
+    live = plan.live
+    current = {key: r for key, r in records.items() if key in live or isinstance(r, SessionRecord)}
+    if not any(isinstance(record, SetupRecord) for record in current.values()):
+        raise StoreError("no figures yet: the audit has only begun; run its command again")
+    result = summary_of(current, spec, finished=finished)
+    if plan.sequential is None:
+        return result
+    flag = RedFlag(
+        check=Check.SEQUENTIAL,
+        severity=Severity.WARNING,
+        title="The gates determined the number of queries",
+        detail="the intervals of the gates hold at any time; all others assume a number fixed in advance and are "
+        "too narrow because of repeated looks",
+    )
+    return replace(result, sequential=plan.sequential, red_flags=[*result.red_flags, flag])
+
+
+def judged(result: Summary, spec: AuditSpec, where: Path) -> Summary:
+    """Judge the gates and write summary and report; first without verdicts, because judging may raise an error."""
+    result = replace(result, made_from=stamp(where))
+    if spec.gates:
+        _write(result, where)
+    return _write(replace(result, verdicts=judge(spec.gates, result, spec.ratchet)), where)
+
+
+def _from_records(where: Path, spec: AuditSpec) -> Summary:
+    records, plan = store.read(where, record_format()), read_plan(where)
+    try:
+        return sum_up(records, spec, plan, finished=finished(plan, records))
+    except StoreError as error:
+        raise StoreError(f"{where}: {error}") from error
+
+
+def _check_kinds(records: Mapping[str, Record], plan: Plan) -> None:
+    """A damaged kind must not pass for a protocol that is gone: the record would leave n without a word."""
+    for phase in ("setup", *(phase.name for phase in PHASES)):
+        present = [records[key] for key in plan.phases.get(phase, ()) if key in records]
+        foreign = [record for record in present if isinstance(record, ForeignRecord)]
+        if foreign:
+            raise StoreError(
+                f"{len(foreign)} record(s) of the phase {phase} have a kind that no installed protocol declares, "
+                f"the first {foreign[0].written_as!r} (key {foreign[0].key}); delete the damaged lines "
+                "and run the audit again"
+            )
+
+
+def _write(result: Summary, where: Path) -> Summary:
+    summary.write(result, where / SUMMARY)
+    report.write(result, where / "report.html")
+    return result

@@ -1,0 +1,143 @@
+"""Summary, status, gate and report agree on what is finished; failed tasks are asked again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from robustrank.audit import run as audit
+from robustrank.audit import state
+from robustrank.audit.session import Allowance, Plan, read_plan
+from robustrank.cli.main import main
+from robustrank.config import audit_file
+from robustrank.core.types import Status
+from robustrank.results import summary as summaries
+from robustrank.storage import journal
+from robustrank.work.records import FORMAT, RankingRecord, TaskRecord
+
+Write = Callable[[Path, list[str]], None]
+
+AUDIT = """
+name = "state"
+measures = ["nDCG@10"]
+[[collection]]
+name = "home"
+use = "beir"
+path = "home"
+depth = 5
+[[ranker]]
+name = "net"
+use = "made_up"
+[[gate]]
+name = "ranks"
+measure = "nDCG@10"
+where = { ranker = "net" }
+min = 0.0
+"""
+QUERIES = [f"nobody fails word {n}" for n in range(4)]
+
+
+def cli(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def where(tmp_path: Path, write: Write, plugins: None) -> Path:
+    """A finished audit, in a folder with its file."""
+    write(tmp_path / "home", QUERIES)
+    (tmp_path / "state.toml").write_text(AUDIT)
+    folder = tmp_path / "audits" / "state"
+    audit.run(audit_file.load(tmp_path / "state.toml"), folder)
+    return folder
+
+
+def test_a_newer_run_that_died_leaves_nothing_finished(where: Path) -> None:
+    assert cli("gate", where).exit_code == 0
+    assert cli("status", where).stdout.splitlines()[-1] == "finished"
+    # The ranker was trained again, and the run that followed died in its first phase.
+    Plan(phases={"setup": ["another"], "ranking": ["other", "keys"]}).write(where)
+    shown = cli("status", where).stdout
+    assert "not finished" in shown.splitlines()[-1]
+    assert "ranking      0 of 2" in shown
+    judged = cli("gate", where)
+    assert (judged.exit_code, "run its command again" in judged.stderr) == (3, True)
+    assert cli("report", where).exit_code == 3  # no figure is made of another plan's records
+    assert audit.run(audit_file.load(where.parents[1] / "state.toml"), where).finished is not None
+    assert cli("gate", where).exit_code == 0
+
+
+def test_a_gate_refuses_a_summary_that_is_older_than_the_records_of_an_unfinished_audit(where: Path) -> None:
+    plan = read_plan(where)
+    Plan(phases={**plan.phases, "ranking": [*plan.phases["ranking"], "one more"]}).write(where)
+    judged = cli("gate", where)
+    assert (judged.exit_code, "older than the records" in judged.stderr) == (3, True)
+
+
+def test_a_run_that_ends_early_makes_no_finished_audit(where: Path, tmp_path: Path) -> None:
+    spec = audit_file.load(tmp_path / "state.toml")
+    short = tmp_path / "audits" / "short"
+    audit.run(spec, short, allowance=Allowance(tasks=2))
+    for _ in range(2):
+        assert "not finished" in cli("status", short).stdout
+        assert summaries.read(short / "summary.json").finished is None
+        assert cli("report", short).exit_code == 0
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "old"])
+def test_records_alone_are_enough_for_every_command(where: Path, damage: str) -> None:
+    path = where / "summary.json"
+    whole = path.read_text()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "cut":
+        path.write_text(whole[: len(whole) // 2])
+    else:
+        stale = json.loads(whole)
+        stale["made_from"] = "another state"
+        stale["effectiveness"][0]["mean"][0] = 0.123
+        path.write_text(json.dumps(stale))
+    judged = cli("gate", where)
+    assert judged.exit_code == 0
+    assert "the figures are made from the records" in judged.stderr
+    assert "0.123" not in judged.stdout
+    board = cli("leaderboard", where.parent, "--out", where.parent / "page.html")
+    assert (board.exit_code, "1 rankers" in board.stdout) == (0, True)
+    assert "made from the records" in board.stderr
+    assert cli("status", where).stdout.splitlines()[-1] == "finished"
+    assert cli("report", where).exit_code == 0
+    assert "figures" not in cli("gate", where).stderr  # report wrote the summary again
+
+
+def test_failed_tasks_are_asked_again_and_both_lines_are_kept(
+    tmp_path: Path, write: Write, plugins: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "home", [*QUERIES, "ranker raises word"])
+    spec = audit_file.parse(AUDIT, folder=tmp_path)
+    out = tmp_path / "out"
+    audit.run(spec, out)
+    assert state.progress(out).phases[0] == ("ranking", 5, 5, 1)
+    assert "1 of them failed" in cli("status", out).stdout
+    monkeypatch.setitem(__import__("made_up_plugins").FAILURES, "raises", lambda: None)
+    messages: list[str] = []
+
+    class Listener:
+        def start(self, phase: str, total: int) -> None: ...
+
+        def advance(self, n: int = 1) -> None: ...
+
+        def message(self, text: str) -> None:
+            messages.append(text)
+
+    audit.run(spec, out, progress=Listener())
+    assert any("1 failed task" in text and "5 pairs" in text for text in messages), messages
+    lines = [FORMAT.loads(line) for _, line in journal.lines(out / "records" / "main.jsonl")]
+    tasks = [line for line in lines if isinstance(line, RankingRecord)]
+    assert [record.status for record in tasks].count(Status.ERROR) == 1
+    assert len(tasks) == 6
+    final = [record for record in journal.read(out, FORMAT).values() if isinstance(record, TaskRecord)]
+    assert all(record.status is Status.OK for record in final)
+    assert state.progress(out).phases[0] == ("ranking", 5, 5, 0)
