@@ -74,8 +74,7 @@ def _five_tasks(evidence: Evidence) -> Mapping[str, Any]:
 def _red_flags(evidence: Evidence) -> Mapping[str, Any]:
     from robustrank.protocols.red_flags import red_flags
 
-    results = evidence.results
-    return {"red_flags": red_flags(evidence.tasks, results["effectiveness"], results["attacks"])}
+    return {"red_flags": red_flags(evidence)}
 
 
 EFFECTIVENESS = AuditProtocol(

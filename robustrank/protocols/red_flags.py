@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from robustrank.core.flags import Check
 from robustrank.core.types import SpeaksOf, Status
-from robustrank.protocols import certified
+from robustrank.protocols import certified, ranker_flags
+from robustrank.protocols.interface import Evidence
+from robustrank.protocols.ranker_flags import NOISE, SERIOUS, flag
+from robustrank.results.outcomes import undecided
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.select import lead
 from robustrank.results.summary import AttackResult, Effectiveness
@@ -19,37 +22,29 @@ from robustrank.work.records import (
     VariationRecord,
 )
 
-SAME = 1e-6
-"""Relative to the spread of a list's scores: differences below this are float noise."""
 
-
-_INVARIANCES = {"order": "the order of words", "case": "upper and lower case"}
-
-
-def red_flags(
-    records: Sequence[TaskRecord], effectiveness: Sequence[Effectiveness], attacks: Sequence[AttackResult]
-) -> list[RedFlag]:
+def red_flags(evidence: Evidence) -> list[RedFlag]:
     """All flags that hold, serious ones first."""
+    records: Sequence[TaskRecord] = evidence.tasks
+    effectiveness: Sequence[Effectiveness] = evidence.results["effectiveness"]
+    attacks: Sequence[AttackResult] = evidence.results["attacks"]
     certificates = [r for r in records if isinstance(r, CertificateRecord)]
     attacked = [r for r in records if isinstance(r, AttackRecord)]
     done = [r for r in records if r.status is Status.OK]
     rankings = [r for r in done if isinstance(r, RankingRecord)]
+    checks = [r for r in done if isinstance(r, CheckRecord)]
     flags = [
         *_broken_certificates(certificates, attacked),
-        *_failures(records),
-        *(flag for record in done if isinstance(record, CheckRecord) for flag in _unstable(record)),
-        *_ties(rankings),
+        *_miscounted(attacked),
+        *_unconfirmed(attacked),
+        *ranker_flags.of_rankers(evidence, rankings, checks),
         *_no_better_than_control(attacks),
         *_illegal(attacks),
         *_unjudged(effectiveness),
         *_identity([r for r in done if isinstance(r, VariationRecord)]),
         *_ceiling(rankings),
     ]
-    return sorted(flags, key=lambda flag: flag.severity is not Severity.SERIOUS)
-
-
-def _flag(check: Check, severity: Severity, title: str, detail: str, **about: str) -> RedFlag:
-    return RedFlag(check=check, severity=severity, title=title, detail=detail, **about)
+    return sorted(flags, key=lambda each: each.severity is not Severity.SERIOUS)
 
 
 def _broken_certificates(certificates: Sequence[CertificateRecord], attacks: Sequence[AttackRecord]) -> list[RedFlag]:
@@ -73,71 +68,57 @@ def _broken_certificates(certificates: Sequence[CertificateRecord], attacks: Seq
         )
     title = "An attack succeeded on a certified list"
     return [
-        _flag(Check.CERTIFICATE, Severity.SERIOUS, title, detail, ranker=ranker)
+        flag(Check.CERTIFICATE, Severity.SERIOUS, title, detail, ranker=ranker)
         for ranker in dict.fromkeys(r.ranker for r, _ in broken)
     ]
 
 
-def _failures(records: Sequence[TaskRecord]) -> list[RedFlag]:
+def _miscounted(attacked: Sequence[AttackRecord]) -> list[RedFlag]:
+    """Attacks with cases whose counts do not add up; these cases are invalid."""
+    groups: dict[tuple[str, str], list[AttackRecord]] = {}
+    for record in attacked:
+        if record.miscounted:
+            groups.setdefault((record.ranker, record.attack), []).append(record)
+    return [
+        flag(
+            Check.COUNTS,
+            Severity.SERIOUS,
+            f"{attack} on {ranker}: its counts do not add up",
+            f"{len(group)} case(s), first (query {group[0].query_id}): {group[0].miscounted}",
+            ranker=ranker,
+            attack=attack,
+        )
+        for (ranker, attack), group in groups.items()
+    ]
+
+
+def _unconfirmed(attacked: Sequence[AttackRecord]) -> list[RedFlag]:
+    """Attacks that were answered with other scores for their final text than a fresh call gives.
+
+    Scores differ where they do by more than :data:`robustrank.protocols.ranker_flags.SERIOUS` of the change that the
+    attack made, or by which the target's rank moves.
+    """
+    groups: dict[tuple[str, str], list[tuple[AttackRecord, float]]] = {}
+    for record in attacked:
+        if undecided(record) or record.score_seen is None or record.rank_seen is None:
+            continue
+        off = abs(record.score_seen - record.score_after)
+        size = max(abs(record.score_seen - record.score_before), abs(record.score_after - record.score_before))
+        share = off / size if size else 0.0
+        if share > SERIOUS or (record.rank_seen != record.rank_after and share > 10 * NOISE):
+            groups.setdefault((record.ranker, record.attack), []).append((record, share))
     flags = []
-    for ranker in sorted({r.ranker for r in records}):
-        mine = [r for r in records if r.ranker == ranker]
-        failed = [r for r in mine if r.status is Status.ERROR]
-        if failed:
-            lost = sum(isinstance(r, RankingRecord) for r in failed)
-            detail = (
-                f"{len(failed)} of {len(mine)} tasks failed with an error, {lost} of them queries that count as "
-                f"0; the first: {failed[0].error}"
-            )
-            severity = Severity.SERIOUS if lost or len(failed) > len(mine) / 10 else Severity.WARNING
-            title = f"{ranker}: some tasks failed"
-            flags.append(_flag(Check.ERRORS, severity, title, detail, ranker=ranker))
-    return flags
-
-
-def _unstable(record: CheckRecord) -> list[RedFlag]:
-    seen, ranker, collection = record.differences, record.ranker, record.collection
-    if seen is None:
-        return []
-    spread = seen.spread
-    if spread == 0:
-        detail = f"every document of query {record.query_id} has the same score; ranks come from the tie rule alone"
-        title = f"{ranker}: constant scores"
-        return [_flag(Check.CONSTANT, Severity.SERIOUS, title, detail, ranker=ranker)]
-    flags = []
-    for check, what, difference in (
-        (Check.REPEAT, "scores differ between two identical calls", seen.repeat),
-        (Check.ORDER, "scores depend on the order of the documents", seen.order),
-        (Check.BATCH, "scores depend on the other documents of the batch", seen.batch),
-    ):
-        share = difference / spread
-        if share > SAME:
-            severity = Severity.SERIOUS if share > 0.01 else Severity.WARNING
-            detail = f"largest difference {share:.2%} of the spread of the list ({collection}, query {record.query_id})"
-            flags.append(_flag(check, severity, f"{ranker}: {what}", detail, ranker=ranker))
-    for what, distance in seen.invariant.items():
-        if distance / spread > SAME:
-            detail = f"its card says it ignores {_INVARIANCES[what]}, but scores change by {distance / spread:.2%} of "
-            detail += f"the spread of the list ({collection}, query {record.query_id}): an error in ranker or card"
-            title = f"{ranker}: {_INVARIANCES[what]} changes its scores"
-            flags.append(_flag(Check.INVARIANT, Severity.SERIOUS, title, detail, ranker=ranker))
-    if seen.query == 0:
-        detail = "every document has the same score for an unrelated query; query attacks cannot affect such a ranker"
-        title = f"{ranker}: ignores the query"
-        flags.append(_flag(Check.QUERY_BLIND, Severity.SERIOUS, title, detail, ranker=ranker))
-    return flags
-
-
-def _ties(records: Sequence[RankingRecord]) -> list[RedFlag]:
-    flags = []
-    for ranker in sorted({r.ranker for r in records}):
-        lists = [r.scores for r in records if r.ranker == ranker]
-        total = sum(map(len, lists))
-        tied = sum(len(scores) - len(set(scores)) for scores in lists)
-        if total and tied / total > 0.2:
-            detail = f"{tied} of {total} scores equal another score of their list; ranks among them follow the tie rule"
-            title = f"{ranker}: many tied scores"
-            flags.append(_flag(Check.TIES, Severity.WARNING, title, detail, ranker=ranker))
+    for (ranker, attack), group in groups.items():
+        asked = sum(r.rank_seen is not None for r in attacked if (r.ranker, r.attack) == (ranker, attack))
+        first, share = max(group, key=lambda pair: pair[1])
+        detail = (
+            f"{len(group)} of {asked} cases; for example query {first.query_id}: the attack saw rank "
+            f"{first.rank_seen} (score {first.score_seen:.4g}), a fresh call gives rank {first.rank_after} (score "
+            f"{first.score_after:.4g}). Figures are those of fresh calls; the ranker is not deterministic, or what "
+            "the attack was answered was not the ranker's"
+        )
+        title = f"{attack} on {ranker}: fresh calls do not confirm what it saw"
+        flags.append(flag(Check.UNCONFIRMED, Severity.SERIOUS, title, detail, ranker=ranker, attack=attack))
     return flags
 
 
@@ -174,7 +155,7 @@ def _illegal(attacks: Sequence[AttackResult]) -> list[RedFlag]:
             detail = f"{bad} of {total} cases failed ({ends}); its success rate is not informative"
             title = f"{result.attack} on {result.ranker}: most cases failed"
             about = {"ranker": result.ranker, "attack": result.attack}
-            flags.append(_flag(Check.INVALID, Severity.WARNING, title, detail, **about))
+            flags.append(flag(Check.INVALID, Severity.WARNING, title, detail, **about))
     return flags
 
 
@@ -214,7 +195,7 @@ def _identity(records: Sequence[VariationRecord]) -> list[RedFlag]:
         if moved:
             detail = f"{len(moved)} queries; for example {moved[0][0].query_id} ({moved[0][0].collection})"
             title = f"{ranker}: an unchanged query has a different effectiveness"
-            flags.append(_flag(Check.IDENTITY, Severity.SERIOUS, title, detail, ranker=ranker))
+            flags.append(flag(Check.IDENTITY, Severity.SERIOUS, title, detail, ranker=ranker))
     return flags
 
 

@@ -185,7 +185,7 @@ class CheckTask:
 
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
-        return digest(self.kind, self.place.identity(bench))
+        return digest(self.kind, self.place.identity(bench), "with the card")
 
     def perform(self, bench: Workbench) -> CheckRecord:
         """Largest score differences: called twice, in reverse order, alone, and for another query."""
@@ -209,7 +209,10 @@ class CheckTask:
             query=_distance(first, other),
             invariant=broken,
         )
-        return CheckRecord(**self.place.names(), differences=differences)
+        card = bare.card
+        return CheckRecord(
+            **self.place.names(), differences=differences, pointwise=card.pointwise, deterministic=card.deterministic
+        )
 
     def failed(self, bench: Workbench, error: str) -> CheckRecord:
         """A record without differences."""

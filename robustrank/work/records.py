@@ -132,9 +132,17 @@ class Differences(Part, frozen=True, kw_only=True):
 
 
 class CheckRecord(TaskRecord, frozen=True, kw_only=True, tag="check"):
-    """Calls of a ranker whose scores must not differ; ``None`` where it failed."""
+    """Calls of a ranker whose scores must not differ.
+
+    Args:
+        differences: Of their scores; ``None`` where the ranker failed.
+        pointwise: Whether its card says so.
+        deterministic: Whether its card says so.
+    """
 
     differences: Differences | None = None
+    pointwise: bool = True
+    deterministic: bool = True
 
 
 class Fall(NamedTuple):

@@ -30,6 +30,7 @@ from robustrank.work.records import (
     Differences,
     RankingRecord,
 )
+from tests.evidence import evidence
 
 INSERT = AttackSet(operation="insert")
 SUBSTITUTE = AttackSet(operation="substitute", substitutes="a")
@@ -207,7 +208,7 @@ def test_a_certificate_is_broken_only_by_an_attack_it_covers(
     made = threat(AttackSet(operation="substitute", substitutes=table))
     claims, attacks = [certificate("1", certified_=True)], [attack("1", 15, after, edits=edits, threat=made)]
     assert bool(certified.broken(claims, attacks)) is is_broken
-    serious = [flag.check for flag in red_flags([*claims, *attacks], [], []) if flag.severity == "serious"]
+    serious = [flag.check for flag in red_flags(evidence([*claims, *attacks])) if flag.severity == "serious"]
     assert serious == (["certificate"] if is_broken else [])
 
 
@@ -247,21 +248,21 @@ def check_record(**differences: float) -> CheckRecord:
     ],
 )
 def test_a_ranker_that_cannot_be_audited_is_flagged(differences: dict[str, float], checks: list[str]) -> None:
-    assert [flag.check for flag in red_flags([check_record(**differences)], [], [])] == checks
+    assert [flag.check for flag in red_flags(evidence([check_record(**differences)]))] == checks
 
 
 def test_an_attack_no_better_than_its_control_is_flagged() -> None:
     records = [attack(str(i), 15, 1 if i < 2 else 15) for i in range(6)]
     records += [attack(str(i), 15, 1 if i < 2 else 15, name="control") for i in range(6)]
     results = adversarial.attacks(records)
-    assert [flag.check for flag in red_flags(records, [], results)] == ["control"]
+    assert [flag.check for flag in red_flags(evidence(records, (), results))] == ["control"]
 
 
 def test_ties_failures_missing_judgments_and_empty_lists_are_flagged() -> None:
     records = [ranking(str(i), 0.0, scores=[1.0, 1.0], relevant=0, judged=0.1) for i in range(4)]
     records.append(ranking("x", 0.0, status=Status.ERROR, error="it broke"))
     figures = effectiveness.effectiveness(records[:4])
-    flags = {flag.check: flag for flag in red_flags(records, figures, [])}
+    flags = {flag.check: flag for flag in red_flags(evidence(records, figures))}
     assert set(flags) == {Check.TIES, Check.ERRORS, Check.JUDGED, Check.CEILING}
     assert flags[Check.ERRORS].severity is Severity.SERIOUS
     assert "it broke" in flags[Check.ERRORS].detail

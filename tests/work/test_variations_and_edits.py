@@ -35,6 +35,7 @@ from robustrank.work.records import (
     VariantValue,
     VariationRecord,
 )
+from tests.evidence import evidence
 
 WORDS = ("apples", "pears", "whales", "trains", "violins", "planets", "rivers", "castles")
 
@@ -189,7 +190,7 @@ def test_a_ranker_that_breaks_its_own_word_is_flagged() -> None:
         ranker="r", collection="c", query_id="q", variation="v", plugin="v", measure="m", query="same", clean=0.5,
         variants=[VariantValue(operation="identity", text="same", fixed=0.4, end=None)], unit="",
     )  # fmt: skip
-    flags = red_flags([record, moved], [], [])
+    flags = red_flags(evidence([record, moved]))
     assert [(f.check, f.severity) for f in flags] == [("invariant", "serious"), ("identity", "serious")]
     assert "case" in flags[0].title
 
