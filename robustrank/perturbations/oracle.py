@@ -245,7 +245,7 @@ class MeteredOracle:
         try:
             yield
         except Exception as problem:
-            self._failure = self._failure or f"{type(problem).__name__}: {problem}"
+            self._failure = self._failure or (str(problem) if isinstance(problem, PluginFailed) else reason(problem))
             raise
 
     def _better(self, rank: int, other: int) -> bool:
