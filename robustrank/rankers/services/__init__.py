@@ -1,0 +1,1 @@
+"""What rankers behind HTTP share: the formats of services, and a client that retries and counts."""

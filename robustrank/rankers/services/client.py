@@ -1,0 +1,328 @@
+"""A client of one HTTP service: bounded concurrency and rate, time-outs, retries that obey ``Retry-After``, counts."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from threading import Condition, Lock
+from time import monotonic, sleep, time
+from typing import Any
+from urllib.parse import urlsplit
+from weakref import finalize
+
+from robustrank.core.errors import MissingExtra, PluginError, RobustRankError
+
+LARGEST = 16 << 20
+"""Bytes of an answer."""
+
+CONNECT, WRITE = 5.0, 30.0
+"""Seconds to connect, and to send a request."""
+
+logging.getLogger("stamina").addHandler(logging.NullHandler())  # retries are counted here, not logged
+
+
+class ServiceError(RobustRankError):
+    """A service did not answer a call, or refused it.
+
+    Args:
+        reason: What happened, without any key.
+        kind: ``"key"`` (not allowed), ``"gone"`` (no such service or model), ``"text"`` (this text is refused),
+            ``"rate"`` (too many calls), ``"server"``, ``"network"``, ``"answer"`` (not what the format declares).
+        wait: Seconds after which the service wants to be asked again; ``None`` where it does not say.
+    """
+
+    def __init__(self, reason: str, kind: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.kind, self.wait = kind, wait
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with all arguments, so that a worker process can return the error."""
+        return ServiceError, (str(self), self.kind, self.wait)
+
+
+@dataclass
+class Usage:
+    """What the calls of a service cost so far.
+
+    Args:
+        calls: Requests sent, retries included.
+        retries: Requests sent again.
+        refused: Answers 429 or 503: too many calls.
+        waited: Seconds between a failed request and the next.
+        pairs: Pairs that were scored.
+        lost: Pairs whose call failed for good.
+        billed: Units that the service says it billed.
+    """
+
+    calls: int = 0
+    retries: int = 0
+    refused: int = 0
+    waited: float = 0.0
+    pairs: int = 0
+    lost: int = 0
+    billed: float = 0.0
+
+    def since(self, earlier: Usage) -> Usage:
+        """The difference to an earlier state."""
+        return Usage(**{each.name: getattr(self, each.name) - getattr(earlier, each.name) for each in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of a client.
+
+    Args:
+        in_flight: Requests at one time.
+        per_minute: Requests a minute; ``None`` is no limit.
+        timeout: Seconds without a byte of the answer.
+        deadline: Seconds of a call, with all its retries.
+        attempts: Requests of a call at most.
+    """
+
+    in_flight: int = 4
+    per_minute: int | None = None
+    timeout: float = 60.0
+    deadline: float = 120.0
+    attempts: int = 6
+
+
+class Client:
+    """Posts JSON to one address. Safe to use from many threads.
+
+    Args:
+        address: Full URL.
+        headers: Of every request, without the key.
+        authorization: The header ``Authorization``; it stands in no error and no record.
+        limits: Of concurrency, rate and time.
+        insecure: Allow plain HTTP to hosts that are not local, where others can read texts and key.
+
+    Raises:
+        MissingExtra: httpx2 or stamina is not installed.
+        PluginError: The address is no HTTP address, or an insecure one.
+    """
+
+    def __init__(
+        self, address: str, headers: Mapping[str, str], authorization: str, limits: Limits, *, insecure: bool = False
+    ) -> None:
+        try:
+            import httpx2
+            import stamina  # noqa: F401 - used at the first call
+        except ImportError as error:
+            raise MissingExtra("the http ranker", extra="http", package=error.name or "httpx2") from error
+        check_address(address, insecure=insecure)
+        self.address, self.limits, self._secret = address, limits, authorization
+        self.usage = Usage()
+        self._lock = Lock()
+        self._gate = Gate(limits.in_flight, limits.per_minute)
+        self._http = httpx2.Client(
+            headers={**headers, **({"Authorization": authorization} if authorization else {})},
+            timeout=httpx2.Timeout(limits.timeout, connect=CONNECT, write=WRITE, pool=limits.deadline),
+            limits=httpx2.Limits(max_connections=limits.in_flight, max_keepalive_connections=limits.in_flight),
+            follow_redirects=False,
+        )
+        finalize(self, self._http.close)
+
+    def post(self, body: Mapping[str, Any]) -> Any:
+        """The JSON of the answer.
+
+        Raises:
+            ServiceError: The service refused the call, or did not answer within deadline and attempts.
+        """
+        import stamina
+
+        end, failed_at = monotonic() + self.limits.deadline, 0.0
+
+        def again(error: Exception) -> bool | float:
+            nonlocal failed_at
+            failed_at = monotonic()
+            if not isinstance(error, ServiceError) or error.kind not in ("rate", "server", "network"):
+                return False
+            if error.wait is None:
+                return failed_at < end
+            return error.wait if failed_at + error.wait < end else False
+
+        for attempt in stamina.retry_context(
+            on=again, attempts=self.limits.attempts, timeout=self.limits.deadline, wait_initial=0.5, wait_max=30.0
+        ):
+            with attempt:
+                if failed_at:
+                    self.count(retries=1, waited=monotonic() - failed_at)
+                with self._gate:
+                    answer = self._once(body, end)
+        return answer
+
+    def count(self, **more: float) -> None:
+        """Add to the counts."""
+        with self._lock:
+            for name, amount in more.items():
+                setattr(self.usage, name, getattr(self.usage, name) + amount)
+
+    def _once(self, body: Mapping[str, Any], end: float) -> Any:
+        import httpx2
+
+        self.count(calls=1)
+        try:
+            with self._http.stream("POST", self.address, json=body) as response:
+                content = self._content(response, end)
+        except (httpx2.HTTPError, httpx2.StreamError) as error:
+            raise ServiceError(f"{type(error).__name__}: {self._clean(str(error)) or 'no answer'}", "network") from None
+        if response.status_code != 200:
+            self._refuse(response.status_code, response.headers, content)
+        try:
+            answer = json.loads(content)
+        except (ValueError, RecursionError):
+            kind = response.headers.get("content-type", "without a type")
+            begins = self._clean(content[:60].decode("utf-8", "replace"))
+            raise ServiceError(f"the answer is not JSON ({kind}): {begins!r}", "network") from None
+        self._gate.well()
+        return answer
+
+    def _content(self, response: Any, end: float) -> bytes:
+        """The body, within size and deadline."""
+        content = b""
+        for chunk in response.iter_bytes():
+            content += chunk
+            if len(content) > LARGEST:
+                raise ServiceError(f"an answer of more than {LARGEST >> 20} MB", "answer")
+            if monotonic() > end:
+                raise ServiceError(f"the answer was not complete after {self.limits.deadline:g} s", "network")
+        return content
+
+    def _refuse(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        """Raise the error of a status."""
+        reason = self._clean(_message(content))
+        wait = retry_after(headers)
+        kind = (
+            "key" if status in (401, 403, 498)
+            else "rate" if status == 429 or (status == 503 and wait is not None)
+            else "text" if status in (413, 422) or (status in (400, 500) and _too_long(reason))
+            else "server" if status in (408, 409, 424, 425, 499) or (status >= 500 and status != 501)
+            else "gone"
+        )  # fmt: skip
+        if status in (429, 503):
+            self.count(refused=1)
+            self._gate.crowded()
+        asked = f", to be asked again in {wait:g} s" if wait is not None else ""
+        raise ServiceError(f"HTTP {status}{asked}: {reason}", kind, wait)
+
+    def _clean(self, text: str) -> str:
+        """A message without the key."""
+        for secret in (self._secret, self._secret.rpartition(" ")[2]):
+            text = text.replace(secret, "***") if secret else text
+        return text
+
+
+class Gate:
+    """Lets a limited number of requests through at one time, and so many a minute.
+
+    The number is halved when the service says that there are too many, and rises by one with every twenty answers.
+    """
+
+    def __init__(self, most: int, per_minute: int | None) -> None:
+        self._most = self._limit = most
+        self._pause = 60.0 / per_minute if per_minute else 0.0
+        self._running = self._good = 0
+        self._next = 0.0
+        self._changed = Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._running < self._limit)
+            self._running += 1
+            start = max(monotonic(), self._next)
+            self._next = start + self._pause
+        if start > monotonic():
+            sleep(start - monotonic())
+
+    def __exit__(self, *error: object) -> None:
+        with self._changed:
+            self._running -= 1
+            self._changed.notify_all()
+
+    def crowded(self) -> None:
+        """The service said that there are too many requests."""
+        with self._changed:
+            self._limit, self._good = max(1, self._limit // 2), 0
+
+    def well(self) -> None:
+        """The service answered."""
+        with self._changed:
+            self._good += 1
+            if self._good >= 20 and self._limit < self._most:
+                self._limit, self._good = self._limit + 1, 0
+                self._changed.notify_all()
+
+
+@contextmanager
+def lost(client: Client, pairs: int) -> Iterator[None]:
+    """Count pairs as scored, or as lost where the block fails."""
+    try:
+        yield
+    except Exception:
+        client.count(lost=pairs)
+        raise
+    client.count(pairs=pairs)
+
+
+def check_address(address: str, *, insecure: bool) -> None:
+    """Require https, or a host of this machine or network.
+
+    Raises:
+        PluginError: It is neither, or no address.
+    """
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise PluginError(f"http: {address!r} is no address: {error}") from error
+    if parts.scheme not in ("http", "https") or not host:
+        raise PluginError(f'http: {address!r} is no address; give url = "http://host:port" or "https://..."')
+    if parts.username or parts.password:
+        raise PluginError("http: the address holds a name or password; give the key by `key_env`")
+    if parts.scheme == "http" and not insecure and not _local(host):
+        raise PluginError(f"http: texts and key would travel unencrypted to {host}; use https, or set insecure = true")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by the headers ``retry-after-ms`` or ``Retry-After`` (seconds or a date)."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        text = headers.get(name, "").strip()
+        if text.isascii() and text.replace(".", "", 1).isdecimal():
+            return float(text) / unit
+        try:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - time())
+        except (ValueError, TypeError, OverflowError):  # no date, or none that can be
+            continue
+    return None
+
+
+def _local(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".localhost"))
+    return address.is_loopback or address.is_private
+
+
+def _message(content: bytes) -> str:
+    """The message of an error body of the usual forms, else its beginning."""
+    text = content[:2000].decode("utf-8", "replace")
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return " ".join(text.split())[:200]
+    for key in ("error", "message", "detail", "reason"):
+        if isinstance(body, dict) and body.get(key):
+            inner = body[key]
+            body = inner if isinstance(inner, dict | str) else json.dumps(inner)
+    return str(body)[:200]
+
+
+def _too_long(reason: str) -> bool:
+    words = ("too long", "too large", "maximum context", "max_model_len", "maximum length", "empty", "exceed")
+    return any(each in reason.lower() for each in words)
