@@ -137,7 +137,7 @@ def _trained(sweeps: Mapping[str, Found]) -> Iterator[str]:
             if row not in found["held"][n]:
                 continue
             old, new = before["nDCG@10"][n][row][:lists], found["nDCG@10"][n][row]
-            change, _ = comparisons.paired(new, old)
+            change = comparisons.paired(new, old).estimate
             plain = " → ".join(f"{fmean(one['plain nDCG@10'][:lists]):.3f}" for one in (before, found))
             shares = [_change(before, found, n, row, k) for k in KS]
             means = [told(intervals.mean(values, bounds=(0, 1))) for values in (old, new)]
@@ -150,7 +150,7 @@ def _change(before: Found, after: Found, samples: str, row: str, k: int) -> str:
     """CRQ at R = 1 before and after, and how far it has come."""
     new = [bit == "1" for bit in after["held"][samples][row][f"{k} 1"]]
     old = [bit == "1" for bit in before["held"][samples][row][f"{k} 1"][: len(new)]]
-    change, _ = comparisons.paired(list(map(float, new)), list(map(float, old)), bounds=(-1, 1))
+    change = comparisons.paired(list(map(float, new)), list(map(float, old)), bounds=(-1, 1)).estimate
     return f"{sum(old) / len(old):.2f} → {sum(new) / len(new):.2f}, {told(change, 2, sign=True)}"
 
 

@@ -28,10 +28,10 @@ INTRO = """\
 
 Rebuilt by `python benchmarks/leave_one_out.py DATA reports/pooling`; DATA is the folder with the two collections. The
 JSON files hold the whole protocol, this page its main tables. nDCG@10, graded; binary measures count grades of 2 and
-more. Brackets are 95 % intervals over queries (tau: percentile bootstrap over queries); where no query changes at all,
-they are what so few queries could have missed. A conclusion is a paired permutation test at 0.05, Holm-corrected over
-all pairs. Bounds over unjudged are exact, over every grade the unjudged documents of the top 10 could have; "filled at
-random" is the central 95 % of draws from a model fitted on the judged ones.
+more. Brackets are 95 % intervals over queries ([docs/statistics.md](../../docs/statistics.md)). A conclusion is a
+paired test at 0.05 by the interval, Holm-corrected over all pairs. Bounds over unjudged are exact, over every grade the
+unjudged documents of the top 10 could have; "filled at random" is the central 95 % of draws from a model fitted on the
+judged ones.
 
 Read this first. The runs are the top 100 that come with the re-ranking data (RepLLaMA on 2019: 200); the judgments are
 TREC's own, made from other, deeper pools. They were not made from these runs. So "the pool" below is a simulation:

@@ -200,7 +200,7 @@ def _design(by: Mapping[str, list[Any]]) -> dict[str, Any]:
     for one, other in pairs:
         for test in tested if one in by and other in by else ():
             a, b = (_over_seeds(by[method], test) for method in (one, other))
-            difference, p = comparisons.paired(list(a.values()), [b[query] for query in a])
+            difference, p, _ = comparisons.paired(list(a.values()), [b[query] for query in a])
             rows.append({"better?": one, "than": other, "test": test, "difference": difference._asdict(), "p": p})
     for row, corrected in zip(rows, comparisons.holm([row["p"] for row in rows]), strict=True):
         row["p, Holm"] = corrected
@@ -231,7 +231,7 @@ def simulate(seeds: range = range(100, 120)) -> dict[str, Any]:
 
 
 def _difference(one: str, other: str, found: Mapping[str, list[float]]) -> dict[str, Any]:
-    difference, p = comparisons.paired(found[one], found[other], bounds=(-2, 2))
+    difference, p, _ = comparisons.paired(found[one], found[other], bounds=(-2, 2))
     return {"one": one, "other": other, "difference": difference._asdict(), "p": p}
 
 

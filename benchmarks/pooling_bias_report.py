@@ -47,7 +47,7 @@ def _simulation(told: Any) -> Iterator[str]:
         taus = [told[world]["tau"][method]["seeds"] for world in told]
         cells = [_estimate(intervals.mean(each, bounds=(-1, 1))._asdict()) for each in taus]
         yield f"| {name} | {' | '.join(cells)} |"
-    yield "\nPaired differences over the worlds, permutation test:\n"
+    yield "\nPaired differences over the worlds:\n"
     yield "| selection | difference | | p |\n|---|---|---|---|"
     for world, found in told.items():
         for row in found["differences"]:

@@ -166,9 +166,9 @@ def _ratio(records: Sequence[Record], name: str, reference: str) -> dict[str, An
         return None
     clusters = [query for query, _ in common]
     won = [[float(side[c]["rank_after"] <= GOAL) for c in common] for side in (ours, theirs)]
-    difference, p = comparisons.paired(*won, clusters=clusters)
+    difference, p, _ = comparisons.paired(*won, clusters=clusters)
     ranks = [[-float(side[c]["rank_after"]) for c in common] for side in (ours, theirs)]
-    boost, _ = comparisons.paired(*ranks, clusters=clusters, bounds=(-99, 99))
+    boost = comparisons.paired(*ranks, clusters=clusters, bounds=(-99, 99)).estimate
 
     def ratio(what: str) -> float:
         return sum(theirs[c][what] for c in common) / max(1e-9, sum(ours[c][what] for c in common))

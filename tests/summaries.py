@@ -225,7 +225,7 @@ def _comparison(
 ) -> Comparison:
     return Comparison(
         a=a, b=b, collection=collection, measure="nDCG@10", difference=_about(difference, half, n), p=p, p_holm=holm,
-        test="paired permutation of signs over queries, two-sided",
+        test="paired over queries, two-sided, by the interval",
         judged_a=_about(0.11, 0.03, n), judged_b=_about(0.12, 0.03, n),
         unjudged=Range(difference - 0.1, difference + 0.05), may_change=difference < 0.1,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, Document, Surface
 from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.results.estimates import Cost, Estimates, Power
-from robustrank.stats.comparisons import expected_detectable
+from robustrank.stats.planning import expected_detectable
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import CertifyTask, CheckTask, Place, RankTask, Task
 from robustrank.work.records import RankingRecord

@@ -145,8 +145,8 @@ def compare(
 ) -> None:
     """Show regressions and improvements between two audits, or between two rankers of one.
 
-    OLD and NEW are audit folders, or audit files. Everything is paired by query, with a permutation test corrected
-    after Holm. Ends with code 0 whatever changed, unless --check is given.
+    OLD and NEW are audit folders, or audit files. Everything is paired by query, with p values corrected after
+    Holm. Ends with code 0 whatever changed, unless --check is given.
     """
     if new is None and rankers is None:
         raise click.UsageError("give a second audit, or --rankers A B for two rankers of one audit")

@@ -1,7 +1,8 @@
 """Two audits side by side, or two rankers of one: what changed, query by query, and what that proves.
 
 Figures of the same name are paired over the queries of both; a query counts only where its text, candidates and
-judgments are the same. p values are those of a permutation test, corrected after Holm over all figures compared.
+judgments are the same. p values invert the interval of the difference, and are corrected after Holm over all figures
+compared.
 """
 
 from __future__ import annotations
@@ -80,16 +81,16 @@ def changes(old: Summary, new: Summary) -> list[Change]:
         if was is not None and len(common) > 1:
             a, b = ([side.per_query[query_id] for query_id in common] for side in (after, was))
             width = after.bounds[1] - after.bounds[0]
-            compared.append((was, after, common, b, a, *paired(a, b, bounds=(-width, width))))
-    corrected = holm([p for *_, p in compared])
+            compared.append((was, after, common, b, a, paired(a, b, bounds=(-width, width))))
+    corrected = holm([tested.p for *_, tested in compared])
     return [
         Change(
             measure=after.measure, labels=dict(after.labels), higher_is_better=after.higher_is_better,
-            old=sum(b) / len(b), new=sum(a) / len(a), difference=difference, p=p, p_holm=p_holm,
+            old=sum(b) / len(b), new=sum(a) / len(a), difference=tested.estimate, p=tested.p, p_holm=p_holm,
             regressions=_moved(common, b, a, -1 if after.higher_is_better else 1),
             improvements=_moved(common, b, a, 1 if after.higher_is_better else -1),
         )
-        for (was, after, common, b, a, difference, p), p_holm in zip(compared, corrected, strict=True)
+        for (was, after, common, b, a, tested), p_holm in zip(compared, corrected, strict=True)
     ]  # fmt: skip
 
 

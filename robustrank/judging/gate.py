@@ -154,7 +154,7 @@ class _Judge:
             reason += f"; {counts.sentence(cases)}; {told}"
         needed = None
         if outcome is Outcome.INCONCLUSIVE:
-            needed = _needed(estimate, _limit(gate))
+            needed = _needed(estimate, _limit(gate), figure.bounds)
             reason += self._queries_needed(figure, needed)
         return self._verdict(outcome, reason, estimate, needed)
 
@@ -276,8 +276,8 @@ def _wanted(gate: GateSpec) -> str:
     return limit if gate.worse_by is None else f"worse by {limit}"
 
 
-def _needed(estimate: Estimate, limit: float) -> int | None:
-    """Queries after which the bound on the estimate's side of the limit would clear it."""
-    from robustrank.stats import intervals
+def _needed(estimate: Estimate, limit: float, bounds: tuple[float, float]) -> int | None:
+    """Queries with which the bound on the estimate's side of the limit clears it in four audits of five."""
+    from robustrank.stats import planning
 
-    return intervals.needed(estimate, limit, "high" if estimate.value < limit else "low")
+    return planning.needed(estimate, limit, "high" if estimate.value < limit else "low", bounds)

@@ -36,7 +36,7 @@ def unique(pool: Pool, depth: int, systems: Sequence[str]) -> int:
 def kendall(before: Floats, after: Floats, *, seed: int = 0) -> Estimate:
     """Kendall's tau-b between two orders of the systems by their means, with its interval over resampled queries.
 
-    The same queries are drawn for both. Missed queries (:mod:`robustrank.stats.resampling`) may reverse either order,
+    The same weights for both. A query that was not drawn (:mod:`robustrank.stats.resampling`) may reverse either order,
     or agree with it, as far as values in [0, 1] can.
 
     Args:
@@ -51,7 +51,7 @@ def kendall(before: Floats, after: Floats, *, seed: int = 0) -> Estimate:
         for one, other in ((up_before, 1 - up_before), (1 - up_after, up_after), (up_before, up_before))
     ]
     rows = np.concatenate([before, after]).T.tolist()
-    agreement = contrast([rows], lambda m: _tau(m[:, :count], m[:, count:]), unseen=[unseen], seed=seed)
+    agreement = contrast([rows], lambda m: _tau(m[:, :count], m[:, count:]), unseen=[unseen], limits=(-1, 1), seed=seed)
     assert agreement is not None, "tau is always defined"
     return agreement.estimate
 
@@ -85,14 +85,16 @@ def ranks(values: Floats) -> list[int]:
 
 
 def conclusions(systems: Sequence[str], values: Floats, *, seed: int = 0) -> dict[tuple[str, str], str]:
-    """Every pair of systems to ``"above"``, ``"below"`` or ``"undecided"``: paired permutation tests, Holm over all."""
+    """Every pair of systems to ``"above"``, ``"below"`` or ``"undecided"``: paired, Holm over all."""
     pairs = list(combinations(range(len(systems)), 2))
     tested = [paired(list(values[a]), list(values[b]), seed=seed) for a, b in pairs]
-    corrected = holm([p for _, p in tested])
+    corrected = holm([each.p for each in tested])
     outcomes = {}
-    for (a, b), (difference, _), p in zip(pairs, tested, corrected, strict=True):
+    for (a, b), each, p in zip(pairs, tested, corrected, strict=True):
         decided = p < LEVEL
-        outcomes[systems[a], systems[b]] = "undecided" if not decided else "above" if difference.value > 0 else "below"
+        outcomes[systems[a], systems[b]] = (
+            "undecided" if not decided else "above" if each.estimate.value > 0 else "below"
+        )
     return outcomes
 
 

@@ -27,6 +27,7 @@ from robustrank.results.select import lead, leading
 from robustrank.results.summary import AgainstControl, AttackResult, WorstCase
 from robustrank.stats import intervals
 from robustrank.stats.comparisons import holm, paired
+from robustrank.stats.contrasts import Contrast
 from robustrank.stats.resampling import NOT_NEGATIVE
 from robustrank.work.records import BEST_RELEVANT, AttackRecord, RankingRecord
 
@@ -284,7 +285,7 @@ def _against_controls(results: Sequence[AttackResult], groups: Groups) -> list[A
     Paired are the cases that are decided for both.
     """
     operations = {name: group[0].threat.edits.operation for (_, name, _), group in groups.items()}
-    tests: list[tuple[int, str, tuple[Estimate, float]]] = []
+    tests: list[tuple[int, str, Contrast]] = []
     for index, result in enumerate(results):
         if result.control or not result.success:
             continue
@@ -294,16 +295,16 @@ def _against_controls(results: Sequence[AttackResult], groups: Groups) -> list[A
                 tested = _paired(result, groups, control.attack)
                 if tested is not None:
                     tests.append((index, control.attack, tested))
-    corrected = holm([p for _, _, (_, p) in tests])
+    corrected = holm([tested.p for *_, tested in tests])
     filled = list(results)
-    for (index, control_name, (difference, p)), p_holm in zip(tests, corrected, strict=True):
+    for (index, control_name, tested), p_holm in zip(tests, corrected, strict=True):
         old = filled[index]
-        against = AgainstControl(control=control_name, difference=difference, p=p, p_holm=p_holm)
+        against = AgainstControl(control=control_name, difference=tested.estimate, p=tested.p, p_holm=p_holm)
         filled[index] = replace(old, against_controls=(*old.against_controls, against))
     return filled
 
 
-def _paired(result: AttackResult, groups: Groups, control: str) -> tuple[Estimate, float] | None:
+def _paired(result: AttackResult, groups: Groups, control: str) -> Contrast | None:
     ours, theirs = (
         {(r.query_id, r.doc_id): r for r in groups.get((result.ranker, name, result.stratum), ()) if not undecided(r)}
         for name in (result.attack, control)

@@ -19,6 +19,9 @@ from robustrank.stats.comparisons import holm, paired
 from robustrank.stats.resampling import Bounds
 from robustrank.work.records import BaseRanking, RankingRecord
 
+TEST = "paired over queries, two-sided, by the interval"
+"""Name of the test in reports."""
+
 Values = Mapping[tuple[str, str, str], Mapping[str, float]]
 """(ranker, collection, measure) to query id to value."""
 
@@ -135,7 +138,7 @@ def _compared(
         theirs = {q: base for q in queries if (base := lists[b][q].base) is not None}
         ours = {q: lists[a][q] for q in theirs}
         queries = list(theirs)
-    difference, p = paired(
+    tested = paired(
         [r.measures[measure] for r in ours.values()],
         [r.measures[measure] for r in theirs.values()],
         bounds=difference_bounds(measure),
@@ -147,12 +150,12 @@ def _compared(
         b=f"{other.ranker} (same lists)" if a == b else b[0],
         collection=a[1],
         measure=measure,
-        difference=difference,
-        p=p,
-        p_holm=p,
-        test="paired permutation of signs over queries, two-sided",
+        difference=tested.estimate,
+        p=tested.p,
+        p_holm=tested.p,
+        test=TEST,
         judged_a=unjudged.judged([r.judged for r in ours.values()]),
         judged_b=unjudged.judged([r.judged for r in theirs.values()]),
         unjudged=reach,
-        may_change=unjudged.may_change(difference.value, reach),
+        may_change=unjudged.may_change(tested.estimate.value, reach),
     )

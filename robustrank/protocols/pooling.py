@@ -235,9 +235,9 @@ def _pairs(pool: Pool, measure: Cut, model: relevance_model.Model | None) -> lis
     values = pool.values(measure, pool.judged)
     pairs = list(combinations(range(len(pool.systems)), 2))
     tested = [paired(list(values[a]), list(values[b])) for a, b in pairs]
-    corrected = holm([p for _, p in tested])
+    corrected = holm([each.p for each in tested])
     results = []
-    for (a, b), (difference, _), p in zip(pairs, tested, corrected, strict=True):
+    for (a, b), (difference, _, _), p in zip(pairs, tested, corrected, strict=True):
         reach = unjudged_range(pool, measure, pool.judged, a, b)
         drawn = None if model is None else relevance_model.means(pool, measure, pool.judged, model, [a, b])
         ahead = None if drawn is None else (drawn[:, 0] - drawn[:, 1]) * np.sign(difference.value)
@@ -299,7 +299,7 @@ def _one_left_out(
     return LeftOutSystem(
         system=system,
         pooled=_mean(whole[s]),
-        change=paired(list(values[s]), list(whole[s]))[0],
+        change=paired(list(values[s]), list(whole[s])).estimate,
         rank=leave_out.ranks(whole)[s],
         rank_left_out=leave_out.ranks(values)[s],
         judged=_mean(pool.judged_at(measure.cutoff, judged)[s]),
@@ -329,8 +329,8 @@ def _adjustments(pool: Pool, measure: Cut, depth: int) -> list[Adjustment]:
             pooled=float(whole[s].mean()),
             left_out=float(left[s].mean()),
             added=float(owed[s].mean()),
-            error=paired(list(left[s]), list(whole[s]))[0],
-            adjusted_error=paired(list(left[s] + owed[s]), list(whole[s]))[0],
+            error=paired(list(left[s]), list(whole[s])).estimate,
+            adjusted_error=paired(list(left[s] + owed[s]), list(whole[s])).estimate,
         )
         for s, system in enumerate(pool.systems)
     ]

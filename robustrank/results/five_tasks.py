@@ -153,7 +153,7 @@ class Cell:
     value: Estimate
     versus_baseline: Estimate | None
     effect: float | None
-    """The difference over its bootstrap standard error times the root of n: a standardised effect size."""
+    """The difference over its standard error times the root of n: a standardised effect size."""
     p: float | None
     p_holm: float | None
     detectable: float | None
@@ -172,11 +172,11 @@ class WorstSlice:
     """The baseline whose values were subtracted first; ``None``: the ranker's own values."""
     queries: int
     difference: Estimate
-    """Mean inside minus outside, over all queries."""
+    """Mean inside minus outside, of the half that was kept apart."""
     q: float
     """Of the half that was searched, after Benjamini and Hochberg over everything searched."""
     confirmed_p: float
-    """One-sided, of the half that was kept apart."""
+    """Of that difference, two-sided; 1 where it is no loss."""
     confirmed: bool
     """Below 0.05 after Holm over all slices that were found."""
     query_ids: Sequence[str]

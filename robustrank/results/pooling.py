@@ -53,7 +53,7 @@ class PooledPair:
     b: str
     difference: Estimate
     p_holm: float
-    """Paired permutation over queries, Holm-corrected over all pairs."""
+    """Paired over queries, Holm-corrected over all pairs."""
     unjudged: Range
     may_change: bool
     flip_share: float | None

@@ -10,6 +10,7 @@ from typing import Any
 from robustrank.core.types import Estimate, Status
 from robustrank.stats import intervals
 from robustrank.stats.comparisons import holm, paired
+from robustrank.stats.contrasts import Contrast
 from robustrank.stats.resampling import NOT_NEGATIVE, UNBOUNDED, Bounds
 from robustrank.topics.dynamic import held_out_boosts
 from robustrank.topics.metrics import SHARES, Outcome
@@ -198,7 +199,7 @@ def _family(
     number: int, pairs: Sequence[_Pair], figures: Sequence[tuple[float | None, int | None]]
 ) -> list[dict[str, Any]]:
     """Paired tests of some figures, Holm-corrected over all of them together."""
-    found: list[tuple[dict[str, Any], tuple[Estimate, float]]] = []
+    found: list[tuple[dict[str, Any], Contrast]] = []
     for head, ours, theirs in pairs:
         for share, k in figures:
             a, b = (
@@ -212,10 +213,10 @@ def _family(
             bounds = UNBOUNDED if share is None else (-1.0, 1.0)
             result = paired(a, b, clusters=[record.topic for record in ours], bounds=bounds)
             found.append(({**head, "n": len(ours), "family": number, "figure": f"held_out {name}"}, result))
-    corrected = holm([p for _, (_, p) in found])
+    corrected = holm([tested.p for _, tested in found])
     return [
-        {**head, "difference": difference._asdict(), "p": p, "p_holm": holm}
-        for (head, (difference, p)), holm in zip(found, corrected, strict=True)
+        {**head, "difference": tested.estimate._asdict(), "p": tested.p, "p_holm": p_holm}
+        for (head, tested), p_holm in zip(found, corrected, strict=True)
     ]
 
 

@@ -146,7 +146,7 @@ def test_every_field_of_a_change(keyed: Summary) -> None:
     new = only(keyed, {"q1": 0.25, "q2": 0.75, "q3": 0.4, "q4": 0.25, "q5": 0.5, "q6": 1.0})
     (found,) = compare.changes(old, new)
     after, before = [0.25, 0.75, 0.4, 0.25, 0.5], [0.5, 0.5, 0.9, 0.25, 0.25]
-    difference, p = comparisons.paired(after, before, bounds=(-1, 1))
+    difference, p, _ = comparisons.paired(after, before, bounds=(-1, 1))
     assert found == Change(
         measure="nDCG@10", labels={"ranker": "net", "collection": "home"}, higher_is_better=True, old=2.4 / 5,
         new=about(2.15 / 5), difference=difference, p=p, p_holm=p,

@@ -11,9 +11,11 @@ import pytest
 from robustrank.config import audit_file
 from robustrank.config.specs import GateSpec
 from robustrank.core.errors import ConfigError
+from robustrank.core.types import Estimate
 from robustrank.judging import checks, gate
 from robustrank.results.summary import Summary
 from robustrank.results.verdicts import Verdict
+from robustrank.stats import planning
 
 
 def judge(summary: Summary, measure: str, where: dict[str, Any] | None = None, **limits: Any) -> Verdict:
@@ -77,11 +79,17 @@ def test_the_reason_is_one_sentence_with_figure_interval_and_n(summary: Summary)
 
 
 def test_an_inconclusive_gate_says_how_many_queries_would_decide_it(summary: Summary) -> None:
-    # The bound is 0.1 away at n = 20 and has to come within 0.05: four times the queries.
-    for limits in ({"max": 0.75}, {"min": 0.75}, {"max": 0.65}, {"min": 0.65}):
+    for limits in ({"max": 0.75}, {"min": 0.65}):
         verdict = judge(summary, "nDCG@10", {"ranker": "net"}, **limits)
-        assert verdict.queries_needed in (80, 81)
-        assert f"about {verdict.queries_needed} queries would decide it" in verdict.reason
+        needed = planning.needed(
+            Estimate(0.7, 0.6, 0.8, 20), next(iter(limits.values())), "high" if "max" in limits else "low", (0, 1)
+        )
+        assert verdict.queries_needed == needed
+        assert f"; about {needed} queries would decide it, and home has only 30" in verdict.reason
+    enough = replace(summary, collections=[replace(c, queries_available=500) for c in summary.collections])
+    assert judge(enough, "nDCG@10", {"ranker": "net"}, min=0.65).reason.endswith(
+        f"about {needed} queries would decide it"
+    )
 
 
 def test_an_inconclusive_gate_is_held_only_where_that_is_written(summary: Summary) -> None:

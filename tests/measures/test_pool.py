@@ -89,7 +89,7 @@ def test_tau_has_the_interval_of_its_resamples_and_of_queries_that_agree_with_or
     places = [np.argsort(np.argsort(each.mean(axis=1))) / 2 for each in (before, after)]
     unseen = [np.r_[places[0], 1 - places[0]], np.r_[1 - places[1], places[1]], np.r_[places[0], places[0]]]
     rows = np.concatenate([before, after]).T.tolist()
-    expected = contrast([rows], plain_tau, unseen=[[tuple(row) for row in unseen]], seed=seed)
+    expected = contrast([rows], plain_tau, unseen=[[tuple(row) for row in unseen]], limits=(-1, 1), seed=seed)
     assert expected is not None
     assert leave_out.kendall(before, after, seed=seed) == pytest.approx(expected.estimate)
 
@@ -121,20 +121,22 @@ def test_ranks_begin_at_1_and_equal_means_share_the_better_one() -> None:
 
 
 def test_comparisons_become_conclusions_below_the_corrected_level(monkeypatch: pytest.MonkeyPatch) -> None:
-    low = np.array([0.1, 0.2, 0.3, 0.2, 0.1, 0.3])
-    assert leave_out.conclusions(["a", "b"], np.stack([low + 0.4, low])) == {("a", "b"): "above"}
-    assert leave_out.conclusions(["a", "b"], np.stack([low, low + 0.4])) == {("a", "b"): "below"}
-    # One test of six queries has p = 2 / 64; Holm multiplies by three.
-    assert leave_out.conclusions(["a", "b", "c"], np.stack([low + 0.4, low, low])) == {
+    low = np.zeros(6)
+    assert leave_out.conclusions(["a", "b"], np.stack([low + 1, low])) == {("a", "b"): "above"}
+    assert leave_out.conclusions(["a", "b"], np.stack([low, low + 1])) == {("a", "b"): "below"}
+    # One test of six queries has p = 2 / 64, about; Holm multiplies by three.
+    p = paired([1.0] * 6, [0.0] * 6).p
+    assert p == pytest.approx(2 / 64, rel=0.1)
+    assert leave_out.conclusions(["a", "b", "c"], np.stack([low + 1, low, low])) == {
         ("a", "b"): "undecided", ("a", "c"): "undecided", ("b", "c"): "undecided",
     }  # fmt: skip
-    monkeypatch.setattr(leave_out, "LEVEL", 2 / 64)
-    assert leave_out.conclusions(["a", "b"], np.stack([low + 0.4, low])) == {("a", "b"): "undecided"}
+    monkeypatch.setattr(leave_out, "LEVEL", p)
+    assert leave_out.conclusions(["a", "b"], np.stack([low + 1, low])) == {("a", "b"): "undecided"}
 
 
 def test_conclusions_depend_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(3).random((2, 30))
-    p = [holm([paired(list(values[0]), list(values[1]), seed=seed)[1]])[0] for seed in (0, 1)]
+    p = [holm([paired(list(values[0]), list(values[1]), seed=seed).p])[0] for seed in (0, 1)]
     assert p[0] != p[1]
     monkeypatch.setattr(leave_out, "LEVEL", sum(p) / 2)
     found = [leave_out.conclusions(["a", "b"], values, seed=seed)["a", "b"] == "undecided" for seed in (0, 1)]

@@ -211,13 +211,13 @@ def test_an_attack_is_compared_with_its_control_clustered_by_query() -> None:
     lucky = [float(n % 9 == 0) for n in range(18)]
     # Cases are paired by query and document, in the order of their ids.
     place = sorted(range(18), key=lambda n: (queries[n], f"d{n}"))
-    difference, p = comparisons.paired(
+    difference, p, _ = comparisons.paired(
         [hits[n] for n in place], [lucky[n] for n in place], clusters=[queries[n] for n in place]
     )
     assert (against.control, against.difference, against.p) == ("control", difference, p)
     assert against.difference.n == 6
     assert against.p_holm == p
-    assert p != comparisons.paired(hits, lucky)[1]
+    assert p != comparisons.paired(hits, lucky).p
     assert control.against_controls == ()
 
 
@@ -242,8 +242,9 @@ def test_p_values_against_controls_are_corrected_over_the_whole_audit() -> None:
     records += [record(str(n), 12, 1 if n else 12, attack="second") for n in range(6)]
     records += [record(str(n), 12, 12, **control) for n in range(6)]
     found = [a for result in adversarial.attacks(records) for a in result.against_controls]
-    assert [a.p for a in found] == [2 / 2**6, 2 / 2**5]
-    assert [a.p_holm for a in found] == [2 * 2 / 2**6, 2 * 2 / 2**6]
+    won, lost = [1.0] * 6, [0.0] + [1.0] * 5
+    assert [a.p for a in found] == [comparisons.paired(each, [0.0] * 6).p for each in (won, lost)]
+    assert [a.p_holm for a in found] == comparisons.holm([a.p for a in found]) != [a.p for a in found]
 
 
 def test_an_attack_is_compared_with_each_of_its_controls() -> None:

@@ -65,7 +65,7 @@ def test_geometric_risk_by_hand() -> None:
 
 
 def test_the_coefficient_of_variation_by_hand() -> None:
-    found = variance.cv([0.2, 0.4, 0.6])
+    found = variance.cv([0.2, 0.4, 0.6] * 7)
     assert found is not None
     assert found.value == pytest.approx((8 / 300) ** 0.5 / 0.4)
 
@@ -266,3 +266,33 @@ def test_a_group_is_the_mean_of_its_rankers_and_is_corrected_with_the_others() -
     assert neural.versus_baseline.value == pytest.approx(0.4)
     assert neural.verdict == "less robust"
     assert (cells["n1"].members, cells["alone"].verdict) == ((), "inconclusive")
+
+
+def test_the_interval_of_a_worst_slice_is_of_the_half_that_was_not_searched() -> None:
+    queries = [f"q{i}" for i in range(200)]
+    kinds = {q: "bad" if i % 3 == 0 else "good" for i, q in enumerate(queries)}
+    described = {"home": {q: described_as({"kind": kind}) for q, kind in kinds.items()}}
+    rng = np.random.default_rng(4)
+    level = {q: (0.0 if kinds[q] == "bad" else 0.8) + 0.2 * float(rng.random()) for q in queries}
+    found, _ = worst_slices.search([ranking(q, v) for q, v in level.items()], described, "nDCG@10")
+    (slice_,) = [s for s in found if s.slice == "kind: bad"]
+    # Whatever the searched half looked like does not move what is said of the other.
+    even = {q: v - 0.3 if worst_slices.searched(q) and kinds[q] == "good" else v for q, v in level.items()}
+    (again,) = [
+        s
+        for s in worst_slices.search([ranking(q, v) for q, v in even.items()], described, "nDCG@10")[0]
+        if s.slice == "kind: bad"
+    ]
+    kept = [q for q in queries if not worst_slices.searched(q)]
+    inside, outside = ([level[q] for q in kept if kinds[q] == kind] for kind in ("bad", "good"))
+    assert slice_.difference.value == pytest.approx(np.mean(inside) - np.mean(outside))
+    assert slice_.difference.n == min(len(inside), len(outside))
+    assert (again.difference, again.confirmed_p) == (slice_.difference, slice_.confirmed_p)
+    assert (slice_.confirmed_p < 0.05) == (slice_.difference.high < 0)
+
+
+def test_a_coefficient_of_variation_of_few_queries_has_no_figure() -> None:
+    assert variance.cv([0.2, 0.4] * 9 + [0.3]) is None
+    told = variance.cv([0.2, 0.4] * 10)
+    assert told is not None
+    assert 0 <= told.low < told.value < told.high

@@ -22,6 +22,7 @@ from robustrank.protocols import adversarial, certified, effectiveness, out_of_d
 from robustrank.protocols.red_flags import red_flags
 from robustrank.results.outcomes import Tally
 from robustrank.results.red_flags import Severity
+from robustrank.stats import comparisons
 from robustrank.work.records import (
     AttackRecord,
     BaseRanking,
@@ -81,7 +82,7 @@ def test_rankers_are_compared_on_the_queries_both_have() -> None:
     ]
     (found,) = effectiveness.comparisons(records, "nDCG@10")
     assert (found.a, found.b, found.difference.value, found.difference.n) == ("a", "b", 0.25, 4)
-    assert found.p == pytest.approx(2 / 2**4)  # all signs equal: the smallest p four queries allow
+    assert found.p == comparisons.paired([0.25] * 4, [0.0] * 4).p
 
 
 def test_a_defended_ranker_is_compared_with_its_base_on_the_same_lists() -> None:
@@ -153,7 +154,7 @@ def test_an_attack_is_paired_with_its_control_case_by_case() -> None:
     (against,) = inject.against_controls
     assert against.control == "control"
     assert against.difference.value == pytest.approx(5 / 6)
-    assert against.p == pytest.approx(2 / 2**5)  # of six pairs one is tied: five equal signs
+    assert against.p == comparisons.paired([0.0] + [1.0] * 5, [0.0] * 6).p
     assert control.control
     assert not control.against_controls
 

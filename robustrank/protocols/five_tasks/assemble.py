@@ -25,8 +25,9 @@ from robustrank.protocols.five_tasks.query_types import Described
 from robustrank.protocols.interface import Evidence
 from robustrank.results.five_tasks import Cell, Comparative, FiveTasks, Setting
 from robustrank.results.select import leading
-from robustrank.stats.comparisons import detectable, holm, standard_error
+from robustrank.stats.comparisons import holm
 from robustrank.stats.contrasts import Contrast, contrast, corners
+from robustrank.stats.planning import detectable
 from robustrank.stats.resampling import Bounds, Floats, Statistic, finite
 from robustrank.work.records import AttackRecord, EditRecord, RankingRecord, TaskRecord, VariationRecord
 
@@ -167,6 +168,7 @@ class _Task:
         unseen: Per group the rows of one ranker that a query could have, as alternatives of each other: what a query
             is, in each row what a ranker makes of it.
         kind: Of the records that the rows come from.
+        parts: Of the row that was not seen, for :func:`robustrank.stats.contrasts.contrast`.
     """
 
     def __init__(
@@ -177,9 +179,10 @@ class _Task:
         statistic: Statistic,
         unseen: Sequence[Sequence[Alternatives]],
         kind: str = "ranking",
+        parts: Sequence[float] = (1.0,),
     ) -> None:
         self.task, self.figure, self.rows, self.statistic, self.kind = task, figure, rows, statistic, kind
-        self.unseen = unseen
+        self.unseen, self.parts = unseen, parts
 
     def cell(self, name: str, members: Sequence[str], baseline: str | None) -> Cell | None:
         """The mean figure of one or more rankers, and its difference to the baseline's over the queries of all.
@@ -201,7 +204,7 @@ class _Task:
             task=self.task, ranker=name, members=present if present != [name] else (), figure=self.figure,
             kind=self.kind, value=own.estimate, versus_baseline=difference, effect=_effect(against),
             p=against.p if against else None, p_holm=None,
-            detectable=detectable(difference) if difference else None,
+            detectable=detectable(against) if against else None,
             verdict=Comparative.NONE,
         )  # fmt: skip
 
@@ -228,7 +231,7 @@ class _Task:
             [(*ours * len(members), *theirs * others) for alike in group for ours, theirs in _pairs(alike, others)]
             for group in self.unseen
         ]
-        return contrast(rows, figure, unseen=unseen)
+        return contrast(rows, figure, unseen=unseen, parts=self.parts)
 
 
 def _pairs(alike: Alternatives, others: int) -> Iterator[tuple[tuple[float, ...], tuple[float, ...]]]:
@@ -239,7 +242,7 @@ def _pairs(alike: Alternatives, others: int) -> Iterator[tuple[tuple[float, ...]
 def _effect(against: Contrast | None) -> float | None:
     if against is None:
         return None
-    return against.estimate.value / (standard_error(against.estimate) * sqrt(against.estimate.n))
+    return against.estimate.value / (against.error * sqrt(against.estimate.n)) if against.error > 0 else None
 
 
 def _evenness(every: Values, home: str, measure: str) -> _Task:
@@ -249,8 +252,8 @@ def _evenness(every: Values, home: str, measure: str) -> _Task:
         for (r, c, m), v in every.items()
         if (c, m) == (home, measure)
     }
-    figure, unseen = f"coefficient of variation of {measure} over queries", [[[variance.squared(x) for x in ends]]]
-    return _Task("1 i.i.d. variance", figure, rows, variance.variation, unseen)
+    figure, unseen = f"coefficient of variation of {measure} over queries", [[variance.anywhere(ends)]]
+    return _Task("1 i.i.d. variance", figure, rows, variance.variation, unseen, parts=variance.PARTS)
 
 
 def _types(every: Values, described: Described, home: str, measure: str) -> Iterator[_Task]:

@@ -19,7 +19,7 @@ from robustrank.protocols.effectiveness import values
 from robustrank.results.five_tasks import SeedVariance, Variance
 from robustrank.stats import intervals
 from robustrank.stats.contrasts import contrast
-from robustrank.stats.resampling import Bounds, Floats, finite
+from robustrank.stats.resampling import NOT_NEGATIVE, Bounds, Floats, finite
 from robustrank.work.records import RankingRecord
 
 FLOOR = 0.1
@@ -30,6 +30,13 @@ TAKEN = 0.2
 
 DRAWS = 50
 BETA = 1.0
+
+LEAST = 20
+"""Queries without which no interval of a coefficient of variation keeps its level (docs/statistics.md)."""
+
+STEPS = 21
+PARTS = (1.0, 0.5, 0.2, 0.05)
+"""Of a query that was not drawn: few large values make a coefficient of variation larger than many do."""
 
 
 def variances(records: Sequence[RankingRecord], measure: str, baseline: str | None) -> list[Variance]:
@@ -71,10 +78,17 @@ def variances(records: Sequence[RankingRecord], measure: str, baseline: str | No
 
 
 def cv(data: Sequence[float], bounds: Bounds = (0, 1)) -> Estimate | None:
-    """Coefficient of variation with its interval; ``None`` where the mean is 0."""
-    unseen = [squared(x) for x in finite(bounds, np.asarray(data))]
-    spread = contrast([[squared(x) for x in data]], variation, unseen=[unseen])
+    """Coefficient of variation with its interval; ``None`` where the mean is 0, or queries are fewer than LEAST."""
+    if len(data) < LEAST:
+        return None
+    rows, unseen = [squared(x) for x in data], anywhere(finite(bounds, np.asarray(data)))
+    spread = contrast([rows], variation, unseen=[unseen], parts=PARTS, limits=NOT_NEGATIVE)
     return spread.estimate if spread else None
+
+
+def anywhere(bounds: Bounds) -> list[tuple[float, float]]:
+    """Rows of queries from the least value to the greatest: what makes the rest uneven lies at an end, or between."""
+    return [squared(float(x)) for x in np.linspace(*bounds, STEPS)]
 
 
 def squared(value: float) -> tuple[float, float]:

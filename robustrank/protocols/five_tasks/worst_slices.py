@@ -1,7 +1,8 @@
 """Slices that nobody thought of: queries on which a ranker is worse, searched for with false discoveries controlled.
 
 Half of the queries are searched, by every type and every third of every feature, with Benjamini and Hochberg's
-correction over everything that was looked at. What is found there is tested once on the other half. Slices differ in
+correction over everything that was looked at. What is found there is tested once on the other half, and its difference
+and interval are those of the other half alone: the half that was searched would flatter them. Slices differ in
 difficulty for every ranker, so each is looked at twice: by a ranker's own values, and by what they lack to the
 baseline's.
 """
@@ -120,14 +121,14 @@ def _one_sided(by_query: Mapping[str, float], ids: frozenset[str]) -> float | No
 
 def _found(side: _Side, name: str, ids: frozenset[str], q: float) -> WorstSlice:
     mine = side.values
-    inside, outside = ([[mine[x]] for x in sorted(mine) if (x in ids) is within] for within in (True, False))
+    kept = [x for x in sorted(mine) if not searched(x)]
+    inside, outside = ([[mine[x]] for x in kept if (x in ids) is within] for within in (True, False))
     unseen = [corners(finite(side.bounds, np.asarray(list(mine.values()))))] * 2
     difference = contrast([inside, outside], lambda a, b: a[:, 0] - b[:, 0], unseen=unseen)
     assert difference is not None, "a difference of means is always defined"
-    kept = _one_sided({x: v for x, v in mine.items() if not searched(x)}, ids)
-    p = 1.0 if kept is None else kept
     return WorstSlice(
-        ranker=side.ranker, collection=side.collection, slice=name, versus=side.versus, queries=len(inside),
-        difference=difference.estimate,
-        q=q, confirmed_p=p, confirmed=False, query_ids=sorted(set(mine) & ids),
+        ranker=side.ranker, collection=side.collection, slice=name, versus=side.versus, queries=len(set(mine) & ids),
+        difference=difference.estimate, q=q,
+        confirmed_p=difference.p if difference.estimate.value < 0 else 1.0, confirmed=False,
+        query_ids=sorted(set(mine) & ids),
     )  # fmt: skip

@@ -1,0 +1,110 @@
+"""What a number of queries can show, before they are run: detectable differences, and queries that a verdict needs.
+
+An interval's end lies away from the estimate for two reasons: the queries vary, and some were not drawn. The first
+shrinks with the root of their number, the second with the number itself.
+"""
+
+from __future__ import annotations
+
+from math import log, sqrt
+from typing import Literal
+
+from robustrank.core.types import Estimate
+from robustrank.stats.contrasts import Contrast
+from robustrank.stats.resampling import TAIL, Bounds, missed_share
+
+POWER = 0.8
+"""Four audits of five."""
+
+MOST = 10**9
+"""Queries; nobody has more."""
+
+
+def half_width(n: float, deviation: float, reach: float) -> float:
+    """How far an end of the interval of a mean lies from the mean, to be expected of ``n`` queries.
+
+    The query that was not drawn has a share that is about exponential; what the others add is about normal.
+
+    Args:
+        n: Queries.
+        deviation: Standard deviation of a query's value.
+        reach: From the mean to the least or greatest possible value, on the side of the end.
+    """
+    from scipy.stats import exponnorm
+
+    scale = deviation / sqrt(n)
+    if scale <= 1e-6 * reach:
+        return reach * missed_share(n)
+    share = reach * missed_share(n) / -log(TAIL)
+    return float(exponnorm.ppf(1 - TAIL, share / scale, scale=scale)) if reach > 0 else scale * _deviate(1 - TAIL)
+
+
+def needed(estimate: Estimate, limit: float, bound: Literal["low", "high"], bounds: Bounds) -> int | None:
+    """Queries with which the interval's ``bound`` clears the limit in four audits of five, all else equal.
+
+    Args:
+        estimate: A mean of queries.
+        limit: Of the gate.
+        bound: The end of the interval that is between the estimate and the limit.
+        bounds: Least and greatest possible value of a query.
+
+    Returns:
+        ``None`` where the estimate itself is on the wrong side of the limit, or on it: no number of queries would do.
+    """
+    distance = limit - estimate.value if bound == "high" else estimate.value - limit
+    if distance <= 0:
+        return None
+    widths = (estimate.value - estimate.low, estimate.high - estimate.value)
+    reaches = [
+        min(max(reach, 0.0), width * estimate.n)
+        for reach, width in zip((estimate.value - bounds[0], bounds[1] - estimate.value), widths, strict=True)
+    ]
+    reach = reaches[bound == "high"]
+    # Of a skewed mean the two ends say different things of the deviation; the larger is the safer one.
+    deviation = max(_deviation(estimate.n, width, far) for width, far in zip(widths, reaches, strict=True))
+
+    def clears(n: int) -> bool:
+        return half_width(n, deviation, reach) + _deviate(POWER) * deviation / sqrt(n) <= distance
+
+    low, high = estimate.n - 1, estimate.n
+    while not clears(high):
+        low, high = high, 2 * high
+        if high > MOST:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if clears(middle) else (middle, high)
+    return high
+
+
+def _deviation(n: int, width: float, reach: float) -> float:
+    """The standard deviation of a query's value with which an interval's end lies so far from the mean."""
+    from scipy.optimize import brentq
+
+    if half_width(n, 0.0, reach) >= width * (1 - 1e-6):
+        return 0.0
+    return float(brentq(lambda d: half_width(n, d, reach) - width, 0.0, width * sqrt(n), xtol=1e-6 * width))
+
+
+def detectable(contrast: Contrast, *, power: float = POWER) -> float:
+    """Minimum detectable difference: the smallest true one that so many queries show with the given power."""
+    low, high = contrast.estimate.value - contrast.estimate.low, contrast.estimate.high - contrast.estimate.value
+    return max(low, high) + _deviate(power) * contrast.error
+
+
+def expected_detectable(n: int, deviation: float, *, reach: float = 1.0, power: float = POWER) -> float:
+    """Minimum detectable difference of ``n`` paired queries at the given power, before anything is run.
+
+    Args:
+        n: Queries, at least 2.
+        deviation: Standard deviation of the per-query differences that is expected.
+        reach: The largest possible difference.
+        power: Probability that the interval excludes 0.
+    """
+    return half_width(n, deviation, reach) + _deviate(power) * deviation / sqrt(n)
+
+
+def _deviate(share: float) -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri(share))
