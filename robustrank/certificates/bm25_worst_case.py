@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from robustrank.core.types import Query
-from robustrank.core.words import words
+from robustrank.core.words import match_case, words
 
 STATES = 100_000
 """Reachable sums kept at once; beyond it the bound is a relaxation, larger than the truth or equal."""
@@ -46,7 +46,8 @@ def worst_case(
         ranker: Counts terms.
         query: The query.
         text: The document.
-        substitutes: Word to what may stand in its place.
+        substitutes: Word to what may stand in its place, in the case of the word
+            (:func:`robustrank.core.words.match_case`).
         radius: Words that may be replaced.
     """
     replaceable = [word.text for word in words(text)]
@@ -56,12 +57,15 @@ def worst_case(
     if Counter(ranker.analyzed(text)) != counts:
         return float("inf")  # a term reaches over words, so words are not independent
 
+    if radius and "Σ" in text:
+        return float("inf")  # its lower case depends on the words around it
+
     def score(sums: Sums) -> float:
         after = {term: counts[term] + change for term, change in zip(terms, sums, strict=False)}
         return ranker.from_counts(query, after, length + sums[-1])
 
     choices = [
-        _gains(before, [ranker.analyzed(word) for word in substitutes(place)], terms)
+        _gains(before, [ranker.analyzed(match_case(word, place)) for word in substitutes(place)], terms)
         for place, before in zip(replaceable, own, strict=True)
     ]
     choices = [gains for gains in choices if gains]

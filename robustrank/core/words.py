@@ -136,9 +136,14 @@ def substitute(text: str, replacements: Mapping[int, str]) -> str:
 
 
 def match_case(word: str, model: str) -> str:
-    """``word`` in the case of ``model``: UPPER, Capitalised, or as it is."""
+    """``word`` in the case of ``model``: UPPER, Capitalised, or as it is.
+
+    Words whose lower case would not come back stay as they are: STRASSE is another word than straße, and what the lower
+    case of a capital sigma is depends on the text around it.
+    """
+    cased = word
     if len(model) > 1 and model.isupper():
-        return word.upper()
-    if model[:1].isupper():
-        return word[:1].upper() + word[1:]
-    return word
+        cased = word.upper()
+    elif model[:1].isupper():
+        cased = word[:1].upper() + word[1:]
+    return cased if cased.lower() == "".join(map(str.lower, cased)) == word.lower() else word

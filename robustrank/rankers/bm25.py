@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from math import log
+from math import inf, log
 
-from robustrank.core.errors import ContractError
+from robustrank.core.errors import ContractError, PluginError
 from robustrank.core.interfaces import Ranker
 from robustrank.core.types import Collection, Document, Query, RankerCard
 from robustrank.retrieval.analysis import analyze, analyzed
@@ -24,12 +24,19 @@ class BM25:
     """Okapi BM25 in Lucene's form (Robertson & Zaragoza 2009; Kamphuis et al. 2020, "Lucene (accurate)").
 
     Args:
-        k1: Saturation of term counts.
-        b: Weight of length normalisation.
+        k1: Saturation of term counts, at least 0.
+        b: Weight of length normalisation, from 0 to 1.
     """
 
     k1: float = K1
     b: float = B
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.k1 < inf and 0 <= self.b <= 1):
+            raise PluginError(
+                f"{self._name}: k1 is at least 0 and b from 0 to 1; otherwise a term that occurs more often could "
+                "lower the score"
+            )
 
     @property
     def card(self) -> RankerCard:

@@ -6,17 +6,22 @@ import json
 from itertools import combinations, product
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from robustrank.certificates import bm25_worst_case
 from robustrank.certificates.bm25_worst_case import worst_case
-from robustrank.core.errors import PluginError
-from robustrank.core.types import Document, Query, RankerCard
+from robustrank.core.errors import DataError, PluginError
+from robustrank.core.types import AttackSet, Document, Query, RankerCard
 from robustrank.core.words import substitute, words
+from robustrank.perturbations import operations
 from robustrank.perturbations.substitutes import load
-from robustrank.rankers.bm25 import FittedBM25
+from robustrank.rankers.bm25 import BM25, FittedBM25
 from robustrank.rankers.controls import Identity
+from robustrank.retrieval.analysis import analyze
 from robustrank.testing import check_defense
 from robustrank_defenses.certified.exact_worst_case import ExactWorstCase
 
@@ -104,3 +109,80 @@ def test_a_list_is_certified_exactly_where_no_attack_reaches_the_top(table: str)
 def test_rankers_that_do_not_count_terms_are_refused() -> None:
     with pytest.raises(PluginError, match="bm25"):
         ExactWorstCase().wrap(Identity())
+
+
+TWINS = {"straße": "strasse", "maß": "mass", "ıl": "il", "ſo": "so", "ﬁn": "fin", "οδος": "οδοσ"}
+"""Words whose upper case does not come back as they were, and the words that it comes back as."""
+PLAIN = ["weg", "haus", "café"]
+ODD = [*TWINS, *TWINS.values(), *PLAIN, "ǆa", "ŉa", "ĳ"]
+
+
+@given(
+    pairs=st.dictionaries(st.sampled_from(PLAIN), st.lists(st.sampled_from(list(TWINS)), max_size=4), min_size=2),
+    text=st.lists(
+        st.tuples(st.sampled_from(ODD + 3 * PLAIN), st.sampled_from([str, str.upper, str.title])), min_size=1
+    ),
+    asked=st.lists(st.sampled_from(list(TWINS.values()) + ODD), min_size=1, max_size=3),
+    gap=st.sampled_from([" ", "  ", ", ", "'", "-", "_"]),
+    radius=st.integers(0, 3),
+)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_legal_attack_in_any_letters_passes_the_bound(
+    tmp_path: Path, pairs: dict[str, list[str]], text: list[tuple[str, Any]], asked: list[str], gap: str, radius: int
+) -> None:
+    path = tmp_path / f"{abs(hash(json.dumps(pairs)))}.json"
+    path.write_text(json.dumps(pairs), encoding="utf-8")
+    try:
+        synonyms = load(str(path))
+    except DataError:
+        return  # not one word each as the unit counts
+    terms = {term for word in ODD for form in (word, word.upper(), word.title()) for term in analyze([form])[0]}
+    ranker = FittedBM25(RankerCard(name="bm25", fingerprint="x"), dict.fromkeys(terms, 1.0), 3.0, 0.9, 0.4)
+    query, document = Query("q", " ".join(asked)), gap.join(change(word) for word, change in text[:4])
+    bound = worst_case(ranker, query, document, synonyms.of, radius)
+    allowed = AttackSet(operation="substitute", substitutes=str(path))
+    places = words(document)
+    forms = [
+        {
+            form
+            for other in synonyms.of(place.text)
+            for form in (other, other.upper(), other.title(), other.capitalize())
+        }
+        for place in places
+    ]
+    for chosen in product(*([place.text, *sorted(options)] for place, options in zip(places, forms, strict=True))):
+        pieces, last = [], 0
+        for place, word in zip(places, chosen, strict=True):
+            pieces += [document[last : place.start], word]
+            last = place.end
+        after = "".join([*pieces, document[last:]])
+        edited = operations.named("substitute").check(document, after, allowed)
+        if not edited.reasons and edited.edits <= radius:
+            (score,) = ranker.score(query, [Document("d", after)])
+            assert score <= bound + 1e-9, (document, after)
+
+
+def test_a_street_in_capitals_is_no_false_certificate(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps({"weg": ["straße"]}), encoding="utf-8")
+    assert substitute("BERLINER WEG karte", {1: "straße"}) == "BERLINER straße karte"
+    ranker = FittedBM25(RankerCard(name="bm25", fingerprint="x"), {"strass": 1.0, "straß": 1.0}, 3.0, 0.9, 0.4)
+    for text in ("BERLINER WEG karte", "berliner weg karte", "Berliner Weg Karte"):
+        for asked in ("strasse", "straße"):
+            query = Query("q", asked)
+            (score,) = ranker.score(query, [Document("d", substitute(text, {1: "straße"}))])
+            assert worst_case(ranker, query, text, load(str(path)).of, 1) == pytest.approx(score)
+    allowed = AttackSet(operation="substitute", substitutes=str(path))
+    illegal = operations.named("substitute").check("BERLINER WEG karte", "BERLINER STRASSE karte", allowed)
+    assert illegal.reasons
+
+
+def test_capital_sigmas_are_not_bounded_because_their_lower_case_hangs_on_their_neighbours(table: str) -> None:
+    assert worst_case(bm25(Random(4)), Query("q", "ant"), "ant ΟΔΟΣ", load(table).of, 1) == float("inf")
+
+
+@pytest.mark.parametrize(("k1", "b"), [(-0.1, 0.4), (0.9, -0.1), (0.9, 1.1), (float("nan"), 0.4), (float("inf"), 0.4)])
+def test_bm25_takes_no_parameters_under_which_a_term_could_lower_a_score(k1: float, b: float) -> None:
+    with pytest.raises(PluginError, match="k1 is at least 0 and b from 0 to 1"):
+        BM25(k1=k1, b=b)
+    assert BM25(k1=0, b=1).k1 == 0
