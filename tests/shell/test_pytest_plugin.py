@@ -79,7 +79,7 @@ def test_a_failure_is_one_line_and_an_inconclusive_one_says_so(
     output.fnmatch_lines(
         [
             "inconclusive: nDCG@10 (ranker 'net'*is 0.700 *0.600, 0.800* with n=20; wanted at least 0.75; "
-            "about 8? queries would decide it (report: *report.html)",
+            "about 12? queries would decide it, and home has only 30 (report: *report.html)",
             "fail: nDCG@10 (ranker 'net'*wanted at least 0.95 (report: *report.html)",
         ]
     )
