@@ -172,7 +172,7 @@ def _first_stage(evidence: Evidence, records: Sequence[RankingRecord]) -> list[R
             continue
         before = _measured(mine, measure)
         after = [r.measures[measure] for r in mine]
-        difference, _ = paired(after, before, bounds=difference_bounds(measure))
+        difference = paired(after, before, bounds=difference_bounds(measure)).estimate
         if difference.high < 0:
             detail = (
                 f"{measure} on {home.name} minus that of {home.first_stage}: {difference.value:+.3f} "

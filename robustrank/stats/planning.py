@@ -6,7 +6,9 @@ shrinks with the root of their number, the second with the number itself.
 
 from __future__ import annotations
 
-from math import log, sqrt
+from collections.abc import Callable
+from math import erfc, exp, log, sqrt
+from statistics import NormalDist
 from typing import Literal
 
 from robustrank.core.types import Estimate
@@ -19,6 +21,8 @@ POWER = 0.8
 MOST = 10**9
 """Queries; nobody has more."""
 
+_NORMAL = NormalDist()
+
 
 def half_width(n: float, deviation: float, reach: float) -> float:
     """How far an end of the interval of a mean lies from the mean, to be expected of ``n`` queries.
@@ -30,13 +34,34 @@ def half_width(n: float, deviation: float, reach: float) -> float:
         deviation: Standard deviation of a query's value.
         reach: From the mean to the least or greatest possible value, on the side of the end.
     """
-    from scipy.stats import exponnorm
-
-    scale = deviation / sqrt(n)
+    scale, share = deviation / sqrt(n), reach * missed_share(n) / -log(TAIL)
     if scale <= 1e-6 * reach:
         return reach * missed_share(n)
-    share = reach * missed_share(n) / -log(TAIL)
-    return float(exponnorm.ppf(1 - TAIL, share / scale, scale=scale)) if reach > 0 else scale * _deviate(1 - TAIL)
+    if share <= 1e-6 * scale:
+        return scale * _NORMAL.inv_cdf(1 - TAIL)
+    return scale * _root(lambda x: _beyond(x, scale / share) - TAIL, 0.0, 10 + 10 * share / scale)
+
+
+def _beyond(x: float, rate: float) -> float:
+    """Probability that a standard normal number plus an exponential one of this rate is above x."""
+    away = x - rate
+    if away > -30:
+        return _below(-x) + exp(rate * (rate / 2 - x)) * _below(away)
+    # The factors leave the range of floats; Mills' ratio of the normal tail is 1 / |away|, less its third power.
+    return _below(-x) - _NORMAL.pdf(x) * (1 / away - 1 / away**3)
+
+
+def _below(x: float) -> float:
+    """Probability that a standard normal number is below x, exact in the tail too."""
+    return erfc(-x / sqrt(2)) / 2
+
+
+def _root(falling: Callable[[float], float], low: float, high: float) -> float:
+    """Where a falling function passes 0, by halving."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if falling(middle) > 0 else (low, middle)
+    return high
 
 
 def needed(estimate: Estimate, limit: float, bound: Literal["low", "high"], bounds: Bounds) -> int | None:
@@ -64,7 +89,7 @@ def needed(estimate: Estimate, limit: float, bound: Literal["low", "high"], boun
     deviation = max(_deviation(estimate.n, width, far) for width, far in zip(widths, reaches, strict=True))
 
     def clears(n: int) -> bool:
-        return half_width(n, deviation, reach) + _deviate(POWER) * deviation / sqrt(n) <= distance
+        return half_width(n, deviation, reach) + _NORMAL.inv_cdf(POWER) * deviation / sqrt(n) <= distance
 
     low, high = estimate.n - 1, estimate.n
     while not clears(high):
@@ -79,17 +104,15 @@ def needed(estimate: Estimate, limit: float, bound: Literal["low", "high"], boun
 
 def _deviation(n: int, width: float, reach: float) -> float:
     """The standard deviation of a query's value with which an interval's end lies so far from the mean."""
-    from scipy.optimize import brentq
-
     if half_width(n, 0.0, reach) >= width * (1 - 1e-6):
         return 0.0
-    return float(brentq(lambda d: half_width(n, d, reach) - width, 0.0, width * sqrt(n), xtol=1e-6 * width))
+    return _root(lambda deviation: width - half_width(n, deviation, reach), 0.0, width * sqrt(n))
 
 
 def detectable(contrast: Contrast, *, power: float = POWER) -> float:
     """Minimum detectable difference: the smallest true one that so many queries show with the given power."""
     low, high = contrast.estimate.value - contrast.estimate.low, contrast.estimate.high - contrast.estimate.value
-    return max(low, high) + _deviate(power) * contrast.error
+    return max(low, high) + _NORMAL.inv_cdf(power) * contrast.error
 
 
 def expected_detectable(n: int, deviation: float, *, reach: float = 1.0, power: float = POWER) -> float:
@@ -101,10 +124,4 @@ def expected_detectable(n: int, deviation: float, *, reach: float = 1.0, power: 
         reach: The largest possible difference.
         power: Probability that the interval excludes 0.
     """
-    return half_width(n, deviation, reach) + _deviate(power) * deviation / sqrt(n)
-
-
-def _deviate(share: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri(share))
+    return half_width(n, deviation, reach) + _NORMAL.inv_cdf(power) * deviation / sqrt(n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import exponnorm, norm
 
 from robustrank.core.types import Estimate
 from robustrank.stats import planning as stats
@@ -67,3 +68,10 @@ def test_the_detectable_difference_is_the_width_and_what_four_of_five_need_beyon
     assert stats.detectable(against, power=0.5) == pytest.approx(half)
     assert stats.expected_detectable(60, 0.2) == pytest.approx(stats.detectable(against), rel=0.15)
     assert stats.expected_detectable(240, 0.2) < 0.5 * stats.expected_detectable(60, 0.2)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.5, 3.0, 20.0, 33.0, 60.0, 1e5])
+@pytest.mark.parametrize("x", [0.0, 0.7, 1.96, 4.0])
+def test_the_sum_of_a_normal_and_an_exponential_number_has_scipys_tail(x: float, rate: float) -> None:
+    expected = exponnorm.sf(x, 1 / rate) if rate < 1e4 else norm.sf(x)
+    assert stats._beyond(x, rate) == pytest.approx(expected, rel=2e-3)
