@@ -7,6 +7,7 @@ computed yet. A few pairs per ranker are scored, to measure its speed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from time import perf_counter
 
 from robustrank.audit.phases import phases
@@ -16,7 +17,8 @@ from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.results.estimates import Cost, Estimates, Power
 from robustrank.stats.planning import expected_detectable
 from robustrank.work.attack import AttackTask
-from robustrank.work.base import CertifyTask, CheckTask, Place, RankTask, Task
+from robustrank.work.base import CertifyTask, Place, RankTask, Task
+from robustrank.work.checks import CheckTask
 from robustrank.work.records import RankingRecord
 from robustrank.work.variations import EditTask, VaryTask, edits_of
 from robustrank.work.workbench import Workbench
@@ -36,10 +38,8 @@ def plan(spec: AuditSpec) -> Estimates:
     """
     bench = Workbench(spec)
     bench.check()
-    ranked = {}
-    for _, tasks in phases(bench, {}):
-        ranked = {task.key(bench): _first_stage_ranking(task, bench) for task in tasks if isinstance(task, RankTask)}
-        break
+    [rankings] = [tasks for phase, tasks in islice(phases(bench, {}), 2) if phase == "ranking"]
+    ranked = {task.key(bench): _first_stage_ranking(task, bench) for task in rankings if isinstance(task, RankTask)}
     seconds = {}
     costs = []
     for phase, tasks in phases(bench, ranked):
@@ -69,7 +69,8 @@ def price(task: Task, bench: Workbench) -> int:
     place = task.place
     card, docs = place.victim(bench).ranker.card, place.docs(bench)
     if isinstance(task, CheckTask):
-        pairs = (4 + 2 * len(card.invariant)) * len(docs) + min(1, len(docs))
+        lengths = [len(each.docs(bench)) for each in task.places]
+        pairs = (4 + 2 * len(card.invariant)) * sum(lengths) + len(lengths)
     elif isinstance(task, AttackTask):
         pairs = _attack(task, bench, len(docs) if not card.pointwise else 1, len(docs))
     elif isinstance(task, VaryTask):

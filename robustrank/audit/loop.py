@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Generic, TypeVar
 
 from robustrank.core import interrupts
@@ -64,6 +65,7 @@ class Loop(Generic[R]):
         most: int | None = None,
         stamp: Callable[[R], R] = lambda record: record,
         go_on: Callable[[R], bool] = lambda record: True,
+        skip: Callable[[Item], str] = lambda item: "",
     ) -> None:
         """Do the tasks of a phase that have no record.
 
@@ -76,6 +78,7 @@ class Loop(Generic[R]):
             most: Tasks that may begin; ``None`` is no limit.
             stamp: Applied to each record before it is written.
             go_on: Called with each new record after it was written; the phase ends where it returns false.
+            skip: Called before a task begins; where it says why it is not to be done, its record says that.
 
         Raises:
             Stopped: The user stopped the run.
@@ -86,9 +89,18 @@ class Loop(Generic[R]):
         self.progress.advance(len(tasks) - len(todo))
         if not todo[:most]:
             return
-        results = self.executor.run(perform, todo[:most], limit=self._limit)
+        skipped: list[Lost] = []
+
+        def wanted() -> Iterator[Item]:
+            for task in todo[:most]:
+                if why := skip(task):
+                    skipped.append(Lost(item=task, reason=why, seconds=0.0))
+                else:
+                    yield task
+
+        results = self.executor.run(perform, wanted(), limit=self._limit)
         try:
-            for result in results:
+            for result in chain(results, skipped):
                 if isinstance(result, Lost):
                     if lost is None:
                         raise RobustRankError(f"{phase}: a task {result.reason}; the same command resumes")
@@ -105,3 +117,9 @@ class Loop(Generic[R]):
             if (close := getattr(results, "close", None)) is not None:  # a generator ends what is still at work
                 close()
             self.journal.sync()
+
+    def ask(self, tasks: Sequence[Item], perform: Callable[[Item], R]) -> Iterator[R]:
+        """The records of tasks, without writing them."""
+        for result in self.executor.run(perform, tasks, limit=self._limit):
+            if not isinstance(result, Lost):
+                yield result

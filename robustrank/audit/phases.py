@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from robustrank.audit.targets import attack_tasks
 from robustrank.core.interfaces import Certifier
 from robustrank.core.types import Status
 from robustrank.protocols.installed import protocols
-from robustrank.work.base import CertifyTask, CheckTask, Place, RankTask, Task
+from robustrank.work.base import CertifyTask, Place, RankTask, Task
+from robustrank.work.checks import CheckTask
 from robustrank.work.records import RankingRecord, Record
 from robustrank.work.variations import EditTask, VaryTask, edits_of
 from robustrank.work.workbench import Workbench
 
-CHECK_DEPTH = 8
-"""Documents in the list with which a ranker's stability is checked."""
+CHECK_LISTS, CHECK_DEPTH = 2, 5
+"""Lists, and documents of each, with which a ranker is asked whether it is what it declares."""
 
 Records = Mapping[str, Record]
 
@@ -73,17 +75,14 @@ def _rankings(bench: Workbench, records: Records, places: Sequence[Place]) -> Se
 
 
 def _checks(bench: Workbench, records: Records, places: Sequence[Place]) -> Sequence[Task]:
-    """One list per ranker, preferably one whose scores are not all equal."""
-
-    def flat(place: Place) -> bool:
-        record = _ranked(bench, records, place)
-        return record is not None and len(set(record.scores[:CHECK_DEPTH])) == 1
-
-    short: dict[str, Place] = {}
-    for place in sorted((p for p in places if len(p.docs(bench)) > 1), key=flat):
-        first = Place(ranker=place.ranker, collection=place.collection, query_id=place.query_id, depth=CHECK_DEPTH)
-        short.setdefault(place.ranker, first)
-    return [CheckTask(place=place) for place in short.values()]
+    """The first lists of each ranker, cut short; the same ones whichever queries a batch has."""
+    lists: dict[str, list[Place]] = {}
+    for place in _places(bench, None):
+        if len(place.docs(bench)) > 1:
+            lists.setdefault(place.ranker, []).append(
+                replace(place, depth=min(CHECK_DEPTH, place.depth or CHECK_DEPTH))
+            )
+    return [CheckTask(places=tuple(mine[:CHECK_LISTS])) for mine in lists.values()]
 
 
 def _variations(bench: Workbench, records: Records, places: Sequence[Place]) -> Sequence[Task]:
@@ -120,8 +119,8 @@ def _certificates(bench: Workbench, records: Records, places: Sequence[Place]) -
 
 
 PHASES = (
-    Phase("ranking", _rankings),
     Phase("checks", _checks),
+    Phase("ranking", _rankings),
     Phase("variations", _variations),
     Phase("edits", _edits),
     Phase("attacks", _attacks),

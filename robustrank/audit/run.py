@@ -6,14 +6,16 @@ killed at any moment resumes where it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from robustrank.audit import inventory, state
 from robustrank.audit.loop import Loop
 from robustrank.audit.phases import phases
+from robustrank.audit.probes import Failures, listwise, refuse_changed, refuse_orders
 from robustrank.audit.session import Allowance, Plan, Session
 from robustrank.config.specs import AuditSpec
 from robustrank.core.interfaces import Executor
@@ -29,8 +31,9 @@ from robustrank.results.summary import Sequential, Stopped, Summary
 from robustrank.results.verdicts import Outcome
 from robustrank.storage import hashing
 from robustrank.storage.journal import Journal
-from robustrank.work.base import Performer, lost, workbench
-from robustrank.work.records import Record, TaskRecord
+from robustrank.work.base import Task
+from robustrank.work.perform import Performer, lost, workbench
+from robustrank.work.records import CheckRecord, Record, TaskRecord
 
 
 def folder(spec: AuditSpec, root: Path) -> Path:
@@ -90,14 +93,16 @@ class _Run:
         sequential = spec.sequential
         self.whole = Allowance(pairs=sequential.pairs, minutes=sequential.minutes) if sequential else Allowance()
         self.counted: set[str] = set()
+        self.failures = Failures(self.records)
         self.bench = workbench(spec)
 
     def go(self) -> Summary:
         """Perform the remaining tasks within the allowance, and summarise."""
         self.bench.check()
+        check_planned(self.spec.gates, self.bench)
+        self._probe()
         made = inventory.setup(self.bench, self.progress)
         self.loop.note(made)
-        check_planned(self.spec.gates, self.bench)
         if self.spec.sequential is None:
             plan, complete = self._do(made.key, None)
         else:
@@ -105,6 +110,41 @@ class _Run:
         plan.write(self.journal.folder)
         self.loop.note(self.session.stamp(self.session.end()))
         return state.sum_up(self.records, self.spec, plan, finished=complete)
+
+    def _probe(self) -> None:
+        """Ask each ranker a few cheap questions, and act on the answers before anything else is asked.
+
+        Raises:
+            ContractError: A ranker does not do what it declares, and that cannot be put right here.
+            ConfigError: A ranker has changed since its records were made.
+        """
+        if self._spent:
+            return
+        [(phase, tasks)] = islice(phases(self.bench, self.records), 1)
+        keyed = {task.key(self.bench): task for task in tasks}
+        earlier = {key: self.records[key] for key in keyed if not self.loop.open(key)}
+        self._tell_failed(phase, keyed)
+        self._perform(phase, keyed, None)
+        records = [record for key in keyed if isinstance(record := self.records.get(key), CheckRecord)]
+        refuse_orders(records, self.bench)
+        self.bench.listwise = listwise(records)
+        for name in sorted(self.bench.listwise):
+            self.progress.message(
+                f"{name}: declared pointwise, but its scores depend on the other documents of the "
+                "call; it is audited as list-wise"
+            )
+        again = [
+            task for key, task in keyed.items() if key in earlier and task.place.victim(self.bench).declared.can_change
+        ]
+        for now in self.loop.ask(again, Performer(self.spec, self.bench.listwise)):
+            if isinstance(now, CheckRecord) and isinstance(before := earlier[now.key], CheckRecord):
+                refuse_changed(before, now)
+
+    def _perform(self, phase: str, keyed: Mapping[str, Task], most: int | None) -> None:
+        self.loop.run(
+            phase, keyed, Performer(self.spec, self.bench.listwise), lost=partial(lost, self.bench),
+            most=most, stamp=self.session.stamp, go_on=self._spend, skip=self.failures.why_not,
+        )  # fmt: skip
 
     def _failed_before(self, record: Record) -> bool:
         """Whether a record is of a task that failed in an earlier run, and is done again."""
@@ -144,10 +184,7 @@ class _Run:
                     self._count(record)
             self._tell_failed(phase, keyed)
             most = 0 if self._spent else self.now.tasks_left
-            self.loop.run(
-                phase, keyed, Performer(self.spec), lost=partial(lost, self.bench),
-                most=most, stamp=self.session.stamp, go_on=self._spend,
-            )  # fmt: skip
+            self._perform(phase, keyed, most)
         plan = Plan(phases=planned)
         return plan, plan.done(self.records.keys())
 
@@ -171,7 +208,10 @@ class _Run:
         """Count a new record; whether another task may begin."""
         if isinstance(record, TaskRecord):
             self._count(record)
-            self.now.spend(record)
+            if not isinstance(record, CheckRecord):
+                self.now.spend(record)
+            if message := self.failures.count(record):
+                self.progress.message(f"{record.ranker}: {message}")
         return not self._spent
 
     def _count(self, record: TaskRecord) -> None:

@@ -217,6 +217,10 @@ class RankerCard:
         pairs_per_score: Forward passes behind one score; a smoothed ranker has one per sample.
         note: What a reader of the audit must know, for example that weights are dequantised.
         invariant: What its scores do not depend on, which red flags check: the ``"order"`` of words, their ``"case"``.
+        whole_numbers: Its scores may be 0 to n-1 or 1 to n for a list of n documents; of other rankers such scores
+            are taken for an order of the documents, and refused.
+        can_change: What the fingerprint covers is not all that its scores depend on, as with a service: every run asks
+            some recorded pairs again, and refuses to go on where the scores are others.
     """
 
     name: str
@@ -227,6 +231,8 @@ class RankerCard:
     pairs_per_score: int = 1
     note: str = ""
     invariant: tuple[str, ...] = ()
+    whole_numbers: bool = False
+    can_change: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 from typing import TypeVar
 
@@ -67,12 +68,14 @@ class MeteredRanker:
     """A ranker with a cache of (query, document) scores that counts pairs scored and seconds taken.
 
     The cache is keyed by text, not id, so a perturbed document is a new pair. Rankers that are not pointwise are not
-    cached: their scores depend on the whole list. ``cache=False`` only counts and times.
+    cached: their scores depend on the whole list. ``cache=False`` only counts and times; ``listwise=True`` corrects a
+    card that wrongly says pointwise.
     """
 
-    def __init__(self, ranker: Ranker, *, cache: bool = True) -> None:
+    def __init__(self, ranker: Ranker, *, cache: bool = True, listwise: bool = False) -> None:
         self.ranker = ranker
-        self._caches = cache and ranker.card.pointwise
+        self._listwise = listwise
+        self._caches = cache and ranker.card.pointwise and not listwise
         self.pairs = 0
         self.scored = 0
         """Scores computed, and gradients; a smoothed ranker has many pairs behind one."""
@@ -81,8 +84,12 @@ class MeteredRanker:
 
     @property
     def card(self) -> RankerCard:
-        """The card of the wrapped ranker."""
-        return self.ranker.card
+        """The card of the wrapped ranker, corrected."""
+        card = self.ranker.card
+        if not (self._listwise and card.pointwise):
+            return card
+        note = "audited as list-wise: its card says pointwise, but scores depend on the other documents of the call"
+        return replace(card, pointwise=False, note=f"{card.note}; {note}".lstrip("; "))
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         """Scores, from the cache where the pair was seen."""

@@ -96,9 +96,12 @@ def _unstable(record: CheckRecord) -> list[RedFlag]:
         if check is Check.BATCH and declared:
             continue  # what list-wise means
         if share > NOISE:
-            severity = Severity.SERIOUS if share > SERIOUS and not declared else Severity.WARNING
+            corrected = record.listwise and check in (Check.ORDER, Check.BATCH)
+            severity = Severity.SERIOUS if share > SERIOUS and not (declared or corrected) else Severity.WARNING
+            title = f"{ranker}: {what}"
+            title += ", though its card says pointwise; it was audited as list-wise" if corrected else ""
             detail = f"largest difference {share:.2%} of the spread of the list ({collection}, query {record.query_id})"
-            flags.append(flag(check, severity, f"{ranker}: {what}", detail, ranker=ranker))
+            flags.append(flag(check, severity, title, detail, ranker=ranker))
     for what, distance in seen.invariant.items():
         if distance / spread > NOISE:
             detail = f"its card says it ignores {_INVARIANCES[what]}, but scores change by {distance / spread:.2%} of "

@@ -19,7 +19,7 @@ from robustrank.storage import typed
 from robustrank.storage.journal import RecordFormat
 from robustrank.work.audited import AuditedCollection, AuditedRanker, Environment, RecordedPool
 
-SCHEMA = 2
+SCHEMA = 3
 """Of a line of the journal."""
 
 BEST_RELEVANT = "best relevant"
@@ -112,10 +112,10 @@ class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
 
 
 class Differences(Part, frozen=True, kw_only=True):
-    """Largest absolute differences of a ranker's scores of one list, called in several ways.
+    """Largest absolute differences of a ranker's scores of a few lists, called in several ways.
 
     Args:
-        spread: Greatest minus least score of the list.
+        spread: Greatest minus least score of a list, the largest.
         repeat: Of the same call made twice.
         order: With the documents in reverse order.
         batch: Of the first document alone.
@@ -131,18 +131,40 @@ class Differences(Part, frozen=True, kw_only=True):
     invariant: Mapping[str, float] = field(default_factory=dict)
 
 
+class Asked(Part, frozen=True, kw_only=True):
+    """A short list with its scores, which later runs of a ranker that can change ask again."""
+
+    query_id: str
+    doc_ids: Sequence[str]
+    scores: Sequence[float]
+
+
 class CheckRecord(TaskRecord, frozen=True, kw_only=True, tag="check"):
-    """Calls of a ranker whose scores must not differ.
+    """What a ranker answers to a few cheap questions before anything else is asked.
 
     Args:
-        differences: Of their scores; ``None`` where the ranker failed.
+        differences: Of scores that must not differ; ``None`` where the ranker failed.
         pointwise: Whether its card says so.
         deterministic: Whether its card says so.
+        asked: The lists.
     """
 
     differences: Differences | None = None
     pointwise: bool = True
     deterministic: bool = True
+    asked: Sequence[Asked] = ()
+
+    @property
+    def listwise(self) -> bool:
+        """Whether its card says pointwise, but its scores depend on the other documents of a call."""
+        seen = self.differences
+        if not self.pointwise or seen is None:
+            return False
+        return max(seen.batch, seen.order) > NOTABLE * seen.spread > 0
+
+
+NOTABLE = 0.01
+"""Differences above this share of the spread of a list's scores are no rounding."""
 
 
 class Fall(NamedTuple):

@@ -59,16 +59,18 @@ class QueryVariant:
 class MeteredVictim:
     """A ranker under test on one collection, with the meter around the innermost ranker."""
 
-    def __init__(self, ranker: Ranker, defense: Defense | None = None) -> None:
+    def __init__(self, ranker: Ranker, defense: Defense | None = None, *, listwise: bool = False) -> None:
         if defense is None:
-            self.ranker = MeteredRanker(ranker)
-            self.uncached = MeteredRanker(ranker, cache=False)
+            self.declared = ranker.card
+            self.ranker = MeteredRanker(ranker, listwise=listwise)
+            self.uncached = MeteredRanker(ranker, cache=False, listwise=listwise)
             self._meters = [self.ranker, self.uncached]
         else:
             inner = MeteredRanker(ranker, cache=False)
             defended = defense.wrap(inner)
-            self.ranker = MeteredRanker(defended)
-            self.uncached = MeteredRanker(defended, cache=False)
+            self.declared = defended.card
+            self.ranker = MeteredRanker(defended, listwise=listwise)
+            self.uncached = MeteredRanker(defended, cache=False, listwise=listwise)
             self._meters = [inner]
 
     @property
@@ -133,6 +135,8 @@ class Workbench(Bench):
         self._fitted: dict[tuple[str, str], Ranker] = {}
         self._own = local()
         """Of a thread: its victims, because a meter counts one task at a time."""
+        self.listwise: frozenset[str] = frozenset()
+        """Rankers that are treated as list-wise, whatever their cards say."""
         self._variants: dict[tuple[str, str], dict[str, list[QueryVariant]]] = {}
 
     def lists(self, name: str) -> Lists:
@@ -165,8 +169,9 @@ class Workbench(Bench):
         Raises:
             PluginFailed: The ranker or its defense raised something when it was built, loaded or fitted.
         """
-        victims: dict[tuple[str, str], MeteredVictim] = self._own.__dict__.setdefault("victims", {})
-        if (ranker, collection) not in victims:
+        victims: dict[tuple[str, str, bool], MeteredVictim] = self._own.__dict__.setdefault("victims", {})
+        listwise = ranker in self.listwise
+        if (ranker, collection, listwise) not in victims:
             victim = self.spec.victim(ranker)
             base, lists = victim.ranker, self.lists(collection)
             with self._building, blaming(f"ranker {base.name!r}"):
@@ -176,8 +181,9 @@ class Workbench(Bench):
                     fitted.card  # noqa: B018  # loads what the fingerprint is made from
             wrapper = None if victim.defense is None else self.plugin("defense", victim.defense.plugin)
             with blaming(f"{'ranker' if wrapper is None else 'defense'} {ranker!r}"):
-                victims[ranker, collection] = MeteredVictim(self._fitted[base.name, collection], wrapper)
-        return victims[ranker, collection]
+                fitted = self._fitted[base.name, collection]
+                victims[ranker, collection, listwise] = MeteredVictim(fitted, wrapper, listwise=listwise)
+        return victims[ranker, collection, listwise]
 
     def query_variants(self, variation: str, collection: str) -> Mapping[str, Sequence[QueryVariant]]:
         """A variation's variants of the queries it is limited to, by query id.

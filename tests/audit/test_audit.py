@@ -25,7 +25,7 @@ from robustrank.core.errors import ConfigError, PluginError, StoreError
 from robustrank.core.types import Perturbation, Status
 from robustrank.results.summary import Summary, read
 from robustrank.storage import journal as store
-from robustrank.work import base as tasks
+from robustrank.work import perform as tasks
 from robustrank.work.records import FORMAT, AttackRecord, CheckRecord, RankingRecord, SetupRecord, TaskRecord
 from robustrank_attacks.insertion.query_injection import QueryInjection
 

@@ -184,7 +184,7 @@ def test_a_gate_that_no_figure_can_answer_is_refused_before_anything_is_scored(
 
 def test_every_figure_an_audit_has_was_planned(home: Path, tmp_path: Path) -> None:
     from robustrank.judging.figures import expected, measured
-    from robustrank.work.base import workbench
+    from robustrank.work.perform import workbench
 
     spec = parse(home, ATTACK)
     planned = {str(figure) for figure in expected(workbench(spec))}

@@ -119,7 +119,7 @@ def test_failed_tasks_are_asked_again_and_both_lines_are_kept(
     spec = audit_file.parse(AUDIT, folder=tmp_path)
     out = tmp_path / "out"
     audit.run(spec, out)
-    assert state.progress(out).phases[0] == ("ranking", 5, 5, 1)
+    assert state.progress(out).phases[1] == ("ranking", 5, 5, 1)
     assert "1 of them failed" in cli("status", out).stdout
     monkeypatch.setitem(__import__("made_up_plugins").FAILURES, "raises", lambda: None)
     messages: list[str] = []
@@ -140,4 +140,4 @@ def test_failed_tasks_are_asked_again_and_both_lines_are_kept(
     assert len(tasks) == 6
     final = [record for record in journal.read(out, FORMAT).values() if isinstance(record, TaskRecord)]
     assert all(record.status is Status.OK for record in final)
-    assert state.progress(out).phases[0] == ("ranking", 5, 5, 0)
+    assert state.progress(out).phases[1] == ("ranking", 5, 5, 0)

@@ -14,7 +14,8 @@ from robustrank.config import audit_file
 from robustrank.config.specs import CasesSpec
 from robustrank.core.ranking import order
 from robustrank.work.attack import AttackTask
-from robustrank.work.base import Place, workbench
+from robustrank.work.base import Place
+from robustrank.work.perform import workbench
 from robustrank.work.records import BEST_RELEVANT, RankingRecord
 from robustrank.work.workbench import Workbench
 

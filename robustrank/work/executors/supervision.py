@@ -67,11 +67,12 @@ def supervised(
     The item of a worker that died is tried once more with no other item at work, because memory may have been short;
     an item that passed the time limit is not.
     """
-    run = _Run(crew, function, deque(items), limit)
+    run = _Run(crew, function, iter(items), limit)
     try:
-        while run.waiting or run.again or run.busy:
-            run.hand_out()
+        run.hand_out()
+        while run.again or run.busy:
             yield from run.collect()
+            run.hand_out()
     finally:  # also where the reader stops early
         for number in run.busy:
             crew.discard(number)
@@ -80,7 +81,9 @@ def supervised(
 class _Run(Generic[Item, Result]):
     """One run over items."""
 
-    def __init__(self, crew: Crew, function: Callable[[Item], Result], items: deque[Item], limit: float | None) -> None:
+    def __init__(
+        self, crew: Crew, function: Callable[[Item], Result], items: Iterator[Item], limit: float | None
+    ) -> None:
         self.crew, self.function, self.limit = crew, function, limit
         self.waiting = items
         self.again: deque[Item] = deque()
@@ -95,8 +98,10 @@ class _Run(Generic[Item, Result]):
                 self._begin(0, self.again.popleft(), second=True)
             return
         for number in range(self.crew.size):
-            if self.waiting and number not in self.busy:
-                self._begin(number, self.waiting.popleft(), second=False)
+            if number not in self.busy:
+                for item in self.waiting:  # the next one, if there is one
+                    self._begin(number, item, second=False)
+                    break
 
     def collect(self) -> Iterator[Result | Lost]:
         """Wait for items that end, die or pass their limit; nothing where one is to be tried again."""
