@@ -6,6 +6,7 @@ Exit codes: 0 all gates held, 1 a gate was not held, 2 usage or configuration, 3
 
 from __future__ import annotations
 
+import errno
 import sys
 from dataclasses import replace
 from io import TextIOWrapper
@@ -44,12 +45,35 @@ class _Shell(click.Group):
             ctx.exit(128 + (stop.number if isinstance(stop, Stopped) else 2))
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
+        except (OSError, MemoryError, RecursionError) as error:
+            click.echo(f"robustrank: {_refused(error)}", err=True)
+            ctx.exit(3)
         except Exception:
             import traceback
 
             traceback.print_exc()
             click.echo("robustrank: this is a bug in RobustRank or in a plug-in; see the traceback above", err=True)
             ctx.exit(3)
+
+
+def _refused(error: BaseException) -> str:
+    """What the system refused, and what to do about it."""
+    from robustrank.core.escaping import for_terminal
+
+    if isinstance(error, MemoryError):
+        return "not enough memory; use fewer workers (--executor), a smaller collection or a smaller `depth`"
+    if isinstance(error, RecursionError):
+        return "a file is nested too deeply to be read"
+    hints = {
+        errno.ENOSPC: "free some space and run the same command: finished tasks are recorded",
+        errno.EDQUOT: "free some space and run the same command: finished tasks are recorded",
+        errno.EMFILE: "raise the limit of open files (ulimit -n) or use fewer workers",
+        errno.ENFILE: "the whole system has too many files open; try again later",
+        errno.EACCES: "check the permissions",
+        errno.EROFS: "give --out a folder that can be written",
+    }
+    hint = hints.get(getattr(error, "errno", None) or 0, "")
+    return for_terminal(f"the system refused: {error}{'; ' + hint if hint else ''}")
 
 
 @click.group(cls=_Shell, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

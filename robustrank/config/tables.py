@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
-from robustrank.storage import typed
+from robustrank.storage import files, typed
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def read(path: Path | str, what: str, fix: str = "") -> str:
         ConfigError: It is missing or cannot be read.
     """
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return files.read_text(Path(path))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such {what}{fix}") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -66,12 +66,32 @@ def toml(text: str, where: str) -> dict[str, Any]:
     """The tables of a text.
 
     Raises:
-        ConfigError: It is not TOML.
+        ConfigError: It is not TOML, is nested too deeply, or has a value that no file of ours can hold: a date, or a
+            number that is not finite or needs more than 64 bits.
     """
     try:
-        return tomllib.loads(text)
+        data = tomllib.loads(text)
+        _check_values(data, where, "")
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where}: not valid TOML: {error}") from error
+    except ValueError as error:  # of an integer with thousands of digits
+        raise ConfigError(f"{where}: a number is too long: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"{where}: tables or lists are nested too deeply") from None
+    return data
+
+
+def _check_values(value: Any, where: str, place: str) -> None:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _check_values(item, where, f"{place}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            _check_values(item, where, f"{place}[{number}]")
+    elif isinstance(value, int | float) and not abs(value) < 2**63:
+        raise ConfigError(f"{where}: {place} = {str(value)[:40]} is no number that can be used; give a smaller one")
+    elif not isinstance(value, str | int | float):
+        raise ConfigError(f"{where}: {place} is a date or time, which no key takes; write it in quotes if it is a text")
 
 
 def key(name: str | None, **options: Any) -> Any:

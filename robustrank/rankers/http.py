@@ -89,6 +89,7 @@ class HttpRanker:
             fingerprint=sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()[:16],
             pointwise=self.pointwise and not self._format.listwise,
             note="; ".join(part for part in (self._format.note, note) if part),
+            can_change=True,
         )
 
     @property

@@ -75,9 +75,11 @@ def read(folder: Path, form: RecordFormat[R]) -> dict[str, R]:
         for number, line in lines(path):
             try:
                 record = form.loads(line)
+                key = form.key(record)
+                if not key:
+                    raise typed.WrongForm("it has no key")
             except typed.WrongForm as error:
                 raise StoreError(f"{path}:{number}: not a record: {error}; {_FIX}") from error
-            key = form.key(record)
             records.pop(key, None)
             records[key] = record
     return records

@@ -110,6 +110,10 @@ class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
     top_grade: int = 1
     base: BaseRanking | None = None
 
+    def __post_init__(self) -> None:
+        if len(self.doc_ids) != len(self.scores):
+            raise ValueError(f"{len(self.doc_ids)} documents and {len(self.scores)} scores")
+
 
 class Differences(Part, frozen=True, kw_only=True):
     """Largest absolute differences of a ranker's scores of a few lists, called in several ways.

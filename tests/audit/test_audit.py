@@ -59,7 +59,7 @@ name = "typos"
 use = "query_typos"
 """
 
-TIMES = {"started", "finished", "environment"}
+TIMES = {"started", "finished", "environment", "made_from"}
 
 
 def _figures(summary: Summary) -> str:
