@@ -208,8 +208,7 @@ class _Run:
         """Count a new record; whether another task may begin."""
         if isinstance(record, TaskRecord):
             self._count(record)
-            if not isinstance(record, CheckRecord):
-                self.now.spend(record)
+            self.now.spend(record)
             if message := self.failures.count(record):
                 self.progress.message(f"{record.ranker}: {message}")
         return not self._spent

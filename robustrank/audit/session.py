@@ -15,7 +15,7 @@ from robustrank.audit.inventory import now
 from robustrank.core.errors import StoreError
 from robustrank.results.summary import Sequential, Stopped
 from robustrank.storage import files, hashing, typed
-from robustrank.work.records import BaseRecord, SessionRecord, TaskRecord
+from robustrank.work.records import BaseRecord, CheckRecord, SessionRecord, TaskRecord
 
 SCHEMA = 2
 """Of ``keys.json``."""
@@ -50,7 +50,7 @@ class Allowance:
     """Limits of a run or an audit; checked between tasks, so that the last task may exceed them.
 
     Args:
-        tasks: How many; ``None`` is no limit, here and below.
+        tasks: How many, apart from the cheap questions at the start; ``None`` is no limit, here and below.
         pairs: Scored by the rankers.
         minutes: Of all sessions whose records were counted.
     """
@@ -64,7 +64,7 @@ class Allowance:
 
     def spend(self, record: TaskRecord) -> None:
         """Count a record."""
-        self._tasks += 1
+        self._tasks += not isinstance(record, CheckRecord)
         self._pairs += record.pairs
         self._seconds[record.session] = max(self._seconds.get(record.session, 0.0), record.elapsed)
 

@@ -235,4 +235,5 @@ def tried(step: Callable[[], Result], fallback: Result, who: str = "") -> tuple[
         return fallback, str(problem)
     except BaseException as problem:
         interrupts.check()
-        return fallback, f"{who}: {reason(problem)}" if who else reason(problem)
+        named = not who or (isinstance(problem, ContractError) and str(problem).startswith("ranker "))
+        return fallback, reason(problem) if named else f"{who}: {reason(problem)}"

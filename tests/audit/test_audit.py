@@ -208,7 +208,7 @@ def test_a_folder_in_which_nothing_is_recorded_says_so(tmp_path: Path) -> None:
     spec = audit_file.parse(SMALL.replace('use = "random"', 'use = "callable"\nfunction = "nowhere:x"'))
     with pytest.raises(PluginError):
         audit.run(spec, tmp_path)
-    with pytest.raises(StoreError, match="no records yet"):
+    with pytest.raises(StoreError, match="no figures yet"):
         state.summarise(tmp_path)
 
 
