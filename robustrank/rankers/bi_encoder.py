@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from robustrank.core.errors import ContractError, PluginError
 from robustrank.core.types import Document, Query, RankerCard, WordGradients
-from robustrank.rankers._options import require_fits, require_sizes
-from robustrank.rankers.models import weights
+from robustrank.rankers._options import require_sizes
 
 KEPT = 20_000
 """Embeddings a model caches; at 384 dimensions about 30 MB."""
@@ -24,40 +23,47 @@ KEPT = 20_000
 class BiEncoder:
     """A sentence-transformers model; a text is embedded once, whichever query or list it is in.
 
-    Prompts that the model brings for queries and for documents are put in front of them.
+    A folder or hub id scores as sentence-transformers scores it: with its prompts, length, modules (pooling, dense
+    layers, static embeddings, routes for queries and documents), truncated dimensions and similarity.
 
     Args:
         model: ``"all-MiniLM-L6-v2"`` comes inside a package; any other name is a local folder or a hub id.
-        max_length: Word pieces read of a text.
+        max_length: Word pieces read of a text; by default as many as the folder says.
+        query_prompt: Put in front of a query; by default the folder's own. ``"query: "`` for E5 models.
+        document_prompt: The same for a document.
+        pooling: For a bare encoder, which does not say how its pieces become one vector: ``"mean"``, ``"cls"`` or
+            ``"lasttoken"``.
+        truncate_dim: Dimensions kept of an embedding; by default as many as the folder says.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ...
         batch: Texts per forward pass.
     """
 
     model: str = "all-MiniLM-L6-v2"
-    max_length: int = 256
+    max_length: int | None = None
+    query_prompt: str | None = None
+    document_prompt: str | None = None
+    pooling: str | None = None
+    truncate_dim: int | None = None
     device: str = "auto"
     batch: int = 32
 
     def __post_init__(self) -> None:
         require_sizes("bi_encoder", max_length=self.max_length, batch=self.batch)
+        if self.pooling not in (None, "mean", "cls", "lasttoken"):
+            raise PluginError(f"bi_encoder: pooling is mean, cls or lasttoken, not {self.pooling!r}")
 
     @cached_property
     def card(self) -> RankerCard:
         """Loads the model."""
+        encoder = self._encoder
         return RankerCard(
-            name=f"bi_encoder({self.model})", fingerprint=self._encoder.fingerprint, max_length=self.max_length
-        )
+            name=f"bi_encoder({self.model})", fingerprint=encoder.fingerprint, max_length=encoder.max_length,
+            note=encoder.note,
+        )  # fmt: skip
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         """The model's own similarity of query and document, cosine where it names none."""
-        if not docs:
-            return []
-        encoder = self._encoder
-        (query_embedding,) = encoder.embed([query.text], encoder.query_prompt)
-        return [
-            float(score)
-            for score in encoder.embed([doc.text for doc in docs], encoder.document_prompt) @ query_embedding
-        ]
+        return self._encoder.scores(query.text, [doc.text for doc in docs]) if docs else []
 
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """Gradients of the similarity through the document's side."""
@@ -65,84 +71,113 @@ class BiEncoder:
 
     @property
     def _encoder(self) -> _Encoder:
-        return _load(self.model, self.max_length, self.device, self.batch)
+        return _load(self)
 
 
 @lru_cache(maxsize=4)
-def _load(model: str, max_length: int, device: str, batch: int) -> _Encoder:
-    return _Encoder(model, max_length, device, batch)
+def _load(ranker: BiEncoder) -> _Encoder:
+    return _Encoder(ranker)
 
 
 class _Encoder:
-    def __init__(self, name: str, max_length: int, device: str, batch: int) -> None:
-        from robustrank.rankers.models import torch_models
+    def __init__(self, ranker: BiEncoder) -> None:
+        from robustrank.rankers.models import owners
 
-        def loader() -> Any:
-            return torch_models.sentence_encoder(weights.resolve(name), torch_models.choose_device(device))
+        what = f"bi-encoder {ranker.model!r}"
+        self._ranker = ranker
+        folder = owners.Folder(ranker.model, what)
+        folder.check("bi_encoder")
+        if not folder.modules and ranker.pooling is None:
+            how = 'pooling = "mean" or "cls"'
+            raise PluginError(f"{what}: a bare encoder; say how its pieces become one vector: {how}")
+        if folder.modules and ranker.pooling is not None:
+            raise PluginError(f"{what}: the folder says how pieces are pooled; leave `pooling` out")
+        arguments = {} if ranker.truncate_dim is None else {"truncate_dim": ranker.truncate_dim}
+        self._model = owners.load(folder, "SentenceTransformer", ranker.device, self._probe, arguments)
+        if ranker.pooling is not None:
+            self._model[1] = _pooling(self._model, ranker.pooling)
+        prompts = self._model.prompts or {}
+        unused = sorted(name for name in prompts if prompts[name] and name not in ("query", *DOCUMENT_PROMPTS))
+        self.note = f"prompts of the folder that are not used: {', '.join(unused)}" if unused else ""
+        self.max_length = owners.max_length(self._model, ranker.max_length, what)
+        self._kept: OrderedDict[tuple[bool, str], NDArray[np.float32]] = OrderedDict()
+        given = (ranker.query_prompt, ranker.document_prompt, ranker.pooling, ranker.truncate_dim)
+        self.fingerprint = folder.fingerprint("bi_encoder", self.max_length, *given)
 
-        model = torch_models.load("the bi_encoder ranker", name, loader).float().eval()
-        if model.similarity_fn_name not in (None, "cosine", "dot"):
-            raise PluginError(
-                f"bi_encoder {name!r}: compares by {model.similarity_fn_name}; supported are cosine and dot product"
-            )
-        require_fits(f"bi_encoder {name!r}", max_length, torch_models.longest(model[0].auto_model.config))
-        model.max_seq_length = max_length
-        prompts = model.prompts or {}
-        usual = prompts.get(model.default_prompt_name) or ""
-        self.query_prompt: str = prompts.get("query") or usual
-        self.document_prompt: str = prompts.get("document") or prompts.get("passage") or usual
-        self._model = model
-        self._cosine = model.similarity_fn_name != "dot"
-        self._batch = batch
-        self._kept: OrderedDict[tuple[str, str], NDArray[np.float32]] = OrderedDict()
-        pooling = [str(module) for module in list(model)[1:]]
-        self.fingerprint = torch_models.fingerprint(
-            model, max_length, self._cosine, self.query_prompt, self.document_prompt, pooling
-        )
+    def scores(self, query: str, texts: Sequence[str]) -> list[float]:
+        """The owner's similarity."""
+        vectors = self.embed(texts, query=False)
+        (row,) = self._model.similarity(self.embed([query], query=True), vectors).tolist()
+        return [float(score) for score in row]
 
-    def embed(self, texts: Sequence[str], prompt: str) -> NDArray[np.float32]:
-        """texts x dimensions, of unit length where the similarity is the cosine."""
-        fresh = [text for text in dict.fromkeys(texts) if (prompt, text) not in self._kept]
+    def embed(self, texts: Sequence[str], *, query: bool) -> NDArray[np.float32]:
+        """texts x dimensions, each text embedded once."""
+        fresh = [text for text in dict.fromkeys(texts) if (query, text) not in self._kept]
         if fresh:
-            vectors = self._model.encode(
-                fresh,
-                prompt=prompt,
-                batch_size=self._batch,
-                normalize_embeddings=self._cosine,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
-            self._kept.update(zip(((prompt, text) for text in fresh), vectors, strict=True))
-        embeddings = np.stack([self._kept[prompt, text] for text in texts])
+            vectors = self._encode(self._model, fresh, query=query)
+            self._kept.update(zip(((query, text) for text in fresh), vectors, strict=True))
+        embeddings = np.stack([self._kept[query, text] for text in texts])
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return embeddings
 
     def gradients(self, query: str, text: str, candidates: Mapping[int, Sequence[str]]) -> WordGradients:
-        """Through the document's side, with the query's embedding held fixed."""
+        """Through the document's side, with the query's embedding held fixed.
+
+        Raises:
+            ContractError: The model has no input embeddings, or its input preparation hides where words stand.
+        """
         import torch
 
         from robustrank.rankers.models.gradients import word_gradients
 
-        model, prompt = self._model, self.document_prompt
-        target = torch.from_numpy(self.embed([query], self.query_prompt)[0].copy()).to(model.device)
-        if hasattr(model, "preprocess"):  # sentence-transformers 6
-            tokenized = model.preprocess([text], prompt=prompt)
-        else:
-            tokenized = model.tokenize([prompt + text])
+        model, prompt = self._model, self._document_prompt
+        inner = self._document_side()
+        if inner is None:
+            raise ContractError("bi_encoder: the model has no word pieces with embeddings: no gradients")
+        target = torch.from_numpy(self.embed([query], query=True).copy()).to(model.device)
+        tokenized = model.preprocess([text], prompt=prompt, task="document")
         inputs = {name: v.to(model.device) if isinstance(v, torch.Tensor) else v for name, v in tokenized.items()}
 
         def forward() -> Any:
-            vector = model(inputs)["sentence_embedding"][0]
-            return target @ (torch.nn.functional.normalize(vector, dim=0) if self._cosine else vector)
+            vector = model(dict(inputs), task="document")["sentence_embedding"]
+            return model.similarity(target, vector[:, : target.shape[1]])[0, 0]
 
         def pieces(word: str) -> list[int]:
             ids: list[int] = model.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
             return ids
 
-        embeddings = model[0].auto_model.get_input_embeddings()
         places = self._places(prompt + text, len(prompt), inputs["input_ids"][0].tolist())
-        return word_gradients(forward, embeddings, places, text, candidates, pieces)
+        return word_gradients(forward, inner.get_input_embeddings(), places, text, candidates, pieces, inner)
+
+    @property
+    def _document_prompt(self) -> str:
+        """What the owner puts in front of a document."""
+        if self._ranker.document_prompt is not None:
+            return self._ranker.document_prompt
+        prompts = self._model.prompts or {}
+        return next((prompts[name] for name in DOCUMENT_PROMPTS if prompts.get(name) is not None), "")
+
+    def _document_side(self) -> Any:
+        """The transformers model that reads documents; ``None`` where there is none."""
+        routes = getattr(self._model[0], "sub_modules", None)
+        if routes is None:
+            return self._model.transformers_model
+        route = routes["document"] if "document" in routes else next(iter(routes.values()))
+        return getattr(route[0], "model", None) or getattr(route[0], "auto_model", None)
+
+    def _encode(self, model: Any, texts: Sequence[str], *, query: bool) -> NDArray[np.float32]:
+        """As the owner encodes queries or documents, with its own prompts unless others are given."""
+        encode = model.encode_query if query else model.encode_document
+        prompt = self._ranker.query_prompt if query else self._ranker.document_prompt
+        vectors: NDArray[np.float32] = encode(
+            list(texts), prompt=prompt, batch_size=self._ranker.batch, convert_to_numpy=True, show_progress_bar=False
+        )
+        return vectors.astype(np.float32)
+
+    def _probe(self, model: Any) -> list[float]:
+        vectors = self._encode(model, ["a query", "a text about cats", "another, quite different"], query=False)
+        return [float(score) for score in model.similarity(vectors, vectors).flatten()]
 
     def _places(self, full: str, start: int, ids: list[int]) -> list[tuple[int, int] | None]:
         """Where each input piece stands in the document, which begins at ``start`` of the full text."""
@@ -150,3 +185,13 @@ class _Encoder:
         if encoding["input_ids"] != ids:
             raise ContractError("bi_encoder: the model's input preparation hides word positions")
         return [(a - start, b - start) if b > max(a, start) else None for a, b in encoding["offset_mapping"]]
+
+
+DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+"""Names of the prompt that sentence-transformers puts in front of documents, in its order."""
+
+
+def _pooling(model: Any, how: str) -> Any:
+    from sentence_transformers.models import Pooling
+
+    return Pooling(model[0].get_embedding_dimension(), pooling_mode=how)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from robustrank.core.errors import PluginError
+from robustrank.core.errors import ContractError, PluginError
 from robustrank.core.types import Document, Query, RankerCard, WordGradients
-from robustrank.rankers._options import require_fits, require_sizes
+from robustrank.rankers._options import require_sizes
 from robustrank.rankers.models import first_token, weights
 from robustrank.rankers.models.batching import by_length
 from robustrank.rankers.models.pairs import Encoded, PairTokenizer
@@ -18,19 +19,24 @@ from robustrank.rankers.models.pairs import Encoded, PairTokenizer
 
 @dataclass(frozen=True, kw_only=True)
 class CrossEncoder:
-    """A sequence-classification cross-encoder; scores are raw logits.
+    """A cross-encoder; scores are raw logits, before any activation.
+
+    A folder or hub id scores as sentence-transformers scores it: with its prompt, length, template, modules and
+    adapter. Faster batching is used where it agrees with that on some probes; the card says which it is.
 
     Args:
         model: ``"ms-marco-MiniLM-L-12-v2"`` comes inside a package (int8, in ONNX Runtime); ``"robustrank-tiny"``, two
-            layers and fast, comes with this one; any other name is a local folder or a hub id, loaded by transformers.
+            layers and fast, comes with this one; any other name is a local folder or a hub id.
             Two labels score as the difference of their logits.
-        max_length: Word pieces read of a pair.
-        device: For transformers models: ``"auto"``, ``"cpu"``, ``"cuda"``, ...
-        batch: Pairs per forward pass of a transformers model.
+        max_length: Word pieces read of a pair; by default as many as the folder says, 256 of the bundled models.
+        prompt: Put in front of the query; by default the folder's own.
+        device: Of a folder: ``"auto"``, ``"cpu"``, ``"cuda"``, ...
+        batch: Pairs per forward pass of a folder.
     """
 
     model: str = "ms-marco-MiniLM-L-12-v2"
-    max_length: int = 256
+    max_length: int | None = None
+    prompt: str | None = None
     device: str = "auto"
     batch: int = 16
 
@@ -44,7 +50,7 @@ class CrossEncoder:
         return RankerCard(
             name=f"cross_encoder({self.model})",
             fingerprint=backend.fingerprint,
-            max_length=self.max_length,
+            max_length=backend.max_length,
             note=backend.note,
         )
 
@@ -57,70 +63,149 @@ class CrossEncoder:
         from robustrank.rankers.models.gradients import word_gradients
 
         backend = self._backend
+        forward, places = backend.traced(query.text, document.text)
         model = backend.torch_model
-        (pair,) = backend.tokenizer.encode(query.text, [document.text])
-
-        def forward() -> Any:
-            return _head(model(**_tensors([pair], model)).logits)[0]
-
         embeddings = model.get_input_embeddings()
-        return word_gradients(forward, embeddings, pair.places, document.text, candidates, backend.tokenizer.pieces)
+        return word_gradients(forward, embeddings, places, document.text, candidates, backend.pieces, model)
 
     @property
     def _backend(self) -> _Backend:
-        return _load(self.model, self.max_length, self.device, self.batch)
+        length = BUNDLED_LENGTH if self.max_length is None and self.model in weights.BUNDLED else self.max_length
+        return _load(self.model, length, self.device, self.batch, self.prompt)
+
+
+BUNDLED_LENGTH = 256
+"""Word pieces that the bundled models read of a pair, unless told otherwise: passages seldom are longer."""
+
+PROBES = (
+    ("what is the capital of france", "Paris is the capital and largest city of France."),
+    ("what is the capital of france", "Bananas, unquestionably, are yellow. " * 40),
+    ("how do cats sleep", ""),
+    ("naïve 天気 query", "An untypical text: ÄÖÜ, [MASK], 你好, 3.14!"),
+)
+"""Pairs on which a faster path is compared with the owner's."""
+
+AGREE = 1e-4
+"""Largest difference, relative to the spread of the probes' logits, at which two paths agree."""
 
 
 class _Backend(Protocol):
     fingerprint: str
     note: str
+    max_length: int | None
 
     @property
     def torch_model(self) -> Any: ...
 
-    @property
-    def tokenizer(self) -> PairTokenizer: ...
-
     def logits(self, query: str, texts: Sequence[str]) -> list[float]: ...
+
+    def traced(self, query: str, text: str) -> tuple[Callable[[], Any], Sequence[tuple[int, int] | None]]:
+        """A function that computes the logit with gradients, and where each input piece stands in the text."""
+
+    def pieces(self, word: str) -> list[int]: ...
 
 
 @lru_cache(maxsize=4)
-def _load(model: str, max_length: int, device: str, batch: int) -> _Backend:
+def _load(model: str, max_length: int | None, device: str, batch: int, prompt: str | None) -> _Backend:
     where = weights.resolve(model)
     if isinstance(where, Path) and (where / "model.onnx").is_file() and not (where / "config.json").is_file():
         from robustrank.rankers.models.onnx_int8 import OnnxCrossEncoder
 
-        return OnnxCrossEncoder(where, max_length)
-    return _Transformers(model, str(where), max_length, device, batch)
+        return OnnxCrossEncoder(where, max_length or BUNDLED_LENGTH)
+    owner = _Owner(model, max_length, device, batch, prompt)
+    return _faster(owner) or owner
 
 
-class _Transformers:
-    note = ""
+class _Owner:
+    """The folder as sentence-transformers scores it."""
 
-    def __init__(self, name: str, where: str, max_length: int, device: str, batch: int) -> None:
-        from robustrank.rankers.models import torch_models
+    def __init__(self, name: str, max_length: int | None, device: str, batch: int, prompt: str | None) -> None:
+        from robustrank.rankers.models import owners
 
-        def loader() -> tuple[Any, Any, Any]:
-            from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-            tokenizer = torch_models.pretrained(AutoTokenizer, where)
-            kind = AutoModelForSequenceClassification
-            return tokenizer, *torch_models.pretrained(kind, where, output_loading_info=True)
-
-        what = f"cross_encoder {name!r}"
-        tokenizer, model, report = torch_models.load("the cross_encoder ranker", name, loader)
-        if not getattr(tokenizer, "is_fast", False):
+        what = f"cross-encoder {name!r}"
+        self.folder = owners.Folder(name, what)
+        self.folder.check("cross_encoder")
+        self.prompt, self.batch, self.note = prompt, batch, "scored by sentence-transformers"
+        self.model = owners.load(self.folder, "CrossEncoder", device, self._probe)
+        if self.model.num_labels not in (1, 2):
+            raise PluginError(f"{what}: {self.model.num_labels} labels, a ranker has 1 or 2")
+        if not getattr(self.model.tokenizer, "is_fast", False):
             raise PluginError(f"{what}: has no tokenizer.json; convert its tokenizer to a fast one")
-        if model.config.num_labels not in (1, 2):
-            raise PluginError(f"{what}: {model.config.num_labels} labels, a ranker has 1 or 2")
-        if missing := sorted(set(report["missing_keys"])):
-            # transformers initialises missing weights at random, which would make the scores random.
-            raise PluginError(f"{what}: its files lack {', '.join(missing)}; it was not trained as a cross-encoder")
-        require_fits(what, max_length, torch_models.longest(model.config))
-        self.torch_model = model.float().eval().to(torch_models.choose_device(device))
-        self.tokenizer = PairTokenizer(tokenizer.backend_tokenizer, max_length)
-        self.fingerprint = torch_models.fingerprint(model, self.tokenizer.state)
-        self._batch = batch
+        self.max_length = owners.max_length(self.model, max_length, what)
+        self.fingerprint = self.folder.fingerprint("cross_encoder", self.max_length, prompt)
+
+    @property
+    def torch_model(self) -> Any:
+        return self.model.transformers_model
+
+    def logits(self, query: str, texts: Sequence[str]) -> list[float]:
+        try:
+            return self._predict(self.model, [(query, text) for text in texts])
+        except ValueError:  # one text may break a batch: a literal </s> that of BART
+            return [score for text in texts for score in self._predict(self.model, [(query, text)])]
+
+    def traced(self, query: str, text: str) -> tuple[Callable[[], Any], Sequence[tuple[int, int] | None]]:
+        inputs = self.model.preprocess([(query, text)], prompt=self._prompt)
+        inputs = {name: v.to(self.model.device) if hasattr(v, "to") else v for name, v in inputs.items()}
+        tokenizer = self.model.tokenizer
+        encoding = tokenizer(
+            f"{self._prompt or ''}{query}", text, truncation="longest_first", max_length=self.max_length,
+            return_offsets_mapping=True,
+        )  # fmt: skip
+        if encoding["input_ids"] != inputs["input_ids"][0].tolist():
+            raise ContractError("cross_encoder: the model's input preparation hides where words stand: no gradients")
+        parts = zip(encoding["offset_mapping"], encoding.sequence_ids(0), strict=True)
+        return lambda: _head(self.model(dict(inputs))["scores"])[0], [at if part == 1 else None for at, part in parts]
+
+    def pieces(self, word: str) -> list[int]:
+        ids: list[int] = self.model.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
+        return ids
+
+    @property
+    def _prompt(self) -> str | None:
+        """The prompt that the owner puts in front of the query."""
+        own = self.model.prompts.get(self.model.default_prompt_name)
+        return own if self.prompt is None else self.prompt
+
+    def _predict(self, model: Any, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        from torch import nn
+
+        rows = model.predict(
+            list(pairs), prompt=self.prompt, batch_size=self.batch, activation_fn=nn.Identity(), show_progress_bar=False
+        )
+        return [float(score) for score in _head(rows.reshape(len(pairs), -1))]
+
+    def _probe(self, model: Any) -> list[float]:
+        return [score for pair in PROBES for score in self._predict(model, [pair])]
+
+
+def _faster(owner: _Owner) -> _Batched | None:
+    """Our own batching of the owner's weights, where it agrees with the owner on the probes."""
+    if owner.prompt or owner._prompt or len(owner.model) != 1 or owner.folder.adapter:
+        return None
+    ours = _Batched(owner)
+    scores = owner._probe(owner.model)
+    try:
+        other = [ours.logits(query, [text])[0] for query, text in PROBES]
+    except (TypeError, ValueError, RuntimeError, AttributeError):  # an architecture that wants other inputs
+        return None
+    difference = max(abs(a - b) for a, b in zip(scores, other, strict=True))
+    if not difference <= AGREE * (max(scores) - min(scores)):
+        return None
+    ours.note = f"batched by length, as sentence-transformers scores but for {difference:.1g} on {len(PROBES)} pairs"
+    return ours
+
+
+class _Batched:
+    """The owner's weights, in batches of equal length, and only what the first piece needs of the last layer."""
+
+    def __init__(self, owner: _Owner) -> None:
+        from tokenizers import Tokenizer
+
+        backend = Tokenizer.from_str(owner.model.tokenizer.backend_tokenizer.to_str())  # the owner's stays as it is
+        self.torch_model = owner.torch_model
+        self.tokenizer = PairTokenizer(backend, owner.max_length or sys.maxsize)
+        self.fingerprint, self.max_length, self.note, self._batch = owner.fingerprint, owner.max_length, "", owner.batch
 
     def logits(self, query: str, texts: Sequence[str]) -> list[float]:
         import torch
@@ -129,10 +214,34 @@ class _Transformers:
         scores = [0.0] * len(pairs)
         with torch.inference_mode():
             for batch in by_length([len(pair.ids) for pair in pairs], self._batch):
-                logits = first_token.logits(self.torch_model, _tensors([pairs[i] for i in batch], self.torch_model))
-                for i, logit in zip(batch, _head(logits).tolist(), strict=True):
+                for i, logit in zip(batch, self._logits([pairs[i] for i in batch]), strict=True):
                     scores[i] = logit
         return scores
+
+    def _logits(self, pairs: Sequence[Encoded]) -> list[float]:
+        try:
+            logits: list[float] = _head(
+                first_token.logits(self.torch_model, _tensors(pairs, self.torch_model))
+            ).tolist()
+        except ValueError:  # one text may break a batch: a literal </s> that of BART
+            if len(pairs) == 1:
+                raise
+            return [logit for pair in pairs for logit in self._logits([pair])]
+        return logits
+
+    def traced(self, query: str, text: str) -> tuple[Callable[[], Any], Sequence[tuple[int, int] | None]]:
+        return traced(self.torch_model, self.tokenizer, query, text)
+
+    def pieces(self, word: str) -> list[int]:
+        return self.tokenizer.pieces(word)
+
+
+def traced(
+    model: Any, tokenizer: PairTokenizer, query: str, text: str
+) -> tuple[Callable[[], Any], Sequence[tuple[int, int] | None]]:
+    """The logit of a pair as a function that gradients flow through, and the places of its pieces in the text."""
+    (pair,) = tokenizer.encode(query, [text])
+    return lambda: _head(model(**_tensors([pair], model)).logits)[0], pair.places
 
 
 def _head(logits: Any) -> Any:

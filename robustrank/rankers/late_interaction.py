@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from robustrank.core.errors import MissingExtra, PluginError
 from robustrank.core.types import Document, Query, RankerCard
 from robustrank.rankers._options import require_fits, require_sizes
 from robustrank.rankers.models import weights
+
+if TYPE_CHECKING:
+    from robustrank.rankers.models.owners import Folder
 
 KEPT = 4_000
 """Texts whose states a model caches; 128 pieces of 384 numbers each, at most about 800 MB."""
@@ -30,38 +33,37 @@ States = NDArray[np.float32]
 class LateInteraction:
     """The sum over query pieces of the largest cosine with a piece of the document.
 
-    Query and document begin with their markers (``[unused0]``, ``[unused1]``), a query is filled up with ``[MASK]``,
-    and punctuation of the document is skipped, as ColBERT does.
+    A folder that sentence-transformers, PyLate or Stanford's ColBERT saved scores as sentence-transformers scores it:
+    with its markers, lengths, query expansion and skipped pieces. Of a bare BERT model, query and document begin with
+    their markers (``[unused0]``, ``[unused1]``), a query is filled up with ``[MASK]``, and punctuation of the document
+    is skipped, as ColBERT does.
 
     Args:
         model: ``"colbert-backbone"`` comes inside a package, without its projection: its states are
             compared directly, and the card says so. Any other name is a local folder or a hub id of a BERT model
             with ``linear.weight`` (in ``model.safetensors`` or ``1_Dense/``); without one, states are unprojected too.
-        max_length: Word pieces read of a document.
-        query_length: Word pieces of a query, filled up or cut to.
+        max_length: Word pieces read of a document; by default as many as the folder says, 180 of a bare model.
+        query_length: Word pieces of a query, filled up or cut to; likewise, 32 of a bare model.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ...; the bundled model runs on the CPU.
     """
 
     model: str = "colbert-backbone"
-    max_length: int = 180
-    query_length: int = 32
+    max_length: int | None = None
+    query_length: int | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        require_sizes("late_interaction", max_length=min(self.max_length, self.query_length), batch=1)
+        for length in (self.max_length, self.query_length):
+            require_sizes("late_interaction", max_length=length, batch=1)
 
     @cached_property
     def card(self) -> RankerCard:
         """Loads the model."""
         encoder = self._encoder
         return RankerCard(
-            name=f"late_interaction({self.model})",
-            fingerprint=encoder.fingerprint,
-            max_length=self.max_length,
-            note=""
-            if encoder.projected
-            else "unprojected states: the model's projection to smaller vectors is missing",
-        )
+            name=f"late_interaction({self.model})", fingerprint=encoder.fingerprint, max_length=encoder.max_length,
+            note=encoder.note,
+        )  # fmt: skip
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         """Sum of largest cosines."""
@@ -69,11 +71,11 @@ class LateInteraction:
             return []
         encoder = self._encoder
         query_states = encoder.states(query.text, query=True)
-        return [max_sim(query_states, encoder.states(doc.text, query=False)) for doc in docs]
+        return [encoder.match(query_states, encoder.states(doc.text, query=False)) for doc in docs]
 
     @property
     def _encoder(self) -> _Encoder:
-        return _load(self.model, self.max_length, self.query_length, self.device)
+        return _load(self)
 
 
 def max_sim(query: States, document: States) -> float:
@@ -82,20 +84,82 @@ def max_sim(query: States, document: States) -> float:
 
 
 @lru_cache(maxsize=2)
-def _load(model: str, max_length: int, query_length: int, device: str) -> _Encoder:
-    return _Encoder(model, max_length, query_length, device)
+def _load(ranker: LateInteraction) -> _Encoder:
+    where = weights.resolve(ranker.model)
+    if isinstance(where, Path) and (where / "model.onnx").is_file() and not (where / "config.json").is_file():
+        return _Bare(ranker, where)
+    from robustrank.rankers.models import owners
+
+    folder = owners.Folder(ranker.model, f"late interaction {ranker.model!r}")
+    folder.check("late_interaction")
+    stanford = "HF_ColBERT" in (folder.config.get("architectures") or ())
+    return _Owned(ranker, folder) if folder.modules or stanford else _Bare(ranker, folder.path, folder)
 
 
-class _Encoder:
-    def __init__(self, name: str, max_length: int, query_length: int, device: str) -> None:
-        where = weights.resolve(name)
-        onnx = isinstance(where, Path) and (where / "model.onnx").is_file()
-        backbone = _onnx(Path(where)) if onnx else _torch(name, str(where), device)
-        self._forward, self._tokenizer, self.projected, state, longest = backbone
-        require_fits(f"late_interaction {name!r}", max(max_length, query_length), longest)
+class _Encoder(Protocol):
+    fingerprint: str
+    max_length: int | None
+    note: str
+
+    def states(self, text: str, *, query: bool) -> States: ...
+
+    def match(self, query: States, document: States) -> float: ...
+
+
+class _Owned:
+    """A folder as sentence-transformers encodes and compares it."""
+
+    def __init__(self, ranker: LateInteraction, folder: Folder) -> None:
+        from robustrank.rankers.models import owners
+
+        self._model = owners.load(folder, "MultiVectorEncoder", ranker.device, self._probe)
+        inner = self._model[0]
+        for name, value in (("document_length", ranker.max_length), ("query_length", ranker.query_length)):
+            if value is not None:
+                if not hasattr(inner, name):
+                    raise PluginError(f"{folder.what}: its library has no {name} to set; leave it to the folder")
+                setattr(inner, name, value)
+        self.max_length = getattr(inner, "document_length", None) or self._model.max_seq_length
+        self.note = "scored by sentence-transformers"
+        self.fingerprint = folder.fingerprint("late_interaction", ranker.max_length, ranker.query_length)
+        self._kept: OrderedDict[tuple[bool, str], States] = OrderedDict()
+
+    def states(self, text: str, *, query: bool) -> States:
+        """The states of a text's pieces; a text is encoded once, whichever list it is in."""
+        if (query, text) not in self._kept:
+            self._kept[query, text] = self._encode(self._model, text, query)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[query, text]
+
+    def match(self, query: States, document: States) -> float:
+        """The owner's similarity of two texts."""
+        return float(self._model.similarity([query], [document])[0, 0])
+
+    def _encode(self, model: Any, text: str, query: bool) -> States:
+        encode = model.encode_query if query else model.encode_document
+        (states,) = encode([text], convert_to_numpy=True, show_progress_bar=False)
+        return np.ascontiguousarray(states, dtype=np.float32)
+
+    def _probe(self, model: Any) -> list[float]:
+        query = self._encode(model, "a query", True)
+        documents = [self._encode(model, text, False) for text in ("a text about cats", "another, quite different")]
+        return [float(model.similarity([query], [document])[0, 0]) for document in documents]
+
+
+class _Bare:
+    """A BERT model, read as ColBERT reads one."""
+
+    def __init__(self, ranker: LateInteraction, where: Path, folder: Folder | None = None) -> None:
+        name = ranker.model
+        backbone = _onnx(where) if folder is None else _torch(name, str(where), ranker.device)
+        self._forward, self._tokenizer, projected, state, longest = backbone
+        self.note = "" if projected else "unprojected states: the model's projection to smaller vectors is missing"
+        self.max_length = ranker.max_length or 180
+        self._lengths = {True: ranker.query_length or 32, False: self.max_length}
+        require_fits(f"late_interaction {name!r}", max(self._lengths.values()), longest)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._lengths = {True: query_length, False: max_length}
         self._kept: OrderedDict[tuple[bool, str], States] = OrderedDict()
         piece: Callable[[str], Any] = self._tokenizer.token_to_id
         if None in (piece("[CLS]"), piece("[SEP]"), piece("[MASK]")):
@@ -103,8 +167,12 @@ class _Encoder:
         self._cls, self._sep, self._mask = piece("[CLS]"), piece("[SEP]"), piece("[MASK]")
         self._marker = {True: piece("[unused0]"), False: piece("[unused1]")}
         self._skipped = {piece(mark) for mark in string.punctuation}
-        parameters = f"{state} {self._tokenizer.to_str()} {max_length} {query_length}"
+        parameters = f"{state} {self._tokenizer.to_str()} {self._lengths[False]} {self._lengths[True]}"
         self.fingerprint = sha256(parameters.encode()).hexdigest()[:16]
+
+    def match(self, query: States, document: States) -> float:
+        """The sum of largest cosines."""
+        return max_sim(query, document)
 
     def states(self, text: str, *, query: bool) -> States:
         """The states of a text's pieces; a text is encoded once, whichever list it is in."""
@@ -156,12 +224,16 @@ def _onnx(folder: Path) -> tuple[Any, Any, bool, str, int]:
 def _torch(name: str, where: str, device: str) -> tuple[Any, Any, bool, str, int]:
     from robustrank.rankers.models import torch_models
 
-    def loader() -> tuple[Any, Any]:
+    def loader() -> tuple[Any, Any, Any]:
         from transformers import AutoModel, AutoTokenizer
 
-        return torch_models.pretrained(AutoTokenizer, where), torch_models.pretrained(AutoModel, where)
+        loaded = torch_models.pretrained(AutoModel, where, output_loading_info=True)
+        return torch_models.pretrained(AutoTokenizer, where), *loaded
 
-    tokenizer, model = torch_models.load("the late_interaction ranker", name, loader)
+    tokenizer, model, report = torch_models.load("the late_interaction ranker", name, loader)
+    if missing := sorted(each for each in set(report["missing_keys"]) if not each.startswith("pooler.")):
+        # Missing weights are made up at random. The pooler's are not used.
+        raise PluginError(f"late_interaction {name!r}: its files lack {', '.join(missing)}")
     chosen = torch_models.choose_device(device)
     model = model.float().eval().to(chosen)
     projection = _projection(where)
@@ -177,7 +249,8 @@ def _torch(name: str, where: str, device: str) -> tuple[Any, Any, bool, str, int
         states: NDArray[np.float32] = np.array(out.float().cpu().numpy())
         return states if projection is None else states @ projection.T
 
-    state = torch_models.fingerprint(model, None if projection is None else projection.tobytes().hex())
+    used = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("pooler.")}
+    state = torch_models.fingerprint(used, None if projection is None else projection.tobytes().hex())
     return forward, tokenizer.backend_tokenizer, projection is not None, state, torch_models.longest(model.config)
 
 

@@ -37,7 +37,16 @@ def _is_plain_bert(model: Any) -> bool:
         and getattr(config, "position_embedding_type", "absolute") == "absolute"
         and config._attn_implementation in ("sdpa", "eager")
         and not config.is_decoder
+        and all(_is_plain(model.bert.encoder.layer[-1].attention.self, name) for name in ("key", "value"))
     )
+
+
+def _is_plain(attention: Any, name: str) -> bool:
+    """Whether a part is a linear map of its own weights, with no adapter and no pruning mask around them."""
+    import torch
+
+    part = getattr(attention, name)
+    return type(part) is torch.nn.Linear and "weight" in part._parameters and not part._forward_pre_hooks
 
 
 def _mask(attention_mask: Any, dtype: Any) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
+from robustrank.core.errors import ContractError
 from robustrank.core.types import WordGradients
 from robustrank.core.words import words
 
@@ -17,6 +18,7 @@ def word_gradients(
     text: str,
     candidates: Mapping[int, Sequence[str]],
     pieces: Callable[[str], list[int]],
+    model: Any | None = None,
 ) -> WordGradients:
     """Gradients of a score with respect to the words of a document.
 
@@ -31,13 +33,31 @@ def word_gradients(
         text: The document.
         candidates: Word position to candidate words.
         pieces: A word's piece ids.
+        model: Where other modules of it may share the weights of ``embeddings``, as the two sides of an encoder-decoder
+            do: gradients of all of them count.
+
+    Raises:
+        ContractError: The model reads its pieces in an order that is not known.
     """
     import torch
 
-    with _recorded(embeddings) as outputs:
+    shared = [embeddings]
+    if model is not None:
+        shared = [m for m in model.modules() if isinstance(m, torch.nn.Embedding) and m.weight is embeddings.weight]
+    with _recorded(shared) as calls:
         value = score()
     # With the inputs alone requested, torch computes no gradients of weights.
-    gradient, states = torch.autograd.grad(value, outputs)[0][0], outputs[0].detach()[0]
+    gradients = torch.autograd.grad(value, [call.output for call in calls])
+    ids = calls[0].ids
+    gradient = torch.zeros(len(ids), embeddings.weight.shape[1], device=embeddings.weight.device)
+    for call, own in zip(calls, gradients, strict=True):
+        if call.ids.equal(ids):
+            gradient += call.scale * own[0]
+        elif call.ids[1:].equal(ids[:-1]):  # a decoder, one place later
+            gradient[:-1] += call.scale * own[0, 1:]
+        else:
+            raise ContractError("the model reads the pieces of a text in an order that is not known: no gradients")
+    states = embeddings.weight.detach()[ids]
     document_words = words(text)
     importance = []
     gains: dict[int, list[float]] = {}
@@ -71,18 +91,28 @@ def _vectors(embeddings: Any, vocabulary: set[str], pieces: Callable[[str], list
         return sums / sizes[:, None], {word: row for row, word in enumerate(ids)}
 
 
-@contextmanager
-def _recorded(embeddings: Any) -> Iterator[list[Any]]:
-    """While open, the embedding module's outputs are leaves of the graph, so that gradients stop at them."""
-    outputs: list[Any] = []
+class _Call(NamedTuple):
+    """A call of an embedding module: the pieces, its output as a leaf of the graph, and output over weight."""
 
-    def cut(module: Any, inputs: Any, output: Any) -> Any:
+    ids: Any
+    output: Any
+    scale: float
+
+
+@contextmanager
+def _recorded(modules: Sequence[Any]) -> Iterator[list[_Call]]:
+    """While open, the outputs of embedding modules are leaves of the graph, so that gradients stop at them."""
+    calls: list[_Call] = []
+
+    def cut(module: Any, inputs: Any, options: Any, output: Any) -> Any:
         leaf = output.detach().requires_grad_()
-        outputs.append(leaf)
+        ids = inputs[0] if inputs else options["input"]
+        calls.append(_Call(ids[0], leaf, float(getattr(module, "embed_scale", 1.0))))
         return leaf
 
-    handle = embeddings.register_forward_hook(cut)
+    handles = [module.register_forward_hook(cut, with_kwargs=True) for module in modules]
     try:
-        yield outputs
+        yield calls
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from hashlib import file_digest, sha256
@@ -40,6 +40,7 @@ class OnnxCrossEncoder:
             raise MissingExtra("the bundled cross-encoder", extra="onnx", package="onnxruntime") from error
         require_fits("the bundled cross-encoder", max_length, POSITIONS)
         self._folder = folder
+        self.max_length: int | None = max_length
         self._tokenizer = PairTokenizer.from_file(folder / "tokenizer.json", max_length)
         with (folder / "model.onnx").open("rb") as file:
             weights = file_digest(file, "sha256").hexdigest()
@@ -83,6 +84,16 @@ class OnnxCrossEncoder:
     def tokenizer(self) -> PairTokenizer:
         """The tokenizer of scores and gradients alike."""
         return self._tokenizer
+
+    def traced(self, query: str, text: str) -> tuple[Callable[[], Any], Sequence[tuple[int, int] | None]]:
+        """The dequantised model's logit, with gradients, and where each input piece stands in the text."""
+        from robustrank.rankers.cross_encoder import traced
+
+        return traced(self.torch_model, self._tokenizer, query, text)
+
+    def pieces(self, word: str) -> list[int]:
+        """Ids of a word on its own."""
+        return self._tokenizer.pieces(word)
 
 
 def dequantise(path: Path) -> Any:

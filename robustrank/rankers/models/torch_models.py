@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,20 +48,30 @@ def pretrained(kind: Any, where: str | Path, **more: Any) -> Any:
     return kind.from_pretrained(str(where), trust_remote_code=False, **more)
 
 
-def sentence_encoder(where: str | Path, device: str) -> Any:
-    """A ``SentenceTransformer``, loaded with the same restrictions as :func:`pretrained`.
+def sentence_model(kind: Any, where: str | Path, device: str, arguments: Mapping[str, Any]) -> Any:
+    """A model of a class of sentence-transformers, loaded with the same restrictions as :func:`pretrained`.
+
+    Args:
+        kind: The class.
+        where: A local folder, checked by :class:`robustrank.rankers.models.owners.Folder`.
+        device: Of torch.
+        arguments: Further arguments of the class.
+    """
+    weights = {"use_safetensors": True}
+    return kind(str(where), device=device, trust_remote_code=False, model_kwargs=weights, **arguments)
+
+
+def adapted(model: Any, folder: Path) -> None:
+    """Put an adapter that PEFT saved into its base model.
 
     Raises:
-        PluginError: ``modules.json`` names a class that is not one of the library's own.
+        PluginError: Its weights are no safetensors file.
     """
-    from sentence_transformers import SentenceTransformer
+    from peft import PeftModel
 
-    modules = Path(where) / "modules.json"
-    for module in json.loads(modules.read_text(encoding="utf-8")) if modules.is_file() else ():
-        if not str(module.get("type", "")).startswith("sentence_transformers."):
-            raise PluginError(f"{modules}: {module.get('type')!r} is no class of sentence-transformers; {NO_CODE}")
-    weights = {"use_safetensors": True}
-    return SentenceTransformer(str(where), device=device, trust_remote_code=False, model_kwargs=weights)
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise PluginError(f"{folder}: has no adapter_model.safetensors; save the adapter with a current peft")
+    PeftModel.from_pretrained(model, str(folder))
 
 
 NO_CODE = "code that comes with a model is never run; give a model of an architecture that the library knows"
@@ -75,10 +85,10 @@ def longest(config: Any) -> int:
     )  # RoBERTa and similar models have 514 positions and use 512
 
 
-def fingerprint(model: Any, *more: object) -> str:
-    """The first 16 hex digits of the sha256 of all parameters and of ``more``, what else the scores depend on."""
+def fingerprint(state: Mapping[str, Any], *more: object) -> str:
+    """The first 16 hex digits of the sha256 of tensors by name and of ``more``, what else the scores depend on."""
     total = sha256(repr(more).encode())
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted(state.items()):
         total.update(name.encode())
         total.update(tensor.detach().cpu().contiguous().flatten().view(_bytes()).numpy().tobytes())
     return total.hexdigest()[:16]
@@ -101,17 +111,22 @@ def load(what: str, model: str, loader: Callable[[], Loaded]) -> Loaded:
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         fix = " (give a bundled name, a local folder, or a hub id with network)"
-        raise PluginError(f"{what}: cannot load {model!r}: {_advice(Path(model)) or reason + fix}") from error
+        raise PluginError(f"{what}: cannot load {model!r}: {advice(Path(model)) or reason + fix}") from error
 
 
-def _advice(folder: Path) -> str:
-    """What is wrong with a local folder, where that can be seen from its files; empty where it cannot."""
+def advice(folder: Path, *, adapter: bool = False) -> str:
+    """What is wrong with a local folder, where that can be seen from its files; empty where it cannot.
+
+    Args:
+        folder: Of the model.
+        adapter: Whether it is an adapter, whose files are few.
+    """
     config = folder / "config.json"
     try:
         settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
     except ValueError as error:
         return f"{config} is not JSON: {error}"
-    if isinstance(settings, dict) and settings.get("auto_map"):
+    if isinstance(settings, dict) and settings.get("auto_map") and not _known(settings):
         return f"{config} names code of its own (auto_map); {NO_CODE}"
     pickles = sorted(path.name for path in folder.glob("*.bin")) if folder.is_dir() else []
     if pickles and not list(folder.glob("*.safetensors")):
@@ -121,6 +136,13 @@ def _advice(folder: Path) -> str:
             f"with transformers where you trust it, and save it as safetensors: {save}"
         )
     return ""
+
+
+def _known(settings: Mapping[str, Any]) -> bool:
+    """Whether transformers has the architecture itself, so that the folder's code is not needed."""
+    from transformers import CONFIG_MAPPING
+
+    return settings.get("model_type") in CONFIG_MAPPING
 
 
 def _bytes() -> Any:
