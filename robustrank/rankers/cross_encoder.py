@@ -148,13 +148,13 @@ class _Owner:
         inputs = self.model.preprocess([(query, text)], prompt=self._prompt)
         inputs = {name: v.to(self.model.device) if hasattr(v, "to") else v for name, v in inputs.items()}
         tokenizer = self.model.tokenizer
-        encoding = tokenizer(
-            f"{self._prompt or ''}{query}", text, truncation="longest_first", max_length=self.max_length,
+        encoding = tokenizer(  # of lists: alone, an empty text would not count as the second of a pair
+            [f"{self._prompt or ''}{query}"], [text], truncation="longest_first", max_length=self.max_length,
             return_offsets_mapping=True,
         )  # fmt: skip
-        if encoding["input_ids"] != inputs["input_ids"][0].tolist():
+        if encoding["input_ids"][0] != inputs["input_ids"][0].tolist():
             raise ContractError("cross_encoder: the model's input preparation hides where words stand: no gradients")
-        parts = zip(encoding["offset_mapping"], encoding.sequence_ids(0), strict=True)
+        parts = zip(encoding["offset_mapping"][0], encoding.sequence_ids(0), strict=True)
         return lambda: _head(self.model(dict(inputs))["scores"])[0], [at if part == 1 else None for at, part in parts]
 
     def pieces(self, word: str) -> list[int]:

@@ -49,7 +49,7 @@ def word_gradients(
     # With the inputs alone requested, torch computes no gradients of weights.
     gradients = torch.autograd.grad(value, [call.output for call in calls])
     ids = calls[0].ids
-    gradient = torch.zeros(len(ids), embeddings.weight.shape[1], device=embeddings.weight.device)
+    gradient = embeddings.weight.new_zeros((len(ids), embeddings.weight.shape[1]))
     for call, own in zip(calls, gradients, strict=True):
         if call.ids.equal(ids):
             gradient += call.scale * own[0]

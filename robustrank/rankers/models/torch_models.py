@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -105,7 +106,9 @@ def load(what: str, model: str, loader: Callable[[], Loaded]) -> Loaded:
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # the audit has its own
-        return loader()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of one library's use of another
+            return loader()
     except ImportError as error:
         raise MissingExtra(what, extra="torch", package=error.name or "transformers") from error
     except (OSError, ValueError) as error:
