@@ -147,7 +147,7 @@ class Maker:
             name
         ]
         masked = Transformer(str(self.masked()), transformer_task="fill-mask")
-        return self._saved("SparseEncoder", name, [masked, SpladePooling(**options)], {})  # type: ignore[arg-type]
+        return self._saved("SparseEncoder", name, [masked, SpladePooling(**options)], {})
 
     def masked(self) -> Path:
         """A bare masked language model."""

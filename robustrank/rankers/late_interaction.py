@@ -119,7 +119,7 @@ class _Owned:
                 if not hasattr(inner, name):
                     raise PluginError(f"{folder.what}: its library has no {name} to set; leave it to the folder")
                 setattr(inner, name, value)
-        self.max_length = getattr(inner, "document_length", None) or self._model.max_seq_length
+        self.max_length: int | None = getattr(inner, "document_length", None) or self._model.max_seq_length
         self.note = "scored by sentence-transformers"
         self.fingerprint = folder.fingerprint("late_interaction", ranker.max_length, ranker.query_length)
         self._kept: OrderedDict[tuple[bool, str], States] = OrderedDict()
@@ -155,8 +155,8 @@ class _Bare:
         backbone = _onnx(where) if folder is None else _torch(name, str(where), ranker.device)
         self._forward, self._tokenizer, projected, state, longest = backbone
         self.note = "" if projected else "unprojected states: the model's projection to smaller vectors is missing"
-        self.max_length = ranker.max_length or 180
-        self._lengths = {True: ranker.query_length or 32, False: self.max_length}
+        self._lengths = {True: ranker.query_length or 32, False: ranker.max_length or 180}
+        self.max_length: int | None = self._lengths[False]
         require_fits(f"late_interaction {name!r}", max(self._lengths.values()), longest)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()

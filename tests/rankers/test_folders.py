@@ -19,7 +19,7 @@ from robustrank.rankers.late_interaction import LateInteraction
 from robustrank.rankers.models import owners
 from robustrank.rankers.sparse_encoder import SparseEncoder
 from robustrank.testing import check_ranker
-from tests.model_folders import BI, CROSS, SPARSE, Maker
+from tests.model_folders import BI, CROSS, FAMILIES, SPARSE, Maker
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 """Of the owners' use of each other."""
@@ -72,20 +72,12 @@ def by_cross_encoder(folder: Path) -> list[float]:
 def test_a_cross_encoder_scores_as_its_owner_does(maker: Maker, name: str) -> None:
     folder = maker.cross(name)
     ranker = CrossEncoder(model=str(folder), device="cpu")
-    tolerance = {"rel": 2e-2, "abs": 2e-2} if name == "half precision" else {"rel": 1e-4, "abs": 1e-4}
-    assert ranker.score(QUERY, DOCS) == pytest.approx(by_cross_encoder(folder), **tolerance)
+    near = 2e-2 if name == "half precision" else 1e-4
+    assert ranker.score(QUERY, DOCS) == pytest.approx(by_cross_encoder(folder), rel=near, abs=near)
     if name != "half precision":  # whose rounding depends on the batch
         check_ranker(ranker, QUERY, DOCS)
     batched = "batched by length" in ranker.card.note
-    assert batched is (
-        name
-        not in (
-            "saved with a length, a prompt and an activation",
-            "half precision",
-            "adapter",
-            "adapter beside its base",
-        )
-    )
+    assert batched is (name in FAMILIES)
     assert ranker.card.max_length == (24 if name.startswith("saved") else 512)
     if name != "half precision":
         slope_is_gain(ranker, ranker._backend.torch_model, ranker._backend.pieces)

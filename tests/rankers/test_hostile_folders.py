@@ -71,8 +71,14 @@ def test_pickled_weights_are_refused_with_the_way_to_convert_them(family: type, 
 
 def test_modules_of_a_sentence_encoder_are_classes_of_the_library(tmp_path: Path) -> None:
     (tmp_path / "modules.json").write_text(json.dumps([{"idx": 0, "name": "0", "path": "", "type": "evil.Module"}]))
-    with pytest.raises(PluginError, match=r"'evil\.Module' is no class of sentence-transformers"):
-        torch_models.sentence_encoder(tmp_path, "cpu")
+    with pytest.raises(PluginError, match=r"modules\.json has a module 'evil\.Module'; code that comes with a model"):
+        _ = BiEncoder(model=str(tmp_path), device="cpu").card
+
+
+def test_an_activation_is_one_of_torch(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"sentence_transformers": {"activation_fn": "torch.hub.load"}}))
+    with pytest.raises(PluginError, match=r"the activation 'torch\.hub\.load' is none of torch\.nn"):
+        _ = CrossEncoder(model=str(tmp_path), device="cpu").card
 
 
 def test_every_model_is_loaded_in_the_one_place_that_forbids_code_and_pickles() -> None:

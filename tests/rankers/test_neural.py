@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,9 +47,9 @@ def test_the_bundled_cross_encoder_knows_the_answer(cross_encoder: CrossEncoder)
 
 
 def test_segment_ids_reach_the_model(cross_encoder: CrossEncoder) -> None:
-    (pair,) = cross_encoder._backend.tokenizer.encode(QUERY.text, [DOCS[0].text])
-    right = cross_encoder._backend._logit(pair)  # type: ignore[attr-defined]
-    wrong = cross_encoder._backend._logit(pair._replace(segments=[0] * len(pair.ids)))  # type: ignore[attr-defined]
+    backend: Any = cross_encoder._backend
+    (pair,) = backend.tokenizer.encode(QUERY.text, [DOCS[0].text])
+    right, wrong = backend._logit(pair), backend._logit(pair._replace(segments=[0] * len(pair.ids)))
     assert abs(right - wrong) > 1
 
 
@@ -63,7 +64,7 @@ def test_a_score_does_not_depend_on_the_other_documents(cross_encoder: CrossEnco
 def test_the_dequantised_model_agrees_with_the_int8_model(cross_encoder: CrossEncoder) -> None:
     import torch
 
-    backend = cross_encoder._backend
+    backend: Any = cross_encoder._backend
     with torch.inference_mode():
         pairs = backend.tokenizer.encode(QUERY.text, [doc.text for doc in DOCS])
         twin = [float(backend.torch_model(**_tensors([pair], backend.torch_model)).logits) for pair in pairs]
