@@ -12,12 +12,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from certificates_sweep import OUT
-from msgspec import structs
 from statsmodels.stats.proportion import proportion_confint
 
 from robustrank.protocols import certified
@@ -54,6 +52,7 @@ def cells(found: dict[str, Any]) -> list[Any]:
         found["attacks_on_certified"],
         found["certificates_broken"],
         f"{found['alpha'] * found['attacks_on_certified']:.2f}",
+        f"{found['uncertified_broken']} of {found['attacks_on_uncertified']}",
     ]
 
 
@@ -62,7 +61,7 @@ def distinct(folder: Path) -> list[list[Any]]:
     records = list(journal.read(folder, FORMAT).values())
     certificates = [r for r in records if isinstance(r, CertificateRecord)]
     attacked = [r for r in records if isinstance(r, AttackRecord)]
-    held, open_ = (tried(claims, attacked) for claims in (certificates, [flipped(r) for r in certificates]))
+    held, open_ = (tried(certificates, attacked, held=side) for side in (True, False))
     return [
         [
             ranker,
@@ -87,19 +86,15 @@ Tried = dict[tuple[str, ...], bool]
 """Query, document and attack to whether it succeeded at any K and radius."""
 
 
-def tried(certificates: Sequence[CertificateRecord], attacked: Sequence[AttackRecord]) -> dict[str, Tried]:
-    """Per ranker every attack that a certificate covers, once."""
+def tried(
+    certificates: Sequence[CertificateRecord], attacked: Sequence[AttackRecord], *, held: bool
+) -> dict[str, Tried]:
+    """Per ranker every attack that a certificate covers, once; or would cover, were the list certified."""
     found: dict[str, Tried] = {}
-    for record, claim in certified.tests(certificates, attacked):
+    for record, claim in certified.tests(certificates, attacked, held=held):
         own, place = found.setdefault(record.ranker, {}), (record.query_id, record.doc_id, record.attack)
         own[place] = own.get(place, False) or record.rank_after <= claim.k
     return found
-
-
-def flipped(record: CertificateRecord) -> CertificateRecord:
-    """A certificate record in which what was not certified stands as certified: its attacks are the control."""
-    claims = [replace(claim, certified=not claim.certified) for claim in record.certificates]
-    return structs.replace(record, certificates=claims)
 
 
 def control(found: Tried) -> str:

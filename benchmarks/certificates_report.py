@@ -22,10 +22,10 @@ HEAD = """# Certified lists by rule
 Made by `benchmarks/certificates_sweep.py`, `certification_cost.py`, `certificates_falsified.py`,
 `certificates_soundness.py` and `certificates_report.py`; their docstrings have the commands. CRQ@K is the share of
 lists whose top K is certified against every attack of at most R words (5 %: a share of each document's words) on all
-documents below, alpha 0.05 joint over the list. Brackets are 95 % intervals (Clopper-Pearson for shares, bootstrap
-over queries for means). The rules and their proofs: [docs/certificates.md](../../docs/certificates.md). Rules named
-`shared-` speak of the deployed ranker and are certain; the others speak of the exact smoothed ranker. `certdr-2022`
-is no joint guarantee and stands for comparison.
+documents of the list below, alpha 0.05 joint over the list. Brackets are 95 % intervals over queries
+([docs/statistics.md](../../docs/statistics.md)). The rules and their proofs:
+[docs/certificates.md](../../docs/certificates.md). Rules named `shared-` speak of the deployed ranker and are certain;
+the others speak of the exact smoothed ranker. `certdr-2022` is no joint guarantee and stands for comparison.
 """
 NAMES = {
     "bm25": "BM25",
@@ -177,20 +177,28 @@ def _falsified(all_: Mapping[str, Any]) -> Iterator[str]:
     found = all_["falsification"]
     yield "## Attacks on certified lists\n"
     yield found["told"] + "\n"
-    yield "| ranker | rule | speaks of | K | R | lists certified | attacks on them | successes | allowed by alpha |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    heads = ["ranker", "rule", "speaks of", "K", "R", "lists certified", "attacks on them", "successes"]
+    heads += ["allowed by alpha", "power"]
+    yield f"| {' | '.join(heads[: len(found['rows'][0])])} |\n{'|---' * len(found['rows'][0])}|"
     for row in found["rows"]:
         yield f"| {' | '.join(str(cell) for cell in row)} |"
     yield (
         "\nEach attack and each list once, with exact one-sided 95 % bounds on the share of successes. Attacks on one "
         "list share\nits certificate, so the bound over lists is the one that needs no independence of them.\nControl: "
-        "successes of the same attacks at the K and R at which the list is not certified.\n"
+        "successes of the same attacks at the K and R at which the list is not certified. Where these are none, the "
+        "attacks have\nshown no power: that none succeeded on certified lists says nothing of the certificates.\n"
     )
-    heads = "ranker | attacks | successes | at most | lists attacked | with a success | at most | control"
-    yield f"| {heads} |\n{'|---' * 8}|"
+    heads = "ranker | attacks | successes | at most | lists attacked | with a success | at most | control | power"
+    yield f"| {heads} |\n{'|---' * 9}|"
     for row in found["totals"]:
-        yield f"| {' | '.join(str(cell) for cell in row)} |"
+        yield f"| {' | '.join(str(cell) for cell in row)} | {_power(str(row[-1]))} |"
     yield ""
+
+
+def _power(control: str) -> str:
+    """The share of a control's attacks that succeed, in words."""
+    won, tried = map(int, control.split(" of "))
+    return f"{won / tried:.0%}" if won else "none shown"
 
 
 def _soundness(all_: Mapping[str, Any]) -> Iterator[str]:

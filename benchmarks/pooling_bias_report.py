@@ -48,11 +48,13 @@ def _simulation(told: Any) -> Iterator[str]:
         cells = [_estimate(intervals.mean(each, bounds=(-1, 1))._asdict()) for each in taus]
         yield f"| {name} | {' | '.join(cells)} |"
     yield "\nPaired differences over the worlds:\n"
-    yield "| selection | difference | | p |\n|---|---|---|---|"
+    yield "| selection | difference | | p | worlds in which it is larger |\n|---|---|---|---|---|"
     for world, found in told.items():
         for row in found["differences"]:
             what = f"{NAMES[row['one']]} − {NAMES[row['other']]}"
-            yield f"| {world} | {what} | {_estimate(row['difference'], sign=True)} | {row['p']:.4f} |"
+            pairs = zip(*(found["tau"][row[side]]["seeds"] for side in ("one", "other")), strict=True)
+            larger = _estimate(intervals.share([a > b for a, b in pairs])._asdict())
+            yield f"| {world} | {what} | {_estimate(row['difference'], sign=True)} | {row['p']:.4f} | {larger} |"
 
 
 def _real(told: Any) -> Iterator[str]:

@@ -23,7 +23,7 @@ def certificates(records: Sequence[CertificateRecord], attacked: Sequence[Attack
         records: Certificate records.
         attacked: Attack records, of which those that a certificate covers put it to the test.
     """
-    trials = falsification(records, attacked)
+    trials, control = falsification(records, attacked), falsification(records, attacked, held=False)
     groups: dict[tuple[str, str, int, float], list[Certificate]] = {}
     lists_of: dict[tuple[str, str], list[CertificateRecord]] = {}
     for record in records:
@@ -39,7 +39,7 @@ def certificates(records: Sequence[CertificateRecord], attacked: Sequence[Attack
         held = {q: end is Ending.SUCCEEDED for q, end in ends.items() if end is not Ending.ERROR}
         failed = [q for q, end in ends.items() if end is Ending.ERROR]
         first = group[0]
-        tried = trials.get((ranker, collection, k, radius), [])
+        tried, compared = (found.get((ranker, collection, k, radius), []) for found in (trials, control))
         results.append(
             CertifiedResult(
                 ranker=ranker,
@@ -62,17 +62,22 @@ def certificates(records: Sequence[CertificateRecord], attacked: Sequence[Attack
                 open=dict.fromkeys(sorted(failed), (0.0, 1.0)),
                 attacks_on_certified=len(tried),
                 certificates_broken=sum(tried),
+                attacks_on_uncertified=len(compared),
+                uncertified_broken=sum(compared),
             )
         )
     return results
 
 
 def falsification(
-    certified: Sequence[CertificateRecord], attacked: Sequence[AttackRecord]
+    certified: Sequence[CertificateRecord], attacked: Sequence[AttackRecord], *, held: bool = True
 ) -> dict[tuple[str, str, int, float], list[bool]]:
-    """Ranker, collection, K and radius to one value per attack on a list certified against it: whether it succeeded."""
+    """Ranker, collection, K and radius to one value per attack on a list certified against it: whether it succeeded.
+
+    Arguments are those of :func:`tests`.
+    """
     outcomes: dict[tuple[str, str, int, float], list[bool]] = {}
-    for record, claim in tests(certified, attacked):
+    for record, claim in tests(certified, attacked, held=held):
         where = (record.ranker, record.collection, claim.k, claim.radius)
         outcomes.setdefault(where, []).append(record.rank_after <= claim.k)
     return outcomes
@@ -87,15 +92,18 @@ def broken(
         certified: Certificate records.
         attacked: Attack records.
     """
-    return [(record, claim) for record, claim in tests(certified, attacked) if record.rank_after <= claim.k]
+    return [(record, claim) for record, claim in tests(certified, attacked, held=True) if record.rank_after <= claim.k]
 
 
 def tests(
-    certified: Sequence[CertificateRecord], attacked: Sequence[AttackRecord]
+    certified: Sequence[CertificateRecord], attacked: Sequence[AttackRecord], *, held: bool
 ) -> Iterator[tuple[AttackRecord, Certificate]]:
     """Every attack on a document below a certified top K that the certificate covers, with that certificate.
 
-    Arguments are those of :func:`broken`.
+    Args:
+        certified: Certificate records.
+        attacked: Attack records.
+        held: Of lists that are certified; else of those that are not, which says what such attacks can do.
     """
     claims = {(r.ranker, r.collection, r.query_id): r.certificates for r in certified}
     for record in attacked:
@@ -109,5 +117,5 @@ def tests(
         length = len(words(record.before))
         for claim in claims.get((record.ranker, record.collection, record.query_id), ()):
             covered = covers(claim.edits, record.threat.edits) and record.edits <= allowed(claim.radius, length)
-            if claim.certified and covered and record.rank_before > claim.k:
+            if claim.certified is held and covered and record.rank_before > claim.k:
                 yield record, claim

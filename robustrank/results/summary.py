@@ -217,6 +217,10 @@ class CertifiedResult:
     """Attacks of this audit that the certificates cover, on targets below a certified top K."""
     certificates_broken: int = 0
     """How many of them entered the top K."""
+    attacks_on_uncertified: int = 0
+    """The same attacks on lists that are not certified at this K and radius."""
+    uncertified_broken: int = 0
+    """How many of them entered the top K: the power of the attacks. Where none did, the tests above say little."""
     tally: Tally = field(default_factory=Tally)
     """Of its lists."""
     ends: Ends | None = None

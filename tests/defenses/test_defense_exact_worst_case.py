@@ -186,3 +186,9 @@ def test_bm25_takes_no_parameters_under_which_a_term_could_lower_a_score(k1: flo
     with pytest.raises(PluginError, match="k1 is at least 0 and b from 0 to 1"):
         BM25(k1=k1, b=b)
     assert BM25(k1=0, b=1).k1 == 0
+
+
+def test_a_certificate_says_of_how_many_documents_it_speaks(table: str) -> None:
+    docs = [Document(str(n), name) for n, name in enumerate(NAMES[:4])]
+    for claim in ExactWorstCase(substitutes=table).wrap(bm25(Random(1))).certify(Query("q", "ant"), docs, [1], [1]):
+        assert "of the 4 documents of the list, no others" in claim.assumes

@@ -57,7 +57,8 @@ def test_every_field_of_a_certified_share() -> None:
         ranker="r", collection="home", k=3, radius=2, edits="substitute(a|b)",
         crq=intervals.share([True, True, False]), alpha=0.05, expected_false=0.05 * 3, samples=10, method="m",
         assumes="x", per_query={"1": 1.0, "2": 1.0, "3": 0.0}, speaks_of=SpeaksOf.EXACT,
-        attacks_on_certified=2, certificates_broken=1, tally=Tally(planned=4, errors=1, error="no list"),
+        attacks_on_certified=2, certificates_broken=1, attacks_on_uncertified=1, uncertified_broken=1,
+        tally=Tally(planned=4, errors=1, error="no list"),
         ends=Ends(intervals.share([True, True, False, False]), intervals.share([True, True, False, True])),
         open={"4": (0.0, 1.0)},
     )  # fmt: skip
@@ -98,13 +99,13 @@ def test_a_certificate_is_put_to_the_test_by_what_it_covers_alone(change: dict[s
     tried = structs.replace(tried, threat=threat, **more)
     held = claim("1")
     expected = [(tried, held)] if is_test else []
-    assert list(certified.tests([certificates("1", held)], [tried])) == expected
+    assert list(certified.tests([certificates("1", held)], [tried], held=True)) == expected
 
 
 def test_attacks_that_cannot_test_a_certificate_do_not_keep_later_ones_from_it() -> None:
     skipped, tried = attack(status=Status.ERROR), attack()
     refused, held = claim("1", holds=False), claim("1", k=1)
-    assert list(certified.tests([certificates("1", refused, held)], [skipped, tried])) == [(tried, held)]
+    assert list(certified.tests([certificates("1", refused, held)], [skipped, tried], held=True)) == [(tried, held)]
 
 
 def test_a_certificate_is_broken_by_a_target_that_enters_its_top() -> None:

@@ -220,6 +220,15 @@ def test_attacks_on_certified_lists_are_counted_with_those_that_succeed() -> Non
     ]
     (found,) = certified.certificates([certificate("1", certified_=True)], attacks)
     assert (found.attacks_on_certified, found.certificates_broken) == (2, 1)
+    assert (found.attacks_on_uncertified, found.uncertified_broken) == (0, 0)
+
+
+def test_the_power_of_attacks_is_their_successes_on_lists_that_are_not_certified() -> None:
+    claims = [certificate("1", certified_=True), certificate("2", certified_=False)]
+    attacks = [attack(query, 15, after, threat=threat(SUBSTITUTE)) for query, after in (("1", 15), ("2", 1), ("2", 15))]
+    (found,) = certified.certificates(claims, attacks)
+    assert (found.attacks_on_certified, found.certificates_broken) == (1, 0)
+    assert (found.attacks_on_uncertified, found.uncertified_broken) == (2, 1)
 
 
 def test_a_share_of_the_words_is_counted_in_words_of_the_document() -> None:
@@ -257,6 +266,16 @@ def test_an_attack_no_better_than_its_control_is_flagged() -> None:
     records += [attack(str(i), 15, 1 if i < 2 else 15, name="control") for i in range(6)]
     results = adversarial.attacks(records)
     assert [flag.check for flag in red_flags(evidence(records, (), results))] == ["control"]
+
+
+@pytest.mark.parametrize("won", range(11))
+def test_the_flag_on_a_control_and_the_p_value_beside_it_never_contradict_each_other(won: int) -> None:
+    records = [attack(str(i), 15, 1 if i < won else 15) for i in range(10)]
+    records += [attack(str(i), 15, 15, name="control") for i in range(10)]
+    results = adversarial.attacks(records)
+    (against,) = results[0].against_controls
+    flagged = "control" in [flag.check for flag in red_flags(evidence(records, (), results))]
+    assert flagged == (against.p >= 0.05)
 
 
 def test_ties_failures_missing_judgments_and_empty_lists_are_flagged() -> None:

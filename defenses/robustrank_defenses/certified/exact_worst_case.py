@@ -102,18 +102,18 @@ class ExactlyCertified:
                 bounds = Bounds(0.0, 1.0)
                 if k < len(ranking):
                     bounds = Bounds(scores[ranking[k - 1]], max(worst[k:]))
-                certificates.append(self._certificate(query, k, radius, bounds))
+                certificates.append(self._certificate(query, k, radius, bounds, len(ranking)))
         return sorted(certificates, key=lambda claim: (claim.k, claim.radius))
 
     def _worst(self, query: Query, text: str, radius: float) -> float:
         return worst_case(self.counting, query, text, self.table.of, allowed(radius, len(words(text))))
 
-    def _certificate(self, query: Query, k: int, radius: float, bounds: Bounds) -> Certificate:
+    def _certificate(self, query: Query, k: int, radius: float, bounds: Bounds, documents: int) -> Certificate:
         assumed = [
             "the ranker as it is, with the collection's statistics frozen",
             f"words as in {UNIT}",
             f"synonyms {self.table.name} (sha256 {self.table.digest[:12]})",
-            "query and top-k documents unchanged",
+            f"of the {documents} documents of the list, no others; query and top-k documents unchanged",
         ]
         return Certificate(
             query_id=query.query_id,

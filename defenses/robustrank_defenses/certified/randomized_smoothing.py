@@ -196,7 +196,7 @@ class SmoothedRanker:
         by_id = {doc.doc_id: doc for doc in docs}
         evidence = self.evidence(query, list(by_id.values()), ks, radii)
         return [
-            self._certificate(query, k, radius, decide(evidence, k, radius, self.smoothing.rule))
+            self._certificate(query, k, radius, decide(evidence, k, radius, self.smoothing.rule), len(by_id))
             for k in ks
             for radius in radii
         ]
@@ -226,7 +226,7 @@ class SmoothedRanker:
         for k in sorted(set(ks)):
             for radius in reaches:
                 margin = -1.0 if decided is None else decided.margins.get((k, radius), -1.0)
-                claim = self._certificate(query, k, radius, Bounds(margin, 0.0))
+                claim = self._certificate(query, k, radius, Bounds(margin, 0.0), len(docs))
                 claims.append(replace(claim, method="sequential", ranker=SpeaksOf.EXACT, alpha=options.alpha))
         return claims
 
@@ -282,7 +282,7 @@ class SmoothedRanker:
     def _smoothed(self, distribution: ScoreDistribution) -> float:
         return RULES[self.smoothing.rule].smoothed(distribution, self.smoothing.quantile)
 
-    def _certificate(self, query: Query, k: int, radius: float, bounds: Bounds) -> Certificate:
+    def _certificate(self, query: Query, k: int, radius: float, bounds: Bounds, documents: int) -> Certificate:
         smoothing, rule = self.smoothing, RULES[self.smoothing.rule]
         assumed = [
             "the deployed ranker, its draws fixed by the seed"
@@ -290,7 +290,7 @@ class SmoothedRanker:
             else "the exact smoothed ranker (this one samples it for texts with more perturbed texts than samples)",
             f"words as in {UNIT}",
             f"scores mapped by {self.calibration}",
-            "query and top-k documents unchanged",
+            f"of the {documents} documents of the list, no others; query and top-k documents unchanged",
             "any seed, known to the attacker or not" if rule.sampled else "a seed fixed beforehand",
         ]
         if self.table:

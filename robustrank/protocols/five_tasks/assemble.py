@@ -250,7 +250,7 @@ def _evenness(every: Values, home: str, measure: str) -> _Task:
     rows = {
         r: [{q: variance.squared(x) for q, x in v.items()}]
         for (r, c, m), v in every.items()
-        if (c, m) == (home, measure)
+        if (c, m) == (home, measure) and len(v) >= variance.LEAST
     }
     figure, unseen = f"coefficient of variation of {measure} over queries", [[variance.anywhere(ends)]]
     return _Task("1 i.i.d. variance", figure, rows, variance.variation, unseen, parts=variance.PARTS)

@@ -31,7 +31,7 @@ TAKEN = 0.2
 DRAWS = 50
 BETA = 1.0
 
-LEAST = 20
+LEAST = 30
 """Queries without which no interval of a coefficient of variation keeps its level (docs/statistics.md)."""
 
 STEPS = 21
