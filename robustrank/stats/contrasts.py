@@ -124,8 +124,8 @@ def contrast(
     bias = float(plain[fine].mean() - centre)
     least = np.where(np.isfinite(least), least, -inf) - 2 * max(bias, 0.0)
     greatest = np.where(np.isfinite(greatest), greatest, inf) + 2 * max(-bias, 0.0)
-    low = min(float(value), max(lower_end(least), limits[0]))
-    high = max(float(value), min(upper_end(greatest), limits[1]))
+    low = min(float(value), max(lower_end(least), float(limits[0])))
+    high = max(float(value), min(upper_end(greatest), float(limits[1])))
     p = one_sided(least, 0.0) if value > 0 else one_sided(-greatest, 0.0) if value < 0 else 1.0
     error = float(plain[fine].std()) * sqrt((n + 1) / (n - 1)) if n > 1 else inf
     return Contrast(Estimate(float(value), low, high, n, CONFIDENCE), min(2 * p, 1.0), error)
