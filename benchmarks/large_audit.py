@@ -20,7 +20,8 @@ from msgspec import structs
 
 from robustrank.audit import inventory, state
 from robustrank.audit.phases import phases
-from robustrank.audit.session import Plan, Session
+from robustrank.audit.plan import Plan
+from robustrank.audit.session import Session
 from robustrank.config import audit_file
 from robustrank.core.progress import Silent
 from robustrank.core.types import Status

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from robustrank.audit import inventory, state
 from robustrank.audit.loop import Loop
-from robustrank.audit.phases import phases
+from robustrank.audit.phases import every_phase, phases
+from robustrank.audit.plan import Plan
 from robustrank.audit.probes import Failures, listwise, refuse_changed, refuse_orders
-from robustrank.audit.session import Allowance, Plan, Session
+from robustrank.audit.session import Allowance, Session
 from robustrank.config.specs import AuditSpec
 from robustrank.core.interfaces import Executor
 from robustrank.core.interrupts import watched
@@ -69,7 +70,9 @@ def run(
         if fresh:
             journal.put_aside()
         state.write_spec(spec, where)
-        Plan(phases={}).write(where)  # whatever earlier runs left, this audit is not finished until its plan is done
+        Plan(phases={}, names=names()).write(
+            where
+        )  # whatever earlier runs left, this audit is not finished until its plan is done
         try:
             result = _Run(spec, journal, executor, progress or Silent(), allowance or Allowance()).go()
         finally:
@@ -178,14 +181,15 @@ class _Run:
         for phase, tasks in phases(self.bench, self.records, queries):
             keyed = {task.key(self.bench): task for task in tasks}
             planned[phase] = list(keyed)
-            Plan(phases=planned).write(self.journal.folder)
+            plan = Plan(phases=planned, names=names(), sequential=None if queries is None else _BETWEEN)
+            plan.write(self.journal.folder)
             for record in [self.records[key] for key in keyed if key in self.records]:
                 if isinstance(record, TaskRecord):
                     self._count(record)
             self._tell_failed(phase, keyed)
             most = 0 if self._spent else self.now.tasks_left
             self._perform(phase, keyed, most)
-        plan = Plan(phases=planned)
+        plan = Plan(phases=planned, names=names())
         return plan, plan.done(self.records.keys())
 
     def _tell_failed(self, phase: str, keys: Iterable[str]) -> None:
@@ -217,6 +221,15 @@ class _Run:
         if record.key not in self.counted:
             self.counted.add(record.key)
             self.whole.spend(record)
+
+
+_BETWEEN = Sequential(queries=0, stopped=Stopped.NOT_YET)
+"""While a batch of queries is at work, another may follow."""
+
+
+def names() -> list[str]:
+    """Of all phases."""
+    return [phase.name for phase in every_phase()]
 
 
 def _stopped(plan: Plan, why: Stopped) -> Plan:

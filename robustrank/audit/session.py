@@ -1,26 +1,17 @@
-"""State of one run of an audit: start, allowance and plan."""
+"""State of one run of an audit: its start and what it may spend."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
 
 from msgspec import structs
 
 from robustrank.audit.inventory import now
-from robustrank.core.errors import StoreError
-from robustrank.results.summary import Sequential, Stopped
-from robustrank.storage import files, hashing, typed
+from robustrank.storage import hashing
 from robustrank.work.records import BaseRecord, CheckRecord, SessionRecord, TaskRecord
-
-SCHEMA = 2
-"""Of ``keys.json``."""
-
-PLAN = "keys.json"
 
 Stamped = TypeVar("Stamped", bound=BaseRecord)
 
@@ -81,44 +72,3 @@ class Allowance:
             limit is not None and so_far >= limit
             for so_far, limit in zip(used, (self.tasks, self.pairs, self.minutes), strict=True)
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """The keys of an audit's records by phase; phases that depend on records not yet made are missing."""
-
-    phases: Mapping[str, Sequence[str]]
-    sequential: Sequential | None = None
-
-    @property
-    def live(self) -> Set[str]:
-        """All keys; other records are of earlier states, such as a model before it was trained again."""
-        return {key for keys in self.phases.values() for key in keys}
-
-    def done(self, keys: Set[str]) -> bool:
-        """Whether there is a record of every key."""
-        return self.live <= keys
-
-    def closed(self, phases: Sequence[str]) -> bool:
-        """Whether nothing is to be planned any more: all phases are, and no batch of queries follows."""
-        stopped = None if self.sequential is None else self.sequential.stopped
-        return self.phases.keys() >= set(phases) and stopped is not Stopped.NOT_YET
-
-    def write(self, folder: Path) -> None:
-        """Write it to the audit folder."""
-        files.replace(folder / PLAN, typed.dumps(self, SCHEMA))
-
-
-def read_plan(folder: Path) -> Plan:
-    """The plan of an audit folder.
-
-    Raises:
-        StoreError: None is there, or an unreadable one.
-    """
-    try:
-        plan: Plan = typed.loads((folder / PLAN).read_text(encoding="utf-8"), Plan, SCHEMA)
-    except FileNotFoundError:
-        raise StoreError(f"{folder}: no records yet; run the audit's command first") from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{folder}: keys.json cannot be read: {error}; run the audit's command again") from error
-    return plan

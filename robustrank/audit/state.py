@@ -11,12 +11,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from robustrank.audit.phases import PHASES, every_phase
-from robustrank.audit.session import PLAN, Plan, read_plan
+from robustrank.audit.phases import PHASES
+from robustrank.audit.plan import PLAN, Plan, read_plan
 from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import StoreError
 from robustrank.core.flags import Check
-from robustrank.core.types import Status
 from robustrank.judging.gate import judge
 from robustrank.protocols.installed import record_format
 from robustrank.protocols.summarise import summarise as summary_of
@@ -34,48 +33,12 @@ SPEC_SCHEMA = 3
 SUMMARY = "summary.json"
 
 
-class PhaseStatus(NamedTuple):
-    """How far a phase is."""
-
-    phase: str
-    done: int
-    planned: int | None
-    """``None`` where that follows from phases not yet done."""
-    failed: int
-    """Of those done; the audit's command does them again."""
-
-
-class Progress(NamedTuple):
-    """How far an audit is."""
-
-    phases: list[PhaseStatus]
-    finished: bool
-
-
 class Current(NamedTuple):
     """The figures of an audit folder."""
 
     summary: Summary
     note: str
     """Why they were made from the records, in one line; empty where ``summary.json`` has them."""
-
-
-def progress(where: Path) -> Progress:
-    """How far an audit is, without reading what its records hold."""
-    heads = store.heads(where)
-    plan = read_plan(where)
-    phases = []
-    for phase in every_phase():
-        keys = plan.phases.get(phase.name)
-        done = [heads[key] for key in keys or () if key in heads]
-        failed = sum(head.status == Status.ERROR for head in done)
-        phases.append(PhaseStatus(phase.name, len(done), None if keys is None else len(keys), failed))
-    return Progress(phases, finished(plan, heads))
-
-
-def finished(plan: Plan, records: Mapping[str, object]) -> bool:
-    """Whether every phase is planned, and every record that the plan names is there."""
-    return plan.closed(["setup", *(phase.name for phase in every_phase())]) and plan.done(records.keys())
 
 
 def summarise(where: Path) -> Summary:
@@ -180,7 +143,7 @@ def judged(result: Summary, spec: AuditSpec, where: Path) -> Summary:
 def _from_records(where: Path, spec: AuditSpec) -> Summary:
     records, plan = store.read(where, record_format()), read_plan(where)
     try:
-        return sum_up(records, spec, plan, finished=finished(plan, records))
+        return sum_up(records, spec, plan, finished=plan.finished(records.keys()))
     except StoreError as error:
         raise StoreError(f"{where}: {error}") from error
 

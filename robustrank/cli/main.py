@@ -300,10 +300,10 @@ def status(folder: Path, out: Path) -> None:
 
     DIR is an audit folder or its audit file.
     """
-    from robustrank.audit import state
+    from robustrank.audit import plan
 
     folder = audited(folder, out)
-    progress = state.progress(folder)
+    progress = plan.progress(folder)
     for phase in progress.phases:
         count = "not planned yet" if phase.planned is None else f"{phase.done} of {phase.planned}"
         failed = f", {phase.failed} of them failed; the audit's command does these again" if phase.failed else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from robustrank.audit import run, state
+from robustrank.audit.plan import progress
 from robustrank.config import audit_file
 from robustrank.core.errors import StoreError
 from robustrank.core.types import Status
@@ -107,7 +108,7 @@ def test_its_tasks_are_a_phase_and_its_records_are_resumed_and_summed_up(offered
     spec, where = audit_file.parse(AUDIT, folder=tiny), tiny / "audit"
     summary = run.run(spec, where)
     assert PROTOCOL.result_in(summary) == {"apple": 1, "pear": 0}
-    assert state.progress(where).phases[-1] == ("duplicates", 3, 3, 1)
+    assert progress(where).phases[-1] == ("duplicates", 3, 3, 1)
     lines = (where / "records" / "main.jsonl").read_text().splitlines()
     assert [json.loads(line)["kind"] for line in lines].count("duplicates") == 3
     failed = [r for r in journal.read(where, installed.record_format()).values() if getattr(r, "error", "")]

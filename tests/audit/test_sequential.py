@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from robustrank.audit import plan, state
 from robustrank.audit import run as audit
-from robustrank.audit import state
-from robustrank.audit.session import Allowance, read_plan
+from robustrank.audit.plan import read_plan
+from robustrank.audit.session import Allowance
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError, StoreError
@@ -206,10 +207,10 @@ def test_a_folder_that_cannot_be_written_is_one_line(home: Path, tmp_path: Path)
 def test_status_tells_how_much_is_planned(home: Path, tmp_path: Path) -> None:
     spec = parse(home, ATTACK)
     audit.run(spec, tmp_path, allowance=Allowance(tasks=5))
-    assert state.progress(tmp_path).phases[1] == ("ranking", 5, 80, 0)
-    assert not state.progress(tmp_path).finished
+    assert plan.progress(tmp_path).phases[1] == ("ranking", 5, 80, 0)
+    assert not plan.progress(tmp_path).finished
     audit.run(spec, tmp_path)
-    assert state.progress(tmp_path).phases == [
+    assert plan.progress(tmp_path).phases == [
         ("checks", 2, 2, 0),
         ("ranking", 80, 80, 0),
         ("variations", 0, 0, 0),
@@ -217,4 +218,4 @@ def test_status_tells_how_much_is_planned(home: Path, tmp_path: Path) -> None:
         ("attacks", 6, 6, 0),
         ("certificates", 0, 0, 0),
     ]
-    assert state.progress(tmp_path).finished
+    assert plan.progress(tmp_path).finished

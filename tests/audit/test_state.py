@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from robustrank.audit import plan
 from robustrank.audit import run as audit
-from robustrank.audit import state
-from robustrank.audit.session import Allowance, Plan, read_plan
+from robustrank.audit.plan import Plan, read_plan
+from robustrank.audit.session import Allowance
 from robustrank.cli.main import main
 from robustrank.config import audit_file
 from robustrank.core.types import Status
@@ -59,7 +61,8 @@ def test_a_newer_run_that_died_leaves_nothing_finished(where: Path) -> None:
     assert cli("gate", where).exit_code == 0
     assert cli("status", where).stdout.splitlines()[-1] == "finished"
     # The ranker was trained again, and the run that followed died in its first phase.
-    Plan(phases={"setup": ["another"], "ranking": ["other", "keys"]}).write(where)
+    names = read_plan(where).names
+    Plan(phases={"setup": ["another"], "ranking": ["other", "keys"]}, names=names).write(where)
     shown = cli("status", where).stdout
     assert "not finished" in shown.splitlines()[-1]
     assert "ranking      0 of 2" in shown
@@ -71,8 +74,8 @@ def test_a_newer_run_that_died_leaves_nothing_finished(where: Path) -> None:
 
 
 def test_a_gate_refuses_a_summary_that_is_older_than_the_records_of_an_unfinished_audit(where: Path) -> None:
-    plan = read_plan(where)
-    Plan(phases={**plan.phases, "ranking": [*plan.phases["ranking"], "one more"]}).write(where)
+    old = read_plan(where)
+    replace(old, phases={**old.phases, "ranking": [*old.phases["ranking"], "one more"]}).write(where)
     judged = cli("gate", where)
     assert (judged.exit_code, "older than the records" in judged.stderr) == (3, True)
 
@@ -119,7 +122,7 @@ def test_failed_tasks_are_asked_again_and_both_lines_are_kept(
     spec = audit_file.parse(AUDIT, folder=tmp_path)
     out = tmp_path / "out"
     audit.run(spec, out)
-    assert state.progress(out).phases[1] == ("ranking", 5, 5, 1)
+    assert plan.progress(out).phases[1] == ("ranking", 5, 5, 1)
     assert "1 of them failed" in cli("status", out).stdout
     monkeypatch.setitem(__import__("made_up_plugins").FAILURES, "raises", lambda: None)
     messages: list[str] = []
@@ -140,4 +143,4 @@ def test_failed_tasks_are_asked_again_and_both_lines_are_kept(
     assert len(tasks) == 6
     final = [record for record in journal.read(out, FORMAT).values() if isinstance(record, TaskRecord)]
     assert all(record.status is Status.OK for record in final)
-    assert state.progress(out).phases[1] == ("ranking", 5, 5, 0)
+    assert plan.progress(out).phases[1] == ("ranking", 5, 5, 0)

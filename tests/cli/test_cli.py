@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 
 from robustrank.audit import run as audit
 from robustrank.audit import state
-from robustrank.audit.session import Allowance, Plan
+from robustrank.audit.plan import Plan
+from robustrank.audit.session import Allowance
 from robustrank.cli.main import main
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec, GateSpec
@@ -239,7 +240,9 @@ def test_status_counts_finished_tasks(folder: Path) -> None:
     (folder / "records").mkdir()
     (folder / "records" / "main.jsonl").write_bytes(checked(FORMAT.dumps(record)))
     assert run("status", folder).exit_code == 3  # no plan yet
-    Plan(phases={"ranking": [], "checks": ["k", "l"], "variations": [], "edits": ["m"]}).write(folder)
+    names = ["checks", "ranking", "variations", "edits", "certificates"]
+    phases = {"ranking": [], "checks": ["k", "l"], "variations": [], "edits": ["m"]}
+    Plan(phases=phases, names=names).write(folder)
     shown = run("status", folder).stdout
     assert "checks       1 of 2" in shown
     assert "variations   0 of 0" in shown

@@ -114,7 +114,7 @@ def test_another_spec_is_told(where: Path, text: str) -> None:
     ends(3, "spec.json", "gate", where)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 99}', '{"schema": 2, "phases": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 99}', '{"schema": 3, "phases": 3}'])
 def test_another_plan_is_told(where: Path, text: str) -> None:
     (where / "keys.json").write_text(text)
     ends(3, "keys.json", "status", where)
@@ -129,7 +129,7 @@ def test_what_the_system_refuses_is_told_with_advice(
     def refuse(*arguments: object) -> None:
         raise OSError(number, "refused")
 
-    monkeypatch.setattr("robustrank.audit.state.progress", refuse)
+    monkeypatch.setattr("robustrank.audit.plan.progress", refuse)
     ends(3, advice, "status", where)
 
 
@@ -137,5 +137,5 @@ def test_running_out_of_memory_is_told(where: Path, monkeypatch: pytest.MonkeyPa
     def refuse(*arguments: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("robustrank.audit.state.progress", refuse)
+    monkeypatch.setattr("robustrank.audit.plan.progress", refuse)
     ends(3, "not enough memory", "status", where)
