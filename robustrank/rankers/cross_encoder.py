@@ -112,8 +112,32 @@ def _load(model: str, max_length: int | None, device: str, batch: int, prompt: s
         from robustrank.rankers.models.onnx_int8 import OnnxCrossEncoder
 
         return OnnxCrossEncoder(where, max_length or BUNDLED_LENGTH)
+    if model in weights.BUNDLED and not prompt:
+        return _bundled(model, max_length or BUNDLED_LENGTH, device, batch)
     owner = _Owner(model, max_length, device, batch, prompt)
     return _faster(owner) or owner
+
+
+def _bundled(name: str, max_length: int, device: str, batch: int) -> _Batched:
+    """A bundled model without its owner, whose import takes seconds; that they agree is tested."""
+    from robustrank.rankers.models import owners, torch_models
+
+    what = f"cross-encoder {name!r}"
+    folder = owners.Folder(name, what)
+
+    def loader() -> tuple[Any, Any]:
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        model = torch_models.pretrained(AutoModelForSequenceClassification, folder.path)
+        return torch_models.pretrained(AutoTokenizer, folder.path), model
+
+    tokenizer, model = torch_models.load(what, name, loader)
+    if max_length > torch_models.longest(model.config):
+        most = torch_models.longest(model.config)
+        raise PluginError(f"{what}: max_length {max_length} exceeds the {most} word pieces the model can read")
+    model = model.float().eval().to(torch_models.choose_device(device))
+    fingerprint = folder.fingerprint("cross_encoder", max_length, None)
+    return _Batched(model, tokenizer, fingerprint=fingerprint, max_length=max_length, batch=batch)
 
 
 class _Owner:
@@ -183,7 +207,10 @@ def _faster(owner: _Owner) -> _Batched | None:
     """Our own batching of the owner's weights, where it agrees with the owner on the probes."""
     if owner.prompt or owner._prompt or len(owner.model) != 1 or owner.folder.adapter:
         return None
-    ours = _Batched(owner)
+    ours = _Batched(
+        owner.torch_model, owner.model.tokenizer, fingerprint=owner.fingerprint, max_length=owner.max_length,
+        batch=owner.batch,
+    )  # fmt: skip
     scores = owner._probe(owner.model)
     try:
         other = [ours.logits(query, [text])[0] for query, text in PROBES]
@@ -197,15 +224,17 @@ def _faster(owner: _Owner) -> _Batched | None:
 
 
 class _Batched:
-    """The owner's weights, in batches of equal length, and only what the first piece needs of the last layer."""
+    """A model's weights, in batches of equal length, and only what the first piece needs of the last layer."""
 
-    def __init__(self, owner: _Owner) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, *, fingerprint: str, max_length: int | None, batch: int, note: str = ""
+    ) -> None:
         from tokenizers import Tokenizer
 
-        backend = Tokenizer.from_str(owner.model.tokenizer.backend_tokenizer.to_str())  # the owner's stays as it is
-        self.torch_model = owner.torch_model
-        self.tokenizer = PairTokenizer(backend, owner.max_length or sys.maxsize)
-        self.fingerprint, self.max_length, self.note, self._batch = owner.fingerprint, owner.max_length, "", owner.batch
+        backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())  # the owner's stays as it is
+        self.torch_model = model
+        self.tokenizer = PairTokenizer(backend, max_length or sys.maxsize)
+        self.fingerprint, self.max_length, self.note, self._batch = fingerprint, max_length, note, batch
 
     def logits(self, query: str, texts: Sequence[str]) -> list[float]:
         import torch

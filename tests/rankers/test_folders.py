@@ -83,6 +83,16 @@ def test_a_cross_encoder_scores_as_its_owner_does(maker: Maker, name: str) -> No
         slope_is_gain(ranker, ranker._backend.torch_model, ranker._backend.pieces)
 
 
+def test_the_bundled_small_model_scores_as_its_owner_does() -> None:
+    """It is loaded without the owner."""
+    from robustrank.rankers.models import weights
+
+    folder = weights.resolve("robustrank-tiny")
+    bundled, owned = CrossEncoder(model="robustrank-tiny"), CrossEncoder(model=str(folder), max_length=256)
+    assert "as sentence-transformers scores" in owned.card.note
+    assert bundled.score(QUERY, DOCS) == pytest.approx(owned.score(QUERY, DOCS), abs=1e-6)
+
+
 @pytest.mark.parametrize("name", BI)
 def test_a_bi_encoder_scores_as_its_owner_does(maker: Maker, name: str) -> None:
     import sentence_transformers
