@@ -19,10 +19,13 @@ def choose_device(device: str) -> str:
     """``"auto"`` as CUDA, Apple's or the CPU, in this order; anything else as it is.
 
     Raises:
+        MissingExtra: torch is not installed.
         PluginError: There is no such device.
     """
-    import torch
-
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtra("a neural ranker", extra="torch", package="torch") from error
     if device == "auto":
         if torch.cuda.is_available():
             return "cuda"
