@@ -21,6 +21,8 @@ from msgspec import structs
 from robustrank.audit import inventory, state
 from robustrank.audit.phases import phases
 from robustrank.audit.plan import Plan
+from robustrank.audit.run import folder as folder_of
+from robustrank.audit.run import names
 from robustrank.audit.session import Session
 from robustrank.config import audit_file
 from robustrank.core.progress import Silent
@@ -93,9 +95,7 @@ PLACES = ("start", "end", "interleave", "start")
 
 def audit_folder(file: Path, folder: Path) -> Path:
     """Where the audit's records lie, as the command line would have it."""
-    from robustrank.audit.run import folder as of
-
-    return of(audit_file.load(file), folder)
+    return folder_of(audit_file.load(file), folder)
 
 
 def write_collection(folder: Path, rng: Random) -> None:
@@ -131,7 +131,7 @@ def write_records(where: Path, file: Path) -> int:
             for key, task in zip(planned[phase], tasks, strict=True):
                 record = perform(task) if not isinstance(task, AttackTask) else made_up(task.failed(bench, ""), rng)
                 note(session.stamp(structs.replace(record, key=key)))
-        Plan(phases=planned).write(where)
+        Plan(phases=planned, names=names()).write(where)
         note(session.end())
     state.summarise(where)
     return sum(isinstance(record, AttackRecord) for record in records.values())
