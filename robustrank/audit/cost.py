@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import islice
 from time import perf_counter
 
+from robustrank.audit import planned
 from robustrank.audit.phases import phases
 from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, Document, Surface
@@ -38,6 +39,7 @@ def plan(spec: AuditSpec) -> Estimates:
     """
     bench = Workbench(spec)
     bench.check()
+    notes = planned.check(bench)
     [rankings] = [tasks for phase, tasks in islice(phases(bench, {}), 2) if phase == "ranking"]
     ranked = {task.key(bench): _first_stage_ranking(task, bench) for task in rankings if isinstance(task, RankTask)}
     seconds = {}
@@ -61,7 +63,7 @@ def plan(spec: AuditSpec) -> Estimates:
         for c in spec.collections
         if (n := len(bench.lists(c.name).queries)) > 2
     ]
-    return Estimates(costs=costs, power=power)
+    return Estimates(costs=costs, power=power, notes=notes)
 
 
 def price(task: Task, bench: Workbench) -> int:

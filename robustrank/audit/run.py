@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from robustrank.audit import inventory, state
+from robustrank.audit import inventory, planned, state
 from robustrank.audit.loop import Loop
 from robustrank.audit.phases import every_phase, phases
 from robustrank.audit.plan import Plan
@@ -24,7 +24,6 @@ from robustrank.core.interrupts import watched
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress, Silent
 from robustrank.core.types import Status
-from robustrank.judging.checks import check_planned
 from robustrank.judging.gate import judge
 from robustrank.plugins import registry
 from robustrank.protocols.installed import record_format
@@ -102,10 +101,12 @@ class _Run:
     def go(self) -> Summary:
         """Perform the remaining tasks within the allowance, and summarise."""
         self.bench.check()
-        check_planned(self.spec.gates, self.bench)
+        notes = planned.check(self.bench)
         self._probe()
         made = inventory.setup(self.bench, self.progress)
         self.loop.note(made)
+        for note in notes:
+            self.progress.message(note)
         if self.spec.sequential is None:
             plan, complete = self._do(made.key, None)
         else:

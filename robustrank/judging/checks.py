@@ -42,6 +42,7 @@ def check(spec: AuditSpec) -> None:
                 check_name(str(value), names[key], f"gate {gate.name!r}: {key}")
         if kind.needs_baseline and spec.baseline is None:
             raise ConfigError(f"gate {gate.name!r}: the audit file sets no `baseline`")
+        _check_limit(gate, kind, spec)
         _check_means(gate, kind, spec)
 
 
@@ -55,6 +56,20 @@ def check_planned(gates: Sequence[GateSpec], bench: Workbench) -> None:
         every = figures.expected(bench)
         for gate in gates:
             pick(gate, every, bench.spec.home.name, bench.spec.measures[0])
+
+
+def _check_limit(gate: GateSpec, kind: FigureKind, spec: AuditSpec) -> None:
+    """A limit that no value can cross, or none can keep, is a mistake, such as a percentage for a share."""
+    least, greatest = kind.bounds(spec, gate.measure)
+    if gate.worse_by is not None:
+        least, greatest = 0, greatest - least
+    for name, limit in (("max", gate.max), ("min", gate.min), ("worse_by", gate.worse_by)):
+        if limit is not None and not least <= limit <= greatest:
+            percent = f"; did you mean {limit / 100:g}?" if (least, greatest) == (0, 1) and 1 < limit <= 100 else ""
+            raise ConfigError(
+                f"gate {gate.name!r}: {name} = {limit:g}, but {gate.measure} lies between {least:g} and {greatest:g}"
+                f"{percent}"
+            )
 
 
 def _check_means(gate: GateSpec, kind: FigureKind, spec: AuditSpec) -> None:

@@ -8,6 +8,7 @@ with :func:`declare`.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -181,11 +182,37 @@ def _substituted(before: str, after: str, allowed: AttackSet) -> Edited:
 
 
 def _misspelt(before: str, after: str, allowed: AttackSet) -> Edited:
-    """As :func:`_replaced`, every new word one character edit away."""
+    """As :func:`_replaced`, every new word one character edit away, in characters of the same script."""
     replaced = _replaced(before, after, allowed)
-    return _with_rule(
+    edited = _with_rule(
         replaced, before, after, lambda at, old, new: one_character_edit(old, new), "not one character edit"
     )
+    rule = "characters of another script or form (look-alikes, not misspellings)"
+    return _with_rule(edited, before, after, lambda at, old, new: _forms(new) <= _forms(old), rule)
+
+
+def _look_alike(before: str, after: str, allowed: AttackSet) -> Edited:
+    """As :func:`_replaced`, every changed character replaced by one of another script or form."""
+    replaced = _replaced(before, after, allowed)
+
+    def legal(at: int, old: str, new: str) -> bool:
+        same = len(old) == len(new)
+        return same and all(a == b or _forms(b) != _forms(a) for a, b in zip(old, new, strict=True))
+
+    return _with_rule(replaced, before, after, legal, "not a character of another script or form")
+
+
+def _forms(word: str) -> set[str]:
+    """Scripts of the letters of a word, and whether some are marks or compatibility forms; digits count as none."""
+    return {_form(char) for char in word if not char.isdecimal()}
+
+
+def _form(char: str) -> str:
+    if unicodedata.category(char).startswith("M"):
+        return "mark"
+    if unicodedata.normalize("NFKC", char) != char:
+        return "compatibility form"
+    return unicodedata.name(char, "unnamed").partition(" ")[0]
 
 
 def _with_rule(edited: Edited, before: str, after: str, legal: Callable[[int, str, str], bool], rule: str) -> Edited:
@@ -202,30 +229,36 @@ def _with_rule(edited: Edited, before: str, after: str, legal: Callable[[int, st
 
 
 def _inserted(before: str, after: str, allowed: AttackSet) -> Edited:
-    """Every word and every other visible character stays, in order; punctuation comes with new words only."""
+    """Every word and every other visible character stays, in order; a new word may bring one mark.
+
+    Further new marks cost 1 each.
+    """
     old, new = _texts(before), _texts(after)
     lost = _marks(before) - _marks(after)
     if lost or not (_subsequence(old, new) and _subsequence(_visible(before), _visible(after))):
         return Edited(edit_distance(old, new), ("an original word or character is missing, changed or out of order",))
     extra = Counter(new) - Counter(old)
     added = sum(count * cost(word) for word, count in extra.items())
-    return Edited(added, tuple(_new_marks(_marks(after) - _marks(before), extra.total())))
+    marks = _marks(after) - _marks(before)
+    return Edited(added + max(0, _punctuation(marks) - extra.total()), tuple(_strange(marks)))
 
 
 def _rewritten(before: str, after: str, allowed: AttackSet) -> Edited:
     """Any words inserted, deleted or replaced; marks between words come and go with edited words only.
 
-    White space is free. An edited word may bring one punctuation mark, and take the one on either side of it along.
+    White space is free. An edited word may bring one punctuation mark, and take the one on either side of it along;
+    further new marks cost 1 each.
     """
     count = edit_distance(_texts(before), _texts(after))
     old, new = _marks(before), _marks(after)
-    reasons = _new_marks(new - old, count)
+    edits = max(count, _punctuation(new - old))
+    reasons = _strange(new - old)
     gone = (old - new).total()
-    if gone > 2 * count:
-        reasons.append(f"removes {gone} marks with {count} words; at most two a word")
-    if not count and not reasons and _visible(before) != _visible(after):
+    if gone > 2 * edits:
+        reasons.append(f"removes {gone} marks with {edits} edits; at most two an edit")
+    if not edits and not reasons and _visible(before) != _visible(after):
         reasons.append("changes text between words")
-    return Edited(count, tuple(reasons))
+    return Edited(edits, tuple(reasons))
 
 
 def _substituted_and_inserted(before: str, after: str, allowed: AttackSet) -> Edited:
@@ -271,14 +304,15 @@ def _fewest_substitutions(old: Sequence[str], new: Sequence[str], options: Seque
     return None if fewest == inf else int(fewest)
 
 
-def _new_marks(extra: Counter[str], edited: int) -> list[str]:
-    """What is not allowed about new characters between words: at most one punctuation mark comes with a word."""
-    reasons = []
-    if strange := sorted(set(extra) - set(punctuation)):
-        reasons.append(f"inserts characters that are neither words nor punctuation: {', '.join(map(ascii, strange))}")
-    if extra.total() > edited:
-        reasons.append(f"inserts {extra.total()} marks with {edited} words; at most one a word")
-    return reasons
+def _punctuation(marks: Counter[str]) -> int:
+    return sum(count for mark, count in marks.items() if mark in punctuation)
+
+
+def _strange(extra: Counter[str]) -> list[str]:
+    """What is not allowed about new characters between words: they are punctuation, or a reason why not."""
+    strange = sorted(set(extra) - set(punctuation))
+    shown = ", ".join(map(ascii, strange))
+    return [f"inserts characters that are neither words nor punctuation: {shown}"] if strange else []
 
 
 def _texts(text: str) -> list[str]:
@@ -319,12 +353,15 @@ SUBSTITUTE = declare(
     )
 )
 MISSPELL = declare(Operation(name="misspell", words="words misspelt", check=_misspelt))
+LOOK_ALIKE = declare(
+    Operation(name="look_alike", words="words spelt with characters of other scripts or forms", check=_look_alike)
+)
 REPLACE = declare(
     Operation(
         name="replace",
         words="words replaced by any others",
         check=_replaced,
-        includes=frozenset({"substitute", "misspell"}),
+        includes=frozenset({"substitute", "misspell", "look_alike"}),
     )
 )
 SUBSTITUTE_AND_INSERT = declare(
@@ -340,6 +377,6 @@ EDIT = declare(
         name="edit",
         words="words inserted, deleted or replaced",
         check=_rewritten,
-        includes=frozenset({"insert", "substitute", "misspell", "replace", "substitute_and_insert"}),
+        includes=frozenset({"insert", "substitute", "misspell", "look_alike", "replace", "substitute_and_insert"}),
     )
 )

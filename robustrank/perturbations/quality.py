@@ -2,8 +2,10 @@
 
 Fluency is the perplexity under the English word trigram model that comes inside the package pocketsphinx (extra
 ``fluency``); without it the figures that need it are absent. A document is called detected at a false positive rate
-when its perplexity is as high as that of at most this share of clean documents of the same list (a conformal p value,
-so the rate holds on clean documents whatever their distribution). Grammar and parts of speech need the extra
+when its perplexity is as high as that of at most this share of clean documents of the collection (a conformal p value,
+so the rate holds on clean documents whatever their distribution). These are :data:`CLEAN` documents from outside the
+audited lists, drawn once per collection: fewer could not tell a rate of 1 % from chance, and the other documents of a
+list of 20 could never fire at it. Grammar and parts of speech need the extra
 ``grammar`` (:mod:`robustrank.perturbations.grammar`). Antonyms are not checked: the bundled tables of substitutes
 exclude them.
 """
@@ -26,16 +28,17 @@ from robustrank.perturbations.substitutes import function_words
 PACKAGE = "pocketsphinx"
 MODEL = "model/en-us/en-us.lm.bin"
 RATES = (0.01, 0.05)
+CLEAN = 1000
+"""Clean documents that a rate of detection needs."""
 UNKNOWN = -14.0
 """Least natural log probability of a word, also of one outside the vocabulary."""
 
 
-def of_case(case: Case, done: Perturbation) -> dict[str, float]:
+def of_case(case: Case, done: Perturbation, clean: Sequence[str]) -> dict[str, float]:
     """:func:`quality` of a perturbed case; empty where the document was not changed."""
     if done.target is None or done.target == case.target.text:
         return {}
-    others = [doc.text for doc in case.candidates if doc.doc_id != case.target.doc_id]
-    return quality(case.query.text, case.target.text, done.target, others)
+    return quality(case.query.text, case.target.text, done.target, clean)
 
 
 def quality(query: str, before: str, after: str, clean: Sequence[str]) -> dict[str, float]:
@@ -45,14 +48,15 @@ def quality(query: str, before: str, after: str, clean: Sequence[str]) -> dict[s
         query: The query's text.
         before: The clean document.
         after: The changed one.
-        clean: The other documents of the list, all clean.
+        clean: Clean documents of the collection; fewer than :data:`CLEAN` give no rate of detection.
 
     Returns:
         ``words changed`` (share; 0 where their number differs), ``query words added`` (change of the share of words
         that are in the query), ``repetition added`` (change of the share of the commonest content word, a sign of
         spam), ``names and numbers changed``; with the extra ``grammar`` ``part of speech kept`` (share of the
         changed words that are the same part of speech in their sentence as before) and ``grammar findings added``;
-        and with the trigram model ``perplexity ratio`` and ``detected at 1 %`` and ``detected at 5 %`` (0 or 1).
+        and with the trigram model ``perplexity ratio`` and, where there are clean documents enough,
+        ``detected at 1 %`` and ``detected at 5 %`` (0 or 1).
     """
     old, new = [w.text for w in words(before)], [w.text for w in words(after)]
     aligned = list(zip(old, new, strict=False)) if len(old) == len(new) else []
@@ -76,6 +80,7 @@ def quality(query: str, before: str, after: str, clean: Sequence[str]) -> dict[s
         value = perplexity(after)
         figures["perplexity ratio"] = value / perplexity(before)
         others = [perplexity(text) for text in clean if words(text)]
+    if perplexity is not None and old and new and len(others) >= CLEAN:
         p = (1 + sum(other >= value for other in others)) / (1 + len(others))
         figures |= {f"detected at {rate:.0%}".replace("%", " %"): float(p <= rate) for rate in RATES}
     return figures
@@ -113,7 +118,7 @@ def language_model() -> Callable[[str], float] | None:
     path = Path(next(iter(spec.submodule_search_locations))) / MODEL
     model: Any = NGramModel(Config(lm=None), log, str(path))
 
-    @lru_cache(maxsize=4096)
+    @lru_cache(maxsize=16384)
     def perplexity(text: str) -> float:
         tokens = [word.text.lower().replace("’", "'") for word in words(text)]
         total = 0.0

@@ -9,6 +9,7 @@ from typing import Any
 from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, Surface
 from robustrank.perturbations import operations
+from robustrank.perturbations.quality import CLEAN
 from robustrank.protocols.installed import protocols
 from robustrank.protocols.interface import Evidence
 from robustrank.results import select
@@ -110,6 +111,11 @@ def not_tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
     }.items():
         if level not in {r.access for r in real}:
             lines.append(what)
+    if any("perplexity ratio" in r.quality and "detected at 1 %" not in r.quality for r in real):
+        lines.append(
+            f"whether a perplexity filter detects changed documents: that takes {CLEAN} clean documents from outside "
+            "the audited lists, and the collection has fewer"
+        )
     if Surface.QUERY not in {r.surface for r in real}:
         lines.append("changed queries (typos, paraphrases)")
     lines += operations.not_made([r.edits_allowed for r in real])

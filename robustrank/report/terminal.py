@@ -271,7 +271,8 @@ def plan(estimates: Estimates) -> list[Table | Text]:
     power = _table("collection", "queries", "minimum detectable difference of two means")
     for each in estimates.power:
         power.add_row(safe(each.collection), str(each.queries), f"{each.detectable:.3f}")
-    return [costs, Text(), power]
+    notes = [safe(f"note: {note}", "yellow") for note in estimates.notes]
+    return [*notes, costs, Text(), power]
 
 
 def changes(differences: Iterable[Change]) -> Table:

@@ -35,6 +35,8 @@ class Estimates:
 
     costs: Sequence[Cost]
     power: Sequence[Power]
+    notes: Sequence[str] = ()
+    """What will be less than the audit file says."""
 
     @property
     def pairs(self) -> int:

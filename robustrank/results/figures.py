@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 from robustrank.core.types import Estimate
@@ -79,6 +80,7 @@ class FigureKind:
         unbounded: Why its values per query have no bounds known beforehand, so that ``[sequential]`` cannot judge it;
             empty where they have.
         needs_baseline: Whether the audit file must name a baseline.
+        bounds: Least and greatest value that a figure of an audit file can have, by its measure.
     """
 
     name: str
@@ -91,3 +93,4 @@ class FigureKind:
     not_a_mean: str = ""
     unbounded: str = ""
     needs_baseline: bool = False
+    bounds: Callable[[AuditSpec, str], tuple[float, float]] = lambda spec, name: (-inf, inf)

@@ -17,7 +17,7 @@ from robustrank.measures import effectiveness
 from robustrank.perturbations.apply import apply, perturbed_scores
 from robustrank.perturbations.contextual_substitutes import load
 from robustrank.perturbations.oracle import MeteredOracle
-from robustrank.perturbations.quality import of_case
+from robustrank.perturbations.quality import language_model, of_case
 from robustrank.perturbations.similarity import cosine
 from robustrank.perturbations.verify import Finding, verify
 from robustrank.plugins import registry
@@ -89,7 +89,10 @@ class AttackTask:
 
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
-        return digest(self.kind, self.place.identity(bench), self._identity(bench), self.target, self.goal_rank)
+        measured = "fresh calls; clean documents from outside the lists"
+        return digest(
+            self.kind, self.place.identity(bench), self._identity(bench), self.target, self.goal_rank, measured
+        )
 
     def _identity(self, bench: Workbench) -> list[Any]:
         spec = self._spec(bench)
@@ -152,13 +155,17 @@ class AttackTask:
             scored=outcome.scored,
             score_seen=None if outcome.seen is None else outcome.seen[1],
             rank_seen=None if outcome.seen is None else outcome.seen[0],
-            quality=of_case(case, outcome.done),
+            quality=of_case(case, outcome.done, self._clean(bench)),
             trajectory=outcome.trajectory,
             query=case.query.text,
             query_after=new_query.text if outcome.offered.query is not None else None,
             before=case.target.text,
             after=new_target.text,
         )
+
+    def _clean(self, bench: Workbench) -> Sequence[str]:
+        """Clean documents; not drawn where nothing reads them."""
+        return bench.clean(self.place.collection) if language_model() is not None else ()
 
     def _attacked(self, bench: Workbench, attack: Attack, case: Case, docs: tuple[Document, ...]) -> _Outcome:
         """Let the attack act, and judge what it returns from the two texts alone."""

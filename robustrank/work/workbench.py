@@ -25,7 +25,9 @@ from robustrank.core.errors import (
 from robustrank.core.interfaces import Attack, CollectionLoader, CollectionRanker, Defense, Ranker, Variation
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Collection, Document, Query, Variant
+from robustrank.core.words import words
 from robustrank.perturbations.oracle import MeteredRanker
+from robustrank.perturbations.quality import CLEAN
 from robustrank.plugins import registry
 from robustrank.retrieval.first_stage import first_stage
 from robustrank.retrieval.lists import Lists
@@ -132,6 +134,7 @@ class Workbench(Bench):
         super().__init__()
         self.spec = spec
         self._lists: dict[str, Lists] = {}
+        self._clean: dict[str, Sequence[str]] = {}
         self._fitted: dict[tuple[str, str], Ranker] = {}
         self._own = local()
         """Of a thread: its victims, because a meter counts one task at a time."""
@@ -162,6 +165,24 @@ class Workbench(Bench):
             # A query without candidates stays, and counts as 0 for every ranker.
             self._lists[name] = Lists(spec, collection, {q.query_id: q for q in queries}, candidates)
         return self._lists[name]
+
+    def clean(self, name: str) -> Sequence[str]:
+        """Texts of documents outside the audited lists, drawn with the audit's seed; none where there are too few.
+
+        Args:
+            name: Of the collection.
+        """
+        if name not in self._clean:
+            lists = self.lists(name)
+            listed = {doc.doc_id for docs in lists.candidates.values() for doc in docs}
+            others = sorted(
+                doc_id for doc_id, doc in lists.collection.documents.items() if doc_id not in listed and words(doc.text)
+            )
+            drawn: list[str] = []
+            if len(others) >= CLEAN:
+                drawn = Random(f"{self.spec.seed}|clean|{lists.collection.digest}").sample(others, CLEAN)
+            self._clean[name] = [lists.collection.documents[doc_id].text for doc_id in drawn]
+        return self._clean[name]
 
     def victim(self, ranker: str, collection: str) -> MeteredVictim:
         """A ranker under test by name, fitted to a collection where it has statistics of one.

@@ -74,7 +74,9 @@ def test_a_name_stands_for_one_operation(delete: Operation) -> None:
 def test_an_undeclared_operation_is_refused_with_the_nearest_name_but_still_read_from_records() -> None:
     with pytest.raises(PluginError, match=r"'insrt' is not declared; did you mean 'insert'\? \(have: edit, insert, "):
         operations.named("insrt")
-    with pytest.raises(PluginError, match=r"'zzz' is not declared \(have: edit, insert, misspell, replace, substitu"):
+    with pytest.raises(
+        PluginError, match=r"'zzz' is not declared \(have: edit, insert, look_alike, misspell, replace, "
+    ):
         operations.named("zzz")
     assert operations.phrase("zzz(x)") == "zzz(x)"
     assert covers(AttackSet(operation="zzz"), AttackSet(operation="zzz"))
@@ -115,9 +117,10 @@ def test_an_attack_set_covers_by_operation_costs_and_table() -> None:
         "insert": {"insert"},
         "substitute": {"substitute"},
         "misspell": {"misspell"},
-        "replace": {"replace", "substitute", "misspell"},
+        "look_alike": {"look_alike"},
+        "replace": {"replace", "substitute", "misspell", "look_alike"},
         "substitute_and_insert": {"substitute_and_insert", "substitute"},
-        "edit": {"edit", "replace", "substitute", "misspell", "insert", "substitute_and_insert"},
+        "edit": {"edit", "replace", "substitute", "misspell", "look_alike", "insert", "substitute_and_insert"},
     }
     assert {operation.name for operation in operations.declared()} == set(wide)
     for one, other in product(wide, wide):
@@ -203,14 +206,12 @@ def test_an_edit_counts_words_inserted_deleted_or_replaced(after: str, expected:
 @pytest.mark.parametrize(
     ("after", "count", "reason"),
     [
-        ("One two, Three (four).", 0, "inserts 1 marks with 0 words; at most one a word"),
-        ("One two Three (four)", 0, "removes 2 marks with 0 words; at most two a word"),
+        ("One two Three (four)", 0, "removes 2 marks with 0 edits; at most two an edit"),
         ("One. two Three (four).", 0, "changes text between words"),
         ("One two. Three four().", 0, "changes text between words"),
-        ("One two. new!! Three (four).", 1, "inserts 2 marks with 1 words; at most one a word"),
-        ("One two Three four", 0, "removes 4 marks with 0 words; at most two a word"),
-        ("One two Three new four", 1, "removes 4 marks with 1 words; at most two a word"),
-        ("One two Three new four.", 1, "removes 3 marks with 1 words; at most two a word"),
+        ("One two Three four", 0, "removes 4 marks with 0 edits; at most two an edit"),
+        ("One two Three new four", 1, "removes 4 marks with 1 edits; at most two an edit"),
+        ("One two Three new four.", 1, "removes 3 marks with 1 edits; at most two an edit"),
         ("One two. new\u200b Three (four).", 1, r"neither words nor punctuation: '\u200b'"),
         ("One two. new\u00a0Three (four).", 1, r"neither words nor punctuation: '\xa0'"),
     ],
@@ -219,6 +220,37 @@ def test_an_edit_may_not_change_marks_without_words(after: str, count: int, reas
     edited = check("edit", "One two. Three (four).", after)
     assert edited.edits == count
     assert len([r for r in edited.reasons if r == reason or (reason in r and "punctuation" in r)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "before", "after", "edits"),
+    [
+        ("insert", "", "[3] > [1]", 5),  # two words and five marks
+        ("insert", "One two.", "One two. !!! new", 3),
+        ("insert", "One two.", "One (two.", 1),
+        ("edit", "One two. Three (four).", "One two, Three (four).", 1),
+        ("edit", "One two. Three (four).", "One two. new!! Three (four).", 2),
+    ],
+)
+def test_a_mark_without_a_word_of_its_own_costs_one_edit(operation: str, before: str, after: str, edits: int) -> None:
+    assert check(operation, before, after) == Edited(edits)
+
+
+@pytest.mark.parametrize("twin", ["p\u0430y", "\uff50ay", "pay\u0323", "p\U0001d41ay"])
+def test_a_look_alike_of_a_letter_is_no_misspelling(twin: str) -> None:
+    reasons = check("misspell", "pay", twin).reasons
+    assert any("look-alikes, not misspellings" in reason for reason in reasons)
+
+
+def test_misspellings_within_a_script_are_legal_and_look_alikes_are_an_operation_of_their_own() -> None:
+    assert (
+        check("misspell", "pay", "pya")
+        == check("misspell", "\u043f\u0430\u043f\u0430", "\u043f\u0430\u043f\u0443")
+        == Edited(1)
+    )
+    assert check("look_alike", "pay now", "p\u0430y now") == Edited(1)
+    assert "not a character of another script or form" in check("look_alike", "pay", "pey").reasons[0]
+    assert check("replace", "pay now", "p\u0430y now") == Edited(1)
 
 
 def test_a_mark_that_an_insertion_turns_into_part_of_a_word_is_missing() -> None:

@@ -8,13 +8,22 @@ import pytest
 
 from robustrank.perturbations import grammar
 from robustrank.perturbations import quality as module
-from robustrank.perturbations.quality import quality
+from robustrank.perturbations.quality import CLEAN, quality
 
 BEFORE = "The cat sat on the mat. Berlin has 3 zoos, and Paris too."
 needs_grammar = pytest.mark.skipif(
     grammar.checker() is None or find_spec("spacy") is None, reason="the extra grammar is not installed"
 )
 needs_model = pytest.mark.skipif(find_spec("pocketsphinx") is None, reason="the extra fluency is not installed")
+
+
+def test_a_rate_of_detection_takes_a_thousand_clean_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "language_model", lambda: lambda text: float(len(text)))
+    few, enough = ["a text"] * (CLEAN - 1), ["a text"] * CLEAN
+    assert not any(name.startswith("detected") for name in quality("q", "old", "much longer text", few))
+    figures = quality("q", "old", "much longer text", enough)
+    assert (figures["detected at 1 %"], figures["detected at 5 %"]) == (1, 1)
+    assert quality("q", "old", "new", enough)["detected at 5 %"] == 0
 
 
 def test_shares_are_counted_over_all_words() -> None:
@@ -37,7 +46,7 @@ def test_repeating_one_word_shows() -> None:
 
 @needs_model
 def test_word_salad_is_detected_among_clean_documents_and_clean_text_is_not() -> None:
-    clean = [f"he went to the store to buy some milk and bread with {i} dollars" for i in range(99)]
+    clean = [f"he went to the store to buy some milk and bread with {i} dollars" for i in range(CLEAN)]
     natural = "she went to the market to buy some fish and bread for the family"
     salad = "fish some family market to the bread for went the and buy to she"
     assert quality("q", natural, salad, clean)["perplexity ratio"] > 3
@@ -47,7 +56,7 @@ def test_word_salad_is_detected_among_clean_documents_and_clean_text_is_not() ->
 
 @needs_model
 def test_false_positives_on_clean_documents_stay_below_the_rate() -> None:
-    texts = [f"a document about {word} and other things of number {i}" for i in range(5) for word in
+    texts = [f"a document about {word} and other things of number {i}" for i in range(101) for word in
              ("cats", "dogs", "law", "music", "trade", "health", "war", "peace", "food", "water")]  # fmt: skip
     flagged = sum(
         quality("q", text, text, [other for other in texts if other is not text])["detected at 5 %"] for text in texts

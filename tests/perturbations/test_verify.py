@@ -156,8 +156,6 @@ def test_insertions_are_counted_wherever_they_stand() -> None:
         ("Onenew two. Three", "missing, changed or out of order"),
         ("One two. new\u200b Three", "neither words nor punctuation"),
         ("One two. new\u00a0Three", "neither words nor punctuation"),
-        ("One two. !!! new Three", "inserts 3 marks with 1 words"),
-        ("One two. (Three", "inserts 1 marks with 0 words"),
     ],
 )
 def test_an_insertion_may_not_touch_what_was_there_or_smuggle_marks(after: str, reason: str) -> None:

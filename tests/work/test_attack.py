@@ -302,7 +302,14 @@ def test_the_key_depends_on_list_attack_table_encoder_seed_target_and_goal() -> 
     tables = bench(cats(0), edits=AttackSet(operation="substitute", substitutes="wordnet"))
     for place, encoder in ((plain, None), (encoded, "e"), (tables, None)):
         where = Place(ranker="r", collection="home", query_id="q").identity(cast(Workbench, place))
-        assert task().key(cast(Workbench, place)) == digest("attack", where, identity(place, encoder), "low", 1)
+        assert task().key(cast(Workbench, place)) == digest(
+            "attack",
+            where,
+            identity(place, encoder),
+            "low",
+            1,
+            "fresh calls; clean documents from outside the lists",
+        )
     some = [task(), task(target="mid"), task(goal_rank=2), task(place=replace(task().place, depth=3))]
     assert len({each.key(cast(Workbench, plain)) for each in some}) == 4
 

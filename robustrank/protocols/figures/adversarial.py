@@ -104,6 +104,7 @@ def _kind(
         expected=_expected(*(() if name == ASR else (name,)), goals=goals),
         measured=measured,
         unbounded=unbounded,
+        bounds=lambda spec, measure: BOUNDS.get(measure, (0, 1)),
     )
 
 

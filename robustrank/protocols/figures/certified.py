@@ -44,5 +44,6 @@ KINDS = (
         names=lambda spec: [f"CRQ@{k}" for k in spec.certify.k if spec.defenses],
         expected=_expected,
         measured=_measured,
+        bounds=lambda spec, measure: (0, 1),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from robustrank.core.types import Estimate
 from robustrank.measures.bounds import measure_bounds
@@ -94,6 +94,12 @@ def _judged(summary: Summary) -> Iterator[Figure]:
             yield _figure(row, JUDGED, _labels(row), row.judged)
 
 
+def _widest(measures: Sequence[str]) -> tuple[float, float]:
+    """Bounds that every one of some measures keeps."""
+    bounds = [measure_bounds(measure) for measure in measures]
+    return min(least for least, _ in bounds), max(greatest for _, greatest in bounds)
+
+
 KINDS = (
     FigureKind(
         name="nDCG@10",
@@ -103,6 +109,7 @@ KINDS = (
         names=lambda spec: spec.measures,
         expected=_expected_means,
         measured=_means,
+        bounds=lambda spec, measure: measure_bounds(measure),
     ),
     FigureKind(
         name=LOWEST,
@@ -112,6 +119,7 @@ KINDS = (
         names=lambda spec: (LOWEST,),
         expected=_expected_lowest,
         measured=_lowest,
+        bounds=lambda spec, measure: _widest(spec.measures),
         not_a_mean="the lowest tenth is not a mean over all queries",
     ),
     FigureKind(
@@ -122,6 +130,7 @@ KINDS = (
         names=lambda spec: (JUDGED,),
         expected=_expected_judged,
         measured=_judged,
+        bounds=lambda spec, measure: (0, 1),
         not_a_mean="its values by query are not kept",
     ),
 )

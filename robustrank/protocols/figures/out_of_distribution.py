@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from math import inf
 
 from robustrank.core.types import Estimate
 from robustrank.protocols.figures.effectiveness import slices
@@ -92,6 +93,7 @@ KINDS = tuple(
         names=lambda spec, measure=measure: (measure,),  # type: ignore[misc]
         expected=_expected(measure),
         measured=_measured(measure),
+        bounds=lambda spec, name: (-inf, 1 if name == DROP else inf),
         not_a_mean="a drop is a ratio of means over different queries",
         needs_baseline=measure == AGAINST,
     )

@@ -34,6 +34,7 @@ KINDS = (
         names=lambda spec: (TAU,) if spec.pooling else (),
         expected=_expected,
         measured=_measured,
+        bounds=lambda spec, measure: (-1, 1),
         not_a_mean="a rank correlation is not a mean over queries",
     ),
 )

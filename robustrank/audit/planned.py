@@ -1,0 +1,82 @@
+"""What an audit file asks for and cannot get, found before anything is scored."""
+
+from __future__ import annotations
+
+from robustrank.core.errors import ConfigError
+from robustrank.core.interfaces import WhiteBox
+from robustrank.core.strata import ranks
+from robustrank.core.types import Access, Surface
+from robustrank.judging.checks import check_planned
+from robustrank.measures import effectiveness
+from robustrank.perturbations.contextual_substitutes import load
+from robustrank.work.workbench import Workbench
+
+
+def check(bench: Workbench) -> list[str]:
+    """Refuse what would fail later; what will be less than the file says, in sentences.
+
+    Raises:
+        ConfigError: An unknown measure, a stratum below every list, a budget that cannot be measured here, or a gate
+            that no figure will answer.
+        DataError: A table of substitutes that cannot be read.
+        MissingExtra: A package that a table needs is not installed.
+    """
+    spec = bench.spec
+    effectiveness.per_query(spec.measures, {}, {})
+    if any(attack.budget.similarity is not None for attack in spec.attacks):
+        _ = bench.similarity  # raises where it cannot be measured
+    _check_strata(bench)
+    for attack in spec.attacks:
+        table = bench.attack(attack.name).threat.edits.substitutes
+        if table is not None:
+            load(table)
+    check_planned(spec.gates, bench)
+    return [*_fewer_queries(bench), *_without_gradients(bench)]
+
+
+def _check_strata(bench: Workbench) -> None:
+    """Targets of attacks on documents must stand somewhere in the lists."""
+    spec = bench.spec
+    if not any(bench.attack(attack.name).threat.surface is Surface.DOCUMENT for attack in spec.attacks):
+        return
+    where = next(c for c in spec.collections if c.name == (spec.cases.collection or spec.home.name))
+    for victim in (victim for victim in spec.victims if victim.attacked):
+        depth = where.depth if victim.defense is None else min(where.depth, victim.defense.depth or where.depth)
+        for stratum in spec.cases.strata:
+            if not ranks(stratum, depth):
+                of = where.name if victim.defense is None else f"{where.name} or of its [[defense]]"
+                raise ConfigError(
+                    f"[cases] strata: {stratum!r} lies below the lists of {victim.name!r}, which have {depth} "
+                    f"documents (`depth` of {of}); "
+                    "no document would be attacked"
+                )
+
+
+def _fewer_queries(bench: Workbench) -> list[str]:
+    """Limits of queries that are above what a collection has."""
+    spec, notes = bench.spec, []
+    for wanted in spec.collections:
+        there = len(bench.lists(wanted.name).collection.queries)
+        if wanted.queries is not None and wanted.queries > there:
+            notes.append(f"{wanted.name}: `queries = {wanted.queries}`, and it has {there}; all are used")
+    where = spec.cases.collection or spec.home.name
+    audited = len(bench.lists(where).queries)
+    if spec.attacks and spec.cases.queries > audited:
+        notes.append(f"[cases]: `queries = {spec.cases.queries}`, and {audited} of {where} are audited; all are used")
+    return notes
+
+
+def _without_gradients(bench: Workbench) -> list[str]:
+    """Attacks that need gradients on rankers that have none: every case of theirs would be an error."""
+    spec, notes = bench.spec, []
+    where = spec.cases.collection or spec.home.name
+    for attack in spec.attacks:
+        if bench.attack(attack.name).threat.access is not Access.WEIGHTS:
+            continue
+        for victim in (v for v in spec.victims if v.attacked and v.name in (attack.rankers or (v.name,))):
+            if not isinstance(bench.victim(victim.name, where).ranker.ranker, WhiteBox):
+                notes.append(
+                    f"attack {attack.name!r} needs gradients, which {victim.name!r} does not provide: its cases "
+                    "will be errors; name the rankers to attack with `rankers`"
+                )
+    return notes

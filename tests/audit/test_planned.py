@@ -1,0 +1,106 @@
+"""What an audit file asks for and cannot get is refused, or said, before anything is scored; by ``--plan`` too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from robustrank.audit import cost
+from robustrank.audit import run as auditing
+from robustrank.config import audit_file
+from robustrank.core.errors import ConfigError
+from robustrank.core.progress import Silent
+from robustrank.judging import checks
+from robustrank.perturbations import oracle
+from robustrank.work import workbench
+
+AUDIT = """
+name = "planned"
+measures = ["nDCG@10"]
+[[collection]]
+name = "SciFact"
+use = "scifact"
+queries = 4
+depth = 12
+[[ranker]]
+name = "BM25"
+use = "bm25"
+[cases]
+queries = 2
+[[attack]]
+use = "query_injection"
+"""
+GATE = '[[gate]]\nname = "g"\nmeasure = "ASR@10"\nwhere = { ranker = "BM25" }\n'
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+def refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The error, which plan and run share, and before which nothing is scored."""
+
+    def scored(*_: Any) -> None:
+        raise AssertionError("scored")
+
+    monkeypatch.setattr(oracle.MeteredRanker, "score", scored)
+    spec = audit_file.parse(text)
+    with pytest.raises(ConfigError) as planned:
+        cost.plan(spec)
+    with pytest.raises(ConfigError) as run:
+        auditing.run(spec, tmp_path / "audit")
+    assert str(planned.value) == str(run.value)
+    return str(run.value)
+
+
+def test_strata_below_every_list_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = refused(AUDIT.replace("depth = 12", "depth = 5"), tmp_path, monkeypatch)
+    assert "'11-20' lies below the lists of 'BM25', which have 5 documents" in message
+
+
+def test_a_misspelt_measure_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = refused(AUDIT.replace('"nDCG@10"', '"nDGC@10"'), tmp_path, monkeypatch)
+    assert "no measure named 'nDGC@10'; did you mean 'nDCG'?" in message
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ("max = 30", "max = 30, but ASR@10 lies between 0 and 1; did you mean 0.3?"),
+        ("min = -0.5", "min = -0.5, but ASR@10 lies between 0 and 1"),
+        ("max = 1.5", "max = 1.5, but ASR@10 lies between 0 and 1; did you mean 0.015?"),
+    ],
+)
+def test_a_limit_outside_of_a_figures_bounds_is_refused(limit: str, message: str) -> None:
+    with pytest.raises(ConfigError) as problem:
+        checks.check(audit_file.parse(AUDIT + GATE + limit))
+    assert message in str(problem.value)
+
+
+@pytest.mark.parametrize(("measure", "limit"), [("boost", "max = 30"), ("harm", "max = -0.5"), ("ASR@10", "max = 1.0")])
+def test_a_limit_that_a_figure_can_have_is_let_through(measure: str, limit: str) -> None:
+    checks.check(audit_file.parse(AUDIT + GATE.replace("ASR@10", measure) + limit))
+
+
+def test_more_queries_than_there_are_is_said_before_the_run(tmp_path: Path) -> None:
+    spec = audit_file.parse(AUDIT.replace("queries = 4", "queries = 3000"))
+    bench = workbench.Workbench(spec)
+    there = len(bench.lists("SciFact").collection.queries)
+    note = f"SciFact: `queries = 3000`, and it has {there}; all are used"
+    assert list(cost.plan(spec).notes) == [note]
+    heard = Heard()
+    small = audit_file.parse(AUDIT.replace("queries = 2", "queries = 9"))
+    auditing.run(small, tmp_path / "audit", progress=heard)
+    assert "[cases]: `queries = 9`, and 4 of SciFact are audited; all are used" in heard.messages
+
+
+def test_an_attack_that_needs_gradients_which_a_ranker_lacks_is_said() -> None:
+    text = AUDIT.replace('use = "query_injection"', 'use = "prada"\nbudget = { edits = 3 }')
+    [note] = cost.plan(audit_file.parse(text)).notes
+    assert "attack 'prada' needs gradients, which 'BM25' does not provide" in note
