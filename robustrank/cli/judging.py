@@ -133,7 +133,9 @@ def gate_(
 )
 @click.option("--format", "format_", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("--html", type=click.Path(path_type=Path), help="Also write a page with charts of the changes.")
-@click.option("--check", "strict", is_flag=True, help="Exit with code 1 if a figure is significantly worse.")
+@click.option(
+    "--check", "strict", is_flag=True, help="Exit with code 1 if a figure is, or may be, significantly worse."
+)
 def compare(
     old: Path,
     new: Path | None,
@@ -175,7 +177,7 @@ def compare(
         from robustrank.report import comparison
 
         comparison.write(before, after, changes, notes, html)
-    sys.exit(int(strict and any(change.worse for change in changes)))
+    sys.exit(int(strict and any(change.worse or change.invalid for change in changes)))
 
 
 @click.command()

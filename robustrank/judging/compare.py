@@ -50,6 +50,8 @@ class Change:
     """Queries that became worse, worst first."""
     improvements: Sequence[QueryChange]
     """Queries that became better, best first."""
+    invalid: str = ""
+    """Why it may hide a loss: cases without an answer could make one; empty where they could not."""
 
     @property
     def worse(self) -> bool:
@@ -74,24 +76,72 @@ def changes(old: Summary, new: Summary) -> list[Change]:
     """
     before = {_name(figure): figure for figure in _compared(old)}
     keys = [{c.name: c.query_keys for c in summary.collections} for summary in (old, new)]
-    compared = []
+    pairs = []
     for after in _compared(new):
         was = before.get(_name(after))
-        common = [] if was is None else _common(was, after, keys[0], keys[1])
-        if was is not None and len(common) > 1:
-            a, b = ([side.per_query[query_id] for query_id in common] for side in (after, was))
-            width = after.bounds[1] - after.bounds[0]
-            compared.append((was, after, common, b, a, paired(a, b, bounds=(-width, width))))
-    corrected = holm([tested.p for *_, tested in compared])
+        if was is not None:
+            pair = _Pair(was, after, _common(was, after, keys[0], keys[1]))
+            if len(pair.queries) > 1:
+                pairs.append(pair)
+    tested = [paired(pair.new, pair.old, bounds=pair.bounds) for pair in pairs]
+    corrected = holm([each.p for each in tested])
     return [
         Change(
-            measure=after.measure, labels=dict(after.labels), higher_is_better=after.higher_is_better,
-            old=sum(b) / len(b), new=sum(a) / len(a), difference=tested.estimate, p=tested.p, p_holm=p_holm,
-            regressions=_moved(common, b, a, -1 if after.higher_is_better else 1),
-            improvements=_moved(common, b, a, 1 if after.higher_is_better else -1),
+            measure=pair.after.measure, labels=dict(pair.after.labels), higher_is_better=pair.after.higher_is_better,
+            old=sum(pair.old) / len(pair.old), new=sum(pair.new) / len(pair.new), difference=each.estimate, p=each.p,
+            p_holm=p_holm,
+            regressions=_moved(pair.queries, pair.old, pair.new, -1 if pair.after.higher_is_better else 1),
+            improvements=_moved(pair.queries, pair.old, pair.new, 1 if pair.after.higher_is_better else -1),
+            invalid=pair.invalid,
         )
-        for (was, after, common, b, a, tested), p_holm in zip(compared, corrected, strict=True)
+        for pair, each, p_holm in zip(pairs, tested, corrected, strict=True)
     ]  # fmt: skip
+
+
+class _Pair:
+    """One figure of two audits, paired over the queries that are decided in both.
+
+    Args:
+        was: The figure of the first audit.
+        after: That of the second.
+        common: Queries of both, undecided ones included.
+    """
+
+    def __init__(self, was: Figure, after: Figure, common: Sequence[str]) -> None:
+        self.was, self.after, self.common = was, after, common
+        width = after.bounds[1] - after.bounds[0]
+        self.bounds = (-width, width)
+        decided = [q for q in common if q in was.per_query and q in after.per_query]
+        self.undecided = [q for q in common if q in was.open or q in after.open]
+        if len(decided) > 1:
+            self.queries, values = decided, (was.per_query, after.per_query)
+        else:  # nothing to go by: what the undecided ones could make of it
+            self.queries, values = (list(common) if self.undecided else []), self._worst()
+        self.old, self.new = ([side[q] for q in self.queries] for side in values)
+        self.measured = len(decided) > 1
+
+    def _worst(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        """Every undecided query at its best in the first audit and at its worst in the second."""
+        best, worst = (1, 0) if self.after.higher_is_better else (0, 1)
+        return (
+            {**self.was.per_query, **{q: ends[best] for q, ends in self.was.open.items()}},
+            {**self.after.per_query, **{q: ends[worst] for q, ends in self.after.open.items()}},
+        )
+
+    @property
+    def invalid(self) -> str:
+        """Why the change may hide a loss: cases that errors left undecided; empty where it cannot."""
+        if not self.undecided:
+            return ""
+        old, new = self._worst()
+        worst = paired([new[q] for q in self.common], [old[q] for q in self.common], bounds=self.bounds)
+        lost = worst.p < LEVEL and (worst.estimate.value < 0) == self.after.higher_is_better
+        if self.measured and not lost:
+            return ""
+        cases = "cases" if "attack" in self.after.labels else "lists"
+        sides = [(name, side.tally.sentence(cases)) for name, side in (("first", self.was), ("second", self.after))
+                 if side.tally]  # fmt: skip
+        return "; ".join(f"{name} audit: {why}" for name, why in sides if why)
 
 
 def of_rankers(old: Summary, new: Summary, names: tuple[str, str]) -> tuple[Summary, Summary]:
@@ -138,6 +188,11 @@ def caveats(old: Summary, new: Summary) -> list[str]:
     for side, audit in (("first", old), ("second", new)):
         if audit.finished is None:
             lines.append(f"the {side} audit is not finished")
+        lines += [
+            f"the {side} audit: {r.attack} on {r.ranker}: {r.tally.sentence()}"
+            for r in audit.attacks
+            if r.stratum == "all" and r.tally.undecided
+        ]
         if audit.attacks and not any(a.per_query for a in audit.attacks):
             lines.append(f"the {side} audit has no per-query values under attack; run its command again")
     for name in sorted({r.name for r in old.rankers} ^ {r.name for r in new.rankers}):
@@ -167,11 +222,11 @@ def as_data(changed: Sequence[Change], notes: Sequence[str]) -> dict[str, object
         {
             **asdict(c),
             "difference": c.difference._asdict(),
-            "shown": "worse" if c.worse else "better" if c.better else "",
+            "shown": "worse" if c.worse else "invalid" if c.invalid else "better" if c.better else "",
         }
         for c in changed
     ]
-    return {"schema": 2, "notes": list(notes), "changes": rows}
+    return {"schema": 3, "notes": list(notes), "changes": rows}
 
 
 def check_any(changed: Sequence[Change]) -> None:
@@ -193,11 +248,13 @@ def _name(figure: Figure) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 def _compared(summary: Summary) -> list[Figure]:
     """Means over queries; of an attack's ways of success the leading one, and the ranks gained."""
-    leading = {(r.ranker, r.attack, r.stratum): lead(r) for r in summary.attacks if r.success}
+    leading = {(r.ranker, r.attack, r.stratum): lead(r) for r in summary.attacks if r.success or r.ends}
     kept = []
     for figure in figures.measured(summary):
         attacked = figure.labels.get("ranker", ""), figure.labels.get("attack", ""), figure.labels.get("stratum", "")
-        if figure.per_query and ("attack" not in figure.labels or figure.measure in (leading.get(attacked), "boost")):
+        if (figure.per_query or figure.open) and (
+            "attack" not in figure.labels or figure.measure in (leading.get(attacked), "boost")
+        ):
             kept.append(figure)
     return kept
 
@@ -206,8 +263,8 @@ def _common(
     was: Figure, now: Figure, old: Mapping[str, Mapping[str, str]], new: Mapping[str, Mapping[str, str]]
 ) -> list[str]:
     before, after = old.get(was.collection, {}), new.get(now.collection, {})
-    same = [q for q in was.per_query if q in now.per_query and before.get(q, "") in ("", after.get(q, before.get(q)))]
-    return sorted(same)
+    both = {*was.per_query, *was.open} & {*now.per_query, *now.open}
+    return sorted(q for q in both if before.get(q, "") in ("", after.get(q, before.get(q))))
 
 
 def _moved(queries: Sequence[str], old: Sequence[float], new: Sequence[float], sign: int) -> list[QueryChange]:

@@ -122,7 +122,7 @@ def _ties(records: Sequence[RankingRecord]) -> list[RedFlag]:
         total, tied = sum(map(len, lists)), sum(map(_tied, lists))
         top, top_tied = sum(len(scores[:TOP]) for scores in lists), sum(_tied(scores[:TOP]) for scores in lists)
         if total and max(tied / total, top_tied / top) > 0.2:
-            decides = top_tied / top > 0.2
+            decides = len(lists) >= FEW and top_tied / top > 0.2
             detail = f"{tied} of {total} scores equal another score of their list; ranks among them follow the tie rule"
             if decides:
                 detail += (

@@ -21,6 +21,7 @@ from robustrank.core.types import Estimate
 from robustrank.report import pages
 from robustrank.report.filters import budget, radius
 from robustrank.results import summary
+from robustrank.results.outcomes import Tally, together
 from robustrank.results.select import lead, strongest
 from robustrank.results.summary import AttackResult, RankerSummary, Summary
 from robustrank.results.verdicts import Outcome
@@ -52,6 +53,8 @@ class Row:
     gates: str
     effectiveness: Estimate | None
     claimed_effectiveness: float | None
+    doubts: Sequence[str]
+    """Serious red flags on it that its audit file does not accept, and cases that are undecided."""
     own: StrongestAttack | None
     strongest_known: StrongestAttack | None
     claimed_success: float | None
@@ -150,12 +153,20 @@ def _row(
         gates=gates,
         effectiveness=_sound(home[0]) if home else None,
         claimed_effectiveness=_claim(ranker.claimed, audit.measure),
+        doubts=_doubts(ranker, audit),
         own=own,
         strongest_known=own,
         claimed_success=_claim(ranker.claimed, success),
         certified=None if proven is None else _sound(proven.crq),
         certificate="" if proven is None else f"CRQ@{proven.k}, {radius(proven.radius)}",
     )
+
+
+def _doubts(ranker: RankerSummary, audit: Summary) -> list[str]:
+    names = (ranker.name, ranker.base)
+    flags = [f"{f.title}: {f.detail}" for f in audit.red_flags if f.binds and f.ranker in names]
+    counts = together(ranker.tasks.get(kind, Tally()) for kind in ("ranking", "attack", "certificate"))
+    return [str(doubt) for doubt in (*flags, *filter(None, [counts.sentence("tasks")]))]
 
 
 def _success(attacks: Sequence[AttackResult]) -> str:
@@ -200,8 +211,8 @@ def _strongest_known(row: Row, rows: Sequence[Row]) -> StrongestAttack | None:
     return max(strongest_attacks, key=lambda k: (k.success.low, k.success.value, k.audit), default=None)
 
 
-def _place(row: Row) -> tuple[bool, float, float, str]:
-    """Sort key: lowest success first; rankers that were not attacked last."""
+def _place(row: Row) -> tuple[bool, bool, float, float, str]:
+    """Sort key: lowest success first; rankers in doubt after the others, rankers that were not attacked last."""
     if row.strongest_known is None:
-        return (True, 0.0, 0.0, row.ranker)
-    return (False, row.strongest_known.success.value, row.strongest_known.success.high, row.ranker)
+        return (True, bool(row.doubts), 0.0, 0.0, row.ranker)
+    return (False, bool(row.doubts), row.strongest_known.success.value, row.strongest_known.success.high, row.ranker)

@@ -282,10 +282,18 @@ def changes(differences: Iterable[Change]) -> Table:
         difference = f"{each.difference.value:+.3f} [{each.difference.low:+.3f}, {each.difference.high:+.3f}]"
         table.add_row(
             safe(each.labels["ranker"]), safe(each.what), safe(each.measure), f"{each.old:.3f}", f"{each.new:.3f}",
-            Text(f"{difference} n={each.difference.n}", "red" if each.worse else "green" if each.better else ""),
+            _shown(each, f"{difference} n={each.difference.n}"),
             f"{each.p_holm:.3g}", str(len(each.regressions)), str(len(each.improvements)),
         )  # fmt: skip
     return table
+
+
+def _shown(change: Change, text: str) -> Text:
+    if change.worse:
+        return Text(text, "red")
+    if change.invalid:
+        return safe(f"invalid ({change.invalid}); over the rest {text}", "bold red")
+    return Text(text, "green" if change.better else "")
 
 
 def moved(differences: Iterable[Change], most: int = 5) -> list[Text]:

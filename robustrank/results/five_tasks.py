@@ -133,6 +133,8 @@ class Comparative(StrEnum):
     LESS = "less robust"
     MORE = "more robust"
     INCONCLUSIVE = "inconclusive"
+    UNDECIDED = "undecided"
+    """Errors or invalid cases could change it."""
     NONE = ""
     """Not compared: the baseline itself, or without one."""
 
@@ -159,6 +161,8 @@ class Cell:
     detectable: float | None
     """Smallest true difference that would have been seen in four of five repetitions."""
     verdict: Comparative
+    undecided: bool = False
+    """Whether cases that ended in an error, or are invalid, could change what the difference shows."""
 
 
 @dataclass(frozen=True, kw_only=True)

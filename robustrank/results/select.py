@@ -11,7 +11,7 @@ from robustrank.results.summary import AttackResult
 
 def lead(result: AttackResult) -> str:
     """The way of success by which an attack is judged and compared: ASR@k at its largest k, else its first way."""
-    return leading(result.success)
+    return leading(result.success or result.ends)
 
 
 def leading(ways: Mapping[str, object]) -> str:

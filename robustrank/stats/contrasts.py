@@ -128,7 +128,7 @@ def contrast(
     high = max(float(value), min(upper_end(greatest), float(limits[1])))
     p = one_sided(least, 0.0) if value > 0 else one_sided(-greatest, 0.0) if value < 0 else 1.0
     error = float(plain[fine].std()) * sqrt((n + 1) / (n - 1)) if n > 1 else inf
-    return Contrast(Estimate(float(value), low, high, n, CONFIDENCE), min(2 * p, 1.0), error)
+    return Contrast(Estimate(float(value), float(low), float(high), n, CONFIDENCE), min(2 * p, 1.0), error)
 
 
 def _furthest(

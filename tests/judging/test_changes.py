@@ -155,7 +155,7 @@ def test_every_field_of_a_change(keyed: Summary) -> None:
     )  # fmt: skip
     assert found.what == "home"
     assert compare.as_data([found], ["a note"]) == {
-        "schema": 2, "notes": ["a note"],
+        "schema": 3, "notes": ["a note"],
         "changes": [
             {
                 "measure": "nDCG@10", "labels": {"ranker": "net", "collection": "home"}, "higher_is_better": True,
@@ -166,7 +166,7 @@ def test_every_field_of_a_change(keyed: Summary) -> None:
                 "improvements": [
                     {"query_id": "q2", "old": 0.5, "new": 0.75}, {"query_id": "q5", "old": 0.25, "new": 0.5},
                 ],
-                "shown": "",
+                "shown": "", "invalid": "",
             }
         ],
     }  # fmt: skip

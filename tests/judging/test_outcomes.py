@@ -12,7 +12,7 @@ import pytest
 from robustrank.config.specs import Bound, GateSpec
 from robustrank.core.flags import Check
 from robustrank.core.types import Estimate
-from robustrank.judging import formats, gate
+from robustrank.judging import compare, figures, formats, gate
 from robustrank.results.outcomes import Ends, Tally
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.summary import AttackResult, Summary
@@ -180,3 +180,36 @@ def test_an_invalid_gate_shows_in_every_format(summary: Summary) -> None:
     assert "15 of 15" in github
     assert "⛔ invalid" in formats.as_markdown(report)
     assert sentence([verdict]) == "1 of 1 gate does not hold: 1 invalid"
+
+
+def test_a_comparison_whose_errors_may_hide_a_loss_is_invalid(summary: Summary) -> None:
+    queries = [f"q{n}" for n in range(40)]
+    keys = [replace(c, query_keys=dict.fromkeys(queries, "same")) for c in summary.collections]
+    before = attacked(replace(summary, collections=keys), 0, 40)
+    before = replace(before, attacks=[replace(before.attacks[0], collection="home")])
+    [old] = before.attacks
+
+    def later(values: int) -> Summary:
+        """The rest of the forty ended in an error."""
+        some = dict.fromkeys(queries[:values], 0.0)
+        lost = dict.fromkeys(queries[values:], (0.0, 1.0))
+        counts = Tally(planned=40, errors=len(lost), error=ERROR)
+        both = Ends(Estimate(0, 0, 0.1, 40), Estimate(len(lost) / 40, 0, 1, 40))
+        success = {} if not some else old.success
+        new = replace(old, success=success, per_query={"ASR@10": some}, tally=counts, ends={"ASR@10": both})
+        return replace(before, attacks=[replace(new, open={"ASR@10": lost})])
+
+    for measured in (0, 20):
+        [change] = [c for c in compare.changes(before, later(measured)) if c.measure == "ASR@10"]
+        assert change.worse or f"{40 - measured} of 40 cases ended in an error, first: {ERROR}" in change.invalid
+    [change] = [c for c in compare.changes(before, later(39)) if c.measure == "ASR@10"]
+    assert (change.invalid, change.worse) == ("", False)
+    assert any(ERROR in note for note in compare.caveats(before, later(20)))
+
+
+def test_a_ratchet_is_never_written_from_a_figure_with_undecided_cases_or_a_serious_flag(summary: Summary) -> None:
+    [clean] = [f for f in figures.measured(attacked(summary, 0, 9)) if f.measure == "ASR@10"]
+    [lost] = [f for f in figures.measured(attacked(summary, 0, 9, errors=1)) if f.measure == "ASR@10"]
+    assert gate.unfit(clean, replace(summary, red_flags=[])) == ""
+    assert "1 of 10 cases ended in an error" in gate.unfit(lost, replace(summary, red_flags=[]))
+    assert "red flag 'batch'" in gate.unfit(clean, replace(summary, red_flags=[FLAG]))

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from robustrank.audit import run as audit
+from robustrank.audit import state
 from robustrank.cli.main import main
 from robustrank.core.types import Status
 from robustrank.report import sheet
@@ -72,7 +72,7 @@ def test_the_command_writes_it_with_the_marks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, summaries: SimpleNamespace
 ) -> None:
     whole = summaries.realistic()
-    monkeypatch.setattr(audit, "summarise", lambda folder: whole)
+    monkeypatch.setattr(state, "summarise", lambda folder: whole)
     out = tmp_path / "cases.csv"
     result = CliRunner().invoke(main, ["report", str(tmp_path), "--csv", str(out)])
     assert result.exit_code == 0, result.output

@@ -49,7 +49,7 @@ def test_the_question_about_a_group_is_answered_task_by_task(section: str) -> No
         section_text.index("Neural rankers: less robust than BM25?") : section_text.index("Mean over bi, cross.")
     ]
     assert "Task 3 unforeseen corpus: less robust." in answers
-    assert "Individually: 2 of 2 less robust, 0 of 2 more robust, 0 of 2 inconclusive." in answers
+    assert "Individually: 2 of 2 less robust, 0 of 2 more robust, 0 of 2 inconclusive, 0 of 2 undecided." in answers
     assert "Task 4 query operations: inconclusive." in answers
 
 

@@ -41,10 +41,10 @@ def test_text_that_utf8_cannot_hold_survives(summaries: SimpleNamespace, tmp_pat
     ("content", "said"),
     [
         ("{", "not JSON"),
-        ("[]", "schema None, this version reads 4"),
-        ('{"schema": 99}', "schema 99, this version reads 4"),
-        ('{"schema": 4, "name": "x"}', "not a summary of this version"),
-        ('{"schema": 4, "nonsense": 1}', "not a summary of this version"),
+        ("[]", f"schema None, this version reads {summary.SCHEMA}"),
+        ('{"schema": 99}', f"schema 99, this version reads {summary.SCHEMA}"),
+        (f'{{"schema": {summary.SCHEMA}, "name": "x"}}', "not a summary of this version"),
+        (f'{{"schema": {summary.SCHEMA}, "nonsense": 1}}', "not a summary of this version"),
     ],
 )
 def test_a_file_that_is_no_summary_is_refused_with_a_reason(content: str, said: str, tmp_path: Path) -> None:

@@ -18,13 +18,18 @@ import numpy as np
 
 from robustrank.core.types import Status
 from robustrank.measures.bounds import measure_bounds
-from robustrank.protocols.adversarial import successes
 from robustrank.protocols.effectiveness import Values, values
-from robustrank.protocols.five_tasks import manipulation, query_types, query_variations, variance, worst_slices
+from robustrank.protocols.five_tasks import (
+    attacked,
+    manipulation,
+    query_types,
+    query_variations,
+    variance,
+    worst_slices,
+)
 from robustrank.protocols.five_tasks.query_types import Described
 from robustrank.protocols.interface import Evidence
 from robustrank.results.five_tasks import Cell, Comparative, FiveTasks, Setting
-from robustrank.results.select import leading
 from robustrank.stats.comparisons import holm
 from robustrank.stats.contrasts import Contrast, contrast, corners
 from robustrank.stats.planning import detectable
@@ -34,6 +39,8 @@ from robustrank.work.records import AttackRecord, EditRecord, RankingRecord, Tas
 SURE = 0.05
 
 Rows = Sequence[Sequence[Sequence[float]]]
+Rankers = Mapping[str, Sequence[Mapping[str, Sequence[float]]]]
+"""Ranker to groups of queries, query id to columns."""
 Alternatives = Sequence[tuple[float, ...]]
 """Rows that one query could have."""
 
@@ -152,6 +159,8 @@ def _table(
 
 
 def _verdict(cell: Cell, p: float) -> Comparative:
+    if cell.undecided:
+        return Comparative.UNDECIDED
     if p >= SURE or cell.versus_baseline is None:
         return Comparative.INCONCLUSIVE
     return Comparative.LESS if cell.versus_baseline.value > 0 else Comparative.MORE
@@ -168,6 +177,7 @@ class _Task:
         unseen: Per group the rows of one ranker that a query could have, as alternatives of each other: what a query
             is, in each row what a ranker makes of it.
         kind: Of the records that the rows come from.
+        ends: The rows of rankers with undecided cases, with each of these at its least, and at its greatest value.
         parts: Of the row that was not seen, for :func:`robustrank.stats.contrasts.contrast`.
     """
 
@@ -175,14 +185,15 @@ class _Task:
         self,
         task: str,
         figure: str,
-        rows: Mapping[str, Sequence[Mapping[str, Sequence[float]]]],
+        rows: Rankers,
         statistic: Statistic,
         unseen: Sequence[Sequence[Alternatives]],
         kind: str = "ranking",
         parts: Sequence[float] = (1.0,),
+        ends: tuple[Rankers, Rankers] = ({}, {}),
     ) -> None:
         self.task, self.figure, self.rows, self.statistic, self.kind = task, figure, rows, statistic, kind
-        self.unseen, self.parts = unseen, parts
+        self.unseen, self.parts, self.ends = unseen, parts, ends
 
     def cell(self, name: str, members: Sequence[str], baseline: str | None) -> Cell | None:
         """The mean figure of one or more rankers, and its difference to the baseline's over the queries of all.
@@ -205,12 +216,26 @@ class _Task:
             kind=self.kind, value=own.estimate, versus_baseline=difference, effect=_effect(against),
             p=against.p if against else None, p_holm=None,
             detectable=detectable(against) if against else None,
-            verdict=Comparative.NONE,
+            verdict=Comparative.NONE, undecided=against is not None and self._could_differ(against, present, baseline),
         )  # fmt: skip
 
-    def _contrast(self, members: Sequence[str], baseline: str | None) -> Contrast | None:
+    def _could_differ(self, against: Contrast, members: Sequence[str], baseline: str | None) -> bool:
+        """Whether undecided cases, all at one end for the members and at the other for the baseline, change it."""
+        least, greatest = self.ends
+        if not ({*members, baseline} & {*least}):
+            return False
+        for ours, theirs in ((least, greatest), (greatest, least)):
+            rows = {r: (theirs if r == baseline else ours).get(r, self.rows[r]) for r in self.rows}
+            end = self._contrast(members, baseline, rows)
+            if end is None or _shows(end) != _shows(against):
+                return True
+        return False
+
+    def _contrast(
+        self, members: Sequence[str], baseline: str | None, rows_of: Rankers | None = None
+    ) -> Contrast | None:
         """The mean of the members' figures, minus the baseline's where there is one, with its interval."""
-        sides = [self.rows[ranker] for ranker in (*members, *([] if baseline is None else [baseline]))]
+        sides = [(rows_of or self.rows)[ranker] for ranker in (*members, *([] if baseline is None else [baseline]))]
         if len({len(groups) for groups in sides}) > 1:
             return None
         rows = [
@@ -237,6 +262,11 @@ class _Task:
 def _pairs(alike: Alternatives, others: int) -> Iterator[tuple[tuple[float, ...], tuple[float, ...]]]:
     """What the members and the baseline make of one query, at the extremes; of the members alone, each once."""
     return product(alike, alike) if others else ((row, ()) for row in alike)
+
+
+def _shows(contrast_: Contrast) -> int:
+    """The sign of a difference that is significant by itself, else 0."""
+    return 0 if contrast_.p >= SURE else 1 if contrast_.estimate.value > 0 else -1
 
 
 def _effect(against: Contrast | None) -> float | None:
@@ -331,23 +361,12 @@ def _query_variations(records: Sequence[VariationRecord], measure: str) -> Itera
 
 
 def _attacks(records: Sequence[AttackRecord]) -> Iterator[_Task]:
-    real = [r for r in records if r.on_document and not r.control]
-    names = sorted({r.attack for r in real})
-    cases: dict[str, dict[str, list[AttackRecord]]] = {}
-    for record in real:
-        cases.setdefault(record.ranker, {}).setdefault(record.query_id, []).append(record)
-    complete = {r: g for r, g in cases.items() if {x.attack for each in g.values() for x in each} == set(names)}
-    if not complete:
-        return
-    ways = successes([record for group in complete.values() for each in group.values() for record in each])
-    way = leading(ways)
-    test = ways[way]
-    rows = {
-        r: [{q: [sum(map(float, map(test, each))), float(len(each))] for q, each in group.items()}]
-        for r, group in complete.items()
-    }
-    figure = f"{way} of document attacks, mean over {len(names)}"
-    yield _Task("5 document operations", figure, rows, lambda m: m[:, 0] / m[:, 1], _counted(rows), "attack")
+    of = attacked.attacked(records)
+    if of is not None:
+        unseen = _counted(of.rows)
+        yield _Task(
+            "5 document operations", of.figure, of.rows, lambda m: m[:, 0] / m[:, 1], unseen, "attack", ends=of.ends
+        )
 
 
 def _edits(records: Sequence[EditRecord]) -> Iterator[_Task]:
