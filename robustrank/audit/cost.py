@@ -39,7 +39,7 @@ def plan(spec: AuditSpec) -> Estimates:
     """
     bench = Workbench(spec)
     bench.check()
-    notes = planned.check(bench)
+    planned.check(bench, spec.gates)
     [rankings] = [tasks for phase, tasks in islice(phases(bench, {}), 2) if phase == "ranking"]
     ranked = {task.key(bench): _first_stage_ranking(task, bench) for task in rankings if isinstance(task, RankTask)}
     seconds = {}
@@ -63,7 +63,7 @@ def plan(spec: AuditSpec) -> Estimates:
         for c in spec.collections
         if (n := len(bench.lists(c.name).queries)) > 2
     ]
-    return Estimates(costs=costs, power=power, notes=notes)
+    return Estimates(costs=costs, power=power, notes=planned.notes(bench))
 
 
 def price(task: Task, bench: Workbench) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from robustrank.config.specs import GateSpec
 from robustrank.core.errors import ConfigError
 from robustrank.core.interfaces import WhiteBox
 from robustrank.core.strata import ranks
@@ -12,8 +15,12 @@ from robustrank.perturbations.contextual_substitutes import load
 from robustrank.work.workbench import Workbench
 
 
-def check(bench: Workbench) -> list[str]:
-    """Refuse what would fail later; what will be less than the file says, in sentences.
+def check(bench: Workbench, gates: Sequence[GateSpec]) -> None:
+    """Refuse what would fail later.
+
+    Args:
+        bench: Of the audit; it may be shared with an audit file that differs in its gates.
+        gates: Of the audit file.
 
     Raises:
         ConfigError: An unknown measure, a stratum below every list, a budget that cannot be measured here, or a gate
@@ -30,7 +37,11 @@ def check(bench: Workbench) -> list[str]:
         table = bench.attack(attack.name).threat.edits.substitutes
         if table is not None:
             load(table)
-    check_planned(spec.gates, bench)
+    check_planned(gates, bench)
+
+
+def notes(bench: Workbench) -> list[str]:
+    """What will be less than the audit file says, in sentences."""
     return [*_fewer_queries(bench), *_without_gradients(bench)]
 
 
@@ -54,29 +65,29 @@ def _check_strata(bench: Workbench) -> None:
 
 def _fewer_queries(bench: Workbench) -> list[str]:
     """Limits of queries that are above what a collection has."""
-    spec, notes = bench.spec, []
+    spec, lines = bench.spec, []
     for wanted in spec.collections:
         there = len(bench.lists(wanted.name).collection.queries)
         if wanted.queries is not None and wanted.queries > there:
-            notes.append(f"{wanted.name}: `queries = {wanted.queries}`, and it has {there}; all are used")
+            lines.append(f"{wanted.name}: `queries = {wanted.queries}`, and it has {there}; all are used")
     where = spec.cases.collection or spec.home.name
     audited = len(bench.lists(where).queries)
     if spec.attacks and spec.cases.queries > audited:
-        notes.append(f"[cases]: `queries = {spec.cases.queries}`, and {audited} of {where} are audited; all are used")
-    return notes
+        lines.append(f"[cases]: `queries = {spec.cases.queries}`, and {audited} of {where} are audited; all are used")
+    return lines
 
 
 def _without_gradients(bench: Workbench) -> list[str]:
     """Attacks that need gradients on rankers that have none: every case of theirs would be an error."""
-    spec, notes = bench.spec, []
+    spec, lines = bench.spec, []
     where = spec.cases.collection or spec.home.name
     for attack in spec.attacks:
         if bench.attack(attack.name).threat.access is not Access.WEIGHTS:
             continue
         for victim in (v for v in spec.victims if v.attacked and v.name in (attack.rankers or (v.name,))):
             if not isinstance(bench.victim(victim.name, where).ranker.ranker, WhiteBox):
-                notes.append(
+                lines.append(
                     f"attack {attack.name!r} needs gradients, which {victim.name!r} does not provide: its cases "
                     "will be errors; name the rankers to attack with `rankers`"
                 )
-    return notes
+    return lines

@@ -101,11 +101,11 @@ class _Run:
     def go(self) -> Summary:
         """Perform the remaining tasks within the allowance, and summarise."""
         self.bench.check()
-        notes = planned.check(self.bench)
+        planned.check(self.bench, self.spec.gates)
         self._probe()
         made = inventory.setup(self.bench, self.progress)
         self.loop.note(made)
-        for note in notes:
+        for note in planned.notes(self.bench):
             self.progress.message(note)
         if self.spec.sequential is None:
             plan, complete = self._do(made.key, None)
