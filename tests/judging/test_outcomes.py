@@ -9,12 +9,14 @@ from xml.etree import ElementTree
 
 import pytest
 
+from robustrank.config import audit_file
 from robustrank.config.specs import Bound, GateSpec
+from robustrank.core.errors import ConfigError
 from robustrank.core.flags import Check
 from robustrank.core.types import Estimate
 from robustrank.judging import compare, figures, formats, gate
 from robustrank.results.outcomes import Ends, Tally
-from robustrank.results.red_flags import RedFlag, Severity
+from robustrank.results.red_flags import RedFlag, Severity, accept
 from robustrank.results.summary import AttackResult, Summary
 from robustrank.results.verdicts import Verdict, sentence
 from robustrank.stats import intervals
@@ -213,3 +215,33 @@ def test_a_ratchet_is_never_written_from_a_figure_with_undecided_cases_or_a_seri
     assert gate.unfit(clean, replace(summary, red_flags=[])) == ""
     assert "1 of 10 cases ended in an error" in gate.unfit(lost, replace(summary, red_flags=[]))
     assert "red flag 'batch'" in gate.unfit(clean, replace(summary, red_flags=[FLAG]))
+
+
+ACCEPT = """
+name = "x"
+[[collection]]
+use = "scifact"
+name = "home"
+[[ranker]]
+use = "bm25"
+name = "net"
+[[accept]]
+flag = "batch"
+ranker = "net"
+reason = "normalised over the list"
+"""
+
+
+def test_an_audit_file_accepts_a_flag_by_name_with_a_reason() -> None:
+    spec = audit_file.parse(ACCEPT)
+    [mine, other] = accept([FLAG, replace(FLAG, check=Check.TIES)], spec.accepted)
+    assert (mine.accepted, mine.binds) == ("normalised over the list", False)
+    assert (other.accepted, other.binds) == ("", True)
+    assert spec.to_json() == audit_file.parse(ACCEPT[: ACCEPT.index("[[accept]]")]).to_json()  # the same audit folder
+    for change, message in (
+        (('"batch"', '"batsh"'), "did you mean 'batch'"),
+        (('ranker = "net"\nreason', 'ranker = "nett"\nreason'), "did you mean 'net'"),
+        (('"normalised over the list"', '" "'), "needs a `reason`"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            audit_file.parse(ACCEPT.replace(*change))
