@@ -17,11 +17,15 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from robustrank.core import import_path
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.storage import files, typed
 
 T = TypeVar("T")
+
+OBJECTS = frozenset({"function", "object"})
+"""Parameters of plug-ins that are import paths, whose module may lie beside the file."""
 
 PATHS = frozenset({"path", "run", "topics", "qrels", "documents", "misspellings"})
 """Parameters of plug-ins that are paths, and relative to the file."""
@@ -210,7 +214,11 @@ class _Reader:
         params = {name: value for name, value in data.items() if name not in own and name not in ("use", "name")}
         paths = {"path"} if "path" in params else PATHS  # beside a folder, other names are names inside it
         for name, value in params.items():
-            if self.folder is not None and isinstance(value, str) and (name in paths or value.startswith("./")):
+            if self.folder is None or not isinstance(value, str):
+                continue
+            if name in OBJECTS:
+                params[name] = import_path.beside(value, self.folder)
+            elif name in paths or value.startswith("./"):
                 params[name] = str(self.folder / value)
         return Plugin(use=data["use"], params=params)
 

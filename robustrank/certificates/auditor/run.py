@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, cast
 
 from robustrank.certificates.auditor.claims import Claim, Side
 from robustrank.certificates.auditor.search import Verdict, audit
 from robustrank.certificates.auditor.spaces import Kind, SmallSpace
+from robustrank.core import import_path
 from robustrank.core.errors import PluginError
 
 GROUP = "robustrank.bounds"
@@ -37,7 +37,7 @@ def claim(name: str, kind: str | None = None, side: str | None = None) -> Claim:
         if not entries:
             raise PluginError(f"no bound named {name!r} (have: {', '.join(names())}; or give module:function)")
         return _checked(name, entries[0].load())
-    loaded = _loaded(name)
+    loaded = import_path.load(name, "a bound")
     if isinstance(loaded, Claim):
         return loaded
     if kind is None:
@@ -58,14 +58,6 @@ def verdict(tried: Claim, *, cases: int, seed: int) -> Verdict:
         return audit(tried, cases=cases, seed=seed)
     except Exception as error:
         raise PluginError(f"bound {tried.name}: {type(error).__name__}: {error}") from error
-
-
-def _loaded(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise PluginError(f"{name} cannot be imported ({error}); is its folder on PYTHONPATH?") from error
 
 
 def _checked(name: str, loaded: Any) -> Claim:
