@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from robustrank.cli import checking
 from robustrank.core.errors import ConfigError
 from robustrank.core.escaping import for_terminal
 
 if TYPE_CHECKING:
     from robustrank.results.summary import Summary
+    from robustrank.testing.score_doctor import Twins
 
 STORE = Path(".robustrank")
 """Default folder of audits."""
@@ -134,6 +136,11 @@ def gate_(
 @click.option("--format", "format_", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.option("--html", type=click.Path(path_type=Path), help="Also write a page with charts of the changes.")
 @click.option(
+    "--lists",
+    type=click.IntRange(min=1),
+    help="With --rankers: ask both about so many lists of the audit file OLD now.",
+)
+@click.option(
     "--check", "strict", is_flag=True, help="Exit with code 1 if a figure is, or may be, significantly worse."
 )
 def compare(
@@ -143,15 +150,25 @@ def compare(
     out: Path,
     format_: str,
     html: Path | None,
+    lists: int | None,
     strict: bool,
 ) -> None:
     """Show regressions and improvements between two audits, or between two rankers of one.
 
     OLD and NEW are audit folders, or audit files. Everything is paired by query, with p values corrected after
     Holm. Ends with code 0 whatever changed, unless --check is given.
+
+    Of two rankers of one audit it also shows how their scores agree (Kendall's tau, the largest difference, the first
+    list in another order), as two that should be one, a model folder and its service, ought to. With --lists nothing
+    needs to have run: only this is shown.
     """
     if new is None and rankers is None:
         raise click.UsageError("give a second audit, or --rankers A B for two rankers of one audit")
+    if lists is not None:
+        if rankers is None or new is not None or not old.is_file():
+            raise click.UsageError("--lists needs an audit file and --rankers A B")
+        _show_twins(checking.twins_of_file(old, rankers, lists), rankers, format_)
+        return
     from robustrank.judging import compare as comparing
 
     before, after = (figures(audited(path, out)) for path in (old, new or old))
@@ -173,11 +190,45 @@ def compare(
             *terminal.moved(changes),
         ):
             screen.print(part)
+        if rankers and new is None and (seen := _recorded(audited(old, out), rankers)).lists:
+            click.echo()
+            _show_twins(seen, rankers, format_)
     if html:
         from robustrank.report import comparison
 
         comparison.write(before, after, changes, notes, html)
     sys.exit(int(strict and any(change.worse or change.invalid for change in changes)))
+
+
+def _recorded(folder: Path, rankers: tuple[str, str]) -> Twins:
+    """The recorded clean lists of two rankers, compared score by score."""
+    from robustrank.protocols.installed import record_format
+    from robustrank.storage import journal
+    from robustrank.testing import score_doctor
+    from robustrank.work.records import RankingRecord
+
+    by_list: dict[tuple[str, str], dict[str, RankingRecord]] = {}
+    for record in journal.read(folder, record_format()).values():
+        if isinstance(record, RankingRecord) and record.ranker in rankers and record.scores:
+            by_list.setdefault((record.collection, record.query_id), {})[record.ranker] = record
+    a, b = rankers
+    return score_doctor.twins(
+        score_doctor.Pair(query, each[a].doc_ids, each[a].scores, each[b].scores)
+        for (_, query), each in sorted(by_list.items())
+        if a in each and b in each and each[a].doc_ids == each[b].doc_ids
+    )
+
+
+def _show_twins(twins: Twins, names: tuple[str, str], format_: str) -> None:
+    if format_ == "json":
+        import json
+
+        from robustrank.storage.typed import plain
+
+        click.echo(json.dumps(plain(twins), indent=1))
+        return
+    for line in twins.lines(names):
+        click.echo(for_terminal(line))
 
 
 @click.command()

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from robustrank.cli import judging
+from robustrank.cli import checking, judging
 from robustrank.cli.judging import STORE, audited
 from robustrank.core import plugin_spec
 from robustrank.core.errors import ConfigError, RobustRankError
@@ -180,23 +180,6 @@ def show(kind: str, name: str) -> None:
 
 
 @main.command()
-@click.argument("kind", type=click.Choice(("ranker", "attack", "defense")))
-@click.argument("name")
-def check(kind: str, name: str) -> None:
-    """Check that a plug-in satisfies its contract.
-
-    The check runs on six short texts, edge cases included.
-
-    NAME may include parameters: "query_injection(place='end')".
-    """
-    from robustrank.plugins import registry
-    from robustrank.testing import sample_lists
-
-    sample_lists.check(registry.build(kind, plugin_spec.parse(name)))
-    click.echo(f"{kind} {name} passes the contract checks")
-
-
-@main.command()
 @click.argument("file")
 @click.option(
     "--out",
@@ -331,5 +314,5 @@ def init(path: Path) -> None:
     click.echo(f"wrote {path}; run it with: robustrank audit {path}")
 
 
-for command in (judging.audit_certificate, judging.gate_, judging.compare, judging.leaderboard):
+for command in (checking.check, judging.audit_certificate, judging.gate_, judging.compare, judging.leaderboard):
     main.add_command(command)

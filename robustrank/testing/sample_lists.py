@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from robustrank.core.errors import ConfigError
+from robustrank.core.errors import ConfigError, ContractError
 from robustrank.core.interfaces import Attack, CollectionRanker, Defense, Ranker
 from robustrank.core.types import Collection, Document, Query
 from robustrank.testing import WordWeights, check_attack, check_defense, check_ranker, make_case
@@ -25,6 +25,18 @@ COLLECTION = Collection(
     candidates={},
     digest="sample/1",
 )
+
+
+def asked(ranker: Ranker | CollectionRanker) -> tuple[Ranker, list[tuple[Query, tuple[Document, ...]]]]:
+    """A ranker, fitted where it has statistics of a collection, and the lists to ask it.
+
+    Raises:
+        ContractError: It is no ranker.
+    """
+    fitted = ranker.fit(COLLECTION) if isinstance(ranker, CollectionRanker) else ranker
+    if not isinstance(fitted, Ranker):
+        raise ContractError(f"{type(ranker).__name__} has no `card` or no `score`, so it is no ranker")
+    return fitted, [(QUERY, tuple(COLLECTION.documents.values()))]
 
 
 def check(plugin: Attack | Defense | Ranker | CollectionRanker) -> None:
