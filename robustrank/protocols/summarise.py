@@ -8,6 +8,7 @@ from typing import Any
 
 from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, Surface
+from robustrank.core.usage import Usage
 from robustrank.perturbations import operations
 from robustrank.perturbations.quality import CLEAN
 from robustrank.protocols.installed import protocols
@@ -156,6 +157,7 @@ def _with_cost(ranker: AuditedRanker, tasks: Sequence[TaskRecord], spec: AuditSp
         seconds=sum(r.scoring_seconds for r in mine),
         claimed=next((r.claimed for r in spec.rankers if r.name == ranker.name), {}),
         tasks=_tallies(mine),
+        service=sum(used, Usage()) if (used := [r.service for r in mine if r.service]) else None,
     )
 
 

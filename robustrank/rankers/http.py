@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -14,8 +15,9 @@ from urllib.parse import quote
 
 from robustrank.core.errors import ContractError, PluginError
 from robustrank.core.types import Document, Query, RankerCard
+from robustrank.core.usage import Usage
 from robustrank.rankers.services import formats
-from robustrank.rankers.services.client import Client, Limits, ServiceError, Usage, check_address, lost
+from robustrank.rankers.services.client import Client, Limits, ServiceError, check_address, lost
 from robustrank.rankers.services.formats import Format
 
 
@@ -119,7 +121,10 @@ class HttpRanker:
         if len(calls) == 1:
             answers = [self._ask(query.text, calls[0])]
         else:
-            answers = list(_threads(self.in_flight).map(lambda part: self._ask(query.text, part), calls))
+            threads = _threads(self.in_flight)
+            asked = [threads.submit(copy_context().run, self._ask, query.text, part) for part in calls]
+            wait(asked)  # also those after one that failed, so that what they cost is counted for this list
+            answers = [each.result() for each in asked]
         scores = dict(zip(distinct, (score for part in answers for score in part), strict=True))
         return [scores[text] for text in texts]
 

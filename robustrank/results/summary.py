@@ -15,6 +15,7 @@ from typing import Any
 
 from robustrank.core.errors import StoreError
 from robustrank.core.types import Access, Estimate, Goal, Range, SpeaksOf, Status, Surface
+from robustrank.core.usage import Usage
 from robustrank.results.attack_cases import Cases
 from robustrank.results.five_tasks import FiveTasks
 from robustrank.results.outcomes import Ends, Open, Tally
@@ -47,6 +48,8 @@ class RankerSummary:
     """What its makers claim, by measure; shown beside what was measured."""
     tasks: Mapping[str, Tally] = field(default_factory=dict)
     """Kind of task to how they ended."""
+    service: Usage | None = None
+    """What its calls of a service cost, faults included; ``None`` where it made none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from time import perf_counter
 from msgspec import structs
 
 from robustrank.config.specs import AuditSpec
+from robustrank.core.usage import counting
 from robustrank.work.base import Task, tried
 from robustrank.work.records import TaskRecord
 from robustrank.work.surroundings import Surroundings
@@ -37,7 +38,8 @@ def perform(spec: AuditSpec, task: Task) -> TaskRecord:
         return task.perform(bench)
 
     try:
-        record, error = tried(measured, None, blamed(task))
+        with counting() as used:
+            record, error = tried(measured, None, blamed(task))
     finally:
         changed = surroundings.put_back()
     if record is None or changed:
@@ -49,6 +51,7 @@ def perform(spec: AuditSpec, task: Task) -> TaskRecord:
         scoring_seconds=sum(m.seconds for m in meters),
         measuring_seconds=_measuring_seconds(bench, task) - measuring,
         seconds=perf_counter() - started,
+        service=used if used.calls else None,
     )
     return done
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from robustrank.core.types import Budget, Certificate, Goal, Status, Surface, ThreatModel
+from robustrank.core.usage import Usage
 from robustrank.retrieval.lists import DescribedQuery
 from robustrank.storage import typed
 from robustrank.storage.journal import RecordFormat
@@ -58,6 +59,7 @@ class TaskRecord(BaseRecord, frozen=True, kw_only=True):
         scoring_seconds: Inside the innermost ranker.
         measuring_seconds: Inside the encoder that measures similarity.
         seconds: In all.
+        service: What its calls of a service cost; ``None`` where it made none.
     """
 
     ranker: str
@@ -70,6 +72,7 @@ class TaskRecord(BaseRecord, frozen=True, kw_only=True):
     scoring_seconds: float = 0.0
     measuring_seconds: float = 0.0
     seconds: float = 0.0
+    service: Usage | None = None
 
 
 class BaseRanking(Part, frozen=True, kw_only=True):

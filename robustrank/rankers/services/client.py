@@ -6,15 +6,16 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from threading import Condition, Lock
+from threading import Condition
 from time import monotonic, sleep, time
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import finalize
 
+from robustrank.core import usage
 from robustrank.core.errors import MissingExtra, PluginError, RobustRankError
 
 LARGEST = 16 << 20
@@ -43,33 +44,6 @@ class ServiceError(RobustRankError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle with all arguments, so that a worker process can return the error."""
         return ServiceError, (str(self), self.kind, self.wait)
-
-
-@dataclass
-class Usage:
-    """What the calls of a service cost so far.
-
-    Args:
-        calls: Requests sent, retries included.
-        retries: Requests sent again.
-        refused: Answers 429 or 503: too many calls.
-        waited: Seconds between a failed request and the next.
-        pairs: Pairs that were scored.
-        lost: Pairs whose call failed for good.
-        billed: Units that the service says it billed.
-    """
-
-    calls: int = 0
-    retries: int = 0
-    refused: int = 0
-    waited: float = 0.0
-    pairs: int = 0
-    lost: int = 0
-    billed: float = 0.0
-
-    def since(self, earlier: Usage) -> Usage:
-        """The difference to an earlier state."""
-        return Usage(**{each.name: getattr(self, each.name) - getattr(earlier, each.name) for each in fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +90,7 @@ class Client:
             raise MissingExtra("the http ranker", extra="http", package=error.name or "httpx2") from error
         check_address(address, insecure=insecure)
         self.address, self.limits, self._secret = address, limits, authorization
-        self.usage = Usage()
-        self._lock = Lock()
+        self.usage = usage.Usage()
         self._gate = Gate(limits.in_flight, limits.per_minute)
         self._http = httpx2.Client(
             headers={**headers, **({"Authorization": authorization} if authorization else {})},
@@ -157,10 +130,9 @@ class Client:
         return answer
 
     def count(self, **more: float) -> None:
-        """Add to the counts."""
-        with self._lock:
-            for name, amount in more.items():
-                setattr(self.usage, name, getattr(self.usage, name) + amount)
+        """Add to the counts of this client, and of the task at work."""
+        self.usage.add(**more)
+        usage.count(**more)
 
     def _once(self, body: Mapping[str, Any], end: float) -> Any:
         import httpx2
