@@ -38,7 +38,7 @@ def test_a_report_of_ordinary_text_opens_in_silence(watch: Opener, reports: dict
     watched = watch()
     page = watched.open(reports["realistic"])
     assert watched.wrong == []
-    assert "1 of 3 gates failed" in page.inner_text("h1")
+    assert "2 of 3 gates do not hold" in page.inner_text("h1")
 
 
 def test_a_report_full_of_hostile_text_stays_silent_and_complete(watch: Opener, reports: dict[str, str]) -> None:

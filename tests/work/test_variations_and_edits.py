@@ -131,7 +131,8 @@ def test_an_audit_reports_variations_edits_and_the_five_tasks(spec: AuditSpec, t
     fooled = {m.ranker: m for m in found.five.manipulations}["a"]
     assert (fooled.edits, fooled.promoted.value) == (1, 1.0)  # the other author changed nothing
     assert not [f for f in found.red_flags if f.check in ("identity", "invariant")]
-    assert {c.task[0] for c in found.five.table} == {"1", "4", "5"}  # the game is no corpus, and types are too few
+    # The game is no corpus, types are too few, and no coefficient of variation has a figure for so few queries.
+    assert {c.task[0] for c in found.five.table} == {"4", "5"}
     traced = traced_mean(tmp_path / "out", "keyboard", kind="variation", ranker="a")
     assert traced == pytest.approx(rows["a", "keyboard", Setting.END_TO_END].changed.value)
     again = summary.read(tmp_path / "out" / "summary.json")

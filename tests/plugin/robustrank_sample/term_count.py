@@ -21,7 +21,9 @@ class TermCount:
     @property
     def card(self) -> RankerCard:
         """Pointwise and deterministic; the fingerprint changes with all that changes scores."""
-        return RankerCard(name=f"term_count(most={self.most})", fingerprint=f"term_count/1/{self.most}")
+        return RankerCard(
+            name=f"term_count(most={self.most})", fingerprint=f"term_count/1/{self.most}", whole_numbers=True
+        )
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         """One score per document, in order."""
