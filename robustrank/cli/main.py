@@ -15,10 +15,10 @@ from typing import Any
 
 import click
 
-from robustrank.cli import checking, judging
+from robustrank.cli import checking, init_command, judging
 from robustrank.cli.judging import STORE, audited
 from robustrank.core import plugin_spec
-from robustrank.core.errors import ConfigError, RobustRankError
+from robustrank.core.errors import RobustRankError
 from robustrank.core.interrupts import Stopped
 from robustrank.plugins.registry import KINDS
 from robustrank.work.executors import DEFAULT
@@ -294,25 +294,12 @@ def status(folder: Path, out: Path) -> None:
     click.echo("finished" if progress.finished else "not finished; the audit's command goes on from here")
 
 
-@main.command()
-@click.argument("path", type=click.Path(path_type=Path), default=Path("robustness.audit.toml"))
-def init(path: Path) -> None:
-    """Write a commented audit file to start from.
-
-    PATH is robustness.audit.toml unless given.
-    """
-    from importlib.resources import files
-
-    text = files("robustrank").joinpath("audits", "starter.toml").read_text(encoding="utf-8")
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise ConfigError(f"{path}: exists already; give another path") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error}") from error
-    click.echo(f"wrote {path}; run it with: robustrank audit {path}")
-
-
-for command in (checking.check, judging.audit_certificate, judging.gate_, judging.compare, judging.leaderboard):
+for command in (
+    init_command.init,
+    checking.check,
+    judging.audit_certificate,
+    judging.gate_,
+    judging.compare,
+    judging.leaderboard,
+):
     main.add_command(command)

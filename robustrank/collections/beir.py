@@ -1,4 +1,4 @@
-"""A collection in BEIR layout: corpus.jsonl, queries.jsonl, qrels/<split>.tsv, each plain or ``.gz``."""
+"""A collection in BEIR layout: corpus.jsonl, queries.jsonl, qrels/<split>.tsv, each plain, ``.gz`` or ``.zst``."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ class Beir:
 
 
 def _either(path: Path) -> Path:
-    """The file, or its gzipped form where only that exists."""
-    zipped = path.with_name(path.name + ".gz")
-    return zipped if zipped.is_file() and not path.is_file() else path
+    """The file, or its compressed form where only that exists."""
+    forms = [path, *(path.with_name(path.name + ending) for ending in lines.COMPRESSED)]
+    return next((form for form in forms if form.is_file()), path)
 
 
 def _judgments(path: Path) -> Iterator[tuple[int, Qrel]]:

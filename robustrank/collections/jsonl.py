@@ -1,13 +1,14 @@
-"""A collection in three files, JSON lines or CSV: documents, queries and judgments."""
+"""A collection in three files, JSON lines, CSV or Parquet: documents, queries and judgments."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from robustrank.collections import lines, validate
+from robustrank.core.errors import ConfigError, DataError
 from robustrank.core.types import Collection, Document, Qrel, Query
 
 IDS = ("_id", "id", "doc_id", "docid", "docno", "pid", "query_id", "qid")
@@ -17,10 +18,52 @@ DOC_IDS = ("doc_id", "corpus-id", "docid", "docno", "pid")
 GRADES = ("relevance", "score", "grade", "rel", "label")
 """Names of fields, in order of preference."""
 
+ROLES = {
+    "doc_id": (*IDS, *DOC_IDS), "doc_text": TEXTS, "title": ("title",), "query_id": (*IDS, *QUERY_IDS),
+    "query_text": TEXTS, "grade": GRADES,
+}  # fmt: skip
+"""What a column may be, to its usual names."""
+
+
+class Columns:
+    """Names of fields: the usual ones, and before them those that the audit file gives.
+
+    Args:
+        given: Role (:data:`ROLES`) to the name of its column.
+
+    Raises:
+        ConfigError: An unknown role.
+    """
+
+    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+        self._given = dict(given or {})
+        self._seen: set[str] = set()
+        for role in self._given:
+            if role not in ROLES:
+                raise ConfigError(f"columns: unknown {role!r}; a column is one of {', '.join(ROLES)}")
+
+    def names(self, role: str, usual: Sequence[str], row: Mapping[str, object]) -> Sequence[str]:
+        """Names in order of preference for a row."""
+        own = self._given.get(role)
+        if own is None:
+            return usual
+        if own in row:
+            self._seen.add(role)
+        return (own, *usual)
+
+    def check(self, path: Path) -> None:
+        """Refuse a name that no file has.
+
+        Raises:
+            DataError: There is one.
+        """
+        for role in self._given.keys() - self._seen:
+            raise DataError(f"no file has the column {self._given[role]!r} (columns: {role})", path=path)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Jsonl:
-    """Three files, each plain or gzipped: JSON lines, or CSV with a header where the name ends in ``.csv`` or ``.tsv``.
+    """Three files: JSON lines, CSV with a header (``.csv``, ``.tsv``) or Parquet; plain, or compressed by gzip or zstd.
 
     Args:
         documents: Entries with an id and a text (:data:`IDS`, :data:`TEXTS`: the first name present counts), and
@@ -29,6 +72,8 @@ class Jsonl:
         qrels: Entries with a query id, a document id and a grade (:data:`QUERY_IDS`, :data:`DOC_IDS`, :data:`GRADES`).
         query_type: Field of ``topics`` that holds a query's type.
         relevant: Least grade of a relevant document.
+        columns: Names of columns that are not the usual ones: of ``doc_id``, ``doc_text``, ``title``, ``query_id``,
+            ``query_text`` and ``grade``.
     """
 
     documents: str
@@ -36,6 +81,7 @@ class Jsonl:
     qrels: str
     query_type: str = "type"
     relevant: int = 1
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def load(self) -> Collection:
         """Read and check the files.
@@ -43,51 +89,60 @@ class Jsonl:
         Raises:
             DataError: Names file, line and fix.
         """
-        path, warning_counts = Path(self.documents), Counter[str]()
-        docs = validate.documents(documents(path, warning_counts), path)
-        queries_by_id, types = queries(Path(self.topics), self.query_type)
-        return validate.collection(
-            path.parent.name or path.stem, docs, queries_by_id, _judgments(Path(self.qrels)), self.qrels,
+        path, warning_counts, columns = Path(self.documents), Counter[str](), Columns(self.columns)
+        docs = validate.documents(documents(path, warning_counts, columns), path)
+        queries_by_id, types = queries(Path(self.topics), self.query_type, columns)
+        collection = validate.collection(
+            path.parent.name or path.stem, docs, queries_by_id, _judgments(Path(self.qrels), columns), self.qrels,
             query_types=types, relevant=self.relevant, warning_counts=warning_counts,
         )  # fmt: skip
+        columns.check(path)
+        return collection
 
 
-def documents(path: Path, warning_counts: Counter[str]) -> Iterator[tuple[int, Document]]:
+def documents(
+    path: Path, warning_counts: Counter[str], columns: Columns | None = None
+) -> Iterator[tuple[int, Document]]:
     """Documents with their line numbers; title and text are joined by a space.
 
     Args:
         path: The file.
         warning_counts: Documents with a title but no text are counted here, by the text of the warning.
+        columns: Names of fields.
     """
+    columns = columns or Columns()
     for number, value in lines.objects(path):
-        text = lines.field(value, TEXTS, path, number)
-        title = lines.field(value, "title", path, number) if value.get("title") else ""
+        text = lines.field(value, columns.names("doc_text", TEXTS, value), path, number)
+        titles = [name for name in columns.names("title", ("title",), value) if value.get(name)]
+        title = lines.field(value, titles, path, number) if titles else ""
         if title and not text.strip():
             warning_counts["documents with a title but no text (kept)"] += 1
-        yield number, Document(_id(value, path, number), f"{title} {text}".strip())
+        ident = lines.field(value, columns.names("doc_id", IDS, value), path, number).strip()
+        yield number, Document(ident, f"{title} {text}".strip())
 
 
-def queries(path: Path, query_type: str) -> tuple[dict[str, Query], dict[str, str]]:
+def queries(path: Path, query_type: str, columns: Columns | None = None) -> tuple[dict[str, Query], dict[str, str]]:
     """Queries by id, and the types of those that have one; runs of white space become one space."""
     types: dict[str, str] = {}
+    names = columns or Columns()
 
     def rows() -> Iterator[tuple[int, Query]]:
         for number, value in lines.objects(path):
-            query_id = _id(value, path, number)
+            query_id = lines.field(value, names.names("query_id", IDS, value), path, number).strip()
             if isinstance(value.get(query_type), str | int):
                 types[query_id] = str(value[query_type])
-            yield number, Query(query_id, " ".join(lines.field(value, TEXTS, path, number).split()))
+            text = lines.field(value, names.names("query_text", TEXTS, value), path, number)
+            yield number, Query(query_id, " ".join(text.split()))
 
     return validate.queries(rows(), path), types
 
 
-def _id(value: dict[str, object], path: Path, line: int) -> str:
-    return lines.field(value, IDS, path, line).strip()
-
-
-def _judgments(path: Path) -> Iterator[tuple[int, Qrel]]:
+def _judgments(path: Path, columns: Columns) -> Iterator[tuple[int, Qrel]]:
     for number, value in lines.objects(path):
-        query_id, doc_id = (lines.field(value, names, path, number).strip() for names in (QUERY_IDS, DOC_IDS))
+        query_id, doc_id = (
+            lines.field(value, columns.names(role, names, value), path, number).strip()
+            for role, names in (("query_id", QUERY_IDS), ("doc_id", DOC_IDS))
+        )
         whole = {name: int(x) if isinstance(x, float) and x.is_integer() else x for name, x in value.items()}
-        grade = lines.grade(lines.field(whole, GRADES, path, number), path, number)
+        grade = lines.grade(lines.field(whole, columns.names("grade", GRADES, whole), path, number), path, number)
         yield number, Qrel(query_id, doc_id, grade)

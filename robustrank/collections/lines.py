@@ -1,9 +1,10 @@
-"""Lines and rows of text files, plain or gzipped, in bounded memory; errors name file and line."""
+"""Lines and rows of files, plain or compressed, in bounded memory; errors name file and line."""
 
 from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import re
 import zlib
@@ -13,13 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from robustrank.core.errors import DataError
+from robustrank.core.errors import DataError, MissingExtra
 
 LONGEST = 16 << 20
 """Bytes of a line. The longest documents of test collections have a few megabytes; a file without line ends, or a
 gzipped file of zeros, ends here and not in memory."""
 
-GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+GZIP, ZSTD, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+
+COMPRESSED = (".gz", ".zst")
+"""Endings of compressed files; what counts are their first bytes."""
 
 _GRADE = re.compile(r"[+-]?[0-9]{1,9}(?:\.0*)?", re.ASCII)
 
@@ -30,11 +34,11 @@ GRADES = 1000
 def lines(path: Path) -> Iterator[tuple[int, str]]:
     """Line number and text of every non-empty line; a byte order mark at the start is dropped.
 
-    A gzipped file is recognised by its first bytes, whatever its name.
+    A file compressed by gzip or zstd is recognised by its first bytes, whatever its name.
 
     Raises:
-        DataError: The file is missing or unreadable, not UTF-8, compressed in another way, or a truncated gzip file; a
-            line is longer than :data:`LONGEST`.
+        DataError: The file is missing or unreadable, not UTF-8, compressed in another way, or truncated; a line is
+            longer than :data:`LONGEST`.
     """
     number = 0
     with opened(path) as file:
@@ -58,11 +62,12 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """A file for reading, decompressed where its first bytes are those of gzip.
+def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile | io.BufferedReader]:
+    """A file for reading, decompressed where its first bytes are those of gzip or zstd.
 
     Raises:
-        DataError: Missing, no file (a folder or device), unreadable, zstd-compressed or UTF-16.
+        DataError: Missing, no file (a folder or device), unreadable, UTF-16, or a Parquet file.
+        MissingExtra: Compressed by zstd, and pyarrow is not installed.
     """
     if not path.exists():
         raise DataError("no such file", path=path)
@@ -71,12 +76,16 @@ def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
     try:
         with path.open("rb") as file:
             start = file.peek(4)[:4]
-            if start == ZSTD:
-                raise DataError("compressed with zstd, which is not read; decompress it with: zstd -d", path=path)
+            if start == PARQUET:
+                raise DataError("a Parquet file, which the loader jsonl reads, and this one not", path=path)
             if start[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):
                 fix = "convert it with: iconv -f UTF-16 -t UTF-8 FILE > NEW"
                 raise DataError(f"in UTF-16; {fix}", path=path)
-            if start[:2] == GZIP:
+            if start == ZSTD:
+                arrow = _arrow(f"{path}, compressed by zstd,")
+                with io.BufferedReader(arrow.CompressedInputStream(file, "zstd"), 1 << 20) as plain:
+                    yield plain
+            elif start[:2] == GZIP:
                 with gzip.open(file, "rb") as plain:
                     yield plain
             else:
@@ -85,9 +94,52 @@ def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
         raise DataError(f"cannot be read: {error.strerror or error}", path=path) from error
 
 
+def _arrow(what: str) -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet  # a part that is not imported with the whole
+    except ImportError as error:
+        raise MissingExtra(what, extra="data", package="pyarrow") from error
+    return pyarrow
+
+
+def plain_name(path: Path) -> str:
+    """The name without the ending of a compressed file."""
+    return path.name.removesuffix(COMPRESSED[0]).removesuffix(COMPRESSED[1])
+
+
 def tabular(path: Path) -> bool:
-    """Whether a file is a table with a header by its name: ``.csv`` or ``.tsv``, perhaps ``.gz``."""
-    return path.name.removesuffix(".gz").endswith((".csv", ".tsv"))
+    """Whether a file is a table with a header by its name: ``.csv`` or ``.tsv``, perhaps compressed."""
+    return plain_name(path).endswith((".csv", ".tsv"))
+
+
+def parquet(path: Path) -> bool:
+    """Whether a file is a Parquet file, by its name or its first bytes."""
+    if path.name.endswith(".parquet") or not path.is_file():
+        return path.name.endswith(".parquet")
+    with path.open("rb") as file:
+        return file.read(len(PARQUET)) == PARQUET
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number (from 1) and cells by column name of every row of a Parquet file.
+
+    Raises:
+        DataError: Missing, or no readable Parquet file.
+        MissingExtra: pyarrow is not installed.
+    """
+    arrow = _arrow(f"{path}, a Parquet file,")
+    if not path.is_file():
+        raise DataError("no such file", path=path)
+    number = 0
+    try:
+        with arrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1024):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, {name: value for name, value in row.items() if value is not None}
+    except (OSError, arrow.ArrowException) as error:
+        raise DataError(f"cannot be read any further than row {number}: {error}", path=path) from error
 
 
 def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -96,7 +148,7 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         DataError: As :func:`lines`, no header, or a row of another length than the header.
     """
-    kind = "\t" if path.name.removesuffix(".gz").endswith(".tsv") else ","
+    kind = "\t" if plain_name(path).endswith(".tsv") else ","
     numbers: list[int] = []
 
     def texts() -> Iterator[str]:
@@ -119,13 +171,13 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and JSON object of every line; of a CSV file, of every row.
+    """Line number and JSON object of every line; of a CSV or Parquet file, of every row.
 
     Raises:
         DataError: As :func:`lines`, and a line that is not a JSON object.
     """
-    if tabular(path):
-        yield from rows(path)
+    if tabular(path) or parquet(path):
+        yield from rows(path) if tabular(path) else _parquet_rows(path)
         return
     for number, text in lines(path):
         try:

@@ -31,10 +31,11 @@ LARGEST = 64 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Trec:
-    """A collection in TREC files, each of them plain or ``.gz``.
+    """A collection in TREC files, each of them plain, or compressed by gzip or zstd.
 
     Args:
-        documents: ``id<TAB>text`` lines, or JSON lines or a ``.csv`` file as the loader ``jsonl`` reads them.
+        documents: ``id<TAB>text`` lines, or JSON lines, a ``.csv`` or a Parquet file as the loader ``jsonl``
+            reads them.
         topics: ``<top>`` or ``<topic>`` blocks with a number and a title (else query, question or description), or
             ``id<TAB>text`` lines. Entities (``&amp;``) are resolved.
         qrels: Judgments in four columns.
@@ -55,8 +56,8 @@ class Trec:
             DataError: Names file, line and fix.
         """
         path, warning_counts = Path(self.documents), Counter[str]()
-        _, first = next(lines.lines(path), (0, ""))
-        table = first.startswith("{") or path.name.removesuffix(".gz").endswith(".csv")
+        table = lines.parquet(path) or lines.plain_name(path).endswith(".csv")
+        table = table or next(lines.lines(path), (0, ""))[1].startswith("{")
         rows = jsonl.documents(path, warning_counts) if table else _tab_separated(path)
         docs = validate.documents(rows, path)
         queries = validate.queries(topics(Path(self.topics)), self.topics)
