@@ -101,4 +101,4 @@ def test_a_function_is_found_by_its_import_path(tmp_path: Path, monkeypatch: pyt
 
 def test_a_function_that_returns_no_numbers_breaks_the_contract() -> None:
     with pytest.raises(ContractError, match="returned list, not numbers"):
-        FunctionRanker(lambda query, docs: ["good"], "words").score(Query("q", ""), [Document("1", "")])  # type: ignore[list-item]
+        FunctionRanker(lambda query, docs: ["good"], "words").score(Query("q", ""), [Document("1", "")])  # type: ignore[arg-type]
