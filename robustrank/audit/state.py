@@ -133,11 +133,14 @@ def sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finish
 
 
 def judged(result: Summary, spec: AuditSpec, where: Path) -> Summary:
-    """Judge the gates and write summary and report; first without verdicts, because judging may raise an error."""
+    """Judge the gates and write summary and report: without verdicts, where judging raises an error."""
     result = replace(result, made_from=stamp(where))
-    if spec.gates:
+    try:
+        verdicts = judge(spec.gates, result, spec.ratchet)
+    except Exception:
         _write(result, where)
-    return _write(replace(result, verdicts=judge(spec.gates, result, spec.ratchet)), where)
+        raise
+    return _write(replace(result, verdicts=verdicts), where)
 
 
 def _from_records(where: Path, spec: AuditSpec) -> Summary:

@@ -38,8 +38,16 @@ def words(text: str) -> list[Word]:
 
 @lru_cache(maxsize=256)  # attacks edit the same text repeatedly
 def _words(text: str) -> tuple[Word, ...]:
-    pattern = _ASCII if text.isascii() else _pattern()
-    return tuple(Word(match.group(), *match.span()) for match in pattern.finditer(text))
+    return tuple(Word(match.group(), *match.span()) for match in _pattern_for(text).finditer(text))
+
+
+def split(text: str) -> list[str]:
+    """The text before the first word, the word, the text up to the next, and so on; joined, they are the text."""
+    return _pattern_for(text).split(text)
+
+
+def _pattern_for(text: str) -> re.Pattern[str]:
+    return _ASCII if text.isascii() else _pattern()
 
 
 ENDINGS = frozenset({"s", "t", "d", "m", "re", "ve", "ll"})
@@ -47,7 +55,7 @@ ENDINGS = frozenset({"s", "t", "d", "m", "re", "ve", "ll"})
 
 _ENDING = rf"(?:['’](?i:{'|'.join(sorted(ENDINGS))})(?![^\W_]))?"
 
-_ASCII = re.compile(rf"[^\W_]+{_ENDING}", re.ASCII)
+_ASCII = re.compile(rf"([^\W_]+{_ENDING})", re.ASCII)
 """The same words in a text of ASCII characters only, twice as fast to find."""
 
 _SINGLE = "\u3005-\u3007\u3041-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -69,7 +77,7 @@ def _pattern() -> re.Pattern[str]:
     starts = [0, *(i + 1 for i in ends[:-1])]
     mark = "".join(f"{chr(marks[a])}-{chr(marks[b])}" for a, b in zip(starts, ends, strict=True))
     letter = rf"[^\W_{_SINGLE}{_BLANK}]"
-    return re.compile(rf"[{_SINGLE}][{mark}]*|{letter}(?:{letter}|[{mark}])*{_ENDING}")
+    return re.compile(rf"([{_SINGLE}][{mark}]*|{letter}(?:{letter}|[{mark}])*{_ENDING})")
 
 
 _RUN = re.compile(r"[^\W_]+")
@@ -119,9 +127,7 @@ def _kind(word: str) -> bool:
 
 def gaps(text: str) -> list[str]:
     """The text before, between and after the words: one string more than there are words."""
-    ends = [0, *(word.end for word in words(text))]
-    starts = [*(word.start for word in words(text)), len(text)]
-    return [text[end:start] for end, start in zip(ends, starts, strict=True)]
+    return split(text)[::2]
 
 
 def substitute(text: str, replacements: Mapping[int, str]) -> str:

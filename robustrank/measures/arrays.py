@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -171,9 +171,12 @@ def value(measure: Cut, ranking: Sequence[str], grades: Mapping[str, int]) -> fl
     return float(measured(measure, graded([[ranking]], [grades], measure.relevant))[0, 0])
 
 
+@lru_cache(maxsize=64)
 def discounts(k: int) -> Floats:
     """nDCG's discounts of the ranks 1 to k."""
-    return 1 / np.log2(np.arange(2, k + 2))
+    of_ranks: Floats = 1 / np.log2(np.arange(2, k + 2))
+    of_ranks.flags.writeable = False
+    return of_ranks
 
 
 def placed(rank: NDArray[np.int64], k: int) -> NDArray[np.intp]:

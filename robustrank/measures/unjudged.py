@@ -19,7 +19,7 @@ from collections.abc import Container, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.measures.arrays import Cut, Floats, discounts, graded, measured, parse, value
+from robustrank.measures.arrays import Cut, Floats, discounts, parse, value
 
 RBP_PATIENCE = 0.8
 """Probability of reading on, as in most of the literature."""
@@ -109,10 +109,14 @@ def _cheapest_chain(cost: Floats) -> NDArray[np.intp]:
 
 def _first_relevant(measure: Cut, a: Sequence[str], b: Sequence[str], grades: Mapping[str, int], top: int) -> float:
     """Greatest value of ``a`` minus ``b``: filling more than one unjudged document of ``a`` could only help ``b``."""
-    fillings = [grades, *({**grades, doc_id: top} for doc_id in a if doc_id not in grades)]
-    lists = [[a] * len(fillings), [b] * len(fillings)]
-    ours, theirs = measured(measure, graded(lists, fillings, measure.relevant))
-    return float((ours - theirs).max())
+    relevant = {doc_id for doc_id, grade in grades.items() if grade >= measure.relevant}
+
+    def worth(listed: Sequence[str], filled: str | None) -> float:
+        first = next((rank for rank, d in enumerate(listed, start=1) if d in relevant or d == filled), None)
+        return 0.0 if first is None else 1 / first if measure.family == "RR" else 1.0
+
+    fillings = [doc_id for doc_id in a if doc_id not in grades] if top >= measure.relevant else []
+    return max(worth(a, filled) - worth(b, filled) for filled in (None, *fillings))
 
 
 def condensed(ranking: Sequence[str], judged: Container[str]) -> list[str]:

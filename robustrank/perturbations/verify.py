@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import AttackSet, Budget, Case, Perturbation, Surface, ThreatModel
-from robustrank.core.words import gaps, words
+from robustrank.core.words import split
 from robustrank.perturbations import operations
 
 
@@ -123,7 +123,13 @@ def _runs(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, str, str]]:
 @lru_cache(maxsize=4096)  # the same document is attacked many times
 def _pieces(text: str) -> list[str]:
     """The words of a text, and between them runs of white space and of marks; joined, they are the text."""
-    pieces, *between = (re.findall(r"\s+|\S+", gap) for gap in gaps(text))
-    for word, gap in zip(words(text), between, strict=True):
-        pieces += [word.text, *gap]
+    pieces: list[str] = []
+    for place, part in enumerate(split(text)):
+        if place % 2 or part == " ":
+            pieces.append(part)
+        else:
+            pieces += _BETWEEN.findall(part)
     return pieces
+
+
+_BETWEEN = re.compile(r"\s+|\S+")

@@ -51,7 +51,12 @@ def target(kind: str, name: str) -> str:
 
 def version(kind: str, name: str) -> str:
     """Name and version of the distribution a plug-in comes from."""
-    distribution = _find(kind, name).dist
+    return _version(_find(kind, name))
+
+
+@cache  # which reads the distribution's metadata anew, twice
+def _version(entry: EntryPoint) -> str:
+    distribution = entry.dist
     return "unknown" if distribution is None else f"{distribution.name} {distribution.version}"
 
 

@@ -164,6 +164,14 @@ class _Group:
             "boost": [float(r.rank_before - r.rank_after) for r in done],
             "harm": [r.harm_before - r.harm_after for r in done],
         }
+        costs = {
+            "calls": ([r.calls for r in done], NOT_NEGATIVE),
+            "edits": ([r.edits for r in done], NOT_NEGATIVE),
+            "seconds": ([r.seconds for r in done], NOT_NEGATIVE),
+            "judged": ([r.judged_after for r in done], (0.0, 1.0)),
+        }
+        bounded = {key: (values[key], self._bounds(key)) for key in values}
+        means = intervals.means({**bounded, **costs}, clusters=self.clusters) if done else {}
         return AttackResult(
             ranker=self.ranker,
             attack=self.name,
@@ -176,16 +184,16 @@ class _Group:
             edits_allowed=str(threat.edits),
             budget=asdict(first.budget),
             statuses=dict(sorted(Counter(r.status for r in self.group).items())),
-            success={key: self._share(values[key]) for key in self.tests} if done else {},
-            boost=self._mean(values["boost"], self._span()),
-            harm=self._mean(values["harm"], (-1, 1)),
-            calls=self._mean([r.calls for r in done], NOT_NEGATIVE),
-            edits=self._mean([r.edits for r in done], NOT_NEGATIVE),
+            success={key: means[key] for key in self.tests} if done else {},
+            boost=means.get("boost"),
+            harm=means.get("harm"),
+            calls=means.get("calls"),
+            edits=means.get("edits"),
             similarity=intervals.mean([s for s, _ in similar], clusters=[q for _, q in similar], bounds=(-1, 1))
             if similar
             else None,
-            seconds=self._mean([r.seconds for r in done], NOT_NEGATIVE),
-            judged=self._mean([r.judged_after for r in done], (0, 1)),
+            seconds=means.get("seconds"),
+            judged=means.get("judged"),
             collection=first.collection,
             per_query={key: _by_query(self.clusters, values[key]) for key in values},
             quality=_quality(done),
@@ -195,11 +203,9 @@ class _Group:
             open=self._open(values),
         )
 
-    def _share(self, flags: Sequence[float]) -> Estimate:
-        return intervals.share([flag == 1 for flag in flags], clusters=self.clusters)
-
-    def _mean(self, values: Sequence[float], bounds: tuple[float, float]) -> Estimate | None:
-        return intervals.mean(values, clusters=self.clusters, bounds=bounds) if values else None
+    def _bounds(self, figure: str) -> tuple[float, float] | None:
+        """Least and greatest value of a figure that errors leave open; ``None`` for a share."""
+        return {"boost": self._span(), "harm": (-1.0, 1.0)}.get(figure)
 
     def _span(self) -> tuple[float, float]:
         longest = max([*(r.list_length for r in self.pattern), *(case.list_length for case in self.lost)])
@@ -214,25 +220,24 @@ class _Group:
             return record.harm_before - (1, 0)[side] if figure == "harm" else float(side)
 
         queries = [r.query_id for r in self.open] + [case.query_id for case in self.lost]
-        whole = {"boost": self._span(), "harm": (-1.0, 1.0)}.get(figure, (0.0, 1.0))
+        whole = self._bounds(figure) or (0.0, 1.0)
         return queries, [*map(of, self.open), *(float(whole[side]) for _ in self.lost)]
 
     def _ends(self, values: Mapping[str, Sequence[float]]) -> dict[str, Ends]:
         if not self.open and not self.lost:
             return {}
-        bounds = {"boost": self._span(), "harm": (-1, 1)}
-        ends = {}
-        for figure, decided in values.items():
-            both = []
-            for side in (0, 1):
-                queries, filled = self._left_open(figure, side)
-                every, clusters = [*decided, *filled], [*self.clusters, *queries]
-                if figure in bounds:
-                    both.append(intervals.mean(every, clusters=clusters, bounds=bounds[figure]))
-                else:
-                    both.append(intervals.share([x == 1 for x in every], clusters=clusters))
-            ends[figure] = Ends(*both)
-        return ends
+        clusters = [*self.clusters, *(r.query_id for r in self.open), *(case.query_id for case in self.lost)]
+        both = [
+            intervals.means(
+                {
+                    figure: ([*decided, *self._left_open(figure, side)[1]], self._bounds(figure))
+                    for figure, decided in values.items()
+                },
+                clusters=clusters,
+            )
+            for side in (0, 1)
+        ]
+        return {figure: Ends(both[0][figure], both[1][figure]) for figure in values}
 
     def _open(self, values: Mapping[str, Sequence[float]]) -> dict[str, dict[str, tuple[float, float]]]:
         left: dict[str, dict[str, tuple[float, float]]] = {}
@@ -260,15 +265,18 @@ def _curve(group: Sequence[AttackRecord], ways: Mapping[str, Success]) -> list[t
 def _quality(group: Sequence[AttackRecord]) -> dict[str, Estimate]:
     """Every figure of the changed documents, over the cases that have it."""
     names = list(dict.fromkeys(name for r in group for name in r.quality))
-    measured = {name: [r for r in group if name in r.quality] for name in names}
-    return {
-        name: intervals.mean(
-            [r.quality[name] for r in some],
-            clusters=[r.query_id for r in some],
-            bounds=(0, 1) if name.startswith("detected") else (-1, 1),
-        )
-        for name, some in measured.items()
-    }
+    alike: dict[tuple[int, ...], list[str]] = {}
+    for name in names:
+        alike.setdefault(tuple(n for n, r in enumerate(group) if name in r.quality), []).append(name)
+    means: dict[str, Estimate] = {}
+    for places, of_these in alike.items():
+        some = [group[n] for n in places]
+        figures = {
+            name: ([r.quality[name] for r in some], (0.0, 1.0) if name.startswith("detected") else (-1.0, 1.0))
+            for name in of_these
+        }
+        means |= intervals.means(figures, clusters=[r.query_id for r in some])
+    return {name: means[name] for name in names}
 
 
 def _by_query(queries: Sequence[str], values: Sequence[float]) -> dict[str, float]:

@@ -107,15 +107,17 @@ def tests(
     """
     claims = {(r.ranker, r.collection, r.query_id): r.certificates for r in certified}
     for record in attacked:
+        mine = claims.get((record.ranker, record.collection, record.query_id))
         if (
-            undecided(record) is not None
+            not mine
+            or undecided(record) is not None
             or record.status is not Status.OK
             or record.demote
             or record.query_after is not None
         ):
             continue
         length = len(words(record.before))
-        for claim in claims.get((record.ranker, record.collection, record.query_id), ()):
+        for claim in mine:
             covered = covers(claim.edits, record.threat.edits) and record.edits <= allowed(claim.radius, length)
             if claim.certified is held and covered and record.rank_before > claim.k:
                 yield record, claim

@@ -7,7 +7,8 @@ most: query types and corpora differ in difficulty for everyone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from robustrank.core.types import Estimate, Range
 from robustrank.measures.bounds import measure_bounds
@@ -54,7 +55,11 @@ class _Lists:
     def __init__(self, records: Sequence[RankingRecord], measure: str) -> None:
         self.measure = measure
         self._records = {(r.ranker, r.collection, r.query_id): r for r in records if measure in r.measures}
-        self._reaches = unjudged.reaches(records)
+        self._rankings = records
+
+    @cached_property
+    def _reaches(self) -> Mapping[tuple[str, str, str], unjudged.Reach]:
+        return unjudged.reaches(self._rankings, only=self.measure)
 
     def of(self, ranker: str, side: Side) -> list[RankingRecord] | None:
         """A ranker's records for some queries; ``None`` where one is missing."""

@@ -24,14 +24,22 @@ def judged(shares: Sequence[float]) -> Estimate | None:
     return intervals.mean(shares, bounds=(0, 1)) if shares else None
 
 
-def reaches(records: Sequence[RankingRecord]) -> dict[tuple[str, str, str], dict[str, tuple[float, float]]]:
-    """(ranker, collection, measure) to the bounds of every query; only measures that can be bounded."""
+def reaches(
+    records: Sequence[RankingRecord], only: str | None = None
+) -> dict[tuple[str, str, str], dict[str, tuple[float, float]]]:
+    """(ranker, collection, measure) to the bounds of every query; only measures that can be bounded.
+
+    Args:
+        records: Of lists.
+        only: A measure; default, all of them.
+    """
     by_list: dict[tuple[str, str, str], dict[str, tuple[float, float]]] = {}
     for record in records:
+        listed = ranking(record)
         for name in record.measures:
             measure = cut(name, record.relevant_from)
-            if measure is not None:
-                reach = bounds(measure, ranking(record), record.qrels, record.top_grade)
+            if measure is not None and only in (None, name):
+                reach = bounds(measure, listed, record.qrels, record.top_grade)
                 by_list.setdefault((record.ranker, record.collection, name), {})[record.query_id] = reach
     return by_list
 

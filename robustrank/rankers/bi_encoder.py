@@ -6,12 +6,13 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank.core.errors import ContractError, PluginError
+from robustrank.core.errors import ContractError, MissingExtra, PluginError
 from robustrank.core.types import Document, Query, RankerCard, WordGradients
 from robustrank.rankers._options import require_sizes
 
@@ -69,6 +70,29 @@ class BiEncoder:
         """Gradients of the similarity through the document's side."""
         return self._encoder.gradients(query.text, document.text, candidates)
 
+    def identity(self) -> str:
+        """What scores depend on, from the model's files alone: another hash than the card's, and no model is loaded.
+
+        Raises:
+            MissingExtra: A package that loads the model is not installed.
+            PluginError: No such model.
+        """
+        from robustrank.rankers.models import owners
+
+        for package in ("torch", "sentence_transformers"):
+            if find_spec(package) is None:
+                raise MissingExtra(self._what, extra="torch", package=package)
+        # Where no length is given, the files say how much of a text is read.
+        return owners.Folder(self.model, self._what).fingerprint("bi_encoder", self.max_length, *self._given)
+
+    @property
+    def _what(self) -> str:
+        return f"bi-encoder {self.model!r}"
+
+    @property
+    def _given(self) -> tuple[object, ...]:
+        return self.query_prompt, self.document_prompt, self.pooling, self.truncate_dim
+
     @property
     def _encoder(self) -> _Encoder:
         return _load(self)
@@ -83,7 +107,7 @@ class _Encoder:
     def __init__(self, ranker: BiEncoder) -> None:
         from robustrank.rankers.models import owners
 
-        what = f"bi-encoder {ranker.model!r}"
+        what = ranker._what
         self._ranker = ranker
         folder = owners.Folder(ranker.model, what)
         folder.check("bi_encoder")
@@ -101,8 +125,7 @@ class _Encoder:
         self.note = f"prompts of the folder that are not used: {', '.join(unused)}" if unused else ""
         self.max_length = owners.max_length(self._model, ranker.max_length, what)
         self._kept: OrderedDict[tuple[bool, str], NDArray[np.float32]] = OrderedDict()
-        given = (ranker.query_prompt, ranker.document_prompt, ranker.pooling, ranker.truncate_dim)
-        self.fingerprint = folder.fingerprint("bi_encoder", self.max_length, *given)
+        self.fingerprint = folder.fingerprint("bi_encoder", self.max_length, *ranker._given)
 
     def scores(self, query: str, texts: Sequence[str]) -> list[float]:
         """The owner's similarity."""

@@ -54,15 +54,16 @@ def embed(summary: Summary, marks: Mapping[str, Mapping[str, str]]) -> str:
 def _column(rows: Sequence[AttackedCase], name: str) -> dict[str, Any]:
     """The distinct values of a column, and each row's index among them unless all differ."""
     values = [_short(getattr(row, name)) for row in rows]
-    places: dict[str, int] = {}
-    at = [places.setdefault(json.dumps(value), len(places)) for value in values]
-    if len(places) == len(values):
-        return {"values": values}
-    return {"values": [json.loads(value) for value in places], "at": at}
+    places: dict[Any, int] = {}
+    at = [places.setdefault(value, len(places)) for value in values]
+    return {"values": values} if len(places) == len(values) else {"values": list(places), "at": at}
 
 
 def _short(value: Any) -> Any:
-    return round(value, _DIGITS) if isinstance(value, float) else value
+    """A cell as it is written; lists as tuples, which can be looked up."""
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _texts(row: AttackedCase) -> list[Any]:

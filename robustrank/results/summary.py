@@ -327,7 +327,7 @@ def write(summary: Summary, path: Path) -> None:
     cases = data.pop("cases")
     rows = ",\n".join(map(json.dumps, cases["rows"]))  # a line a case: with a line a field it is thrice as long
     texts = ",\n".join(map(json.dumps, cases["texts"]))
-    whole = json.dumps(data, indent=1).removesuffix("\n}")
+    whole = typed.indented(data).removesuffix("\n}")
     replace(path, f'{whole},\n "cases": {{"texts": [\n{texts}\n], "rows": [\n{rows}\n]}}\n}}\n')
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robustrank.stats.contrasts import Contrast
 from robustrank.stats.intervals import mean_and_p
@@ -43,15 +44,20 @@ def welch_lower(inside: Sequence[float], outside: Sequence[float]) -> float | No
 
 def holm(ps: Sequence[float]) -> list[float]:
     """p values corrected for their number after Holm (1979)."""
-    return _corrected(ps, "holm")
+    rising = np.argsort(ps, kind="stable")
+    left = np.arange(len(ps), 0, -1)
+    return _placed(rising, np.maximum.accumulate(np.asarray(ps, dtype=np.float64)[rising] * left))
 
 
 def benjamini_hochberg(ps: Sequence[float]) -> list[float]:
     """p values corrected to control the share of false discoveries (Benjamini and Hochberg 1995)."""
-    return _corrected(ps, "fdr_bh")
+    falling = np.argsort(ps, kind="stable")[::-1]
+    share = len(ps) / np.arange(len(ps), 0, -1)
+    return _placed(falling, np.minimum.accumulate(np.asarray(ps, dtype=np.float64)[falling] * share))
 
 
-def _corrected(ps: Sequence[float], method: str) -> list[float]:
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(p) for p in multipletests(ps, method=method)[1]] if ps else []
+def _placed(order: NDArray[np.intp], corrected: NDArray[np.float64]) -> list[float]:
+    """Corrected p values, none above 1, where they belong."""
+    placed = np.empty(len(order))
+    placed[order] = np.minimum(corrected, 1.0)
+    return [float(p) for p in placed]

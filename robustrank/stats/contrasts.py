@@ -19,6 +19,7 @@ from robustrank.stats.resampling import (
     Bounds,
     Floats,
     Statistic,
+    Weighted,
     finite,
     lower_end,
     missed_share,
@@ -70,6 +71,7 @@ def contrast(
     limits: Bounds = UNBOUNDED,
     undefined: float = 0.01,
     seed: int = 0,
+    drawn: Sequence[Weighted] | None = None,
 ) -> Contrast | None:
     """A statistic of means with its interval, and the p value that inverts the same interval.
 
@@ -87,6 +89,7 @@ def contrast(
         limits: Least and greatest possible value of the statistic, beyond which no end lies.
         undefined: Share of the resamples for which the statistic may be undefined; these count as beyond the end.
         seed: Of the weights.
+        drawn: The groups under these weights, where several statistics of the same queries share them.
 
     Returns:
         ``None`` where the statistic is undefined, for the data or for more than a share of the resamples (a ratio to a
@@ -95,7 +98,8 @@ def contrast(
     """
     data = [np.asarray(group, dtype=np.float64) for group in groups]
     extremes = [np.asarray(rows, dtype=np.float64) for rows in unseen]
-    drawn = [weighted(group, seed=seed, place=place) for place, group in enumerate(data)]
+    if drawn is None:
+        drawn = [weighted(group, seed=seed, place=place) for place, group in enumerate(data)]
     at = [group.mean(axis=0) for group in data]
     n = min(len(group) for group in data)
 

@@ -78,7 +78,7 @@ def weighted(group: Floats, *, seed: int, place: int, draws: int = DRAWS) -> Wei
     return Weighted(sums[:-1], sums[-1], exponentials(seed, place, 0, draws)[0])
 
 
-@lru_cache(maxsize=16)  # of 20 MB each: for 1,900 queries; fewer than a figure needs would be none
+@lru_cache(maxsize=24)  # of 20 MB each: for two groups of 1,400 queries; fewer than a figure needs would be none
 def exponentials(seed: int, place: int, chunk: int, draws: int = DRAWS) -> Floats:
     """Weights of a chunk of queries before they are divided by their sum; chunk 0 is that of the one not drawn."""
     rows = CHUNK if chunk else 1

@@ -30,6 +30,14 @@ def dumps(value: Any, schema: int, *, indent: int | None = None) -> str:
     return json.dumps({"schema": schema, **plain(value)}, indent=indent, allow_nan=False)
 
 
+def indented(value: Any) -> str:
+    """Plain data as ``json.dumps(value, indent=1)`` writes it, many times faster."""
+    try:
+        return msgspec.json.format(json.dumps(value), indent=1)
+    except msgspec.DecodeError:  # of a lone surrogate, or an infinite number
+        return json.dumps(value, indent=1)
+
+
 def loads(text: str | bytes, kind: Any, schema: int) -> Any:
     """The value that :func:`dumps` wrote.
 
@@ -51,7 +59,7 @@ def object_of(text: str | bytes, schema: int) -> dict[str, Any]:
         WrongForm: It is not JSON or of another schema.
     """
     try:
-        data = json.loads(text)
+        data = _parsed(text)
     except (ValueError, RecursionError) as error:
         raise WrongForm(f"not JSON: {error}") from error
     written = data.get("schema") if isinstance(data, dict) else None
@@ -60,6 +68,13 @@ def object_of(text: str | bytes, schema: int) -> dict[str, Any]:
     del data["schema"]
     value: dict[str, Any] = data
     return value
+
+
+def _parsed(text: str | bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)  # twice as fast
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return json.loads(text)  # takes lone surrogates and infinite numbers, and words its errors as its users know
 
 
 def convert(data: Any, kind: Any) -> Any:
@@ -72,26 +87,33 @@ def convert(data: Any, kind: Any) -> Any:
         value = msgspec.convert(data, kind)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # the latter: a lone surrogate in place of a name
         raise WrongForm(str(error)) from error
-    unread = _unread(data, plain(value), "$")
+    unread = "" if _all_read(data, value) else _unread(data, plain(value))
     if unread:
-        raise WrongForm(f"Object contains unknown field - at `{unread}`")
+        raise WrongForm(f"Object contains unknown field - at `${unread}`")
     return value
 
 
-def _unread(data: Any, kept: Any, path: str) -> str:
+def _all_read(data: Any, value: Any) -> bool:
+    """Whether the value written again is the data: the quick answer for nearly all of our own files."""
+    try:
+        return bool(msgspec.json.decode(msgspec.json.encode(value)) == data)
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+
+
+def _unread(data: Any, kept: Any) -> str:
     """The path of the first key that the value made of the data has dropped, as dataclasses drop what they lack."""
     if isinstance(data, dict) and isinstance(kept, dict):
-        pairs = [(f"{path}.{key}", item, kept.get(key, _DROPPED)) for key, item in data.items()]
-    elif isinstance(data, list | tuple) and data and isinstance(data[0], dict | list | tuple):
-        pairs = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(data, kept, strict=True))]
-    else:
-        return ""
-    for place, item, left in pairs:
-        if left is _DROPPED:
-            return place
-        deeper = _unread(item, left, place) if isinstance(item, dict | list | tuple) else ""
-        if deeper:
-            return deeper
+        for key, item in data.items():
+            left = kept.get(key, _DROPPED)
+            if left is _DROPPED:
+                return f".{key}"
+            if item != left and (deeper := _unread(item, left)):  # what is equal has dropped nothing
+                return f".{key}{deeper}"
+    elif isinstance(data, (list, tuple)) and data and isinstance(data[0], (dict, list, tuple)):
+        for i, (item, left) in enumerate(zip(data, kept, strict=True)):
+            if item != left and (deeper := _unread(item, left)):
+                return f"[{i}]{deeper}"
     return ""
 
 

@@ -99,8 +99,8 @@ class AttackTask:
         version = registry.version("attack", spec.plugin.use)
         table = bench.attack(self.attack).threat.edits.substitutes
         words = None if table is None else load(table).digest
-        measured = None if bench.similarity is None else bench.similarity.card.fingerprint
-        return [self.attack, str(spec.plugin), version, words, asdict(spec.budget), measured, bench.spec.seed, UNIT]
+        budget = asdict(spec.budget)
+        return [self.attack, str(spec.plugin), version, words, budget, bench.similarity_by, bench.spec.seed, UNIT]
 
     def _spec(self, bench: Workbench) -> AttackSpec:
         return next(a for a in bench.spec.attacks if a.name == self.attack)

@@ -116,6 +116,14 @@ class Bench:
         built: Ranker | CollectionRanker = self.plugin("ranker", plugin)
         return built.fit(collection) if isinstance(built, CollectionRanker) else built
 
+    def encoder_identity(self) -> str:
+        """What similarities by the :meth:`encoder` depend on; it is not loaded, which takes seconds.
+
+        Raises:
+            MissingExtra: Its packages are not installed.
+        """
+        return str(self.plugin("ranker", Plugin(use="bi_encoder")).identity())
+
     def encoder(self) -> MeteredRanker:
         """The bi-encoder of the harness, which measures how much an edit changed a text.
 
@@ -254,6 +262,14 @@ class Workbench(Bench):
         except MissingExtra as error:
             if any(a.budget.similarity is not None for a in self.spec.attacks):
                 raise ConfigError(f"a budget sets `similarity`, which cannot be measured here: {error}") from error
+            return None
+
+    @cached_property
+    def similarity_by(self) -> str | None:
+        """What measured similarities depend on, for the keys of records; ``None`` where none are measured."""
+        try:
+            return self.encoder_identity()
+        except MissingExtra:
             return None
 
     def check(self) -> None:

@@ -18,6 +18,7 @@ MADE_UP = Path(__file__).parent / "made_up"
 def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The made-up plug-ins, installed; and no encoder, which every new worker would load."""
     monkeypatch.setattr(Workbench, "similarity", None)
+    monkeypatch.setattr(Workbench, "similarity_by", None)
     monkeypatch.syspath_prepend(str(MADE_UP))
     monkeypatch.setenv("PYTHONPATH", str(MADE_UP))
     registry._entries.cache_clear()

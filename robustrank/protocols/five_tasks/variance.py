@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -146,11 +147,28 @@ def over_judgments(group: Sequence[RankingRecord], measure: str, seed: int = 0) 
     if not gains.supported(measure):
         return None
     rng = np.random.default_rng(seed)
-    rankings = [unjudged.ranking(record) for record in group]
+    rankings, judged = [unjudged.ranking(record) for record in group], [record.qrels for record in group]
+    whole = gains.graded([rankings], judged, group[0].relevant_from)
+    # Queries x judgments: the grades, where there are that many, and the rank of each document, or one beyond all.
+    there = np.arange(whole.ideal.shape[1]) < np.array([[len(grades)] for grades in judged])
+    grade = np.zeros(there.shape, dtype=np.int32)
+    grade[there] = [each for grades in judged for each in grades.values()]
+    rank = np.full(there.shape, whole.grades.shape[2])
+    rank[there] = [
+        ranks.get(doc_id, whole.grades.shape[2])
+        for listed, grades in zip(rankings, judged, strict=True)
+        for ranks in [{doc_id: place for place, doc_id in enumerate(listed)}]
+        for doc_id in grades
+    ]
+    query = np.arange(len(group))[:, None]
     means = []
     for _ in range(DRAWS):
-        kept = [{d: g for d, g in r.qrels.items() if rng.random() >= TAKEN} for r in group]
-        data = gains.graded([rankings], kept, group[0].relevant_from)
+        kept = np.zeros(there.shape, dtype=bool)
+        kept[there] = rng.random(int(there.sum())) >= TAKEN
+        grades = np.full((len(group), whole.grades.shape[2] + 1), -1, dtype=np.int32)
+        grades[query, np.where(kept, rank, whole.grades.shape[2])] = grade
+        ideal = -np.sort(-np.where(kept, np.maximum(grade, 0), 0), axis=1)
+        data = replace(whole, grades=grades[None, :, :-1], ideal=ideal)
         means.append(float(gains.measured(measure, data).mean()))
     return float(np.std(means, ddof=1))
 
