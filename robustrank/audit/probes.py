@@ -34,6 +34,25 @@ def refuse_orders(records: Sequence[CheckRecord], bench: Workbench) -> None:
             )
 
 
+def refuse_unsteady(records: Sequence[CheckRecord]) -> None:
+    """Refuse rankers whose scores of one call differ when it is repeated, though their cards say deterministic.
+
+    They are not corrected: what an attack sees, and what a certificate is made from, would rest on chance.
+
+    Raises:
+        ContractError: The scores differ by more than a notable share of their spread.
+    """
+    for record in records:
+        if record.unsteady and record.differences is not None:
+            share = record.differences.repeat / record.differences.spread
+            raise ContractError(
+                f"ranker {record.ranker!r} gives other scores to the same call, by up to {share:.2%} of the spread of "
+                "a list, and its card says deterministic: make it repeat itself (temperature 0, a fixed seed, no "
+                "dropout), or say so: deterministic = false of a `callable` or `http`; other rankers set "
+                "`deterministic` of their card"
+            )
+
+
 def _from(first: int, scores: Sequence[float]) -> list[float]:
     return [float(first + n) for n in range(len(scores))]
 

@@ -16,7 +16,7 @@ from robustrank.audit import inventory, planned, state
 from robustrank.audit.loop import Loop
 from robustrank.audit.phases import every_phase, phases
 from robustrank.audit.plan import Plan
-from robustrank.audit.probes import Failures, listwise, refuse_changed, refuse_orders
+from robustrank.audit.probes import Failures, listwise, refuse_changed, refuse_orders, refuse_unsteady
 from robustrank.audit.session import Allowance, Session
 from robustrank.config.specs import AuditSpec
 from robustrank.core.interfaces import Executor
@@ -131,6 +131,7 @@ class _Run:
         self._perform(phase, keyed, None)
         records = [record for key in keyed if isinstance(record := self.records.get(key), CheckRecord)]
         refuse_orders(records, self.bench)
+        refuse_unsteady(records)
         self.bench.listwise = listwise(records)
         for name in sorted(self.bench.listwise):
             self.progress.message(

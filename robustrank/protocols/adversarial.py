@@ -164,14 +164,14 @@ class _Group:
             "boost": [float(r.rank_before - r.rank_after) for r in done],
             "harm": [r.harm_before - r.harm_after for r in done],
         }
-        costs = {
+        figures: dict[str, tuple[Sequence[float], tuple[float, float] | None]] = {
+            **{key: (values[key], self._bounds(key)) for key in values},
             "calls": ([r.calls for r in done], NOT_NEGATIVE),
             "edits": ([r.edits for r in done], NOT_NEGATIVE),
             "seconds": ([r.seconds for r in done], NOT_NEGATIVE),
             "judged": ([r.judged_after for r in done], (0.0, 1.0)),
         }
-        bounded = {key: (values[key], self._bounds(key)) for key in values}
-        means = intervals.means({**bounded, **costs}, clusters=self.clusters) if done else {}
+        means = intervals.means(figures, clusters=self.clusters) if done else {}
         return AttackResult(
             ranker=self.ranker,
             attack=self.name,

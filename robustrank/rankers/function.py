@@ -59,6 +59,7 @@ class FunctionRanker:
         returns: What the numbers are (:class:`Returns`); without it scores, but not if they look like an order.
         version: Of what the function calls; another one is another ranker.
         call: Whether the function takes a list of documents, or one document and returns one number.
+        deterministic: Set ``False`` where the same call may give other scores.
     """
 
     function: Scorer | PairScorer
@@ -67,6 +68,7 @@ class FunctionRanker:
     returns: Returns | None = None
     version: str = ""
     call: Call = Call.LIST
+    deterministic: bool = True
 
     @cached_property
     def card(self) -> RankerCard:
@@ -83,6 +85,7 @@ class FunctionRanker:
             name=self.name,
             fingerprint=fingerprint,
             pointwise=self.pointwise and self.returns in (None, Returns.SCORES),
+            deterministic=self.deterministic,
             note=note,
             whole_numbers=self.returns is not None,
             can_change=True,
@@ -193,6 +196,7 @@ class CallableRanker:
         version: Of the service or model behind the function; raise it with every change, so that no record of the old
             one counts for the new one.
         call: ``"pair"`` for a function ``(query: str, document: str) -> float``.
+        deterministic: Set ``false`` where the same call may give other scores.
     """
 
     function: str
@@ -200,6 +204,7 @@ class CallableRanker:
     returns: str | None = None
     version: str = ""
     call: str = "list"
+    deterministic: bool = True
 
     def __post_init__(self) -> None:
         if self.call not in list(Call):
@@ -220,7 +225,9 @@ class CallableRanker:
             raise PluginError(f"callable: {self.function!r} is a {type(function).__name__}, not a function")
         returns = None if self.returns is None else Returns(self.returns)
         name = f"callable({import_path.shown(self.function)})"
-        return FunctionRanker(function, name, self.pointwise, returns, str(self.version), Call(self.call))
+        return FunctionRanker(
+            function, name, self.pointwise, returns, str(self.version), Call(self.call), self.deterministic
+        )
 
     @property
     def card(self) -> RankerCard:

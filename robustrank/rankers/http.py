@@ -43,6 +43,7 @@ class HttpRanker:
         too_long: ``"refuse"`` asks the service to refuse texts that are too long for it, ``"cut"`` to cut them;
             services without such a choice do what their format's note says.
         pointwise: Set ``false`` where a document's score depends on the others of the call: its lists are never split.
+        deterministic: Set ``false`` where the same call may give other scores.
         limit: Documents of one call; by default what the format's service takes.
         in_flight: Calls at one time.
         per_minute: Calls a minute.
@@ -61,6 +62,7 @@ class HttpRanker:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     too_long: Literal["refuse", "cut"] = "refuse"
     pointwise: bool = True
+    deterministic: bool = True
     limit: int | None = None
     in_flight: int = 4
     per_minute: int | None = None
@@ -90,6 +92,7 @@ class HttpRanker:
             name=f"http({self.format or 'own format'}{': ' + self.model if self.model else ''})",
             fingerprint=sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()[:16],
             pointwise=self.pointwise and not self._format.listwise,
+            deterministic=self.deterministic,
             note="; ".join(part for part in (self._format.note, note) if part),
             can_change=True,
         )

@@ -169,6 +169,12 @@ class CheckRecord(TaskRecord, frozen=True, kw_only=True, tag="check"):
             return False
         return max(seen.batch, seen.order) > NOTABLE * seen.spread > 0
 
+    @property
+    def unsteady(self) -> bool:
+        """Whether its card says deterministic, but the same call gives other scores."""
+        seen = self.differences
+        return self.deterministic and seen is not None and seen.repeat > NOTABLE * seen.spread > 0
+
 
 NOTABLE = 0.01
 """Differences above this share of the spread of a list's scores are no rounding."""

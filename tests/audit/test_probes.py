@@ -71,6 +71,29 @@ def test_an_undeclared_order_is_refused_before_any_ranking_with_the_fix(home: Pa
     assert [type(record) for record in records(home / "out")] == [CheckRecord]
 
 
+def test_undeclared_chance_ends_the_audit_before_any_ranking_with_the_fix(home: Path) -> None:
+    file = home / "probes.toml"
+    file.write_text(AUDIT.replace("services:good", "services:unsteady"))
+    result = CliRunner().invoke(main, ["audit", str(file), "--out", str(home), "--executor", "serial"])
+    printed = " ".join(result.stderr.split())
+    assert result.exit_code == 3, result.output
+    assert "ranker 'net' gives other scores to the same call" in printed
+    assert "deterministic = false" in printed
+    assert [type(r) for r in records(audit.folder(audit_file.load(file), home))] == [CheckRecord]
+
+
+@pytest.mark.parametrize(
+    ("function", "more", "severities"),
+    [("services:unsteady", "deterministic = false", {"warning"}), ("services:rounding", "", set())],
+)
+def test_declared_chance_is_a_warning_and_rounding_is_none(
+    home: Path, function: str, more: str, severities: set[str]
+) -> None:
+    result = audit.run(parse(home, function, more), home / "out")
+    assert {flag.severity for flag in result.red_flags if "two identical calls" in flag.title} == severities
+    assert result.finished
+
+
 def test_a_declared_order_ranks_as_the_scores_do(home: Path) -> None:
     def best(function: str, more: str) -> dict[str, list[str]]:
         audit.run(parse(home, function, more), home / function.replace(":", "-"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import t
+from statsmodels.stats.multitest import multipletests
 
 from robustrank.stats import comparisons as stats
 from robustrank.stats import intervals
@@ -83,3 +84,12 @@ def test_welch_takes_the_two_variances_apart() -> None:
     variances = np.var(low, ddof=1) / 7, np.var(high, ddof=1) / 2
     df = sum(variances) ** 2 / (variances[0] ** 2 / 6 + variances[1] ** 2 / 1)
     assert p == pytest.approx(float(t.cdf((np.mean(low) - np.mean(high)) / sum(variances) ** 0.5, df)))
+
+
+def test_corrections_are_those_of_statsmodels() -> None:
+    rng = np.random.default_rng(3)
+    for size in range(1, 9):
+        ps = list(np.round(rng.random(size) ** 2, 1 + size % 3))  # with ties
+        assert stats.holm(ps) == pytest.approx(multipletests(ps, method="holm")[1])
+        assert stats.benjamini_hochberg(ps) == pytest.approx(multipletests(ps, method="fdr_bh")[1])
+    assert stats.holm([]) == stats.benjamini_hochberg([]) == []

@@ -206,3 +206,20 @@ def test_a_query_that_was_not_drawn_may_have_as_many_cases_as_any() -> None:
 def test_a_share_of_cases_has_the_interval_of_their_mean_over_queries() -> None:
     flags, clusters = [True, True, False, True, False, False], ["a", "a", "b", "c", "c", "c"]
     assert stats.share(flags, clusters=clusters) == stats.mean([1, 1, 0, 1, 0, 0], clusters=clusters, bounds=(0, 1))
+
+
+@pytest.mark.parametrize("clusters", [None, [f"q{n // 3}" for n in range(30)]])
+def test_several_means_at_once_are_those_one_by_one(clusters: list[str] | None) -> None:
+    rng = np.random.default_rng(5)
+    values, flags = list(rng.random(30)), list(rng.random(30) < 0.3)
+    together = stats.means(
+        {"mean": (values, (0.0, 1.0)), "share": ([float(flag) for flag in flags], None)}, clusters=clusters
+    )
+    alone = {
+        "mean": stats.mean(values, bounds=(0, 1), clusters=clusters),
+        "share": stats.share(flags, clusters=clusters),
+    }
+    for name, estimate in alone.items():
+        ends = (together[name].value, together[name].low, together[name].high)
+        assert ends == pytest.approx((estimate.value, estimate.low, estimate.high), abs=1e-12)
+        assert together[name].n == estimate.n

@@ -105,6 +105,7 @@ class Bench:
         self.metered = MeteredVictim(ranker or CountsCats())
         self.made = attack
         self.similarity = encoder
+        self.similarity_by = None if encoder is None else "e"
 
     def attack(self, name: str) -> Recorder:
         assert name == "lift"

@@ -40,3 +40,13 @@ down = _failing(ConnectionError("connection refused"))
 def one_short(query: str, documents: list[str]) -> list[float]:
     STATE["calls"] += 1
     return [1.0] * (len(documents) - 1)
+
+
+def unsteady(query: str, documents: list[str]) -> list[float]:
+    STATE["calls"] += 1
+    return [len(document) + 10 * (STATE["calls"] % 2) for document in documents]
+
+
+def rounding(query: str, documents: list[str]) -> list[float]:
+    STATE["calls"] += 1
+    return [len(document) + 1e-7 * (STATE["calls"] % 2) for document in documents]
