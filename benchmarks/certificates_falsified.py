@@ -20,7 +20,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from robustrank.protocols import certified
 from robustrank.storage import journal
-from robustrank.work.records import FORMAT, AttackRecord, CertificateRecord
+from robustrank.work.record_format import FORMAT
+from robustrank.work.records import AttackRecord, CertificateRecord
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ from robustrank.core.errors import ConfigError, ContractError
 from robustrank.core.types import Status
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import Task
-from robustrank.work.records import AttackRecord, CheckRecord, TaskRecord
+from robustrank.work.check_records import CheckRecord
+from robustrank.work.records import AttackRecord, TaskRecord
 from robustrank.work.workbench import Workbench
 
 EQUAL = 5

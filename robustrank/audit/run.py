@@ -32,8 +32,9 @@ from robustrank.results.verdicts import Outcome
 from robustrank.storage import hashing
 from robustrank.storage.journal import Journal
 from robustrank.work.base import Task
+from robustrank.work.check_records import CheckRecord
 from robustrank.work.perform import Performer, lost, workbench
-from robustrank.work.records import CheckRecord, Record, TaskRecord
+from robustrank.work.records import Record, TaskRecord
 
 
 def folder(spec: AuditSpec, root: Path) -> Path:

@@ -11,7 +11,8 @@ from msgspec import structs
 
 from robustrank.audit.inventory import now
 from robustrank.storage import hashing
-from robustrank.work.records import BaseRecord, CheckRecord, SessionRecord, TaskRecord
+from robustrank.work.check_records import CheckRecord
+from robustrank.work.records import BaseRecord, SessionRecord, TaskRecord
 
 Stamped = TypeVar("Stamped", bound=BaseRecord)
 

@@ -84,10 +84,10 @@ from robustrank.results.summary import Summary
 from robustrank.retrieval.analysis import analyze
 from robustrank.retrieval.tfidf import Vectors
 from robustrank.work.base import Place, Task
+from robustrank.work.check_records import CheckRecord
 from robustrank.work.records import (
     AttackRecord,
     CertificateRecord,
-    CheckRecord,
     EditRecord,
     RankingRecord,
     TaskRecord,

@@ -10,7 +10,8 @@ from robustrank.core.errors import PluginError
 from robustrank.plugins import registry
 from robustrank.protocols.interface import AuditProtocol
 from robustrank.storage.journal import RecordFormat
-from robustrank.work.records import AuditFormat, Record
+from robustrank.work.record_format import AuditFormat
+from robustrank.work.records import Record
 
 
 @cache

@@ -13,7 +13,8 @@ from robustrank.protocols.interface import Evidence
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.stats import intervals
 from robustrank.stats.comparisons import paired
-from robustrank.work.records import CheckRecord, RankingRecord, TaskRecord
+from robustrank.work.check_records import CheckRecord
+from robustrank.work.records import RankingRecord, TaskRecord
 
 NOISE = 1e-4
 """Differences of scores below this share of a list's spread are those of floating point and of padding in batches."""

@@ -13,14 +13,8 @@ from robustrank.results.outcomes import undecided
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.select import lead
 from robustrank.results.summary import AttackResult, Effectiveness
-from robustrank.work.records import (
-    AttackRecord,
-    CertificateRecord,
-    CheckRecord,
-    RankingRecord,
-    TaskRecord,
-    VariationRecord,
-)
+from robustrank.work.check_records import CheckRecord
+from robustrank.work.records import AttackRecord, CertificateRecord, RankingRecord, TaskRecord, VariationRecord
 
 
 def red_flags(evidence: Evidence) -> list[RedFlag]:

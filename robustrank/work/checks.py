@@ -12,7 +12,7 @@ from robustrank.core.types import Document, Query, Status
 from robustrank.core.words import words
 from robustrank.storage.hashing import digest
 from robustrank.work.base import Place
-from robustrank.work.records import Asked, CheckRecord, Differences
+from robustrank.work.check_records import Asked, CheckRecord, Differences
 from robustrank.work.workbench import Workbench
 
 Text = TypeVar("Text", Query, Document)

@@ -7,8 +7,6 @@ where the plug-in is no longer installed. On disk a record is one line of JSON; 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import or_
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -16,12 +14,7 @@ from msgspec import Struct, field
 from robustrank.core.types import Budget, Certificate, Goal, Status, Surface, ThreatModel
 from robustrank.core.usage import Usage
 from robustrank.retrieval.lists import DescribedQuery
-from robustrank.storage import typed
-from robustrank.storage.journal import RecordFormat
 from robustrank.work.audited import AuditedCollection, AuditedRanker, Environment, RecordedPool
-
-SCHEMA = 3
-"""Of a line of the journal."""
 
 BEST_RELEVANT = "best relevant"
 """The stratum of query attacks: their target is the highest-ranked relevant document."""
@@ -116,68 +109,6 @@ class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
     def __post_init__(self) -> None:
         if len(self.doc_ids) != len(self.scores):
             raise ValueError(f"{len(self.doc_ids)} documents and {len(self.scores)} scores")
-
-
-class Differences(Part, frozen=True, kw_only=True):
-    """Largest absolute differences of a ranker's scores of a few lists, called in several ways.
-
-    Args:
-        spread: Greatest minus least score of a list, the largest.
-        repeat: Of the same call made twice.
-        order: With the documents in reverse order.
-        batch: Of the first document alone.
-        query: For an unrelated query.
-        invariant: With each thing changed that the ranker declares to ignore.
-    """
-
-    spread: float
-    repeat: float
-    order: float
-    batch: float
-    query: float
-    invariant: Mapping[str, float] = field(default_factory=dict)
-
-
-class Asked(Part, frozen=True, kw_only=True):
-    """A short list with its scores, which later runs of a ranker that can change ask again."""
-
-    query_id: str
-    doc_ids: Sequence[str]
-    scores: Sequence[float]
-
-
-class CheckRecord(TaskRecord, frozen=True, kw_only=True, tag="check"):
-    """What a ranker answers to a few cheap questions before anything else is asked.
-
-    Args:
-        differences: Of scores that must not differ; ``None`` where the ranker failed.
-        pointwise: Whether its card says so.
-        deterministic: Whether its card says so.
-        asked: The lists.
-    """
-
-    differences: Differences | None = None
-    pointwise: bool = True
-    deterministic: bool = True
-    asked: Sequence[Asked] = ()
-
-    @property
-    def listwise(self) -> bool:
-        """Whether its card says pointwise, but its scores depend on the other documents of a call."""
-        seen = self.differences
-        if not self.pointwise or seen is None:
-            return False
-        return max(seen.batch, seen.order) > NOTABLE * seen.spread > 0
-
-    @property
-    def unsteady(self) -> bool:
-        """Whether its card says deterministic, but the same call gives other scores."""
-        seen = self.differences
-        return self.deterministic and seen is not None and seen.repeat > NOTABLE * seen.spread > 0
-
-
-NOTABLE = 0.01
-"""Differences above this share of the spread of a list's scores are no rounding."""
 
 
 class Fall(NamedTuple):
@@ -418,43 +349,3 @@ class ForeignRecord(BaseRecord, frozen=True, kw_only=True, tag="foreign"):
 
 
 Record = TaskRecord | SetupRecord | SessionRecord | ForeignRecord
-
-KINDS: tuple[type[BaseRecord], ...] = (
-    RankingRecord, CheckRecord, AttackRecord, VariationRecord, EditRecord, CertificateRecord,
-    SetupRecord, SessionRecord,
-)  # fmt: skip
-"""The types of record of every audit; protocols of other packages may add theirs."""
-
-
-class AuditFormat(RecordFormat[Record]):
-    """The format of an audit's journal.
-
-    Args:
-        own: Types of record of installed protocols, beside :data:`KINDS`.
-    """
-
-    def __init__(self, own: Sequence[type[BaseRecord]] = ()) -> None:
-        kinds = (*KINDS, *own)
-        super().__init__(reduce(or_, kinds), schema=SCHEMA)
-        self._tags = {kind.__struct_config__.tag for kind in kinds}
-
-    def loads(self, line: bytes) -> Record:
-        """The record of a line; one of a kind that no installed protocol declares is a :class:`ForeignRecord`.
-
-        Raises:
-            WrongForm: The line is not a record of this format and schema.
-        """
-        try:
-            return super().loads(line)
-        except typed.WrongForm:
-            data = typed.object_of(line, SCHEMA)
-            if not isinstance(data.get("kind"), str) or data["kind"] in self._tags:
-                raise
-            fields = {name: data[name] for name in BaseRecord.__struct_fields__ if name in data}
-            fields |= {"kind": "foreign", "written_as": data["kind"]}
-            foreign: ForeignRecord = typed.convert(fields, ForeignRecord)
-            return foreign
-
-
-FORMAT = AuditFormat()
-"""Of an audit without protocols of other packages."""

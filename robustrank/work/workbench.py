@@ -31,6 +31,7 @@ from robustrank.perturbations.quality import CLEAN
 from robustrank.plugins import registry
 from robustrank.retrieval.first_stage import first_stage
 from robustrank.retrieval.lists import Lists
+from robustrank.work.executors.local import limited
 
 
 @contextmanager
@@ -231,8 +232,12 @@ class Workbench(Bench):
             for query in list(lists.queries.values())[: spec.queries]:
                 # Not the parameters: some are paths, and the same file elsewhere must give the same variants.
                 rng = Random(f"{self.spec.seed}|{spec.plugin.use}|{lists.collection.digest}|{query.query_id}")
-                with blaming(f"variation {variation!r}"):
-                    made[query.query_id] = list(plugin.variants(query, rng))
+                who = f"variation {variation!r}"
+                try:
+                    with blaming(who), limited(self.spec.task_timeout, who):
+                        made[query.query_id] = list(plugin.variants(query, rng))
+                except TimeLimitPassed as passed:
+                    raise PluginFailed(f"{who}, query {query.query_id!r}: {passed}") from passed
             texts = sorted({v.text for variants in made.values() for v in variants})
             retrieved: dict[str, list[str]] = {}
             if spec.end_to_end and lists.spec.first_stage.use == "bm25" and texts:

@@ -17,7 +17,8 @@ from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
 from robustrank.perturbations.verify import verify
 from robustrank.storage import journal
 from robustrank.testing import WordWeights, make_case
-from robustrank.work.records import FORMAT, AttackRecord
+from robustrank.work.record_format import FORMAT
+from robustrank.work.records import AttackRecord
 from robustrank_attacks.substitution.greedy_substitution import GreedySubstitution
 from robustrank_attacks.substitution.list_transfer import ListTransfer
 from robustrank_attacks.substitution.prada import Prada

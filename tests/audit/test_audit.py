@@ -26,7 +26,9 @@ from robustrank.core.types import Perturbation, Status
 from robustrank.results.summary import Summary, read
 from robustrank.storage import journal as store
 from robustrank.work import perform as tasks
-from robustrank.work.records import FORMAT, AttackRecord, CheckRecord, RankingRecord, SetupRecord, TaskRecord
+from robustrank.work.check_records import CheckRecord
+from robustrank.work.record_format import FORMAT
+from robustrank.work.records import AttackRecord, RankingRecord, SetupRecord, TaskRecord
 from robustrank_attacks.insertion.query_injection import QueryInjection
 
 SMALL = """

@@ -21,7 +21,9 @@ from robustrank.core.types import Status
 from robustrank.plugins import registry
 from robustrank.results.summary import Summary
 from robustrank.storage import journal
-from robustrank.work.records import FORMAT, AttackRecord, CertificateRecord, CheckRecord, RankingRecord, TaskRecord
+from robustrank.work.check_records import CheckRecord
+from robustrank.work.record_format import FORMAT
+from robustrank.work.records import AttackRecord, CertificateRecord, RankingRecord, TaskRecord
 
 Write = Callable[[Path, list[str]], None]
 TIMES = {"session": "", "elapsed": 0.0, "seconds": 0.0, "scoring_seconds": 0.0, "measuring_seconds": 0.0}

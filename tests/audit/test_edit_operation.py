@@ -15,7 +15,8 @@ from robustrank.core.types import AttackSet, Case, Perturbation, ThreatModel
 from robustrank.core.words import words
 from robustrank.report import html
 from robustrank.storage import journal as store
-from robustrank.work.records import FORMAT, AttackRecord
+from robustrank.work.record_format import FORMAT
+from robustrank.work.records import AttackRecord
 from robustrank_attacks.insertion.query_injection import QueryInjection
 
 FILE = """

@@ -17,6 +17,7 @@ from robustrank.results.summary import Summary
 from robustrank.results.verdicts import Verdict
 from robustrank.storage import journal
 from robustrank.work import records
+from robustrank.work.record_format import FORMAT
 from robustrank_attacks.insertion.query_injection import QueryInjection
 
 AUDIT = """
@@ -221,6 +222,6 @@ def test_an_attack_that_catches_the_errors_of_the_ranker_had_no_fair_chance(
 def test_the_records_say_what_the_attack_saw_and_what_was_scored_for_it(audited: Any, tmp_path: Path) -> None:
     audited(HONEST)
     [folder] = [path.parent for path in tmp_path.rglob("summary.json")]
-    attacked = [r for r in journal.read(folder, records.FORMAT).values() if isinstance(r, records.AttackRecord)]
+    attacked = [r for r in journal.read(folder, FORMAT).values() if isinstance(r, records.AttackRecord)]
     assert len(attacked) == 8
     assert all((r.calls, r.scored, r.score_seen, r.miscounted) == (0, 0, None, "") for r in attacked)

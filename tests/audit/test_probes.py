@@ -17,7 +17,9 @@ from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError, ContractError
 from robustrank.core.types import Status
 from robustrank.storage import journal
-from robustrank.work.records import FORMAT, CheckRecord, RankingRecord, TaskRecord
+from robustrank.work.check_records import CheckRecord
+from robustrank.work.record_format import FORMAT
+from robustrank.work.records import RankingRecord, TaskRecord
 
 Write = Callable[[Path, list[str]], None]
 
@@ -176,3 +178,17 @@ def test_one_success_is_enough_to_be_asked_on(home: Path, write: Write) -> None:
     rankings = [record for record in records(home / "out") if isinstance(record, RankingRecord)]
     assert [record.status for record in rankings].count(Status.ERROR) == 3
     assert not any("not asked" in record.error for record in rankings)
+
+
+@pytest.mark.parametrize(("how", "why"), [("hangs", "passed its time limit of 1 s"), ("exits", "SystemExit: 0")])
+def test_a_variation_that_hangs_or_exits_ends_the_audit_with_its_name(
+    home: Path, write: Write, how: str, why: str
+) -> None:
+    write(home / "varied", ["nobody fails word", f"variation {how} word"])
+    file = home / "probes.toml"
+    text = AUDIT.replace('path = "home"', 'path = "varied"')
+    file.write_text(text + '[[variation]]\nname = "other words"\nuse = "made_up"\n')
+    command = ["audit", str(file), "--out", str(home), "--executor", "serial", "--task-timeout", "1"]
+    result = CliRunner().invoke(main, command)
+    printed = " ".join(result.stderr.split())
+    assert (result.exit_code, "variation 'other words'" in printed, why in printed) == (3, True, True), result.output

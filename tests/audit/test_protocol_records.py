@@ -21,7 +21,8 @@ from robustrank.storage import journal
 from robustrank.storage.hashing import digest
 from robustrank.storage.typed import WrongForm
 from robustrank.work.base import Place, Task
-from robustrank.work.records import FORMAT, ForeignRecord, Record, SessionRecord, TaskRecord
+from robustrank.work.record_format import FORMAT
+from robustrank.work.records import ForeignRecord, Record, SessionRecord, TaskRecord
 from robustrank.work.workbench import Workbench
 
 AUDIT = """

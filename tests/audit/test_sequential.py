@@ -23,7 +23,8 @@ from robustrank.results.summary import (
     Summary,
 )
 from robustrank.storage import journal
-from robustrank.work.records import FORMAT, RankingRecord
+from robustrank.work.record_format import FORMAT
+from robustrank.work.records import RankingRecord
 
 FILE = """
 name = "fruits"

@@ -20,7 +20,8 @@ from robustrank.results.summary import Summary
 from robustrank.results.verdicts import Outcome
 from robustrank.storage import journal
 from robustrank.testing.services import FakeService, Reply
-from robustrank.work.records import FORMAT, AttackRecord, RankingRecord, TaskRecord
+from robustrank.work.record_format import FORMAT
+from robustrank.work.records import AttackRecord, RankingRecord, TaskRecord
 
 pytest.importorskip("httpx2")
 pytest.importorskip("stamina")

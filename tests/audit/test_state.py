@@ -19,7 +19,8 @@ from robustrank.config import audit_file
 from robustrank.core.types import Status
 from robustrank.results import summary as summaries
 from robustrank.storage import journal
-from robustrank.work.records import FORMAT, RankingRecord, TaskRecord
+from robustrank.work.record_format import FORMAT
+from robustrank.work.records import RankingRecord, TaskRecord
 
 Write = Callable[[Path, list[str]], None]
 

@@ -30,7 +30,8 @@ from robustrank.results import summary as summaries
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.summary import Sequential, Stopped, Summary
 from robustrank.storage.journal import checked
-from robustrank.work.records import FORMAT, CheckRecord
+from robustrank.work.check_records import CheckRecord
+from robustrank.work.record_format import FORMAT
 
 HOSTILE = "evil \x1b[2J\u202e[red]:smile:\nsecond"
 """Clears the screen, turns the line round, and speaks rich's markup."""

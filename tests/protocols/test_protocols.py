@@ -23,14 +23,8 @@ from robustrank.protocols.red_flags import red_flags
 from robustrank.results.outcomes import Tally
 from robustrank.results.red_flags import Severity
 from robustrank.stats import comparisons
-from robustrank.work.records import (
-    AttackRecord,
-    BaseRanking,
-    CertificateRecord,
-    CheckRecord,
-    Differences,
-    RankingRecord,
-)
+from robustrank.work.check_records import CheckRecord, Differences
+from robustrank.work.records import AttackRecord, BaseRanking, CertificateRecord, RankingRecord
 from tests.evidence import evidence
 
 INSERT = AttackSet(operation="insert")

@@ -13,7 +13,8 @@ from robustrank.core.types import Access, AttackSet, Budget, Status, Surface, Th
 from robustrank.measures import effectiveness
 from robustrank.protocols.red_flags import red_flags
 from robustrank.results.red_flags import RedFlag, Severity
-from robustrank.work.records import AttackRecord, CheckRecord, Differences, RankingRecord
+from robustrank.work.check_records import CheckRecord, Differences
+from robustrank.work.records import AttackRecord, RankingRecord
 from tests.evidence import evidence
 
 DOCS = [f"d{n}" for n in range(20)]

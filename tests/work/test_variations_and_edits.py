@@ -24,17 +24,9 @@ from robustrank.results import summary
 from robustrank.results.five_tasks import Setting
 from robustrank.retrieval import query_features
 from robustrank.storage import journal
-from robustrank.work.records import (
-    FORMAT,
-    AttackRecord,
-    CheckRecord,
-    Differences,
-    EditRecord,
-    RankingRecord,
-    TaskRecord,
-    VariantValue,
-    VariationRecord,
-)
+from robustrank.work.check_records import CheckRecord, Differences
+from robustrank.work.record_format import FORMAT
+from robustrank.work.records import AttackRecord, EditRecord, RankingRecord, TaskRecord, VariantValue, VariationRecord
 from tests.evidence import evidence
 
 WORDS = ("apples", "pears", "whales", "trains", "violins", "planets", "rivers", "castles")

@@ -37,7 +37,7 @@ class Serial:
         for item in items:
             started = monotonic()
             try:
-                with _limited(limit):
+                with limited(limit):
                     result: Result | Lost = function(item)
             except TimeLimitPassed as passed:
                 result = Lost(item=item, reason=str(passed), seconds=monotonic() - started)
@@ -48,12 +48,17 @@ class Serial:
 
 
 @contextmanager
-def _limited(limit: float | None) -> Iterator[None]:
-    """Raise :class:`TimeLimitPassed` in the main thread after some seconds; where that does not help, exit with 3."""
+def limited(limit: float | None, who: str = "a task") -> Iterator[None]:
+    """Raise :class:`TimeLimitPassed` in the main thread after some seconds; where that does not help, exit with 3.
+
+    Args:
+        limit: Seconds; ``None`` is no limit.
+        who: Is at work, for the message of the exit.
+    """
     if limit is None:
         yield
         return
-    watch = threading.Timer(limit + GRACE, _give_up, [limit])
+    watch = threading.Timer(limit + GRACE, _give_up, [limit, who])
     watch.daemon = True
     watch.start()
     alarms = hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
@@ -62,21 +67,24 @@ def _limited(limit: float | None) -> Iterator[None]:
         raise TimeLimitPassed(over_limit(limit))
 
     before = signal.signal(signal.SIGALRM, ring) if alarms else None
+    outer = (0.0, 0.0)
     try:
         if alarms:
-            signal.setitimer(signal.ITIMER_REAL, limit, 1.0)  # again every second, lest the plug-in swallows it
+            # Again every second, lest the plug-in swallows it.
+            outer = signal.setitimer(signal.ITIMER_REAL, limit, 1.0)
         yield
     finally:
         if alarms:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_REAL, *outer)
         watch.cancel()
 
 
-def _give_up(limit: float) -> None:
+def _give_up(limit: float, who: str) -> None:
     """End the process: no code of Python can end a task that does not come back to the interpreter."""
     sys.stderr.write(
-        f"robustrank: a task {over_limit(limit)} and cannot be interrupted within this process; finished tasks are "
+        f"robustrank: {who} {over_limit(limit)} and cannot be interrupted within this process; finished tasks are "
         "recorded, and --executor 'processes(workers=1)' goes on after such a task\n"
     )
     sys.stderr.flush()

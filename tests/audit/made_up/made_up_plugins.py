@@ -24,6 +24,7 @@ from robustrank.plugin import (
     RankerCard,
     Surface,
     ThreatModel,
+    Variant,
 )
 
 
@@ -120,3 +121,12 @@ class Defense:
 
     def wrap(self, ranker: Ranker, /) -> Defended:
         return Defended(ranker)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """Every query as it is."""
+
+    def variants(self, query: Query, rng: Random, /) -> list[Variant]:
+        act("variation", query.text)
+        return [Variant("none", query.text)]
