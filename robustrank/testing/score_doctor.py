@@ -94,8 +94,8 @@ class Diagnosis:
 
     @property
     def _rounding(self) -> float:
-        """Differences below it come from the batch a text is in."""
-        return 1e-4 * self.spread
+        """Differences below it come from the batch a text is in, and from float32 where scores are large."""
+        return max(1e-4 * self.spread, 1e-5 * max(abs(self.low), abs(self.high)))
 
     def _difference(self, value: float) -> str:
         share = f", {value / self.spread:.1g} of the largest spread of a list" if self.spread and value else ""

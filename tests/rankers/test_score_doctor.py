@@ -96,6 +96,11 @@ def test_a_path_of_ours_that_leaves_the_owners_is_seen(monkeypatch: pytest.Monke
     assert "does not score as the library does" in " | ".join(wrong.warnings())
 
 
+def test_float32_of_large_scores_with_a_small_spread_is_no_fault() -> None:
+    calls = count()
+    assert not warnings(lambda q, ts: [50000 + x / 10 + 0.1 * (next(calls) % 2) for x in logits(q, ts)])
+
+
 def test_twins_in_another_scale_have_one_order_and_swapped_ones_name_the_first_list() -> None:
     ids, scores = ["a", "b", "c"], [3.0, 1.0, 2.0]
     scaled = twins([Pair("q1", ids, scores, [10 * x + 5 for x in scores])])
