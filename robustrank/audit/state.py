@@ -14,6 +14,7 @@ from typing import NamedTuple
 from robustrank.audit.phases import PHASES
 from robustrank.audit.plan import PLAN, Plan, read_plan
 from robustrank.config.specs import AuditSpec
+from robustrank.core.collecting import put_off
 from robustrank.core.errors import StoreError
 from robustrank.core.flags import Check
 from robustrank.judging.gate import judge
@@ -107,6 +108,7 @@ def write_spec(spec: AuditSpec, where: Path) -> None:
     files.replace(where / "audit.toml", spec.source)
 
 
+@put_off()
 def sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finished: bool) -> Summary:
     """The summary of the records that are in the plan.
 
@@ -132,6 +134,7 @@ def sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finish
     return replace(result, sequential=plan.sequential, red_flags=[*result.red_flags, flag])
 
 
+@put_off()
 def judged(result: Summary, spec: AuditSpec, where: Path) -> Summary:
     """Judge the gates and write summary and report: without verdicts, where judging raises an error."""
     result = replace(result, made_from=stamp(where))

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from msgspec import MsgspecError, Struct
 from msgspec.json import Decoder
 
+from robustrank.core.collecting import put_off
 from robustrank.core.errors import StoreError
 from robustrank.storage import typed
 
@@ -60,6 +61,7 @@ class RecordFormat(Generic[R]):
         return record
 
 
+@put_off()
 def read(folder: Path, form: RecordFormat[R]) -> dict[str, R]:
     """All records of a folder by key, from all writers; of records with the same key, the last is kept.
 
