@@ -75,7 +75,8 @@ def test_the_registry_finds_it_and_it_keeps_its_contract(installed: Path, kind: 
     assert f"{name} " in listed.stdout
     assert "robustrank-sample 0.1.0" in listed.stdout
     checked = robustrank(installed, "check", kind, name)
-    assert (checked.stdout, checked.returncode) == (f"{kind} {name} passes the contract checks\n", 0), checked.stderr
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stdout.endswith(f"{kind} {name} passes the contract checks\n")
 
 
 def write_collection(tiny: Path) -> None:
