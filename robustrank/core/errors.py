@@ -108,6 +108,27 @@ class BudgetExhausted(OracleError):
     """The attack requested more scored pairs than its budget allows."""
 
 
+LONGEST = 2_000
+"""Characters of a plug-in's message that are kept: records, summary and reports repeat it for every case."""
+
+
 def reason(problem: BaseException) -> str:
-    """What was raised, in one line: type and message."""
-    return f"{type(problem).__name__}: {problem}".rstrip(": ")
+    """What was raised: type and message."""
+    return f"{type(problem).__name__}: {message(problem)}".rstrip(": ")
+
+
+def message(problem: BaseException) -> str:
+    """The message of what a plug-in raised: cut where it is very long, and in characters that can be stored."""
+    try:
+        text = str(problem)
+    except TimeLimitPassed:
+        raise
+    except BaseException as other:  # of a plug-in's own __str__
+        text = f"its message cannot be shown ({type(other).__name__})"
+    return shortened(text)
+
+
+def shortened(text: str) -> str:
+    """A text for a record: cut after :data:`LONGEST` characters, lone surrogates escaped."""
+    more = f" … ({len(text):,} characters)" if len(text) > LONGEST else ""
+    return text[:LONGEST].encode(errors="backslashreplace").decode() + more

@@ -46,5 +46,7 @@ class Check(StrEnum):
     """What an attack requested does not add up with what the ranker scored for it."""
     UNCONFIRMED = "unconfirmed"
     """Fresh calls of the ranker do not confirm what an attack saw."""
+    UNCHANGED = "unchanged"
+    """An attack did nothing: it changed no text and asked nothing."""
     SEQUENTIAL = "sequential"
     """The number of queries was not settled beforehand."""

@@ -16,6 +16,7 @@ from robustrank.core.errors import (
     OracleError,
     PluginFailed,
     TimeLimitPassed,
+    message,
     reason,
 )
 from robustrank.core.interfaces import Ranker, WhiteBox
@@ -252,7 +253,8 @@ class MeteredOracle:
         try:
             yield
         except Exception as problem:
-            self._failure = self._failure or (str(problem) if isinstance(problem, PluginFailed) else reason(problem))
+            why = message(problem) if isinstance(problem, PluginFailed) else reason(problem)
+            self._failure = self._failure or why
             raise
 
     def _better(self, rank: int, other: int) -> bool:

@@ -31,6 +31,7 @@ def red_flags(evidence: Evidence) -> list[RedFlag]:
         *_broken_certificates(certificates, attacked),
         *_miscounted(attacked),
         *_unconfirmed(attacked),
+        *_did_nothing(attacked),
         *ranker_flags.of_rankers(evidence, rankings, checks),
         *_no_better_than_control(attacks),
         *_illegal(attacks),
@@ -113,6 +114,29 @@ def _unconfirmed(attacked: Sequence[AttackRecord]) -> list[RedFlag]:
         )
         title = f"{attack} on {ranker}: fresh calls do not confirm what it saw"
         flags.append(flag(Check.UNCONFIRMED, Severity.SERIOUS, title, detail, ranker=ranker, attack=attack))
+    return flags
+
+
+def _did_nothing(attacked: Sequence[AttackRecord]) -> list[RedFlag]:
+    """Attacks that left every text as it was without a search: they had no budget, or no edit to try.
+
+    A search that asked the ranker and ended with the clean text has failed, which is a result.
+    """
+    groups: dict[tuple[str, str], list[AttackRecord]] = {}
+    for record in attacked:
+        if not undecided(record):
+            groups.setdefault((record.ranker, record.attack), []).append(record)
+    flags = []
+    for (ranker, attack), group in groups.items():
+        changed = any(r.after != r.before or r.query_after not in (None, r.query) for r in group)
+        budget = group[0].budget
+        if changed or (budget.edits != 0 and any(r.calls for r in group)):
+            continue
+        allowed = f"edits = {budget.edits}, calls = {budget.calls}" if 0 in (budget.edits, budget.calls) else ""
+        why = f"its budget is {allowed}" if allowed else "it found nothing to edit in texts of this kind or language"
+        detail = f"no text of {len(group)} cases was changed; {why}. An attack that was not made is no failed attack"
+        title = f"{attack} on {ranker}: the attack did nothing"
+        flags.append(flag(Check.UNCHANGED, Severity.SERIOUS, title, detail, ranker=ranker, attack=attack))
     return flags
 
 

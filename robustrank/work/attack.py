@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, NamedTuple, TypedDict
 
 from robustrank.config.specs import AttackSpec
-from robustrank.core.errors import AccessDenied
+from robustrank.core.errors import AccessDenied, shortened
 from robustrank.core.interfaces import Attack
 from robustrank.core.ranking import fallen, order, rank_of
 from robustrank.core.types import Access, Budget, Case, Document, Perturbation, Status
@@ -189,7 +189,7 @@ class AttackTask:
         )
         scored = meter.scored - before
         counts = miscounted(oracle.spent, scored, spec.budget)
-        broken = "; ".join(filter(None, [breach, *finding.violations, counts]))
+        broken = shortened("; ".join(filter(None, [breach, *finding.violations, counts])))
         wrong = oracle.failure or ("" if failed == EXHAUSTED else failed) or unmeasured
         if wrong:
             status, error = Status.ERROR, wrong

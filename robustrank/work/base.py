@@ -14,6 +14,7 @@ from robustrank.core.errors import (
     ContractError,
     PluginFailed,
     TimeLimitPassed,
+    message,
     reason,
 )
 from robustrank.core.interfaces import Certifier
@@ -232,8 +233,8 @@ def tried(step: Callable[[], Result], fallback: Result, who: str = "") -> tuple[
     except TimeLimitPassed:
         raise
     except PluginFailed as problem:
-        return fallback, str(problem)
+        return fallback, message(problem)
     except BaseException as problem:
         interrupts.check()
-        named = not who or (isinstance(problem, ContractError) and str(problem).startswith("ranker "))
+        named = not who or (isinstance(problem, ContractError) and message(problem).startswith("ranker "))
         return fallback, reason(problem) if named else f"{who}: {reason(problem)}"

@@ -20,6 +20,7 @@ from robustrank.core.errors import (
     PluginFailed,
     RobustRankError,
     TimeLimitPassed,
+    message,
     reason,
 )
 from robustrank.core.interfaces import Attack, CollectionLoader, CollectionRanker, Defense, Ranker, Variation
@@ -47,7 +48,7 @@ def blaming(who: str) -> Iterator[None]:
         raise
     except BaseException as problem:
         interrupts.check()
-        what = str(problem) if isinstance(problem, RobustRankError) else reason(problem)
+        what = message(problem) if isinstance(problem, RobustRankError) else reason(problem)
         raise PluginFailed(f"{who}: {what}") from problem
 
 

@@ -146,3 +146,14 @@ def test_records_whose_counts_do_not_add_up_are_flagged_and_undecided(counts: di
     flag = found([record])[Check.COUNTS]
     assert (flag.severity, flag.attack) == (Severity.SERIOUS, "a")
     assert record.miscounted in flag.detail
+
+
+def test_an_attack_that_changed_nothing_and_asked_nothing_is_flagged() -> None:
+    idle = {"after": "old text", "rank_after": 15, "edits": 0}
+    flag = found([attack(**idle, calls=0), attack(**idle, calls=0)])[Check.UNCHANGED]
+    assert (flag.severity, flag.ranker, flag.attack) == (Severity.SERIOUS, "r", "a")
+    without_edits = found([attack(**idle, calls=3, budget=Budget(calls=10, edits=0))])[Check.UNCHANGED]
+    assert "edits = 0" in without_edits.detail
+    assert Check.UNCHANGED not in found([attack(**idle, calls=3)])  # it searched, and found nothing better
+    assert Check.UNCHANGED not in found([attack(**idle, calls=0), attack(calls=0)])
+    assert Check.UNCHANGED not in found([attack(**idle, calls=0, query_after="other words")])
