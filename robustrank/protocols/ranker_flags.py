@@ -57,7 +57,7 @@ def of_rankers(evidence: Evidence, rankings: Sequence[RankingRecord], checks: Se
         *_ties(rankings),
         *_positions(rankings),
         *_first_stage(evidence, plain),
-        *_chance(evidence, plain),
+        *_chance(evidence, rankings),
     ]
 
 
@@ -199,13 +199,16 @@ def _measured(records: Sequence[RankingRecord], measure: str) -> list[float]:
 
 
 def _chance(evidence: Evidence, records: Sequence[RankingRecord]) -> list[RedFlag]:
-    """Rankers that do not put relevant documents above the others more often than a coin would."""
+    """Rankers, defended ones too, that do not put relevant documents above the others more often than a coin would.
+
+    A defense that destroys the ranking leaves attacks nothing to gain, which is no robustness.
+    """
     home = evidence.spec.home.name
-    flags = []
-    for ranker in evidence.spec.rankers:
+    flags: list[RedFlag] = []
+    for ranker in evidence.spec.victims:
         mine = [r for r in records if (r.ranker, r.collection) == (ranker.name, home)]
         shares = [share for r in mine if (share := _ordered(r)) is not None]
-        if len(shares) < FEW:
+        if len(shares) < FEW or (ranker.defense and ranker.ranker.name in {each.ranker for each in flags}):
             continue
         above = intervals.mean(shares, bounds=(0, 1))
         if above.low <= 0.5:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from random import Random
@@ -30,6 +31,8 @@ HARM_MEASURE = "nDCG@10"
 """The harm of an attack is the loss of this measure of the whole list."""
 
 Scored = list[tuple[str, float]]
+
+_UNSTORABLE = re.compile("[\\ud800-\\udfff]")
 
 
 class _Moved(TypedDict):
@@ -235,4 +238,11 @@ def _checked(returned: Any) -> tuple[Perturbation, str]:
     for name, text in (("query", returned.query), ("target", returned.target)):
         if not isinstance(text, str | None):
             return Perturbation(), f"the attack returned a {name} of type {type(text).__name__}, not text"
-    return returned, ""
+        if text is not None and _UNSTORABLE.search(text):
+            return Perturbation(), f"the attack returned a {name} with lone surrogates, which no text file can hold"
+    return Perturbation(query=_plain(returned.query), target=_plain(returned.target)), ""
+
+
+def _plain(text: str | None) -> str | None:
+    """The characters alone: a subclass of ``str`` may compare, and be stored, as something else."""
+    return None if text is None else str.__str__(text)

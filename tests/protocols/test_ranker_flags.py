@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from robustrank.config import audit_file
 from robustrank.core.flags import Check
 from robustrank.core.types import Access, AttackSet, Budget, Status, Surface, ThreatModel
 from robustrank.measures import effectiveness
 from robustrank.protocols.red_flags import red_flags
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.work.check_records import CheckRecord, Differences
-from robustrank.work.records import AttackRecord, RankingRecord
-from tests.evidence import evidence
+from robustrank.work.records import AttackRecord, BaseRanking, RankingRecord
+from tests.evidence import AUDIT, evidence
 
 DOCS = [f"d{n}" for n in range(20)]
+BASE = BaseRanking(ranker="r", scores=(), measures={"nDCG@10": 1.0}, judged=1.0)
 
 
 def ranking(query: str, scores: Sequence[float], relevant: str, *, ranker: str = "r") -> RankingRecord:
@@ -71,6 +75,22 @@ def test_a_ranker_that_ranks_worse_than_the_first_stage_is_flagged() -> None:
 def test_a_ranker_no_better_than_chance_is_flagged() -> None:
     flag = found(lists(shuffled, relevant=lambda q: DOCS[q % 20]))[Check.CHANCE]
     assert (flag.severity, flag.ranker) == (Severity.SERIOUS, "r")
+
+
+def test_a_defense_after_which_a_ranker_is_no_better_than_chance_is_flagged() -> None:
+    defended = "D + r"
+    base = lists(good)
+    ruined = [structs.replace(r, base=BASE) for r in lists(shuffled, relevant=lambda q: DOCS[q % 20], ranker=defended)]
+    harmless = [structs.replace(r, base=BASE) for r in lists(good, ranker=defended)]
+    flag = found_with_defense([*base, *ruined])[Check.CHANCE]
+    assert (flag.severity, flag.ranker) == (Severity.SERIOUS, defended)
+    assert found_with_defense([*base, *harmless]) == {}
+
+
+def found_with_defense(records: Sequence[Any]) -> dict[Check, RedFlag]:
+    held = evidence(records)
+    spec = audit_file.parse(AUDIT + '[[defense]]\nname = "D"\nuse = "randomized_smoothing"\nrankers = ["r"]\n')
+    return {flag.check: flag for flag in red_flags(replace(held, spec=spec))}
 
 
 @pytest.mark.parametrize("scores", [lambda q: [float(round(s / 5)) for s in good(q)], lambda q: [1.0] * 9 + [0.0] * 11])
