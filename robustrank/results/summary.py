@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from robustrank.core.errors import StoreError
 from robustrank.core.types import Access, Estimate, Goal, Range, SpeaksOf, Status, Surface
@@ -328,14 +329,15 @@ def write(summary: Summary, path: Path) -> None:
     rows = ",\n".join(map(json.dumps, cases["rows"]))  # a line a case: with a line a field it is thrice as long
     texts = ",\n".join(map(json.dumps, cases["texts"]))
     whole = typed.indented(data).removesuffix("\n}")
-    replace(path, f'{whole},\n "cases": {{"texts": [\n{texts}\n], "rows": [\n{rows}\n]}}\n}}\n')
+    body = f'{whole},\n "cases": {{"texts": [\n{texts}\n], "rows": [\n{rows}\n]}}'
+    replace(path, body + _end(body))
 
 
 def read(path: Path) -> Summary:
     """Read ``summary.json``.
 
     Raises:
-        StoreError: It is missing, torn, or of another schema.
+        StoreError: It is missing, torn, changed by hand, or of another schema.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -343,8 +345,21 @@ def read(path: Path) -> Summary:
         raise StoreError(f"{path}: no summary; `robustrank audit` writes it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from error
+    body, mark, _ = text.rpartition(_MARK)
     try:
-        result: Summary = typed.loads(text, Summary, SCHEMA)
+        if mark and text != body + _end(body):
+            raise typed.WrongForm("its checksum does not fit, so it was changed")
+        result: Summary = typed.loads(body + "\n}" if mark else text, Summary, SCHEMA)
+        if not mark:
+            raise typed.WrongForm("it has no checksum")
     except typed.WrongForm as error:
         raise StoreError(f"{path}: not a summary of this version: {error}; run the audit again") from error
     return result
+
+
+_MARK = ',\n "crc32": "'
+
+
+def _end(body: str) -> str:
+    """The end of the file: the checksum of everything before it."""
+    return f'{_MARK}{crc32(body.encode()):08x}"\n}}\n'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from random import Random
@@ -31,8 +30,6 @@ HARM_MEASURE = "nDCG@10"
 """The harm of an attack is the loss of this measure of the whole list."""
 
 Scored = list[tuple[str, float]]
-
-_UNSTORABLE = re.compile("[\\ud800-\\udfff]")
 
 
 class _Moved(TypedDict):
@@ -238,8 +235,6 @@ def _checked(returned: Any) -> tuple[Perturbation, str]:
     for name, text in (("query", returned.query), ("target", returned.target)):
         if not isinstance(text, str | None):
             return Perturbation(), f"the attack returned a {name} of type {type(text).__name__}, not text"
-        if text is not None and _UNSTORABLE.search(text):
-            return Perturbation(), f"the attack returned a {name} with lone surrogates, which no text file can hold"
     return Perturbation(query=_plain(returned.query), target=_plain(returned.target)), ""
 
 

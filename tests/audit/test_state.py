@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -91,19 +91,21 @@ def test_a_run_that_ends_early_makes_no_finished_audit(where: Path, tmp_path: Pa
         assert cli("report", short).exit_code == 0
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "old"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "changed", "old"])
 def test_records_alone_are_enough_for_every_command(where: Path, damage: str) -> None:
     path = where / "summary.json"
     whole = path.read_text()
     if damage == "missing":
         path.unlink()
+    elif damage == "changed":
+        path.write_text(re.sub(r'("mean": \[\s*)[\d.]+', r"\g<1>0.123", whole))
     elif damage == "cut":
         path.write_text(whole[: len(whole) // 2])
     else:
-        stale = json.loads(whole)
-        stale["made_from"] = "another state"
-        stale["effectiveness"][0]["mean"][0] = 0.123
-        path.write_text(json.dumps(stale))
+        stale = summaries.read(path)
+        first, *others = stale.effectiveness
+        first = replace(first, mean=first.mean._replace(value=0.123))
+        summaries.write(replace(stale, made_from="another state", effectiveness=[first, *others]), path)
     judged = cli("gate", where)
     assert judged.exit_code == 0
     assert "the figures are made from the records" in judged.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from itertools import repeat
 from pathlib import Path
@@ -73,12 +74,27 @@ def test_a_value_of_another_form_is_refused_with_its_place(
     file = tmp_path / "summary.json"
     summary.write(summaries.realistic(), file)
     data = json.loads(file.read_text())
+    del data["crc32"]
     inner = data
     for step in path[:-1]:
         inner = inner[step]
     inner[path[-1]] = value
     file.write_text(json.dumps(data))
     with pytest.raises(StoreError, match=rf"summary\.json: not a summary of this version: .*{said}"):
+        summary.read(file)
+
+
+def test_a_figure_that_was_changed_by_hand_is_refused(summaries: SimpleNamespace, tmp_path: Path) -> None:
+    file = tmp_path / "summary.json"
+    summary.write(summaries.realistic(), file)
+    whole = file.read_text()
+    changed = re.sub(r'("mean": \[\s*)[\d.]+', r"\g<1>0.123", whole, count=1)
+    assert changed != whole
+    file.write_text(changed)
+    with pytest.raises(StoreError, match="its checksum does not fit, so it was changed"):
+        summary.read(file)
+    file.write_text(whole[: whole.index(',\n "crc32"')] + "\n}\n")
+    with pytest.raises(StoreError, match="it has no checksum"):
         summary.read(file)
 
 

@@ -224,6 +224,19 @@ def test_what_is_no_perturbation_is_invalid(offered: Any, message: str) -> None:
     assert (record.status, record.error, record.rank_after, record.after) == (Status.INVALID, message, 3, "cat")
 
 
+def test_a_text_of_another_class_is_kept_as_its_characters() -> None:
+    class Same(str):
+        """Equal to everything."""
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = str.__hash__
+
+    record = perform(bench(lambda case, oracle, rng: Perturbation(target=Same("cat cat"))))
+    assert (record.status, record.edits, type(record.after)) == (Status.OK, 1, str)
+
+
 def test_an_attack_that_raises_anything_is_an_error_that_names_it() -> None:
     def fail(error: BaseException) -> Callable[[Case, Oracle, Random], Any]:
         def act(case: Case, oracle: Oracle, rng: Random) -> Any:
