@@ -208,7 +208,8 @@ def _chance(evidence: Evidence, records: Sequence[RankingRecord]) -> list[RedFla
     for ranker in evidence.spec.victims:
         mine = [r for r in records if (r.ranker, r.collection) == (ranker.name, home)]
         shares = [share for r in mine if (share := _ordered(r)) is not None]
-        if len(shares) < FEW or (ranker.defense and ranker.ranker.name in {each.ranker for each in flags}):
+        serious = {each.ranker for each in flags if each.severity is Severity.SERIOUS}
+        if len(shares) < FEW or (ranker.defense and ranker.ranker.name in serious):  # which binds the defended one too
             continue
         above = intervals.mean(shares, bounds=(0, 1))
         if above.low <= 0.5:

@@ -21,6 +21,7 @@ from robustrank.work.records import AttackRecord, BaseRanking, RankingRecord
 from tests.evidence import AUDIT, evidence
 
 DOCS = [f"d{n}" for n in range(20)]
+DEFENSE = '[[defense]]\nname = "D"\nuse = "randomized_smoothing"\nrankers = ["r"]\n'
 BASE = BaseRanking(ranker="r", scores=(), measures={"nDCG@10": 1.0}, judged=1.0)
 
 
@@ -85,11 +86,16 @@ def test_a_defense_after_which_a_ranker_is_no_better_than_chance_is_flagged() ->
     flag = found_with_defense([*base, *ruined])[Check.CHANCE]
     assert (flag.severity, flag.ranker) == (Severity.SERIOUS, defended)
     assert found_with_defense([*base, *harmless]) == {}
+    few = lists(good, n=4)  # too few to show anything, which is a warning and no excuse
+    assert found(few)[Check.CHANCE].severity is Severity.WARNING
+    spec = audit_file.parse(AUDIT + DEFENSE)
+    flags = [each for each in red_flags(replace(evidence([*few, *ruined]), spec=spec)) if each.check is Check.CHANCE]
+    assert [(each.ranker, each.severity) for each in flags] == [(defended, "serious"), ("r", "warning")]
 
 
 def found_with_defense(records: Sequence[Any]) -> dict[Check, RedFlag]:
     held = evidence(records)
-    spec = audit_file.parse(AUDIT + '[[defense]]\nname = "D"\nuse = "randomized_smoothing"\nrankers = ["r"]\n')
+    spec = audit_file.parse(AUDIT + DEFENSE)
     return {flag.check: flag for flag in red_flags(replace(held, spec=spec))}
 
 
