@@ -43,6 +43,22 @@ bound = "value"
 flag = "constant"
 ranker = "first_words + term_count"
 reason = "the six words that it reads are the same in every document"
+[[accept]]
+flag = "positions"
+ranker = "term_count"
+reason = "counts of words are small whole numbers"
+[[accept]]
+flag = "first stage"
+ranker = "term_count"
+reason = "four queries of four documents show nothing"
+[[accept]]
+flag = "ties"
+ranker = "first_words + term_count"
+reason = "the six words that it reads are the same in every document"
+[[accept]]
+flag = "chance"
+ranker = "first_words + term_count"
+reason = "the six words that it reads are the same in every document"
 [[gate]]
 name = "scores tell documents apart"
 measure = "tied documents"
