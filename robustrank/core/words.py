@@ -116,6 +116,8 @@ def in_place_of(new: str, old: str) -> bool:
 
 def _runs(word: str) -> list[str]:
     """Runs of two letters or more, as a tokenizer that ends words at combining marks reads them."""
+    if word.isascii():
+        return [word]
     # Character by character: normalisation of the whole would join a letter and the mark after it.
     return [run for run in _RUN.findall("".join(normalize("NFKC", each) for each in word)) if len(run) > 1]
 

@@ -226,6 +226,10 @@ def _acted(attack: Attack, case: Case, oracle: MeteredOracle, rng: Random) -> An
         return denied
 
 
+LONGEST_TEXT = 2_000_000
+"""Characters of a text that an attack returns; every step after it takes time in proportion."""
+
+
 def _checked(returned: Any) -> tuple[Perturbation, str]:
     """What an attack returned if it is what attacks return, or nothing and why it is not."""
     if isinstance(returned, AccessDenied):
@@ -235,6 +239,8 @@ def _checked(returned: Any) -> tuple[Perturbation, str]:
     for name, text in (("query", returned.query), ("target", returned.target)):
         if not isinstance(text, str | None):
             return Perturbation(), f"the attack returned a {name} of type {type(text).__name__}, not text"
+        if text is not None and len(text) > LONGEST_TEXT:
+            return Perturbation(), f"the attack returned a {name} of {len(text):,} characters; at most {LONGEST_TEXT:,}"
     return Perturbation(query=_plain(returned.query), target=_plain(returned.target)), ""
 
 

@@ -172,6 +172,15 @@ def test_an_error_under_status_200_is_an_error() -> None:
         HttpRanker(url=service.url, format="jina").score(QUERY, DOCS)
 
 
+def test_a_key_twice_in_one_object_is_an_error() -> None:
+    body = b'{"results": [{"index": 0, "relevance_score": 0.1, "relevance_score": 9}]}'
+    with (
+        FakeService("jina", overlap, lambda number, asked: Reply(body=body)) as service,
+        pytest.raises(ServiceError, match="the key 'relevance_score' twice"),
+    ):
+        HttpRanker(url=service.url, format="jina").score(QUERY, DOCS[:1])
+
+
 def test_further_fields_and_any_order_are_accepted() -> None:
     def plan(number: int, body: Any) -> Reply:
         answer = FORMATS["cohere_v1"].answer(overlap(body["query"], body["documents"]))

@@ -216,6 +216,10 @@ def test_an_attack_that_asks_for_more_than_its_budget_has_failed_without_an_erro
     [
         ("cat cat", "the attack returned str, not a Perturbation"),
         (Perturbation(target=cast(str, 3)), "the attack returned a target of type int, not text"),
+        (
+            Perturbation(target="x" * 2_000_001),
+            "the attack returned a target of 2,000,001 characters; at most 2,000,000",
+        ),
         (Perturbation(query=cast(str, b"x")), "the attack returned a query of type bytes, not text"),
     ],
 )

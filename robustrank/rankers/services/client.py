@@ -146,7 +146,9 @@ class Client:
         if response.status_code != 200:
             self._refuse(response.status_code, response.headers, content)
         try:
-            answer = json.loads(content)
+            answer = json.loads(content, object_pairs_hook=_once)
+        except ServiceError:
+            raise
         except (ValueError, RecursionError):
             kind = response.headers.get("content-type", "without a type")
             begins = self._clean(content[:60].decode("utf-8", "replace"))
@@ -271,6 +273,15 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         except (ValueError, TypeError, OverflowError):  # no date, or none that can be
             continue
     return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, each key once: of two scores nobody could say which one is meant."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+        raise ServiceError(f"the answer has the key {twice[:40]!r} twice in one object", "answer")
+    return value
 
 
 def _local(host: str) -> bool:
