@@ -40,15 +40,16 @@ class Maker:
     """
 
     def __init__(self, root: Path) -> None:
-        import torch
         import transformers
 
         self.root, self.tf = root, transformers
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(str(weights.resolve("all-MiniLM-L6-v2")))
-        torch.manual_seed(0)
 
     def model(self, name: str, kind: str, config: str, **options: Any) -> Path:
-        """A transformers model with a tokenizer."""
+        """A transformers model with a tokenizer; its weights do not depend on what was made before."""
+        import torch
+
+        torch.manual_seed(0)
         tokenizer = self._byte_level() if kind.startswith("Qwen2") else self.tokenizer
         options = {"vocab_size": len(tokenizer), "pad_token_id": 0, **options}
         made = getattr(self.tf, kind)(getattr(self.tf, config)(**options))

@@ -114,7 +114,7 @@ class Failures:
             self._failed[who] = first, plain, times + 1
             if times + 1 == EQUAL:
                 return (
-                    f"its first {EQUAL} tasks all failed, so it is asked nothing more: {first}; mend this, and run the "
+                    f"its first {EQUAL} tasks all failed, so it is asked nothing more: {first}; fix this, and run the "
                     "same command: failed tasks are asked again"
                 )
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def _load(ranker: SparseEncoder) -> _Encoder:
     return _Owned(ranker, folder) if folder.modules else _Bare(ranker, folder)
 
 
-class _Encoder:
+class _Encoder(ABC):
     """Caches the weights of texts."""
 
     vocabulary: int
@@ -115,9 +116,9 @@ class _Encoder:
             self._kept.popitem(last=False)
         return encodings
 
+    @abstractmethod
     def _rows(self, texts: Sequence[str], query: bool) -> Iterator[tuple[str, NDArray[np.float32]]]:
         """Texts, in any order, with their weights over the vocabulary."""
-        raise NotImplementedError
 
 
 class _Owned(_Encoder):

@@ -202,6 +202,12 @@ def test_weights_that_loading_makes_up_are_refused_where_they_matter_and_no_iden
     )
 
 
+def test_probes_that_are_no_numbers_excuse_no_missing_weights(maker: Maker) -> None:
+    folder = owners.Folder(str(maker.encoder()), "cross-encoder 'x'")
+    with pytest.raises(PluginError, match="its files lack"):
+        owners.load(folder, "CrossEncoder", "cpu", lambda model: [float("nan"), float("nan")])
+
+
 def test_a_folder_is_audited_as_what_it_was_saved(maker: Maker) -> None:
     for ranker, folder, right in (
         (SparseEncoder, maker.bi("mean"), "bi_encoder"),
