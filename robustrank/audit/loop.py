@@ -43,6 +43,8 @@ class Loop(Generic[R]):
         self._key, self._limit, self._again = form.key, limit, again
         self.records: dict[str, R] = store.read(journal.folder, form)
         """All records by key, of this run and of earlier ones."""
+        self.noted = 0
+        """Records of this run."""
 
     def open(self, key: str) -> bool:
         """Whether the task of this key is to be done: it has no record, or one of a failure."""
@@ -54,6 +56,7 @@ class Loop(Generic[R]):
         if self.open(key):
             self.journal.append(record)
             self.records[key] = record
+            self.noted += 1
 
     def run(
         self,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from robustrank.core.errors import StoreError
 from robustrank.core.types import Status
-from robustrank.results.summary import Sequential, Stopped
+from robustrank.results.sequential import Sequential, Stopped
 from robustrank.storage import files, journal, typed
 
 SCHEMA = 3

@@ -27,7 +27,8 @@ from robustrank.core.types import Status
 from robustrank.judging.gate import judge
 from robustrank.plugins import registry
 from robustrank.protocols.installed import record_format
-from robustrank.results.summary import Sequential, Stopped, Summary
+from robustrank.results.sequential import Sequential, Stopped
+from robustrank.results.summary import Summary
 from robustrank.results.verdicts import Outcome
 from robustrank.storage import hashing
 from robustrank.storage.journal import Journal
@@ -77,7 +78,7 @@ def run(
             result = _Run(spec, journal, executor, progress or Silent(), allowance or Allowance()).go()
         finally:
             executor.close()
-    return state.judged(result, spec, where)
+    return result if result.made_from else state.judged(result, spec, where)
 
 
 class _Run:
@@ -100,7 +101,7 @@ class _Run:
         self.bench = workbench(spec)
 
     def go(self) -> Summary:
-        """Perform the remaining tasks within the allowance, and summarise."""
+        """Perform the remaining tasks within the allowance, and summarise; as it is written where nothing is new."""
         self.bench.check()
         planned.check(self.bench, self.spec.gates)
         self._probe()
@@ -113,6 +114,8 @@ class _Run:
         else:
             plan, complete = self._in_batches(made.key, self.spec.sequential.batch)
         plan.write(self.journal.folder)
+        if not self.loop.noted and (kept := state.unchanged(self.journal.folder, self.spec)):
+            return kept
         self.loop.note(self.session.stamp(self.session.end()))
         return state.sum_up(self.records, self.spec, plan, finished=complete)
 

@@ -18,7 +18,8 @@ from robustrank.core.collecting import put_off
 from robustrank.core.errors import StoreError
 from robustrank.core.flags import Check
 from robustrank.judging.gate import judge
-from robustrank.protocols.installed import record_format
+from robustrank.plugins import registry
+from robustrank.protocols.installed import protocols, record_format
 from robustrank.protocols.summarise import summarise as summary_of
 from robustrank.report import html as report
 from robustrank.results import summary
@@ -31,7 +32,9 @@ from robustrank.work.records import ForeignRecord, Record, SessionRecord, SetupR
 SPEC_SCHEMA = 3
 """Of ``spec.json``."""
 
+SPEC = "spec.json"
 SUMMARY = "summary.json"
+REPORT = "report.html"
 
 
 class Current(NamedTuple):
@@ -64,17 +67,34 @@ def current(where: Path) -> Current:
     else:
         if not (where / "records").is_dir() or kept.made_from == stamp(where):
             return Current(kept, "")
-        why = f"{path} is older than the records or the plan"
+        why = f"{path} is older than the records, the plan, the audit file or the installed version"
     spec = load_spec(where)
     result = _from_records(where, spec)
     result = replace(result, verdicts=judge(spec.gates, result, spec.ratchet))
     return Current(result, f"{why}; the figures are made from the records")
 
 
+def unchanged(where: Path, spec: AuditSpec) -> Summary | None:
+    """The summary as it was written, where a new one would be the same; ``None`` where it may not be.
+
+    Args:
+        where: The audit folder.
+        spec: Its audit file; the gates are judged again, as the file that they compare with may have changed.
+    """
+    if not (where / REPORT).is_file():
+        return None
+    try:
+        kept = summary.read(where / SUMMARY)
+    except StoreError:
+        return None
+    same = kept.made_from == stamp(where) and kept.verdicts == judge(spec.gates, kept, spec.ratchet)
+    return kept if same else None
+
+
 def stamp(where: Path) -> str:
-    """A hash of plan and records."""
-    content = blake2b(digest_size=12)
-    for path in (where / PLAN, *store.files_of(where)):
+    """A hash of all that figures are made from: plan, records, audit file, and the versions that make them."""
+    content = blake2b(repr([registry.version("protocol", each.name) for each in protocols()]).encode(), digest_size=12)
+    for path in (where / PLAN, where / SPEC, *store.files_of(where)):
         try:
             content.update(path.read_bytes())
         except FileNotFoundError:
@@ -90,7 +110,7 @@ def load_spec(where: Path) -> AuditSpec:
     Raises:
         StoreError: The folder holds none.
     """
-    path = where / "spec.json"
+    path = where / SPEC
     try:
         text = files.read_text(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -104,7 +124,7 @@ def load_spec(where: Path) -> AuditSpec:
 
 def write_spec(spec: AuditSpec, where: Path) -> None:
     """Write the audit file, resolved and as it is."""
-    files.replace(where / "spec.json", typed.dumps(spec, SPEC_SCHEMA, indent=1))
+    files.replace(where / SPEC, typed.dumps(spec, SPEC_SCHEMA, indent=1))
     files.replace(where / "audit.toml", spec.source)
 
 
@@ -169,5 +189,5 @@ def _check_kinds(records: Mapping[str, Record], plan: Plan) -> None:
 
 def _write(result: Summary, where: Path) -> Summary:
     summary.write(result, where / SUMMARY)
-    report.write(result, where / "report.html")
+    report.write(result, where / REPORT)
     return result

@@ -46,7 +46,7 @@ class Judged:
         """Summary of the audit, with the text of the file whose gates are judged.
 
         Raises:
-            StoreError: It is older than the records or the plan, and these are of an audit that is not finished.
+            StoreError: It was not made from the records that are there, and these are of an audit that is not finished.
         """
         read, note = state.current(self.folder)
         if note and read.finished is None:

@@ -149,8 +149,10 @@ class _Group:
     ) -> None:
         self.ranker, self.name, self.stratum = ranker, name, stratum
         self.group, self.lost, self.pattern = group, lost, pattern
-        self.decided = [r for r in group if undecided(r) is None]
-        self.open = [r for r in group if undecided(r) is not None]
+        self.decided: list[AttackRecord] = []
+        self.open: list[AttackRecord] = []
+        for record in group:
+            (self.decided if undecided(record) is None else self.open).append(record)
         self.clusters = [r.query_id for r in self.decided]
         self.tests = successes(pattern)
 

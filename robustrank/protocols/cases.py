@@ -10,7 +10,7 @@ from robustrank.perturbations.operations import covers
 from robustrank.perturbations.verify import diff
 from robustrank.protocols.adversarial import changed_text, successes
 from robustrank.results.attack_cases import AttackedCase, Cases, Change, Proof
-from robustrank.results.outcomes import Ending, ending, reason, undecided
+from robustrank.results.outcomes import Ending, ending, reason
 from robustrank.results.select import leading
 from robustrank.work.records import AttackRecord, CertificateRecord
 
@@ -36,8 +36,10 @@ def cases(attacked: Sequence[AttackRecord], certificates: Iterable[CertificateRe
     rows = []
     for record in attacked:
         tests = ways[record.ranker, record.attack]
-        reached = [name for name, test in tests.items() if test(record)] if undecided(record) is None else []
+        reached = [name for name, test in tests.items() if test(record)]
         end = ending(record, succeeded=leading(tests) in reached)
+        if end in (Ending.INVALID, Ending.ERROR):
+            reached = []
         certified = proven.get((record.ranker, record.collection, record.query_id), ())
         rows.append(
             AttackedCase(

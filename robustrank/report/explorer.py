@@ -37,14 +37,15 @@ def embed(summary: Summary, marks: Mapping[str, Mapping[str, str]]) -> str:
         marks: Review marks that come with the report, by case.
     """
     rows = summary.cases.rows
+    columns = {name: _column(rows, name) for name in _COLUMNS}
     data = {
         "audit": audit_id(summary),
         "name": summary.name,
         "n": len(rows),
         "controls": sorted({r.attack for r in summary.attacks if r.control}),
         "texts": summary.cases.texts,
-        "columns": {name: _column(rows, name) for name in _COLUMNS},
-        "odd": _odd(_strings([summary.name, summary.cases.texts, [_texts(row) for row in rows]])),
+        "columns": columns,
+        "odd": _odd(_strings([summary.name, summary.cases.texts, *(column["values"] for column in columns.values())])),
         "marks": marks,
     }
     written = json.dumps(data, separators=(",", ":"))
@@ -53,29 +54,19 @@ def embed(summary: Summary, marks: Mapping[str, Mapping[str, str]]) -> str:
 
 def _column(rows: Sequence[AttackedCase], name: str) -> dict[str, Any]:
     """The distinct values of a column, and each row's index among them unless all differ."""
-    values = [_short(getattr(row, name)) for row in rows]
-    places: dict[Any, int] = {}
-    at = [places.setdefault(value, len(places)) for value in values]
-    return {"values": values} if len(places) == len(values) else {"values": list(places), "at": at}
-
-
-def _short(value: Any) -> Any:
-    """A cell as it is written; lists as tuples, which can be looked up."""
-    if isinstance(value, float):
-        return round(value, _DIGITS)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _texts(row: AttackedCase) -> list[Any]:
-    fell = [fall.doc_id for fall in row.fell]
-    return [row.ranker, row.attack, row.collection, row.stratum, row.status, row.error, row.query_id, row.doc_id,
-            fell, [change.text for change in row.changes], row.reached]  # fmt: skip
+    cells = [getattr(row, name) for row in rows]
+    if any(isinstance(cell, list) for cell in cells):
+        cells = [tuple(cell) for cell in cells]  # which can be looked up
+    places = {cell: place for place, cell in enumerate(dict.fromkeys(cells))}
+    values = [round(cell, _DIGITS) if isinstance(cell, float) else cell for cell in places]
+    return {"values": values} if len(values) == len(cells) else {"values": values, "at": [places[c] for c in cells]}
 
 
 def _strings(value: Any) -> Iterator[str]:
+    """All strings in nested sequences."""
     if isinstance(value, str):
         yield value
-    else:
+    elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _strings(item)
 

@@ -108,9 +108,9 @@ def tally(records: Iterable[TaskRecord], lost: Sequence[str] = ()) -> Tally:
         lost: The error of every case that was planned and has no record, because its list could not be ranked.
     """
     counted = list(records)
-    why = [(undecided(record), reason(record)) for record in counted]
-    errors = [*(text for end, text in why if end is Ending.ERROR), *lost]
-    breaches = [text for end, text in why if end is Ending.INVALID]
+    ended = [(end, record) for record in counted if (end := undecided(record))]
+    errors = [*(reason(record) for end, record in ended if end is Ending.ERROR), *lost]
+    breaches = [reason(record) for end, record in ended if end is Ending.INVALID]
     return Tally(
         planned=len(counted) + len(lost),
         errors=len(errors),

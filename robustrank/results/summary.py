@@ -22,6 +22,7 @@ from robustrank.results.five_tasks import FiveTasks
 from robustrank.results.outcomes import Ends, Open, Tally
 from robustrank.results.pooling import Pooling
 from robustrank.results.red_flags import RedFlag
+from robustrank.results.sequential import Sequential
 from robustrank.results.verdicts import Verdict
 from robustrank.storage import typed
 from robustrank.storage.files import replace
@@ -258,26 +259,6 @@ class WorstCase:
     """Runs of (``"equal"`` | ``"replace"`` | ``"insert"`` | ``"delete"``, text before, text after)."""
 
 
-class Stopped(StrEnum):
-    """Why an audit asks no further queries."""
-
-    NOT_YET = ""
-    DECIDED = "decided"
-    """Every gate is."""
-    BUDGET = "budget"
-    """It is spent."""
-    ALL_QUERIES = "all queries used"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sequential:
-    """How an audit went that asks queries until its gates are decided."""
-
-    queries: int
-    """Asked so far, of each collection and for cases, where there are as many."""
-    stopped: Stopped
-
-
 @dataclass(frozen=True, kw_only=True)
 class Summary:
     """A whole audit."""
@@ -317,7 +298,7 @@ class Summary:
     sequential: Sequential | None = None
     """``None`` where the number of queries was settled beforehand."""
     made_from: str = ""
-    """A hash of the plan and the records that it was made from."""
+    """A hash of all that it was made from."""
     results: Mapping[str, Any] = field(default_factory=dict)
     """Name of a protocol of another package to its result, as plain data (``AuditProtocol.result_in``)."""
 

@@ -18,7 +18,6 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 from zlib import crc32
 
-from filelock import FileLock, Timeout
 from msgspec import MsgspecError, Struct
 from msgspec.json import Decoder
 
@@ -173,6 +172,8 @@ class Journal(Generic[R]):
     """
 
     def __init__(self, folder: Path, form: RecordFormat[R]) -> None:
+        from filelock import FileLock, Timeout  # a tenth of the time of `robustrank status`, which only reads
+
         self.folder = folder
         self._form = form
         try:

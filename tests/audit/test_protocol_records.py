@@ -86,6 +86,10 @@ def offered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     load, names = registry.load, registry.names
     monkeypatch.setattr(registry, "names", lambda kind: [*names(kind), *(["duplicates"] if kind == "protocol" else [])])
     monkeypatch.setattr(registry, "load", lambda kind, name: PROTOCOL if name == "duplicates" else load(kind, name))
+    version = registry.version
+    monkeypatch.setattr(
+        registry, "version", lambda kind, name: "sample 1" if name == "duplicates" else version(kind, name)
+    )
     installed.protocols.cache_clear()
     yield
     installed.protocols.cache_clear()

@@ -18,8 +18,8 @@ from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError, StoreError
 from robustrank.judging import checks
+from robustrank.results.sequential import Stopped
 from robustrank.results.summary import (
-    Stopped,
     Summary,
 )
 from robustrank.storage import journal

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from robustrank.audit import plan
+from robustrank.audit import plan, state
 from robustrank.audit import run as audit
 from robustrank.audit.plan import Plan, read_plan
 from robustrank.audit.session import Allowance
 from robustrank.cli.main import main
 from robustrank.config import audit_file
 from robustrank.core.types import Status
+from robustrank.plugins import registry
 from robustrank.results import summary as summaries
 from robustrank.storage import journal
 from robustrank.work.record_format import FORMAT
@@ -147,3 +148,28 @@ def test_failed_tasks_are_asked_again_and_both_lines_are_kept(
     final = [record for record in journal.read(out, FORMAT).values() if isinstance(record, TaskRecord)]
     assert all(record.status is Status.OK for record in final)
     assert plan.progress(out).phases[1] == ("ranking", 5, 5, 0)
+
+
+def test_a_run_without_new_records_keeps_what_is_written_and_a_changed_gate_is_judged(
+    where: Path, tmp_path: Path
+) -> None:
+    def contents() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted(where.rglob("*")) if path.is_file()}
+
+    file = tmp_path / "state.toml"
+    spec, before = audit_file.load(file), contents()
+    kept = audit.run(spec, where)
+    assert contents() == before
+    assert kept == summaries.read(where / "summary.json")
+    # Whatever figures and page are made from makes them anew: the page, the version, the audit file.
+    (where / "report.html").unlink()
+    audit.run(spec, where)
+    assert contents().keys() == before.keys()
+    stricter = audit_file.parse(file.read_text().replace("min = 0.0", "min = 0.9999"), folder=tmp_path)
+    assert "0.9999" in audit.run(stricter, where).verdicts[0].limit
+
+
+def test_figures_of_another_version_are_made_anew(where: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not state.current(where).note
+    monkeypatch.setattr(registry, "version", lambda kind, name: f"{name} 99")
+    assert "installed version" in state.current(where).note

@@ -28,7 +28,8 @@ from robustrank.judging import checks, gate
 from robustrank.report import terminal
 from robustrank.results import summary as summaries
 from robustrank.results.red_flags import RedFlag, Severity
-from robustrank.results.summary import Sequential, Stopped, Summary
+from robustrank.results.sequential import Sequential, Stopped
+from robustrank.results.summary import Summary
 from robustrank.storage.journal import checked
 from robustrank.work.check_records import CheckRecord
 from robustrank.work.record_format import FORMAT

@@ -16,7 +16,8 @@ from robustrank.core.types import Estimate
 from robustrank.judging import checks, figures, gate, ratchet
 from robustrank.judging.selection import NoFigureError, pick
 from robustrank.results.figures import Figure
-from robustrank.results.summary import Sequential, Stopped, Summary
+from robustrank.results.sequential import Sequential, Stopped
+from robustrank.results.summary import Summary
 from robustrank.results.verdicts import Outcome, Verdict
 from robustrank.stats import anytime, intervals, planning
 

@@ -21,7 +21,8 @@ from robustrank.config.specs import GateSpec
 from robustrank.core.errors import ConfigError
 from robustrank.judging import gate, ratchet
 from robustrank.results import summary as summaries
-from robustrank.results.summary import Sequential, Stopped, Summary
+from robustrank.results.sequential import Sequential, Stopped
+from robustrank.results.summary import Summary
 from robustrank.results.verdicts import Verdict
 from robustrank.stats import comparisons
 

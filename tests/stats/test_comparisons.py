@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import t, ttest_ind
 from statsmodels.stats.multitest import multipletests
 
 from robustrank.stats import comparisons as stats
@@ -84,6 +84,14 @@ def test_welch_takes_the_two_variances_apart() -> None:
     variances = np.var(low, ddof=1) / 7, np.var(high, ddof=1) / 2
     df = sum(variances) ** 2 / (variances[0] ** 2 / 6 + variances[1] ** 2 / 1)
     assert p == pytest.approx(float(t.cdf((np.mean(low) - np.mean(high)) / sum(variances) ** 0.5, df)))
+
+
+def test_welch_is_that_of_scipy() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        low, high = rng.random(rng.integers(2, 40)), rng.random(rng.integers(2, 40)) * 3
+        theirs = ttest_ind(low, high, equal_var=False, alternative="less").pvalue
+        assert stats.welch_lower(list(low), list(high)) == pytest.approx(theirs, rel=1e-10)
 
 
 def test_corrections_are_those_of_statsmodels() -> None:
