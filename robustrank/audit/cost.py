@@ -109,10 +109,11 @@ def _unlimited(task: AttackTask, bench: Workbench) -> bool:
 def _variant_pairs(task: VaryTask, bench: Workbench) -> int:
     place = task.place
     clean, docs = place.query(bench).text, place.docs(bench)
+    documents = bench.lists(place.collection).collection.documents
     pairs = {
         (query_variant.variant.text, text)
-        for query_variant in bench.query_variants(task.variation, place.collection)[place.query_id]
-        for text in _texts(docs) | _texts(query_variant.candidates or ())
+        for query_variant in task.variants.variants
+        for text in _texts(docs) | _texts([documents[i] for i in query_variant.candidates or ()])
     }
     return sum(not (text == clean and doc in _texts(docs)) for text, doc in pairs)
 

@@ -93,11 +93,12 @@ def _variations(bench: Workbench, records: Records, places: Sequence[Place]) -> 
         if record is None or bench.spec.victim(place.ranker).defense is not None:
             continue
         tasks += [
-            VaryTask(place=place, variation=variation.name, clean_scores=tuple(record.scores))
+            VaryTask(place=place, variation=variation.name, clean_scores=tuple(record.scores), variants=variants)
             for variation in bench.spec.variations
             if place.collection in (variation.collections or (bench.spec.home.name,))
             and place.ranker in (variation.rankers or (place.ranker,))
-            and bench.query_variants(variation.name, place.collection).get(place.query_id)
+            and (variants := bench.query_variants(variation.name, place.collection).get(place.query_id))
+            and (variants.variants or variants.error)
         ]
     return tasks
 

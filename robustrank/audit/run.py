@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from robustrank.audit import inventory, planned, state
+from robustrank.audit import inventory, isolation, planned, state
 from robustrank.audit.loop import Loop
 from robustrank.audit.phases import every_phase, phases
 from robustrank.audit.plan import Plan
@@ -102,6 +102,7 @@ class _Run:
 
     def go(self) -> Summary:
         """Perform the remaining tasks within the allowance, and summarise; as it is written where nothing is new."""
+        isolation.build(self.bench, self.records, self.loop.executor)
         self.bench.check()
         planned.check(self.bench, self.spec.gates)
         self._probe()
@@ -109,6 +110,8 @@ class _Run:
         self.loop.note(made)
         for note in planned.notes(self.bench):
             self.progress.message(note)
+        for failed in isolation.vary(self.bench, self.records, self.loop.executor):
+            self.progress.message(failed)
         if self.spec.sequential is None:
             plan, complete = self._do(made.key, None)
         else:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,14 +145,19 @@ class _Judge:
         gate = self.gate
         outcome = self._outcome(estimate)
         than = f"worse than in {Path(self.path).name} by " if gate.worse_by is not None else ""
+        told = ""
         anytime = " at any time" if self.summary.sequential else ""
         reason = (
             f"{figure}{of} is {than}{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]{anytime} "
             f"with n={estimate.n}; wanted {_wanted(gate)}"
         )
-        if counts.undecided:
-            outcome, told = self._with_undecided(figure, held, outcome, counts)
-            reason += f"; {counts.sentence(cases)}; {told}"
+        gap = ratchets.Gap((), 0) if held is None else ratchets.gap(held, figure, self.summary)
+        if counts.undecided or gap.gone:
+            outcome, told = self._with_undecided(figure, held, outcome, counts, gap.gone)
+            reason += f"; {counts.sentence(cases)}" if counts.undecided else ""
+        if held is not None and any(gap):
+            reason += f"; {gap.sentence(self.path, len(held.per_query))}"
+        reason += f"; {told}" if told else ""
         needed = None
         if outcome is Outcome.INCONCLUSIVE:
             needed = _needed(estimate, _limit(gate), figure.bounds)
@@ -167,10 +173,20 @@ class _Judge:
         return Outcome.PASS if low >= limit else Outcome.FAIL if high < limit else Outcome.INCONCLUSIVE
 
     def _with_undecided(
-        self, figure: Figure, held: Held | None, outcome: Outcome, counts: Tally
+        self, figure: Figure, held: Held | None, outcome: Outcome, counts: Tally, gone: Sequence[str]
     ) -> tuple[Outcome, str]:
-        """The outcome that holds whatever the undecided cases would have been, or that there is none, in words."""
-        sides = [self._end(figure, held, side) for side in (0, 1)]
+        """The outcome that holds whatever the undecided cases would have been, or that there is none, in words.
+
+        Args:
+            figure: Of the audit.
+            held: The same figure of the ratchet file.
+            outcome: Without them.
+            counts: Of the figure's cases.
+            gone: Queries of the ratchet file that the audit has no value of; they count as undecided.
+        """
+        if counts.undecided and figure.ends is None:
+            return Outcome.INVALID, "what they would change is not known"
+        sides = [self._end(figure, held, side, gone) for side in (0, 1)]
         ends = [side for side in sides if side is not None]
         if len(ends) < 2:
             return Outcome.INVALID, "what they would change is not known"
@@ -178,22 +194,32 @@ class _Judge:
         outcomes = {self._outcome(end) for end in ends} | {outcome}
         if len(outcomes) > 1:
             return Outcome.INVALID, f"they could decide it: {between} if all of them were at one end"
-        if outcome is Outcome.INCONCLUSIVE and counts.undecided >= counts.decided:
+        if outcome is Outcome.INCONCLUSIVE and (
+            (counts.undecided > 0 and counts.undecided >= counts.decided) or 2 * len(gone) > ends[0].n
+        ):
             return Outcome.INVALID, f"too many to judge by: {between} if all of them were at one end"
         return outcome, f"the outcome is the same with all of them at either end ({between})"
 
-    def _end(self, figure: Figure, held: Held | None, side: int) -> Estimate | None:
+    def _end(self, figure: Figure, held: Held | None, side: int, gone: Sequence[str]) -> Estimate | None:
         """The estimate with every undecided case at its least (side 0) or greatest (side 1) value."""
         stored = None if figure.ends is None else figure.ends[side]
         if held is None and not self.summary.sequential:
             return stored
-        if figure.ends is None:
-            return None
         values = {**figure.per_query, **{query_id: ends[side] for query_id, ends in figure.open.items()}}
-        return self._estimate(figure, held, values, stored)
+        if gone and not isfinite(figure.bounds[side]):
+            return None
+        same = held and ratchets.unchanged(held, figure, ratchets.losses(held, figure, self.summary, self.path))
+        if not same:  # the same ranker that gave the same values has not lost elsewhere either
+            values |= dict.fromkeys(gone, figure.bounds[side])
+        return self._estimate(figure, held, values, stored, gone)
 
     def _estimate(
-        self, figure: Figure, held: Held | None, values: Mapping[str, float], estimate: Estimate | None
+        self,
+        figure: Figure,
+        held: Held | None,
+        values: Mapping[str, float],
+        estimate: Estimate | None,
+        gone: Sequence[str] = (),
     ) -> Estimate | None:
         """The figure's own interval, that of its loss, or one that holds at any time.
 
@@ -202,6 +228,7 @@ class _Judge:
             held: The same figure of the ratchet file, where the gate compares with it.
             values: By query.
             estimate: Of the values, with a number of queries that was fixed beforehand.
+            gone: Queries of the ratchet file whose values are assumed.
         """
         from robustrank.stats import intervals  # numpy: not before it is needed
 
@@ -209,7 +236,7 @@ class _Judge:
             if not self.summary.sequential:
                 return estimate
             return _anytime(values, figure, self.summary)
-        lost = ratchets.losses(held, replace(figure, per_query=values), self.summary, self.path)
+        lost = ratchets.losses(held, replace(figure, per_query=values), self.summary, self.path, gone)
         same = ratchets.unchanged(held, figure, lost)
         if same is not None:
             return same

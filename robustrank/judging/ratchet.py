@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate
@@ -62,8 +63,12 @@ def read(path: Path) -> Ratchet | None:
     return result
 
 
-def losses(held: Held, figure: Figure, summary: Summary, path: Path | str) -> dict[str, float]:
+def losses(
+    held: Held, figure: Figure, summary: Summary, path: Path | str, gone: Sequence[str] = ()
+) -> dict[str, float]:
     """Query id to how much worse the figure's value is than the one held; positive is worse.
+
+    Queries that only one of the two has are left out (:func:`gap`), but for those of ``gone``: those are assumed.
 
     Raises:
         ConfigError: The two are not comparable.
@@ -73,7 +78,9 @@ def losses(held: Held, figure: Figure, summary: Summary, path: Path | str) -> di
             f"{path}: {figure} was measured differently in this file (attack, budget, edits, strata or seed); {_ANEW}"
         )
     keys = next(c.query_keys for c in summary.collections if c.name == figure.collection)
-    theirs = {query_id: value for query_id, key, value in held.per_query if keys.get(query_id) == key}
+    theirs = {
+        query_id: value for query_id, key, value in held.per_query if keys.get(query_id) == key or query_id in gone
+    }
     changed = [query_id for query_id, key, _ in held.per_query if keys.get(query_id, key) != key]
     if changed:
         raise ConfigError(
@@ -85,6 +92,39 @@ def losses(held: Held, figure: Figure, summary: Summary, path: Path | str) -> di
         raise ConfigError(f"{path}: {figure} has {len(common)} queries in common with it; {_ANEW}")
     sign = 1 if figure.higher_is_better else -1
     return {query_id: sign * (theirs[query_id] - figure.per_query[query_id]) for query_id in common}
+
+
+class Gap(NamedTuple):
+    """What the file and an audit do not share."""
+
+    gone: Sequence[str]
+    """Queries of the file without a value in the audit: a loss may hide there."""
+    new: int
+    """Queries of the audit that the file does not have."""
+
+    def sentence(self, path: Path | str, queries: int) -> str:
+        """``"3 of 40 queries of x.json have no value in this audit, for example 'q7'"``; empty without a gap."""
+        name, parts = Path(path).name, []
+        if self.gone:
+            parts.append(
+                f"{len(self.gone)} of {queries} queries of {name} have no value in this audit, for example "
+                f"{self.gone[0]!r}"
+            )
+        if self.new:
+            parts.append(f"{self.new} queries of this audit are not in {name} and are not compared")
+        return "; ".join(parts)
+
+
+def gap(held: Held, figure: Figure, summary: Summary) -> Gap:
+    """The queries that only one of the two has; those that an audit has yet to reach are none of them.
+
+    An audit with ``[sequential]`` stops at some number of queries by its own rule, in the order of drawing.
+    """
+    keys = next(c.query_keys for c in summary.collections if c.name == figure.collection)
+    present, ended = {*figure.per_query, *figure.open}, summary.finished is not None and not summary.sequential
+    theirs = [query_id for query_id, *_ in held.per_query]
+    gone = [query_id for query_id in theirs if query_id not in (present if ended else keys)]
+    return Gap(gone, len(present - {*theirs}))
 
 
 def unchanged(held: Held, figure: Figure, lost: Mapping[str, float]) -> Estimate | None:
@@ -100,12 +140,18 @@ def updated(old: Ratchet | None, figures: Sequence[Figure], summary: Summary, *,
     add up to a large one. ``force`` takes the new figures as they are.
 
     Raises:
-        ConfigError: A figure has no per-query values.
+        ConfigError: A figure has no per-query values; or it lacks queries of the file, and no ``force``.
     """
     entries = []
     for figure in figures:
         new = _hold(figure, summary)
         held = old.find(figure) if old else None
+        gone = gap(held, figure, summary).gone if held is not None and held.made == new.made else ()
+        if held is not None and gone and not force:
+            raise ConfigError(
+                f"{figure} has no values of {len(gone)} of the {len(held.per_query)} queries that the ratchet file "
+                f"has, for example {gone[0]!r}: the mean of the others is no tightening; {_ANEW}"
+            )
         sign = 1 if figure.higher_is_better else -1
         keeps = held is not None and held.made == new.made and sign * (held.mean - new.mean) > 0 and not force
         entries.append(held if held is not None and keeps else new)

@@ -7,11 +7,12 @@ from math import inf
 
 _WORK_SAVED = re.compile(r"WSS@(\d+)")
 _SHARES = re.compile(
-    r"(nDCG|RR|MRR|AP|MAP|P|Precision|R|Recall|Success|Bpref|Rprec|infAP|IPrec|SetP|SetR|SetF|SetAP|Judged)"
+    r"(nDCG|RR|MRR|AP|MAP|P|Precision|R|Recall|Success|Bpref|Rprec|infAP|IPrec|SetP|SetR|SetF|SetAP|SetRelP|Judged)"
     r"(\((?!.*gains).*\))?(@.*)?",
     re.IGNORECASE,
 )
 """ir-measures' names of measures whose values are shares; not with gains of one's own, which may be negative."""
+# Counts have no upper bound; intervals then take the convention of `robustrank.stats.resampling.finite`.
 _COUNTS = re.compile(r"(NumRet|NumRel|NumRelRet|NumQ)(\(.*\))?(@.*)?")
 
 

@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from robustrank.core import interrupts
-from robustrank.core.errors import PluginError, PluginFailed, RobustRankError, reason
+from robustrank.core.errors import PluginError, PluginFailed, RobustRankError, TimeLimitPassed, reason
 from robustrank.core.plugin_spec import Plugin
 
 KINDS = {
@@ -69,7 +69,7 @@ def load(kind: str, name: str) -> Any:
     entry = _find(kind, name)
     try:
         return entry.load()
-    except RobustRankError:
+    except (RobustRankError, TimeLimitPassed):
         raise
     except BaseException as error:  # sys.exit at import is no end of the audit either
         interrupts.check()
@@ -93,7 +93,7 @@ def build(kind: str, plugin: Plugin) -> Any:
         raise PluginError(f"{kind} {plugin}: {error}{hint} (parameters: {', '.join(accepted) or 'none'})") from error
     try:
         return factory(**params)
-    except RobustRankError:
+    except (RobustRankError, TimeLimitPassed):
         raise
     except (TypeError, ValueError) as error:
         raise PluginError(f"{kind} {plugin}: {error}") from error

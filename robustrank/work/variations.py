@@ -15,7 +15,7 @@ from robustrank.plugins import registry
 from robustrank.storage.hashing import digest
 from robustrank.work.base import Place
 from robustrank.work.records import EditedDocument, EditRecord, VariantValue, VariationRecord
-from robustrank.work.workbench import Workbench
+from robustrank.work.workbench import QueryVariants, Workbench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +26,13 @@ class VaryTask:
         place: The list.
         variation: Name of the variation in the audit file.
         clean_scores: The ranker's clean scores of the list.
+        variants: The query's variants; a task carries them, so that no process makes others.
     """
 
     place: Place
     variation: str
     clean_scores: tuple[float, ...]
+    variants: QueryVariants
     kind = "variation"
 
     @property
@@ -41,16 +43,19 @@ class VaryTask:
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
         spec = self._spec(bench)
-        variants = bench.query_variants(self.variation, self.place.collection)[self.place.query_id]
-        made = [[*v.variant, None if v.candidates is None else [d.doc_id for d in v.candidates]] for v in variants]
+        made: list[object] = [[*v.variant, v.candidates] for v in self.variants.variants]
+        if self.variants.error:
+            made.append("failed")
         version = registry.version("variation", spec.plugin.use)
         return digest(self.kind, self.place.identity(bench), self.variation, version, bench.spec.measures[0], made)
 
     def perform(self, bench: Workbench) -> VariationRecord:
         """Per variant the lead measure of the fixed list and of the list retrieved with it; ``None``: not searched."""
+        if self.variants.error:
+            return self.failed(bench, self.variants.error)
         place, measure = self.place, bench.spec.measures[0]
         query, docs = place.query(bench), place.docs(bench)
-        ranker = place.victim(bench).ranker
+        ranker, documents = place.victim(bench).ranker, bench.lists(place.collection).collection.documents
         ranker.remember(query, docs, self.clean_scores)
 
         def value(text: str, among: Sequence[Document]) -> float:
@@ -62,9 +67,11 @@ class VaryTask:
                 operation=each.variant.operation,
                 text=each.variant.text,
                 fixed=value(each.variant.text, docs),
-                end=None if each.candidates is None else value(each.variant.text, each.candidates),
+                end=None
+                if each.candidates is None
+                else value(each.variant.text, [documents[i] for i in each.candidates]),
             )
-            for each in bench.query_variants(self.variation, place.collection)[place.query_id]
+            for each in self.variants.variants
         ]
         return structs.replace(self._empty(bench), clean=value(query.text, docs), variants=variants)
 

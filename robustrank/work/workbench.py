@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from random import Random
 from threading import RLock, local
-from typing import Any
+from typing import Any, NamedTuple
 
-from robustrank.config.specs import AuditSpec
+from robustrank.config.specs import AuditSpec, VariationSpec
 from robustrank.core import interrupts
 from robustrank.core.errors import (
     ConfigError,
+    ContractError,
     DataError,
     MissingExtra,
     PluginError,
@@ -52,12 +53,45 @@ def blaming(who: str) -> Iterator[None]:
         raise PluginFailed(f"{who}: {what}") from problem
 
 
-@dataclass(frozen=True)
-class QueryVariant:
+def loading_limit(task_timeout: float) -> float:
+    """Seconds in which a plug-in must be built: ten times those of a task, at least half a minute, at most ten."""
+    return min(600.0, max(30.0, 10 * task_timeout))
+
+
+@contextmanager
+def loading(who: str, task_timeout: float) -> Iterator[None]:
+    """Name the plug-in that hangs while it is built.
+
+    Raises:
+        PluginFailed: It did.
+    """
+    limit = loading_limit(task_timeout)
+    alarms = threading.current_thread() is threading.main_thread()  # a thread is let go of, the process goes on
+    try:
+        with limited(limit if alarms else None, who):
+            yield
+    except TimeLimitPassed as passed:
+        raise PluginFailed(f"{who}: {did_not_load(limit)}") from passed
+
+
+def did_not_load(limit: float) -> str:
+    """The reason of a plug-in that took too long to build."""
+    return f"did not load within {limit:g} s (a longer --task-timeout, or task_timeout in the audit file, gives more)"
+
+
+class QueryVariant(NamedTuple):
     """A variant of a query and the candidates retrieved for it; ``None`` where the first stage cannot search again."""
 
     variant: Variant
-    candidates: tuple[Document, ...] | None
+    candidates: tuple[str, ...] | None
+    """Document ids."""
+
+
+class QueryVariants(NamedTuple):
+    """A query's variants, or why a variation made none."""
+
+    variants: tuple[QueryVariant, ...]
+    error: str = ""
 
 
 class MeteredVictim:
@@ -150,7 +184,9 @@ class Workbench(Bench):
         """Of a thread: its victims, because a meter counts one task at a time."""
         self.listwise: frozenset[str] = frozenset()
         """Rankers that are treated as list-wise, whatever their cards say."""
-        self._variants: dict[tuple[str, str], dict[str, list[QueryVariant]]] = {}
+        self._variants: dict[tuple[str, str], dict[str, QueryVariants]] = {}
+        self.made: dict[tuple[str, str, str], tuple[Sequence[Variant], str]] = {}
+        """Variation, collection and query id to the variants that a worker made, or why there are none."""
 
     def lists(self, name: str) -> Lists:
         """A collection by name, its queries drawn with the audit's seed."""
@@ -205,54 +241,86 @@ class Workbench(Bench):
         if (ranker, collection, listwise) not in victims:
             victim = self.spec.victim(ranker)
             base, lists = victim.ranker, self.lists(collection)
-            with self._building, blaming(f"ranker {base.name!r}"):
+            with self._building, self._loading(who := f"ranker {base.name!r}"), blaming(who):
                 if (base.name, collection) not in self._fitted:
                     fitted = self.fitted(base.plugin, lists.collection)
                     self._fitted[base.name, collection] = fitted
                     fitted.card  # noqa: B018  # loads what the fingerprint is made from
-            wrapper = None if victim.defense is None else self.plugin("defense", victim.defense.plugin)
-            with blaming(f"{'ranker' if wrapper is None else 'defense'} {ranker!r}"):
+            who = f"{'ranker' if victim.defense is None else 'defense'} {ranker!r}"
+            with self._loading(who), blaming(who):
+                wrapper = None if victim.defense is None else self.plugin("defense", victim.defense.plugin)
                 fitted = self._fitted[base.name, collection]
                 victims[ranker, collection, listwise] = MeteredVictim(fitted, wrapper, listwise=listwise)
         return victims[ranker, collection, listwise]
 
-    def query_variants(self, variation: str, collection: str) -> Mapping[str, Sequence[QueryVariant]]:
-        """A variation's variants of the queries it is limited to, by query id.
+    def _loading(self, who: str) -> AbstractContextManager[None]:
+        return loading(who, self.spec.task_timeout)
+
+    def query_variants(self, variation: str, collection: str) -> Mapping[str, QueryVariants]:
+        """A variation's variants of the queries it is limited to, by query id."""
+        with self._building:
+            if (variation, collection) not in self._variants:
+                self._variants[variation, collection] = self._retrieved(variation, collection)
+            return self._variants[variation, collection]
+
+    def _retrieved(self, variation: str, collection: str) -> dict[str, QueryVariants]:
+        """The variants, with what is retrieved for them."""
+        spec, lists = self._variation(variation), self.lists(collection)
+        made = {query_id: self._made(variation, collection, query_id) for query_id in [*lists.queries][: spec.queries]}
+        texts = sorted({v.text for variants, _ in made.values() for v in variants})
+        retrieved: dict[str, list[str]] = {}
+        if spec.end_to_end and lists.spec.first_stage.use == "bm25" and texts:
+            queries = [Query(text, text) for text in texts]
+            retrieved = first_stage(lists.spec.first_stage, lists.collection, queries, lists.spec.depth)
+        return {
+            query_id: QueryVariants(
+                tuple(QueryVariant(v, tuple(retrieved[v.text]) if retrieved else None) for v in variants), error
+            )
+            for query_id, (variants, error) in made.items()
+        }
+
+    def _made(self, variation: str, collection: str, query_id: str) -> tuple[Sequence[Variant], str]:
+        """What a worker made, else what is made here."""
+        if (variation, collection, query_id) in self.made:
+            return self.made[variation, collection, query_id]
+        who = f"variation {variation!r}"
+        try:
+            with blaming(who), limited(self.spec.task_timeout, who):
+                return self.vary(variation, collection, query_id), ""
+        except PluginFailed as problem:
+            return (), message(problem)
+        except TimeLimitPassed as passed:
+            return (), f"{who}: {passed}"
+
+    def vary(self, variation: str, collection: str, query_id: str) -> Sequence[Variant]:
+        """A variation's variants of one query.
 
         Raises:
-            PluginFailed: The variation raised something.
+            ContractError: They are no variants.
         """
-        with self._building:
-            return self._vary(variation, collection)
+        spec, lists = self._variation(variation), self.lists(collection)
+        # Not the parameters: some are paths, and the same file elsewhere must give the same variants.
+        rng = Random(f"{self.spec.seed}|{spec.plugin.use}|{lists.collection.digest}|{query_id}")
+        plugin: Variation = self.plugin("variation", spec.plugin)
+        variants = list(plugin.variants(lists.queries[query_id], rng))
+        for each in variants:
+            if not (isinstance(each, Variant) and isinstance(each.operation, str) and isinstance(each.text, str)):
+                raise ContractError(f"returned {each!r:.80}, which is no Variant of an operation and a text")
+        return [Variant(str(each.operation), each.text) for each in variants]
 
-    def _vary(self, variation: str, collection: str) -> Mapping[str, Sequence[QueryVariant]]:
-        if (variation, collection) not in self._variants:
-            spec = next(v for v in self.spec.variations if v.name == variation)
-            lists, plugin = self.lists(collection), self.plugin("variation", spec.plugin)
-            made = {}
-            for query in list(lists.queries.values())[: spec.queries]:
-                # Not the parameters: some are paths, and the same file elsewhere must give the same variants.
-                rng = Random(f"{self.spec.seed}|{spec.plugin.use}|{lists.collection.digest}|{query.query_id}")
-                who = f"variation {variation!r}"
-                try:
-                    with blaming(who), limited(self.spec.task_timeout, who):
-                        made[query.query_id] = list(plugin.variants(query, rng))
-                except TimeLimitPassed as passed:
-                    raise PluginFailed(f"{who}, query {query.query_id!r}: {passed}") from passed
-            texts = sorted({v.text for variants in made.values() for v in variants})
-            retrieved: dict[str, list[str]] = {}
-            if spec.end_to_end and lists.spec.first_stage.use == "bm25" and texts:
-                queries = [Query(text, text) for text in texts]
-                retrieved = first_stage(lists.spec.first_stage, lists.collection, queries, lists.spec.depth)
-            documents = lists.collection.documents
-            self._variants[variation, collection] = {
-                query_id: [
-                    QueryVariant(v, tuple(documents[i] for i in retrieved[v.text]) if retrieved else None)
-                    for v in variants
-                ]
-                for query_id, variants in made.items()
-            }  # fmt: skip
-        return self._variants[variation, collection]
+    def _variation(self, name: str) -> VariationSpec:
+        return next(v for v in self.spec.variations if v.name == name)
+
+    def built(self, kind: str, name: str, collection: str) -> object:
+        """Build a plug-in by its name in the audit file, and what is asked of it before any task.
+
+        Raises:
+            PluginFailed: It raised something, or hung.
+        """
+        if kind == "ranker":
+            return self.victim(name, collection).ranker.card
+        with self._building, self._loading(f"{kind} {name!r}"):
+            return self.attack(name).threat if kind == "attack" else self.plugin(kind, self._variation(name).plugin)
 
     def attack(self, name: str) -> Attack:
         """An attack by its name in the audit file."""
@@ -280,13 +348,20 @@ class Workbench(Bench):
 
     def check(self) -> None:
         """Build every plug-in once, so that a wrong name or parameter fails before anything is scored."""
-        for ranker in self.spec.rankers:
-            self.plugin("ranker", ranker.plugin)
-        for defense in self.spec.defenses:
-            self.plugin("defense", defense.plugin)
-        for variation in self.spec.variations:
-            if not isinstance(self.plugin("variation", variation.plugin), Variation):
-                raise PluginError(f"variation {variation.plugin}: has no `variants`")
-        for attack in self.spec.attacks:
-            if not isinstance(self.plugin("attack", attack.plugin), Attack):
-                raise PluginError(f"attack {attack.plugin}: has no `threat` or no `perturb`")
+        spec = self.spec
+        for name, kind, plugin in [
+            *((r.name, "ranker", r.plugin) for r in spec.rankers),
+            *((d.name, "defense", d.plugin) for d in spec.defenses),
+            *((v.name, "variation", v.plugin) for v in spec.variations),
+            *((a.name, "attack", a.plugin) for a in spec.attacks),
+        ]:
+            with self._loading(f"{kind} {name!r}"):
+                built = self.plugin(kind, plugin)
+                if kind == "variation" and not isinstance(built, Variation):
+                    raise PluginError(f"variation {plugin}: has no `variants`")
+                if kind == "attack" and not self._declares(name, built):
+                    raise PluginError(f"attack {plugin}: has no `threat` or no `perturb`")
+
+    def _declares(self, name: str, attack: object) -> bool:
+        with blaming(f"attack {name!r}"):  # a property may raise anything
+            return isinstance(attack, Attack) and attack.threat is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,16 +15,19 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from robustrank.audit import cost, isolation
 from robustrank.audit import run as audit
 from robustrank.config import audit_file
 from robustrank.core import plugin_spec
+from robustrank.core.errors import PluginFailed
 from robustrank.core.types import Status
 from robustrank.plugins import registry
 from robustrank.results.summary import Summary
 from robustrank.storage import journal
+from robustrank.work import workbench
 from robustrank.work.check_records import CheckRecord
 from robustrank.work.record_format import FORMAT
-from robustrank.work.records import AttackRecord, CertificateRecord, RankingRecord, TaskRecord
+from robustrank.work.records import AttackRecord, CertificateRecord, RankingRecord, TaskRecord, VariationRecord
 
 Write = Callable[[Path, list[str]], None]
 TIMES = {"session": "", "elapsed": 0.0, "seconds": 0.0, "scoring_seconds": 0.0, "measuring_seconds": 0.0}
@@ -132,6 +136,71 @@ def test_executors_give_identical_records_up_to_times(tmp_path: Path, write: Wri
     for executor in EXECUTORS[1:]:
         if not executor.startswith("ray") or find_spec("ray"):
             assert _comparable(run(text, tmp_path, executor)[1]) == serial, executor
+
+
+VARIATION = """
+[[variation]]
+name = "typed"
+use = "made_up"
+"""
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_variations_of_queries_that_fail_cost_their_own_tasks(executor: str, tmp_path: Path, write: Write) -> None:
+    if executor.startswith("ray") and not find_spec("ray"):
+        pytest.skip("ray is not installed")
+    isolated = executor.startswith(("processes", "ray"))
+    ways = [how for how in REASONS if not (executor.startswith("threads") and how in ("moves", "closes", "replaces"))]
+    ways += CRASHES if isolated else ()
+    queries = [*(f"variation {how} word" for how in ways), "nobody fails word"]
+    write(tmp_path / "home", queries)
+    result, records = run(AUDIT.split("[[defense]]", maxsplit=1)[0] + VARIATION, tmp_path, executor)
+    assert result.finished is not None
+    varied = {r.query_id: r for r in records if isinstance(r, VariationRecord)}
+    assert len(varied) == len(queries)
+    for query_id, how in zip(sorted(varied), [*ways, ""], strict=True):
+        record = varied[query_id]
+        assert record.status is (Status.ERROR if how else Status.OK), (how, record)
+        if how:
+            crashed = executor.startswith("ray") and how in CRASHES
+            assert ("the worker process died (ActorDiedError)" if crashed else (REASONS | CRASHES)[how]) in record.error
+            assert record.error.startswith("variation 'typed'")
+    done = [r for r in records if not isinstance(r, VariationRecord)]
+    assert {r.status for r in done} == {Status.OK}
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize("kind", ["ranker", "attack", "defense", "variation", "weights"])
+@pytest.mark.parametrize("how", ["exits", "crashes", "leaves", "hangs"])
+def test_a_plugin_that_dies_or_hangs_while_it_is_built_ends_the_audit_with_its_name(
+    kind: str, how: str, tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "loading_limit", lambda task_timeout: 1.5)
+    write(tmp_path / "home", ["nobody fails word"])
+    lines = [*(AUDIT + VARIATION).splitlines()]
+    at = lines.index("[[ranker]]" if kind == "weights" else f"[[{kind}]]") + 2
+    lines.insert(at + 1, f"{'loads' if kind == 'weights' else 'fails'} = '{how}'")
+    why = {**REASONS, **CRASHES, "hangs": "did not load within 1.5 s"}[how]
+    with pytest.raises(PluginFailed, match=re.escape(why)) as caught:
+        run("\n".join(lines), tmp_path, "processes(workers=1)")
+    name = {"ranker": "net", "weights": "net", "attack": "put", "defense": "safe", "variation": "typed"}[kind]
+    assert name in str(caught.value) or "made_up(" in str(caught.value)
+
+
+@pytest.mark.usefixtures("plugins")
+@pytest.mark.parametrize("kind", ["ranker", "attack", "defense", "variation", "weights"])
+def test_building_in_this_process_is_limited_too(
+    kind: str, tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbench, "loading_limit", lambda task_timeout: 0.5)
+    write(tmp_path / "home", ["nobody fails word"])
+    lines = [*(AUDIT + VARIATION).splitlines()]
+    at = lines.index("[[ranker]]" if kind == "weights" else f"[[{kind}]]") + 2
+    lines.insert(at + 1, f"{'loads' if kind == 'weights' else 'fails'} = 'hangs'")
+    spec = audit_file.parse("\n".join(lines), folder=tmp_path)
+    with pytest.raises(PluginFailed, match=r"did not load within 0\.5 s"):
+        cost.plan(spec)
 
 
 def _alive(pid: int) -> bool:

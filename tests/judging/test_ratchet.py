@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -233,3 +233,58 @@ def test_verdicts_come_in_every_format_and_as_a_job_summary(
     assert result.exit_code == 1
     assert f"::notice file={audited.as_posix()},line=11,title=pass%3A ranks well::" in result.stdout
     assert "## RobustRank: 1 of 2 gates does not hold: 1 inconclusive, 1 passed" in page.read_text()
+
+
+def without(summary: Summary, queries: Sequence[str]) -> Summary:
+    """The same audit of a collection that some queries have left."""
+    return replace(
+        summary,
+        collections=[
+            replace(c, query_keys={q: key for q, key in c.query_keys.items() if q not in queries})
+            for c in summary.collections
+        ],
+        effectiveness=[
+            replace(e, per_query={q: v for q, v in e.per_query.items() if q not in queries})
+            for e in summary.effectiveness
+        ],
+    )
+
+
+def test_queries_of_the_file_that_left_the_collection_are_counted_and_may_make_the_gate_invalid(
+    file: Path, release: Summary
+) -> None:
+    wide = replace(GATE, worse_by=0.3)
+    better = changed(release, lambda v: min(1.0, v + 0.01))
+    assert judge(better, file, wide).outcome == "pass"
+    one = judge(without(better, QUERIES[:1]), file, replace(GATE, worse_by=0.5))
+    assert one.outcome == "pass"
+    assert "1 of 20 queries of my.ratchet.json have no value in this audit, for example 'q0'" in one.reason
+    assert "the outcome is the same with all of them at either end" in one.reason
+    verdict = judge(without(better, QUERIES[:9]), file, wide)
+    assert verdict.outcome == "invalid"
+    assert not verdict.held
+    assert "9 of 20 queries of my.ratchet.json have no value in this audit, for example 'q0'" in verdict.reason
+    assert judge(without(release, QUERIES[:9]), file, wide).outcome == "pass"  # the same ranker, the same values
+    fewer = replace(better, effectiveness=without(better, QUERIES[:9]).effectiveness)  # still there, but no value
+    assert judge(fewer, file, wide).outcome == "invalid"
+    assert judge(replace(fewer, finished=None), file, wide).outcome != "invalid"  # not reached yet
+
+
+def test_queries_that_the_file_does_not_have_are_counted(file: Path, release: Summary) -> None:
+    held = ratchet.read(file)
+    assert held is not None
+    ratchet.write(replace(held, figures=[replace(h, per_query=h.per_query[:15]) for h in held.figures]), file)
+    verdict = judge(changed(release, lambda v: min(1.0, v + 0.01)), file, replace(GATE, worse_by=0.5))
+    assert verdict.outcome == "pass"
+    assert "5 queries of this audit are not in my.ratchet.json and are not compared" in verdict.reason
+
+
+def test_a_file_is_not_tightened_by_leaving_queries_out(file: Path, release: Summary) -> None:
+    held = ratchet.read(file)
+    [figure] = gate.named(GATE, release)
+    hard = sorted(figure.per_query, key=lambda q: figure.per_query[q])[:4]
+    fewer = without(changed(release, lambda v: v), hard)
+    [left] = gate.named(GATE, fewer)
+    with pytest.raises(ConfigError, match=r"has no values of 4 of the 20 queries that the ratchet file has.*--force"):
+        ratchet.updated(held, [left], fewer)
+    assert len(ratchet.updated(held, [left], fewer, force=True).figures[0].per_query) == 16

@@ -5,8 +5,10 @@ from __future__ import annotations
 from math import inf
 from random import Random
 
+import ir_measures
 import pytest
 
+from robustrank.core.errors import ConfigError
 from robustrank.measures import effectiveness
 from robustrank.measures.bounds import difference_bounds, measure_bounds
 from robustrank.stats import intervals
@@ -17,13 +19,45 @@ NAMES = (
 )  # fmt: skip
 
 
+UNBOUNDED = {"NumRet": "counts", "NumRel": "counts", "NumRelRet": "counts", "NumQ": "counts"}
+"""Measures without an upper bound; see test_measures_below_0_and_without_an_upper_bound_have_intervals."""
+PARAMETERS = (
+    "nDCG(judged_only=True)@5", "P(judged_only=True)@5", "AP(rel=2)@5", "SetP(relative=True)",
+    "SetF(beta=0.1)", "RR(rel=3)", "IPrec@0.5", "IPrec@1.0",
+)  # fmt: skip
+
+
+def _offered(name: str) -> bool:
+    try:
+        effectiveness.per_query([name], {}, {})
+    except ConfigError:
+        return False
+    return True
+
+
+OFFERED = [
+    name
+    for family in sorted(ir_measures.measures.registry)
+    for name in (family, f"{family}@1", f"{family}@7")
+    if _offered(name)
+]
+"""Everything that an audit file may name of ir-measures, by family, and with a cutoff."""
+
+
+def test_every_measure_that_is_offered_declares_bounds_or_is_listed_as_a_count() -> None:
+    assert len(OFFERED) > 30
+    for name in (*NAMES, *OFFERED, *PARAMETERS):
+        counts = name.partition("@")[0] in UNBOUNDED
+        assert measure_bounds(name)[1] == inf if counts else measure_bounds(name)[1] <= 1, name
+
+
 def test_values_lie_within_the_bounds_that_are_declared() -> None:
     random = Random(3)
-    docs = [f"d{i}" for i in range(10)]
+    docs, names = [f"d{i}" for i in range(10)], [*dict.fromkeys((*NAMES, *OFFERED, *PARAMETERS))]
     for _ in range(60):
         qrels = {"q": {d: random.randint(-1, 3) for d in random.sample(docs, 6)} | {"d0": random.randint(0, 2)}}
-        found = effectiveness.per_query(NAMES, {"q": random.sample(docs, random.randint(0, 10))}, qrels)
-        for name in NAMES:
+        found = effectiveness.per_query(names, {"q": random.sample(docs, random.randint(0, 10))}, qrels)
+        for name in names:
             least, greatest = measure_bounds(name)
             assert least - 1e-12 <= found[name]["q"] <= greatest + 1e-12, name
 

@@ -66,11 +66,34 @@ def act(who: str, query: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ranker:
-    """Scores by the share of the query's words that a document holds, and then by its length."""
+class Failing:
+    """Fails while it is built.
+
+    Args:
+        fails: How, of :data:`FAILURES`.
+    """
+
+    fails: str = ""
+
+    def __post_init__(self) -> None:
+        if self.fails:
+            FAILURES[self.fails]()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranker(Failing):
+    """Scores by the share of the query's words that a document holds, and then by its length.
+
+    Args:
+        loads: How its weights fail to load, on first use.
+    """
+
+    loads: str = ""
 
     @property
     def card(self) -> RankerCard:
+        if self.loads:
+            FAILURES[self.loads]()
         return RankerCard(name="made up", fingerprint="1")
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
@@ -80,7 +103,7 @@ class Ranker:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attack:
+class Attack(Failing):
     """Puts the query's last word in front."""
 
     @property
@@ -116,7 +139,7 @@ class Defended:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Defense:
+class Defense(Failing):
     """Changes nothing."""
 
     def wrap(self, ranker: Ranker, /) -> Defended:
@@ -124,7 +147,7 @@ class Defense:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variation:
+class Variation(Failing):
     """Every query as it is."""
 
     def variants(self, query: Query, rng: Random, /) -> list[Variant]:
