@@ -142,14 +142,37 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise DataError(f"cannot be read any further than row {number}: {error}", path=path) from error
 
 
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+
+
+def _separator(path: Path) -> str:
+    """The separator of a table, by its ending and its header.
+
+    Raises:
+        DataError: The header has one column, and more than one other separator would give it several.
+    """
+    usual = "\t" if plain_name(path).endswith(".tsv") else ","
+    header = next((text for _, text in lines(path)), "")
+    if usual in header:
+        return usual
+    others = [separator for separator in SEPARATORS if separator in header]
+    if len(others) > 1:
+        names = " and ".join(SEPARATORS[each] for each in others)
+        raise DataError(f"the header holds {names}; separate columns by {SEPARATORS[usual]}", path=path, line=1)
+    return others[0] if others else usual
+
+
 def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and cells by column name of every row of a CSV file with a header (``.tsv``: with tabs).
+
+    Where the header has one column by the separator of the file's ending, and several by one other of comma, semicolon
+    and tab, that one is meant.
 
     Raises:
         DataError: As :func:`lines`, no header, or a row of another length than the header.
     """
-    kind = "\t" if plain_name(path).endswith(".tsv") else ","
     numbers: list[int] = []
+    kind = _separator(path)
 
     def texts() -> Iterator[str]:
         for number, text in lines(path):
@@ -164,7 +187,8 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise DataError("the first line must name the columns, each once", path=path, line=1)
         for cells in reader:
             if len(cells) != len(header):
-                raise DataError(f"{len(cells)} cells, the header has {len(header)}", path=path, line=numbers[-1])
+                what = f"{len(cells)} cells separated by {SEPARATORS[kind]}, the header has {len(header)}"
+                raise DataError(f"{what}; quote cells that hold the separator", path=path, line=numbers[-1])
             yield numbers[-1], dict(zip(header, cells, strict=True))
     except csv.Error as error:
         raise DataError(f"not CSV: {error}", path=path, line=numbers[-1] if numbers else 1) from error
@@ -181,12 +205,21 @@ def objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         return
     for number, text in lines(path):
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             raise DataError(f"not JSON: {error}", path=path, line=number) from error
         if not isinstance(value, dict):
             raise DataError(f"a JSON object expected, not {type(value).__name__}", path=path, line=number)
         yield number, value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, each key once: of two texts nobody could say which one is meant."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+        raise ValueError(f"the key {twice[:40]!r} stands twice in one object")
+    return value
 
 
 def field(value: dict[str, Any], names: str | Sequence[str], path: Path, line: int) -> str:

@@ -163,7 +163,7 @@ def test_a_collection_may_be_csv_with_the_usual_names_of_columns(tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("id,text\nd1,a,b\n", r":2: 3 cells, the header has 2"),
+        ("id,text\nd1,a,b\n", r":2: 3 cells separated by commas, the header has 2; quote cells"),
         ("id,id\nd1,a\n", ":1: the first line must name the columns"),
         ('id,text\nd1,"a\n', "not CSV"),
         ("id,words\nd1,a\n", ":2: no field 'text'"),
@@ -176,3 +176,32 @@ def test_a_broken_csv_is_named_with_its_line(tmp_path: Path, content: str, reaso
         Jsonl(
             documents=str(tmp_path / "docs.csv"), topics=str(tmp_path / "other"), qrels=str(tmp_path / "other")
         ).load()
+
+
+@pytest.mark.parametrize(("ending", "separator"), [("csv", ";"), ("csv", "\t"), ("tsv", ";"), ("tsv", ",")])
+def test_another_separator_is_read_where_the_header_has_no_other(tmp_path: Path, ending: str, separator: str) -> None:
+    path = tmp_path / f"docs.{ending}"
+    path.write_text(f'id{separator}text\nd1{separator}"cats{separator} dogs"\nd2{separator}it rains\n')
+    assert [cells for _, cells in lines.rows(path)] == [
+        {"id": "d1", "text": f"cats{separator} dogs"}, {"id": "d2", "text": "it rains"},
+    ]  # fmt: skip
+
+
+def test_a_table_whose_separator_is_open_is_refused_with_the_fix(tmp_path: Path) -> None:
+    path = tmp_path / "docs.csv"
+    path.write_text("id;text\ttitle\nd1;a\tb\n")
+    with pytest.raises(
+        DataError, match=r"docs\.csv:1: the header holds semicolons and tabs; separate columns by commas"
+    ):
+        list(lines.rows(path))
+    path.write_text("id;text\nd1;a;b\n")
+    with pytest.raises(DataError, match=r"docs\.csv:2: 3 cells separated by semicolons, the header has 2"):
+        list(lines.rows(path))
+
+
+@pytest.mark.parametrize("second", ['"id": "b"', '"text": "y"', '"extra": {"a": 1, "a": 2}'])
+def test_a_key_twice_in_one_object_of_a_line_is_an_error_with_its_line(tmp_path: Path, second: str) -> None:
+    path = tmp_path / "docs.jsonl"
+    path.write_text('{"id": "1", "text": "x"}\n{"id": "a", "text": "x", ' + second + "}\n")
+    with pytest.raises(DataError, match=r"docs\.jsonl:2: .*twice in one object"):
+        list(lines.objects(path))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from email.utils import formatdate
 from itertools import pairwise
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -249,6 +251,60 @@ def test_slow_answers_end_and_the_client_works_on() -> None:
         with pytest.raises(ServiceError, match=r"not complete after 0\.5 s"):
             HttpRanker(url=service.url, format="jina", deadline=0.5).score(QUERY, DOCS)
         assert time.monotonic() - started < 20, "the drip would last 50 s"
+
+
+@pytest.mark.parametrize("part", ["before the first byte", "in the middle"])
+def test_the_deadline_ends_a_call_whatever_the_answer_waits_for(part: str) -> None:
+    over = Event()
+
+    def plan(number: int, body: object) -> Reply | None:
+        if part == "before the first byte":
+            over.wait(60)
+            return None
+        return Reply(body=b"[" * 1000, drip=0.01)
+
+    with FakeService("jina", overlap, plan) as service:
+        with pytest.raises(ServiceError, match=r"not complete after 0\.4 s"):
+            HttpRanker(url=service.url, format="jina", timeout=90, deadline=0.4).score(QUERY, DOCS)
+        over.set()
+        assert len(service.calls) == 1
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip"])
+def test_an_answer_that_unpacks_to_more_than_the_limit_is_refused_and_not_asked_for_again(encoding: str) -> None:
+    bomb = gzip.compress(bytes(client.LARGEST + (1 << 20)))
+    if encoding != "gzip":
+        bomb = gzip.compress(bomb)
+    with FakeService(
+        "jina", overlap, lambda n, body: Reply(body=bomb, headers={"content-encoding": encoding})
+    ) as service:
+        with pytest.raises(ServiceError, match="more than 16 MB"):
+            HttpRanker(url=service.url, format="jina").score(QUERY, DOCS)
+        assert len(service.calls) == 1
+
+
+def test_no_more_of_an_answer_is_unpacked_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked: list[int] = []
+    read = client.Client._content
+
+    def counted(self: client.Client, response: Any, end: float) -> bytes:
+        pieces = response.iter_bytes
+
+        def each() -> Iterator[bytes]:
+            for piece in pieces():
+                unpacked.append(len(piece))
+                yield piece
+
+        monkeypatch.setattr(response, "iter_bytes", each)
+        return read(self, response, end)
+
+    monkeypatch.setattr(client.Client, "_content", counted)
+    bomb = gzip.compress(bytes(8 * client.LARGEST))
+    reply = Reply(body=bomb, headers={"content-encoding": "gzip"})
+    with FakeService("jina", overlap, lambda n, body: reply) as service, pytest.raises(ServiceError, match="16 MB"):
+        HttpRanker(url=service.url, format="jina").score(QUERY, DOCS)
+    assert max(unpacked) <= 1 << 20
+    assert sum(unpacked) <= client.LARGEST + (1 << 20)
 
 
 def test_the_key_goes_to_the_service_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:

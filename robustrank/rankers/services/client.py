@@ -6,10 +6,12 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from threading import Condition
+from queue import Empty, SimpleQueue
+from threading import Condition, Thread
 from time import monotonic, sleep, time
 from typing import Any
 from urllib.parse import urlsplit
@@ -126,13 +128,35 @@ class Client:
                 if failed_at:
                     self.count(retries=1, waited=monotonic() - failed_at)
                 with self._gate:
-                    answer = self._once(body, end)
+                    answer = self._within(body, end)
         return answer
 
     def count(self, **more: float) -> None:
         """Add to the counts of this client, and of the task at work."""
         self.usage.add(**more)
         usage.count(**more)
+
+    def _within(self, body: Mapping[str, Any], end: float) -> Any:
+        """One request, waited for until the deadline and no longer: its own time-outs begin anew with every byte."""
+        outcomes: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+
+        def ask() -> None:
+            try:
+                outcomes.put((self._once(body, end), None))
+            except BaseException as error:
+                outcomes.put((None, error))
+
+        Thread(target=copy_context().run, args=(ask,), name="robustrank-http", daemon=True).start()
+        try:
+            answer, error = outcomes.get(timeout=max(0.0, end - monotonic()))
+        except Empty:
+            raise self._late() from None
+        if error is not None:
+            raise error
+        return answer
+
+    def _late(self) -> ServiceError:
+        return ServiceError(f"the answer was not complete after {self.limits.deadline:g} s", "network")
 
     def _once(self, body: Mapping[str, Any], end: float) -> Any:
         import httpx2
@@ -158,14 +182,14 @@ class Client:
 
     def _content(self, response: Any, end: float) -> bytes:
         """The body, within size and deadline."""
-        content = b""
-        for chunk in response.iter_bytes():
+        content = bytearray()
+        for chunk in response.iter_bytes():  # decompressed, in pieces of 1 MiB at most
             content += chunk
             if len(content) > LARGEST:
                 raise ServiceError(f"an answer of more than {LARGEST >> 20} MB", "answer")
             if monotonic() > end:
-                raise ServiceError(f"the answer was not complete after {self.limits.deadline:g} s", "network")
-        return content
+                raise self._late()
+        return bytes(content)
 
     def _refuse(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         """Raise the error of a status."""
