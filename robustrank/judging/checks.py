@@ -59,7 +59,7 @@ def check_planned(gates: Sequence[GateSpec], bench: Workbench) -> None:
 
 
 def _check_limit(gate: GateSpec, kind: FigureKind, spec: AuditSpec) -> None:
-    """A limit that no value can cross, or none can keep, is a mistake, such as a percentage for a share."""
+    """A limit that no value crosses, or none keeps, is a mistake: a percentage for a share, a rate of at most 1."""
     least, greatest = kind.bounds(spec, gate.measure)
     if gate.worse_by is not None:
         least, greatest = 0, greatest - least
@@ -69,6 +69,12 @@ def _check_limit(gate: GateSpec, kind: FigureKind, spec: AuditSpec) -> None:
             raise ConfigError(
                 f"gate {gate.name!r}: {name} = {limit:g}, but {gate.measure} lies between {least:g} and {greatest:g}"
                 f"{percent}"
+            )
+        if limit is not None and limit == (least if name == "min" else greatest):
+            what = {"min": "never lower", "max": "never higher", "worse_by": "never worse by more"}[name]
+            raise ConfigError(
+                f"gate {gate.name!r}: {name} = {limit:g} cannot fail, because {gate.measure} is {what}; "
+                "set a limit that a ranker could miss"
             )
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from robustrank.measures.bounds import difference_bounds, measure_bounds
 from robustrank.protocols import unjudged
 from robustrank.results.figures import MIN_SLICE
-from robustrank.results.outcomes import Ends, Open, tally, undecided
+from robustrank.results.outcomes import Ends, Open, Tally, reason, tally, undecided
 from robustrank.results.summary import Comparison, Effectiveness
 from robustrank.stats import intervals
 from robustrank.stats.comparisons import holm, paired
+from robustrank.stats.contrasts import Contrast
 from robustrank.stats.resampling import Bounds
 from robustrank.work.records import BaseRanking, RankingRecord
 
@@ -143,6 +144,7 @@ def _compared(
         [r.measures[measure] for r in theirs.values()],
         bounds=difference_bounds(measure),
     )
+    counts, ends, p = _undecided(lists, a, b, queries, measure, tested)
     other = theirs[queries[0]]
     reach = unjudged.difference([(lists[a][q], theirs[q]) for q in queries], measure)
     return Comparison(
@@ -151,11 +153,57 @@ def _compared(
         collection=a[1],
         measure=measure,
         difference=tested.estimate,
-        p=tested.p,
-        p_holm=tested.p,
+        p=p,
+        p_holm=p,
         test=TEST,
         judged_a=unjudged.judged([r.judged for r in ours.values()]),
         judged_b=unjudged.judged([r.judged for r in theirs.values()]),
         unjudged=reach,
         may_change=unjudged.may_change(tested.estimate.value, reach),
+        tally=counts,
+        ends=ends,
     )
+
+
+def _undecided(
+    lists: Mapping[tuple[str, str], Mapping[str, RankingRecord]],
+    a: tuple[str, str],
+    b: tuple[str, str],
+    queries: Sequence[str],
+    measure: str,
+    tested: Contrast,
+) -> tuple[Tally, Ends | None, float]:
+    """How many queries have a list that could not be ranked, the difference at their ends, and the p that holds there.
+
+    The base of a defended ranker is not ranked where the defended one fails: there both are open.
+    """
+    failed = {q: next((r for r in (lists[a][q], lists[b][q]) if undecided(r)), None) for q in queries}
+    if a == b:
+        failed |= {q: r for q, r in lists[a].items() if r.base is None and undecided(r)}
+    errors = [reason(r) for r in failed.values() if r is not None]
+    counts = Tally(planned=len(failed), errors=len(errors), error=errors[0] if errors else "")
+    if not errors:
+        return counts, None, tested.p
+    sides = []
+    for end in (0, 1):  # against a, and for it
+        ours = [ends_of(lists[a][q], measure)[end] for q in failed]
+        theirs = [_other(lists, a, b, q, measure)[1 - end] for q in failed]
+        sides.append(paired(ours, theirs, bounds=difference_bounds(measure)))
+    ends = Ends(sides[0].estimate, sides[1].estimate)
+    signs = {each.estimate.value > 0 for each in (tested, *sides)}
+    return counts, ends, max(each.p for each in (tested, *sides)) if len(signs) == 1 else 1.0
+
+
+def _other(
+    lists: Mapping[tuple[str, str], Mapping[str, RankingRecord]],
+    a: tuple[str, str],
+    b: tuple[str, str],
+    query_id: str,
+    measure: str,
+) -> tuple[float, float]:
+    """The ends of the list that is compared with."""
+    record = lists[b][query_id]
+    if a != b or record.base is None:
+        return ends_of(record, measure)
+    value = record.base.measures[measure]
+    return value, value

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from robustrank.core.types import Estimate
+from robustrank.results.outcomes import Ends, Tally
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,10 @@ class VariationLoss:
     p: float | None
     p_holm: float | None
     """Corrected over all rows of the table."""
+    tally: Tally | None = None
+    """Of the queries: those whose variations could not be made or ranked are in none of the figures above."""
+    ends: Ends | None = None
+    """``loss`` with every such query at its least, and at its greatest loss."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,6 +100,12 @@ class Comparison:
     """From the least to the greatest difference that judging the unjudged of both top k could give."""
     may_change: bool | None = None
     """Whether that could change the difference's sign."""
+    tally: Tally | None = None
+    """Of the queries: errors are those of which a list could not be ranked; it counts as an empty one in the
+    difference."""
+    ends: Ends | None = None
+    """The difference with all those lists at their ends, against ``a`` and for it; ``p`` is the greatest of the three,
+    and 1 where their signs differ."""
 
 
 class ShiftKind(StrEnum):

@@ -83,7 +83,22 @@ def test_a_limit_outside_of_a_figures_bounds_is_refused(limit: str, message: str
     assert message in str(problem.value)
 
 
-@pytest.mark.parametrize(("measure", "limit"), [("boost", "max = 30"), ("harm", "max = -0.5"), ("ASR@10", "max = 1.0")])
+@pytest.mark.parametrize(
+    ("measure", "limit"),
+    [
+        ("ASR@10", "max = 1.0"), ("ASR@10", "min = 0"), ("nDCG@10", "min = 0.0"), ("harm", "max = 1"),
+        ("harm", "min = -1"), ("nDCG@10", "worse_by = 1.0"), ("judged@10", "max = 1"),
+    ],
+)  # fmt: skip
+def test_a_gate_that_cannot_fail_is_refused(measure: str, limit: str) -> None:
+    text = 'ratchet = "x.json"\n' + AUDIT + GATE.replace("ASR@10", measure) + limit
+    with pytest.raises(ConfigError, match=rf"gate '.*': {limit[:3]}.* cannot fail, because {measure} is never"):
+        checks.check(audit_file.parse(text))
+
+
+@pytest.mark.parametrize(
+    ("measure", "limit"), [("boost", "max = 30"), ("harm", "max = -0.5"), ("ASR@10", "max = 0.99")]
+)
 def test_a_limit_that_a_figure_can_have_is_let_through(measure: str, limit: str) -> None:
     checks.check(audit_file.parse(AUDIT + GATE.replace("ASR@10", measure) + limit))
 

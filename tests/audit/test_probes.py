@@ -39,7 +39,8 @@ function = "services:good"
 name = "ranks"
 measure = "nDCG@10"
 where = { ranker = "net" }
-min = 0.0
+min = 0.001
+bound = "value"
 """
 
 

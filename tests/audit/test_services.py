@@ -49,7 +49,8 @@ use = "query_injection"
 name = "injected queries do not reach the top"
 measure = "ASR@10"
 where = {{ ranker = "mine" }}
-max = 1.0
+max = 0.999
+bound = "value"
 """
 
 FUNCTION = 'use = "callable"\nfunction = "own_service:score"\n'

@@ -40,7 +40,8 @@ use = "made_up"
 name = "ranks"
 measure = "nDCG@10"
 where = { ranker = "net" }
-min = 0.0
+max = 0.999
+bound = "value"
 """
 QUERIES = [f"nobody fails word {n}" for n in range(4)]
 
@@ -165,7 +166,7 @@ def test_a_run_without_new_records_keeps_what_is_written_and_a_changed_gate_is_j
     (where / "report.html").unlink()
     audit.run(spec, where)
     assert contents().keys() == before.keys()
-    stricter = audit_file.parse(file.read_text().replace("min = 0.0", "min = 0.9999"), folder=tmp_path)
+    stricter = audit_file.parse(file.read_text().replace("max = 0.999", "max = 0.9999"), folder=tmp_path)
     assert "0.9999" in audit.run(stricter, where).verdicts[0].limit
 
 

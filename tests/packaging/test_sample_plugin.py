@@ -63,7 +63,8 @@ reason = "the six words that it reads are the same in every document"
 name = "scores tell documents apart"
 measure = "tied documents"
 where = { ranker = "term_count" }
-max = 1.0
+max = 0.999
+bound = "value"
 """
 
 

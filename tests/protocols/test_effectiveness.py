@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from robustrank.core.types import Range
+from robustrank.core.types import Range, Status
 from robustrank.protocols import effectiveness
 from robustrank.results.outcomes import Tally
 from robustrank.results.summary import Comparison, Effectiveness
@@ -98,8 +99,44 @@ def test_every_field_of_a_comparison_and_its_correction() -> None:
         test="paired over queries, two-sided, by the interval",
         judged_a=intervals.mean([v / 2 for v in ours], bounds=(0, 1)),
         judged_b=intervals.mean([v / 2 for v in theirs], bounds=(0, 1)),
-        unjudged=Range(0, 0), may_change=False,
+        unjudged=Range(0, 0), may_change=False, tally=Tally(planned=6),
     )  # fmt: skip
+
+
+def test_lists_that_could_not_be_ranked_are_counted_and_make_no_difference_significant_that_they_could_undo() -> None:
+    records = [ranking(str(n), 0.9, ranker="a") for n in range(20)] + [
+        ranking(str(n), 0.4, ranker="b") for n in range(10)
+    ]
+    broken = {"status": Status.ERROR, "error": "HTTP 429"}
+    records += [ranking(str(n), 0.0, ranker="b", **broken) for n in range(10, 20)]
+    (found,) = effectiveness.comparisons(records, "nDCG@10")
+    assert found.tally == Tally(planned=20, errors=10, error="HTTP 429")
+    assert found.ends is not None
+    assert found.ends.low.value == pytest.approx((10 * 0.5 + 10 * -0.1) / 20)
+    assert found.ends.high.value == pytest.approx((10 * 0.5 + 10 * 0.9) / 20)
+    assert comparisons.paired([0.9] * 20, [0.4] * 10 + [0.0] * 10).p < 0.001
+    assert found.p > 0.05
+    worse = [replace(r, ranker={"a": "b", "b": "a"}[r.ranker]) for r in records]
+    (turned,) = effectiveness.comparisons(worse, "nDCG@10")
+    assert turned.p > 0.05
+    more = [ranking(str(n), 0.9 if name == "a" else 0.6, ranker=name) for name in "ab" for n in range(10)]
+    more[-1] = replace(more[-1], measures={"nDCG@10": 0.0}, **broken)
+    even = [replace(r, measures={"nDCG@10": 0.61}) if r.ranker == "a" else r for r in more]
+    (reversed_,) = effectiveness.comparisons(even, "nDCG@10")
+    assert reversed_.ends is not None
+    assert reversed_.ends.low.value < 0
+    assert reversed_.p == 1.0
+
+
+def test_defended_lists_that_could_not_be_ranked_are_counted_too() -> None:
+    base = BaseRanking(ranker="r", scores=[1.0], measures={"nDCG@10": 0.5}, judged=0.3)
+    records = [ranking(str(n), 0.5 + n / 10, ranker="s + r", base=base) for n in range(4)]
+    records += [ranking("9", 0.0, ranker="s + r", status=Status.ERROR, error="died")]
+    (found,) = effectiveness.comparisons(records, "nDCG@10")
+    assert (found.tally, found.difference.n) == (Tally(planned=5, errors=1, error="died"), 4)
+    assert found.ends is not None
+    assert found.ends.low.value == pytest.approx((0.6 - 1) / 5)
+    assert found.ends.high.value == pytest.approx((0.6 + 1) / 5)
 
 
 def test_p_values_are_corrected_over_every_pair_and_two_queries_are_enough() -> None:

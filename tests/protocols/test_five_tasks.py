@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from robustrank.core.types import Status
 from robustrank.protocols import out_of_distribution
 from robustrank.protocols.five_tasks import (
     assemble,
@@ -16,6 +18,8 @@ from robustrank.protocols.five_tasks import (
     variance,
     worst_slices,
 )
+from robustrank.results.five_tasks import Cell
+from robustrank.results.outcomes import Tally
 from robustrank.retrieval.lists import DescribedQuery
 from robustrank.work.records import EditedDocument, EditRecord, RankingRecord, TaskRecord, VariantValue, VariationRecord
 
@@ -164,6 +168,38 @@ def test_variations_are_reported_by_mean_worst_and_share_that_hurts() -> None:
     assert same.loss is not None
     assert same.loss.low < same.loss.value == 0 < same.loss.high
     assert {f.setting for f in found.values()} == {"re-rank fixed"}  # nothing was searched again
+
+
+def test_variations_that_failed_are_counted_and_leave_the_loss_open() -> None:
+    records = [variation(str(i), 0.8, {"typo": 0.4}) for i in range(6)]
+    records += [variation(str(i), 0.0, {}, status=Status.ERROR, error="died") for i in range(6, 8)]
+    clean = {("r", "home", str(i)): 0.8 for i in range(8)}
+    for found in query_variations.losses(records, "nDCG@10", None, clean):
+        assert found.tally == Tally(planned=8, errors=2, error="died")
+        assert found.loss is not None
+        assert found.loss.value == pytest.approx(0.5)
+        assert found.loss.n == 6
+        assert found.ends is not None
+        assert found.ends.low.value == pytest.approx(1 - (6 * 0.4 + 2 * 1) / (8 * 0.8))
+        assert found.ends.high.value == pytest.approx(1 - 6 * 0.4 / (8 * 0.8))
+    [whole] = query_variations.losses(records[:6], "nDCG@10", None)[:1]
+    assert (whole.tally, whole.ends) == (Tally(planned=6), None)
+
+
+def test_a_cell_of_the_table_that_failed_variations_could_turn_is_undecided() -> None:
+    records: list[TaskRecord] = [ranking(str(i), 0.8, name) for name in ("r", "base") for i in range(40)]
+    records += [variation(str(i), 0.8, {"typo": 0.75}, "base") for i in range(40)]
+
+    def cell(of: Sequence[TaskRecord]) -> Cell:
+        table = assemble.five_tasks(of, {}, home="home", measure="nDCG@10", baseline="base", families={}).table
+        [found] = [c for c in table if c.ranker == "r" and c.task == "4 query operations"]
+        return found
+
+    whole = cell([*records, *(variation(str(i), 0.8, {"typo": 0.2}) for i in range(40))])
+    assert (whole.verdict, whole.undecided) == ("less robust", False)
+    failed = [variation(str(i), 0.0, {}, status=Status.ERROR, error="died") for i in range(20, 40)]
+    open_ = cell([*records, *(variation(str(i), 0.8, {"typo": 0.2}) for i in range(20)), *failed])
+    assert (open_.verdict, open_.undecided) == ("undecided", True)
 
 
 def test_a_ranker_is_fooled_by_edits_that_made_nothing_more_relevant() -> None:

@@ -151,7 +151,8 @@ function = "own_scores:score"
 [[gate]]
 name = "fine"
 measure = "nDCG@10"
-min = 0.0
+min = 0.001
+bound = "value"
 where = { ranker = "mine" }
 """
 

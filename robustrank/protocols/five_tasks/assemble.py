@@ -30,6 +30,7 @@ from robustrank.protocols.five_tasks import (
 from robustrank.protocols.five_tasks.query_types import Described
 from robustrank.protocols.interface import Evidence
 from robustrank.results.five_tasks import Cell, Comparative, FiveTasks, Setting
+from robustrank.results.outcomes import undecided
 from robustrank.stats.comparisons import holm
 from robustrank.stats.contrasts import Contrast, contrast, corners
 from robustrank.stats.planning import detectable
@@ -46,7 +47,7 @@ Alternatives = Sequence[tuple[float, ...]]
 
 
 def of_audit(evidence: Evidence) -> FiveTasks:
-    """The five tasks of the plain rankers; an attack that failed is a failure, a failed variation is left out."""
+    """The five tasks of the plain rankers; attacks and variations that failed are counted, and leave figures open."""
     spec = evidence.spec
     undefended = {ranker.name for ranker in spec.rankers}
     return five_tasks(
@@ -55,7 +56,7 @@ def of_audit(evidence: Evidence) -> FiveTasks:
             for record in evidence.tasks
             if record.ranker in undefended
             and (
-                isinstance(record, AttackRecord)
+                isinstance(record, AttackRecord | VariationRecord)
                 or record.status is Status.OK
                 or (isinstance(record, RankingRecord) and record.measures)
             )
@@ -82,7 +83,7 @@ def five_tasks(
     """All five tasks.
 
     Args:
-        records: Of plain rankers: rankings, variations, edits and attacks that went well.
+        records: Of plain rankers: rankings and edits that went well, all variations and attacks.
         described: Types and features of queries, out of the setup record.
         home: The home collection.
         measure: The lead measure.
@@ -98,7 +99,7 @@ def five_tasks(
         variance=variance.variances(rankings, measure, baseline),
         seeds=variance.seeds(rankings, families, home, measure),
         types=query_types.losses(rankings, described, measure, baseline),
-        variations=query_variations.losses(done.variations, measure, baseline),
+        variations=query_variations.losses(done.variations, measure, baseline, _clean(done, measure)),
         manipulations=manipulation.manipulations(done.edits, baseline),
         slices=slices,
         searched=looked,
@@ -132,7 +133,7 @@ def _tasks(done: _Done, described: Described, home: str, measure: str) -> list[_
         _evenness(every, home, measure),
         *_types(every, described, home, measure),
         *_corpora(every, home, away, measure),
-        *_query_variations(done.variations, measure),
+        *_query_variations(done.variations, measure, _clean(done, measure)),
         *_attacks(done.attacks),
         *_edits(done.edits),
     ]
@@ -337,15 +338,27 @@ def _ends(every: Values, measure: str) -> Bounds:
     return finite(measure_bounds(measure), np.array(seen or [0.0]))
 
 
-def _query_variations(records: Sequence[VariationRecord], measure: str) -> Iterator[_Task]:
+def _clean(done: _Done, measure: str) -> query_variations.Clean:
+    return {(r.ranker, r.collection, r.query_id): r.measures[measure] for r in done.rankings if measure in r.measures}
+
+
+def _query_variations(
+    records: Sequence[VariationRecord], measure: str, clean: query_variations.Clean
+) -> Iterator[_Task]:
+    failed: dict[tuple[str, str], dict[str, list[VariationRecord]]] = {}
+    for record in records:
+        if undecided(record):
+            place = failed.setdefault((record.collection, record.variation), {})
+            place.setdefault(record.ranker, []).append(record)
+    open_ = {ranker for group in failed.values() for ranker in group}
     for setting in Setting:
         groups: dict[tuple[str, str], dict[str, dict[str, list[float]]]] = {}
         for record in records:
             changed = query_variations.changed(record, "all", setting)
             if changed:
-                place = groups.setdefault((record.collection, record.variation), {})
+                by_ranker = groups.setdefault((record.collection, record.variation), {})
                 row = [record.clean, sum(changed) / len(changed)]
-                place.setdefault(record.ranker, {})[record.query_id] = row
+                by_ranker.setdefault(record.ranker, {})[record.query_id] = row
         rankers = set.intersection(*(set(g) for g in groups.values())) if groups else set()
         rows = {r: [g[r] for g in groups.values()] for r in sorted(rankers)}
 
@@ -357,7 +370,22 @@ def _query_variations(records: Sequence[VariationRecord], measure: str) -> Itera
             seen = [x for group in groups.values() for row in group.values() for pair in row.values() for x in pair]
             ends = finite(measure_bounds(measure), np.array(seen))
             figure = f"share lost by a changed query, {setting}, mean over {len(groups)} sets of variants"
-            yield _Task("4 query operations", figure, rows, loss, [[corners(ends, ends)]] * len(groups), "variation")
+            least, greatest = (
+                {
+                    r: [
+                        group[r] | _at(failed.get(key, {}).get(r, []), clean, end) for key, group in groups.items()
+                    ]
+                    for r in rows if r in open_
+                }
+                for end in (1, 0)
+            )  # fmt: skip
+            unseen = [[corners(ends, ends)]] * len(groups)
+            yield _Task("4 query operations", figure, rows, loss, unseen, "variation", ends=(least, greatest))
+
+
+def _at(failed: Sequence[VariationRecord], clean: query_variations.Clean, end: int) -> dict[str, list[float]]:
+    rows = query_variations.open_rows(failed, clean, end)
+    return {record.query_id: row for record, row in zip(failed, rows, strict=True)}
 
 
 def _attacks(records: Sequence[AttackRecord]) -> Iterator[_Task]:

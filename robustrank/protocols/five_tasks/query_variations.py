@@ -7,13 +7,15 @@ column.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
 from robustrank.measures.bounds import measure_bounds
 from robustrank.results.five_tasks import Setting, VariationLoss
+from robustrank.results.outcomes import Ends, tally, undecided
 from robustrank.stats import intervals
 from robustrank.stats.comparisons import holm
 from robustrank.stats.contrasts import contrast, corners
@@ -26,11 +28,27 @@ BY = 0.1
 Key = tuple[str, str, str]
 """Ranker, collection, variation."""
 
+Clean = Mapping[tuple[str, str, str], float]
+"""Ranker, collection and query id to the measure of the clean list."""
 
-def losses(records: Sequence[VariationRecord], measure: str, baseline: str | None) -> list[VariationLoss]:
-    """One row per ranker, collection, variation, operation (and all of them) and setting; Holm over all rows."""
+
+def losses(
+    records: Sequence[VariationRecord], measure: str, baseline: str | None, clean: Clean = MappingProxyType({})
+) -> list[VariationLoss]:
+    """One row per ranker, collection, variation, operation (and all of them) and setting; Holm over all rows.
+
+    Args:
+        records: Of variations, those that failed among them.
+        measure: The lead measure.
+        baseline: Who is compared with.
+        clean: The measure of the clean lists, of which failed records have none.
+    """
     groups: dict[Key, dict[str, VariationRecord]] = {}
+    failed: dict[Key, list[VariationRecord]] = {}
     for record in records:
+        if undecided(record):
+            failed.setdefault((record.ranker, record.collection, record.variation), []).append(record)
+            continue
         groups.setdefault((record.ranker, record.collection, record.variation), {})[record.query_id] = record
     results = []
     for (ranker, collection, variation), mine in groups.items():
@@ -40,11 +58,37 @@ def losses(records: Sequence[VariationRecord], measure: str, baseline: str | Non
             for operation in ("all", *names):
                 row = _row(mine, base, operation, setting, measure)
                 if row is not None:
+                    row = _with_failed(row, mine, failed.get((ranker, collection, variation), []), clean)
                     results.append(replace(row, ranker=ranker, collection=collection, variation=variation))
     tested = [i for i, row in enumerate(results) if row.p is not None]
     for i, p in zip(tested, holm([results[i].p or 0.0 for i in tested]), strict=True):
         results[i] = replace(results[i], p_holm=p)
     return results
+
+
+def _with_failed(
+    row: VariationLoss, mine: dict[str, VariationRecord], failed: Sequence[VariationRecord], clean: Clean
+) -> VariationLoss:
+    """The row with the number of failed queries, and what they leave open of its loss."""
+    row = replace(row, tally=tally([*mine.values(), *failed]))
+    if not failed:
+        return row
+    queries = [q for q in sorted(mine) if changed(mine[q], row.operation, row.setting)]
+    ours = [[mine[q].clean, _pair(mine[q], row.operation, row.setting)[1]] for q in queries]
+    sides = [
+        contrast([ours + open_rows(failed, clean, end)], lambda m: 1 - m[:, 1] / m[:, 0], unseen=[corners(unit, unit)])
+        for end in (1, 0)
+        for unit in [finite(measure_bounds(failed[0].measure), np.asarray(ours))]
+    ]
+    least, greatest = sides
+    return row if least is None or greatest is None else replace(row, ends=Ends(least.estimate, greatest.estimate))
+
+
+def open_rows(failed: Sequence[VariationRecord], clean: Clean, end: int) -> list[list[float]]:
+    """Clean and changed value of queries whose variations failed, the latter at its least (0) or greatest (1)."""
+    values = [clean.get((r.ranker, r.collection, r.query_id), 0.0) for r in failed]
+    bounds = [finite(measure_bounds(r.measure), np.asarray([v])) for r, v in zip(failed, values, strict=True)]
+    return [[value, each[end]] for value, each in zip(values, bounds, strict=True)]
 
 
 def changed(record: VariationRecord, operation: str, setting: Setting) -> list[float]:
