@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from robustrank.core.types import (
     AttackSet,
@@ -44,6 +44,15 @@ class WhiteBox(Protocol):
 
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """Importance of every word of the document, and first-order gains of the candidates."""
+
+
+class WhiteBoxRanker(Ranker, WhiteBox, Protocol):
+    """Scores and gradients."""
+
+
+def lends_gradients(ranker: Ranker) -> TypeGuard[WhiteBoxRanker]:
+    """Whether attacks with ``Access.WEIGHTS`` can ask a ranker: its class has the method, and its card denies none."""
+    return isinstance(ranker, WhiteBox) and ranker.card.gradients
 
 
 @runtime_checkable

@@ -221,6 +221,7 @@ class RankerCard:
             are taken for an order of the documents, and refused.
         can_change: What the fingerprint covers is not all that its scores depend on, as with a service: every run asks
             some recorded pairs again, and refuses to go on where the scores are others.
+        gradients: ``False`` where its class has the method ``gradients`` and this model lends none.
     """
 
     name: str
@@ -233,6 +234,7 @@ class RankerCard:
     invariant: tuple[str, ...] = ()
     whole_numbers: bool = False
     can_change: bool = False
+    gradients: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

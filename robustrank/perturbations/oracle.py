@@ -19,7 +19,7 @@ from robustrank.core.errors import (
     message,
     reason,
 )
-from robustrank.core.interfaces import Ranker, WhiteBox
+from robustrank.core.interfaces import Ranker, lends_gradients
 from robustrank.core.ranking import checked_scores
 from robustrank.core.types import (
     Access,
@@ -109,7 +109,7 @@ class MeteredRanker:
 
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """The ranker's gradients, timed and counted as one pair."""
-        if not isinstance(self.ranker, WhiteBox):
+        if not lends_gradients(self.ranker):
             raise ContractError(f"ranker {self.card.name} provides no gradients; attack it with at most score access")
         ranker = self.ranker
         return self._timed(lambda: ranker.gradients(query, document, candidates), 1, 1)

@@ -31,6 +31,7 @@ from robustrank.core.interfaces import (
     Ranker,
     Variation,
     WhiteBox,
+    lends_gradients,
 )
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress, Silent
@@ -184,6 +185,7 @@ __all__ = [
     "gaps",
     "in_place_of",
     "language_model",
+    "lends_gradients",
     "load_substitutes",
     "load_table",
     "match_case",

@@ -59,7 +59,7 @@ class BiEncoder:
         encoder = self._encoder
         return RankerCard(
             name=f"bi_encoder({self.model})", fingerprint=encoder.fingerprint, max_length=encoder.max_length,
-            note=encoder.note,
+            note=encoder.note, gradients=encoder._document_side() is not None,
         )  # fmt: skip
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from robustrank.core.interfaces import Ranker
@@ -26,7 +25,7 @@ def scores(ranker: Ranker, query: str, texts: Sequence[str]) -> list[float] | No
     if not isinstance(ranker, Folders):
         return None
     where = weights.resolve(ranker.model)
-    if isinstance(where, Path) and not (where / "config.json").is_file() and (where / "model.onnx").is_file():
+    if weights.in_onnx(where, getattr(ranker, "file", None)):
         return None
     if isinstance(ranker, CrossEncoder):
         return _cross(ranker, query, texts)

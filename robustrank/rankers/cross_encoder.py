@@ -32,6 +32,8 @@ class CrossEncoder:
         prompt: Put in front of the query; by default the folder's own.
         device: Of a folder: ``"auto"``, ``"cpu"``, ``"cuda"``, ...
         batch: Pairs per forward pass of a folder.
+        file: The ONNX file of a folder, such as ``"onnx/model_int8.onnx"``, that is deployed; a folder of one ONNX file
+            and no safetensors needs none.
     """
 
     model: str = "ms-marco-MiniLM-L-12-v2"
@@ -39,6 +41,7 @@ class CrossEncoder:
     prompt: str | None = None
     device: str = "auto"
     batch: int = 16
+    file: str | None = None
 
     def __post_init__(self) -> None:
         require_sizes("cross_encoder", max_length=self.max_length, batch=self.batch)
@@ -52,6 +55,7 @@ class CrossEncoder:
             fingerprint=backend.fingerprint,
             max_length=backend.max_length,
             note=backend.note,
+            gradients=backend.gradients,
         )
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
@@ -71,7 +75,7 @@ class CrossEncoder:
     @property
     def _backend(self) -> _Backend:
         length = BUNDLED_LENGTH if self.max_length is None and self.model in weights.BUNDLED else self.max_length
-        return _load(self.model, length, self.device, self.batch, self.prompt)
+        return _load(self.model, length, self.device, self.batch, self.prompt, self.file)
 
 
 BUNDLED_LENGTH = 256
@@ -95,6 +99,9 @@ class _Backend(Protocol):
     max_length: int | None
 
     @property
+    def gradients(self) -> bool: ...
+
+    @property
     def torch_model(self) -> Any: ...
 
     def logits(self, query: str, texts: Sequence[str]) -> list[float]: ...
@@ -106,12 +113,20 @@ class _Backend(Protocol):
 
 
 @lru_cache(maxsize=4)
-def _load(model: str, max_length: int | None, device: str, batch: int, prompt: str | None) -> _Backend:
+def _load(
+    model: str, max_length: int | None, device: str, batch: int, prompt: str | None, file: str | None
+) -> _Backend:
     where = weights.resolve(model)
-    if isinstance(where, Path) and (where / "model.onnx").is_file() and not (where / "config.json").is_file():
+    if model in weights.BUNDLED and isinstance(where, Path) and (where / "model.onnx").is_file():
         from robustrank.rankers.models.onnx_int8 import OnnxCrossEncoder
 
         return OnnxCrossEncoder(where, max_length or BUNDLED_LENGTH)
+    if weights.in_onnx(where, file):
+        from robustrank.rankers.models.onnx_folder import OnnxFolder
+
+        return OnnxFolder(
+            model, file, max_length, prompt=prompt, device=device, batch=batch, probes=PROBES, agree=AGREE
+        )
     if model in weights.BUNDLED and not prompt:
         return _bundled(model, max_length or BUNDLED_LENGTH, device, batch)
     owner = _Owner(model, max_length, device, batch, prompt)
@@ -142,6 +157,8 @@ def _bundled(name: str, max_length: int, device: str, batch: int) -> _Batched:
 
 class _Owner:
     """The folder as sentence-transformers scores it."""
+
+    gradients = True
 
     def __init__(self, name: str, max_length: int | None, device: str, batch: int, prompt: str | None) -> None:
         from robustrank.rankers.models import owners
@@ -225,6 +242,8 @@ def _faster(owner: _Owner) -> _Batched | None:
 
 class _Batched:
     """A model's weights, in batches of equal length, and only what the first piece needs of the last layer."""
+
+    gradients = True
 
     def __init__(
         self, model: Any, tokenizer: Any, *, fingerprint: str, max_length: int | None, batch: int, note: str = ""

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from robustrank.core.errors import AccessDenied, BudgetExhausted, ContractError
-from robustrank.core.interfaces import Attack, Certifier, Defense, Ranker, WhiteBox
+from robustrank.core.interfaces import Attack, Certifier, Defense, Ranker, WhiteBox, lends_gradients
 from robustrank.core.progress import Silent
 from robustrank.core.ranking import checked_scores, order
 from robustrank.core.types import Access, Budget, Case, Document, Perturbation, Query, RankerCard, WordGradients
@@ -134,7 +134,7 @@ def check_attack(
     if not cases:
         raise ContractError(f"{name}: at least one case is needed to check an attack")
     _check_value(attack)
-    if attack.threat.access is Access.WEIGHTS and not isinstance(ranker, WhiteBox):
+    if attack.threat.access is Access.WEIGHTS and not lends_gradients(ranker):
         raise ContractError(f"{name} needs gradients; check it with a ranker that provides them")
     metered = MeteredRanker(ranker)
     all_cases = [*cases, *_edge_cases(cases[0], metered)]
@@ -189,7 +189,7 @@ def check_ranker(ranker: Ranker, query: Query, docs: Sequence[Document], *, tole
         require_equal(checked_scores(ranker, query, copies), scores, "the document id changes the score")
     checked_scores(ranker, query._replace(text=""), docs)
     checked_scores(ranker, query, [*docs, Document("empty", "")])
-    if isinstance(ranker, WhiteBox):
+    if lends_gradients(ranker):
         for document in [*docs, Document("empty", "")]:
             _check_gradients(ranker, name, query, document)
 

@@ -102,8 +102,8 @@ def test_a_bi_encoder_scores_as_its_owner_does(maker: Maker, name: str) -> None:
     model = sentence_transformers.SentenceTransformer(str(folder), **OPTIONS)
     rows = model.similarity(model.encode_query([QUERY.text]), model.encode_document([doc.text for doc in DOCS]))
     assert close(ranker.score(QUERY, DOCS), rows[0].tolist())
-    if name != "static":  # which lends no gradients
-        check_ranker(ranker, QUERY, DOCS)
+    check_ranker(ranker, QUERY, DOCS)
+    assert ranker.card.gradients is (name != "static")
     assert ranker.card.max_length == {"length 16": 16, "static": None}.get(name, 512)
     assert ("search_query" in ranker.card.note) is (name == "prompts of other names")
 

@@ -24,6 +24,7 @@ from robustrank.plugin import (
     Surface,
     ThreatModel,
     WhiteBox,
+    lends_gradients,
     load_substitutes,
     match_case,
     substitute,
@@ -51,7 +52,7 @@ class ListTransfer:
 
     def __post_init__(self) -> None:
         require_positive("list_transfer", "rounds", self.rounds)
-        if self.surrogate is not None and not isinstance(self.surrogate, WhiteBox):
+        if self.surrogate is not None and not lends_gradients(self.surrogate):
             raise PluginError(f"list_transfer: the surrogate {self.surrogate.card.name} provides no gradients")
 
     @property
@@ -74,7 +75,7 @@ class ListTransfer:
         chosen: list[int] = []
         if self.surrogate is None:
             chosen = model.best(model.draw(np.random.default_rng(0), 0.0), limit)
-        elif isinstance(self.surrogate, WhiteBox):
+        elif lends_gradients(self.surrogate):
             chosen = self._through(self.surrogate, self.surrogate, model, case, possible, limit)
         replaced = dict(model.edits[edit] for edit in chosen)
         return Perturbation(target=substitute(text, replaced)) if replaced else Perturbation()

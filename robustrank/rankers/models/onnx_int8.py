@@ -13,6 +13,7 @@ from typing import Any
 
 from robustrank.core.errors import MissingExtra
 from robustrank.rankers._options import require_fits
+from robustrank.rankers.models.onnx_folder import session
 from robustrank.rankers.models.pairs import Encoded, PairTokenizer
 
 POSITIONS = 512
@@ -31,13 +32,10 @@ class OnnxCrossEncoder:
         max_length: Word pieces of a pair.
     """
 
+    gradients = True
     note = "dynamic int8 weights in ONNX Runtime, pairs scored one by one; gradients through the dequantised model"
 
     def __init__(self, folder: Path, max_length: int) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise MissingExtra("the bundled cross-encoder", extra="onnx", package="onnxruntime") from error
         require_fits("the bundled cross-encoder", max_length, POSITIONS)
         self._folder = folder
         self.max_length: int | None = max_length
@@ -45,15 +43,7 @@ class OnnxCrossEncoder:
         with (folder / "model.onnx").open("rb") as file:
             weights = file_digest(file, "sha256").hexdigest()
         self.fingerprint = sha256(f"{weights} {self._tokenizer.state}".encode()).hexdigest()[:16]
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        # Without it, processors that lack VNNI instructions saturate some sums, and score otherwise than those that
-        # have them: by up to 0.33, where a list spreads over 18.
-        options.add_session_config_entry("session.x64quantprecision", "1")
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = session(folder / "model.onnx", threads=1)
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
 
     def logits(self, query: str, texts: Sequence[str]) -> list[float]:

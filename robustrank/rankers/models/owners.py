@@ -61,6 +61,7 @@ class Folder:
         self.modules = self._list("modules.json")
         self.adapter = self._object("adapter_config.json")
         self.config = self._object("config.json")
+        self.encoder = self._object("sentence_bert_config.json")
 
     def saved_as(self) -> str:
         """The class of sentence-transformers that saved it; empty where none did."""

@@ -83,6 +83,25 @@ def resolve(model: str) -> Path | str:
     return Path(model) if Path(model).is_dir() else model
 
 
+def in_onnx(where: Path | str, file: str | None = None) -> bool:
+    """Whether a folder is scored in ONNX Runtime: one of its ONNX files is named, or they are all the weights it has.
+
+    Raises:
+        PluginError: A file is named of what is no local folder.
+    """
+    if not isinstance(where, Path):
+        if file is not None:
+            raise PluginError(f"file = {file!r}: {where!r} is no local folder; download it, and give its path")
+        return False
+    others = [*where.glob("*.safetensors"), *where.glob("*.bin"), where / "adapter_config.json"]
+    return file is not None or (bool(onnx_files(where)) and not any(path.is_file() for path in others))
+
+
+def onnx_files(folder: Path) -> list[str]:
+    """The ONNX files of a model folder, relative to it: its own and those of its folder ``onnx``."""
+    return sorted(path.relative_to(folder).as_posix() for at in ("*.onnx", "onnx/*.onnx") for path in folder.glob(at))
+
+
 @cache
 def _bundled(model: str) -> Path:
     carrier = BUNDLED[model]
