@@ -91,8 +91,9 @@ class AttackTask:
         """Hash of what the record depends on."""
         measured = "fresh calls; clean documents from outside the lists"
         return digest(
-            self.kind, self.place.identity(bench), self._identity(bench), self.target, self.goal_rank, measured
-        )
+            self.kind, self.place.identity(bench), self._identity(bench), self.target, self.goal_rank, measured,
+            *self.place.corrected(bench),
+        )  # fmt: skip
 
     def _identity(self, bench: Workbench) -> list[Any]:
         spec = self._spec(bench)

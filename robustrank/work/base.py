@@ -87,8 +87,12 @@ class Place:
         by_measure = effectiveness.per_query(measure_names, {self.query_id: order(scored)}, qrels, collection.relevant)
         return {name: values[self.query_id] for name, values in by_measure.items()}
 
+    def corrected(self, bench: Workbench) -> list[str]:
+        """What of the ranker's declaration was put right: records made before that are of another ranker."""
+        return ["audited as list-wise"] if self.ranker in bench.listwise else []
+
     def identity(self, bench: Workbench) -> list[Any]:
-        """Everything the clean list's scores depend on."""
+        """Everything the clean list's scores depend on, but for :meth:`corrected`."""
         fingerprint = self.victim(bench).ranker.card.fingerprint
         digest_ = bench.lists(self.collection).collection.digest
         return [self.ranker, fingerprint, self.collection, digest_, self.query_id, [d.doc_id for d in self.docs(bench)]]
@@ -110,7 +114,7 @@ class RankTask:
         """Hash of what the record depends on."""
         collection = bench.lists(self.place.collection).collection
         labels = collection.relevant, collection.query_types.get(self.place.query_id), "with judgments"
-        return digest(self.kind, self.place.identity(bench), bench.spec.measures, labels)
+        return digest(self.kind, self.place.identity(bench), bench.spec.measures, labels, *self.place.corrected(bench))
 
     def perform(self, bench: Workbench) -> RankingRecord:
         """Scores in candidate order, measures, judgments, and for a defended ranker its base's on the same list."""
@@ -177,7 +181,7 @@ class CertifyTask:
 
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
-        return digest(self.kind, self.place.identity(bench), asdict(bench.spec.certify))
+        return digest(self.kind, self.place.identity(bench), asdict(bench.spec.certify), *self.place.corrected(bench))
 
     def perform(self, bench: Workbench) -> CertificateRecord:
         """All certificates of the list; they hold together."""

@@ -47,7 +47,8 @@ class VaryTask:
         if self.variants.error:
             made.append("failed")
         version = registry.version("variation", spec.plugin.use)
-        return digest(self.kind, self.place.identity(bench), self.variation, version, bench.spec.measures[0], made)
+        measure, corrected = bench.spec.measures[0], self.place.corrected(bench)
+        return digest(self.kind, self.place.identity(bench), self.variation, version, measure, made, *corrected)
 
     def perform(self, bench: Workbench) -> VariationRecord:
         """Per variant the lead measure of the fixed list and of the list retrieved with it; ``None``: not searched."""
@@ -116,7 +117,8 @@ class EditTask:
         lists = bench.lists(self.place.collection)
         edits = [[*edit] for edit in edits_of(bench, self.place)]
         fingerprint = self.place.victim(bench).ranker.card.fingerprint
-        return digest(self.kind, self.place.ranker, fingerprint, lists.collection.digest, self.place.query_id, edits)
+        content, corrected = lists.collection.digest, self.place.corrected(bench)
+        return digest(self.kind, self.place.ranker, fingerprint, content, self.place.query_id, edits, *corrected)
 
     def perform(self, bench: Workbench) -> EditRecord:
         """Rank, score and grade before and after each edit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,19 @@ from robustrank.audit import run as audit
 from robustrank.audit.probes import EQUAL
 from robustrank.cli.main import main
 from robustrank.config import audit_file
-from robustrank.config.specs import AuditSpec
+from robustrank.config.specs import AttackSpec, AuditSpec, VariationSpec
 from robustrank.core.errors import ConfigError, ContractError
-from robustrank.core.types import Status
+from robustrank.core.plugin_spec import Plugin
+from robustrank.core.types import Budget, Status
 from robustrank.storage import journal
+from robustrank.work.attack import AttackTask
+from robustrank.work.base import CertifyTask, Place, RankTask, Task
 from robustrank.work.check_records import CheckRecord
+from robustrank.work.checks import CheckTask
 from robustrank.work.record_format import FORMAT
 from robustrank.work.records import RankingRecord, TaskRecord
+from robustrank.work.variations import EditTask, VaryTask
+from robustrank.work.workbench import QueryVariants, Workbench
 
 Write = Callable[[Path, list[str]], None]
 
@@ -194,3 +201,22 @@ def test_a_variation_that_hangs_or_exits_is_named_on_the_console_and_does_not_en
     result = CliRunner().invoke(main, command)
     printed = " ".join(result.stderr.split())
     assert (result.exit_code, "variation 'other words'" in printed, why in printed) == (1, True, True), result.output
+
+
+def test_records_made_before_a_ranker_was_corrected_are_not_reused(home: Path) -> None:
+    bench = Workbench(parse(home, "services:good"))
+    place = Place(ranker="net", collection="home", query_id=next(iter(bench.lists("home").queries)))
+    bench.spec = replace(
+        bench.spec,
+        attacks=(AttackSpec(name="put", plugin=Plugin(use="made_up"), budget=Budget()),),
+        variations=(VariationSpec(name="words", plugin=Plugin(use="made_up")),),
+    )
+    attack = AttackTask(place=place, attack="put", stratum="2-3", target="d1", goal_rank=1, clean_scores=())
+    vary = VaryTask(place=place, variation="words", clean_scores=(), variants=QueryVariants(()))
+    tasks: list[Task] = [RankTask(place=place), CertifyTask(place=place), EditTask(place=place), vary, attack]
+    before, check = [task.key(bench) for task in tasks], CheckTask(places=(place,)).key(bench)
+    bench.listwise = frozenset({"other"})
+    assert [task.key(bench) for task in tasks] == before
+    bench.listwise = frozenset({"net"})
+    assert not {*before} & {task.key(bench) for task in tasks}
+    assert CheckTask(places=(place,)).key(bench) == check, "it is what the correction is made from"

@@ -12,10 +12,15 @@ from click.testing import CliRunner
 
 from robustrank.cli.main import main
 from robustrank.core.errors import ConfigError
+from robustrank.core.flags import Check
 from robustrank.core.types import Estimate
 from robustrank.report import leaderboard
 from robustrank.results import summary as summaries
+from robustrank.results.outcomes import Tally
+from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.summary import Summary
+
+WARNED = '<small class="warn">'
 
 
 def put(folder: Path, name: str, audit: Summary) -> None:
@@ -58,6 +63,45 @@ def test_the_best_known_attack_comes_from_any_audit_of_the_same_ranker(summary: 
     other = replace(stronger, rankers=[replace(r, fingerprint="another") for r in stronger.rankers])
     put(tmp_path / "more", "retrained", other)
     assert page(tmp_path).count(". <bdi>bm25</bdi>") == 2  # two models are two rows
+
+
+def test_a_ranker_in_doubt_says_why_and_comes_after_the_others(summary: Summary, tmp_path: Path) -> None:
+    flag = RedFlag(
+        check=Check.BATCH,
+        severity=Severity.SERIOUS,
+        ranker="bm25",
+        title="bm25: batches matter",
+        detail="by <b>13 %</b>",
+    )
+    clean = replace(summary, red_flags=[], rankers=[replace(r, tasks={}) for r in summary.rankers])
+    put(tmp_path / "clean", "one", clean)
+    text = page(tmp_path / "clean")
+    assert (ranked(text)[0], WARNED in text) == ("bm25", False)
+    put(tmp_path / "flagged", "one", replace(clean, red_flags=[flag]))
+    text = page(tmp_path / "flagged")
+    assert ranked(text)[0] == "net"
+    row = next(part for part in text.split("<tr>") if ". <bdi>bm25</bdi>" in part)
+    assert WARNED in row
+    assert "bm25: batches matter: by &lt;b&gt;13 %" in row
+    defended = next(part for part in text.split("<tr>") if ". <bdi>smoothed + bm25</bdi>" in part)
+    assert "batches matter" in defended, "the ranker behind it is in doubt"
+    net = next(part for part in text.split("<tr>") if ". <bdi>net</bdi>" in part)
+    assert WARNED not in net
+    put(tmp_path / "accepted", "one", replace(clean, red_flags=[replace(flag, accepted="known, and harmless")]))
+    text = page(tmp_path / "accepted")
+    assert (ranked(text)[0], WARNED in text) == ("bm25", False)
+    put(tmp_path / "warned", "one", replace(clean, red_flags=[replace(flag, severity=Severity.WARNING)]))
+    assert WARNED not in page(tmp_path / "warned")
+
+
+def test_undecided_cases_are_a_doubt(summary: Summary, tmp_path: Path) -> None:
+    counts = {"attack": Tally(planned=20, errors=3, error="HTTP 429")}
+    rankers = [replace(r, tasks=counts if r.name == "bm25" else {}) for r in summary.rankers]
+    put(tmp_path, "one", replace(summary, red_flags=[], rankers=rankers))
+    text = page(tmp_path)
+    assert ranked(text)[0] == "net"
+    row = next(part for part in text.split("<tr>") if ". <bdi>bm25</bdi>" in part)
+    assert "3 of 20 tasks ended in an error, first: HTTP 429" in row
 
 
 def test_claims_stand_beside_what_was_measured(summary: Summary, tmp_path: Path) -> None:

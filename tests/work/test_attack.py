@@ -107,6 +107,8 @@ class Bench:
         self.similarity = encoder
         self.similarity_by = None if encoder is None else "e"
 
+    listwise: frozenset[str] = frozenset()
+
     def attack(self, name: str) -> Recorder:
         assert name == "lift"
         return self.made
