@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from robustrank.core import interrupts
-from robustrank.core.errors import RobustRankError
+from robustrank.core.errors import ContractError, RobustRankError
 from robustrank.core.interfaces import Executor, Lost
 from robustrank.core.progress import Progress
 from robustrank.storage import journal as store
@@ -85,6 +85,7 @@ class Loop(Generic[R]):
 
         Raises:
             Stopped: The user stopped the run.
+            ContractError: A record has the key of no task: what it depends on differs between processes.
             RobustRankError: A task has no result, and ``lost`` is not given.
         """
         todo = [task for key, task in tasks.items() if self.open(key)]
@@ -110,6 +111,12 @@ class Loop(Generic[R]):
                     record = lost(result.item, result.reason, result.seconds)
                 else:
                     record = result
+                if self._key(record) not in tasks:
+                    raise ContractError(
+                        f"{phase}: {getattr(record, 'ranker', 'a plug-in')!r} is another where tasks run than here: "
+                        "its fingerprint must be the same in every process; make it from what determines the scores, "
+                        "not from a process id, a time, an address in memory or weights made up anew"
+                    )
                 record = stamp(record)
                 self.note(record)
                 self.progress.advance()

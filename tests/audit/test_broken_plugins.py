@@ -19,7 +19,7 @@ from robustrank.audit import cost, isolation
 from robustrank.audit import run as audit
 from robustrank.config import audit_file
 from robustrank.core import plugin_spec
-from robustrank.core.errors import PluginFailed
+from robustrank.core.errors import ContractError, PluginFailed
 from robustrank.core.types import Status
 from robustrank.plugins import registry
 from robustrank.results.summary import Summary
@@ -201,6 +201,17 @@ def test_building_in_this_process_is_limited_too(
     spec = audit_file.parse("\n".join(lines), folder=tmp_path)
     with pytest.raises(PluginFailed, match=r"did not load within 0\.5 s"):
         cost.plan(spec)
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_ranker_that_is_another_one_in_every_process_is_refused_and_not_asked_for_ever(
+    tmp_path: Path, write: Write
+) -> None:
+    write(tmp_path / "home", ["nobody fails word"])
+    text = AUDIT.split("[[defense]]", maxsplit=1)[0] + "differs = true\n"
+    with pytest.raises(ContractError, match=r"'net' is another where tasks run than here: its fingerprint must be"):
+        run(text, tmp_path, "processes(workers=1)")
+    assert run(text, tmp_path, "serial")[0].finished
 
 
 def _alive(pid: int) -> bool:

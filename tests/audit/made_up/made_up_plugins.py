@@ -86,15 +86,17 @@ class Ranker(Failing):
 
     Args:
         loads: How its weights fail to load, on first use.
+        differs: Whether it is another ranker in every process.
     """
 
     loads: str = ""
+    differs: bool = False
 
     @property
     def card(self) -> RankerCard:
         if self.loads:
             FAILURES[self.loads]()
-        return RankerCard(name="made up", fingerprint="1")
+        return RankerCard(name="made up", fingerprint=str(os.getpid()) if self.differs else "1")
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         act("ranker", query.text)
