@@ -119,7 +119,8 @@ bound = "value"
 name = "the order does not depend on both runs"
 measure = "tau"
 where = { left_out = "both" }
-min = -0.99.0
+min = -0.99
+bound = "value"
 """
     spec = audit_file.parse(AUDIT + gates, folder=folder)
     checks.check(spec)
