@@ -21,6 +21,8 @@ of six scripts only."""
 
 LONGEST = 32
 """Characters that one edit can bring into a word; further ones cost further edits."""
+UNSPACED = 8
+"""The same of scripts that are written without spaces, so that a phrase is one word to this tokenisation."""
 
 
 class Word(NamedTuple):
@@ -88,7 +90,8 @@ def cost(new: str, old: str = "") -> int:
 
     Tokenizers differ in what they make of compatibility characters and of combining marks: some drop a mark, others
     end a word at it. Counted are the runs of two letters or more between marks that the old word does not have, and the
-    characters that differ, in units of :data:`LONGEST`. A word of an ordinary length in one run costs 1.
+    characters that differ, in units of :data:`LONGEST`, or :data:`UNSPACED` of scripts without spaces. A word of an
+    ordinary length in one run costs 1.
 
     Args:
         new: The word as it will stand.
@@ -102,7 +105,16 @@ def cost(new: str, old: str = "") -> int:
     most = min(len(old), len(new))
     head = next((i for i in range(most) if old[i] != new[i]), most)
     tail = next((i for i in range(most - head) if old[-1 - i] != new[-1 - i]), most - head)
-    return max(1, runs.total(), -(-(len(new) - head - tail) // LONGEST))
+    changed = new[head : len(new) - tail]
+    weight = len(changed) + len(_WITHOUT_SPACES.findall(changed)) * (LONGEST // UNSPACED - 1)
+    return max(1, runs.total(), -(-weight // LONGEST))
+
+
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\u1b00-\u1b7f\u30a1-\u30ff\u31f0-\u31ff"
+    "\ua980-\ua9df\uaa60-\uaadf\uff66-\uff9f]"
+)
+"""Thai, Lao, Tibetan, Burmese, Khmer, Tai scripts, Balinese, Javanese and Katakana."""
 
 
 def in_place_of(new: str, old: str) -> bool:

@@ -46,6 +46,19 @@ def test_words_joined_by_a_combining_mark_cost_as_many_edits(mark: str) -> None:
     assert text.cost(pasted.text, "cats") == 3
 
 
+@pytest.mark.parametrize(
+    ("phrase", "least"),
+    [
+        ("ประเทศไทยมีเมืองหลวงชื่ออะไร", 4),  # "what is the name of the capital of Thailand"
+        ("រាជធានីនៃប្រទេសកម្ពុជា", 3),
+        ("မြန်မာနိုင်ငံ၏မြို့တော်", 3),
+        ("インターネットセキュリティ", 2),
+    ],
+)
+def test_a_phrase_of_a_script_without_spaces_costs_several_edits(phrase: str, least: int) -> None:
+    assert sum(text.cost(word.text) for word in text.words(phrase)) >= least
+
+
 def test_what_a_word_costs() -> None:
     assert text.cost("cat") == text.cost("cat", "dog") == 1
     assert text.cost("cat", "cat") == 0
