@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from robustrank.plugin import PluginError
 
+SUBSTITUTES = "counterfitted|wordnet"
+"""The table of every attack by substitution that is given no other: side by side, they differ in the search alone."""
+
 
 def require_choice(attack: str, option: str, values: Iterable[str], choices: Sequence[str]) -> None:
     """Every value must be one of the choices.

@@ -36,6 +36,7 @@ from robustrank.core.interfaces import (
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress, Silent
 from robustrank.core.ranking import TIE_RULE, checked_scores, order, rank_of
+from robustrank.core.sentences import SENTENCES, Sentence, sentences
 from robustrank.core.topic_types import (
     Edits,
     Learner,
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     from robustrank.stats.intervals import mean, share
 
 __all__ = [
+    "SENTENCES",
     "TIE_RULE",
     "UNIT",
     "Access",
@@ -154,6 +156,7 @@ __all__ = [
     "RobustRankError",
     "ScoredDoc",
     "Section",
+    "Sentence",
     "Silent",
     "SpeaksOf",
     "StoreError",
@@ -193,6 +196,7 @@ __all__ = [
     "model_folder",
     "order",
     "rank_of",
+    "sentences",
     "share",
     "substitute",
     "with_edits",

@@ -11,6 +11,7 @@ from robustrank.config.specs import AttackSpec
 from robustrank.core.errors import AccessDenied, shortened
 from robustrank.core.interfaces import Attack
 from robustrank.core.ranking import fallen, order, rank_of
+from robustrank.core.sentences import SENTENCES
 from robustrank.core.types import Access, Budget, Case, Document, Perturbation, Status
 from robustrank.core.words import UNIT
 from robustrank.measures import effectiveness
@@ -89,7 +90,7 @@ class AttackTask:
 
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
-        measured = "fresh calls; clean documents from outside the lists"
+        measured = f"fresh calls; clean documents from outside the lists; second defaults of attacks; {SENTENCES}"
         return digest(
             self.kind, self.place.identity(bench), self._identity(bench), self.target, self.goal_rank, measured,
             *self.place.corrected(bench),

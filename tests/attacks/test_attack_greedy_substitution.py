@@ -15,11 +15,11 @@ from robustrank.core.errors import DataError, PluginError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Budget, Case, Document
 from robustrank.core.words import substitute
-from robustrank.perturbations import contextual_substitutes
+from robustrank.perturbations import contextual_substitutes, operations
 from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
 from robustrank.perturbations.substitutes import load
 from robustrank.perturbations.verify import verify
-from robustrank.plugins import registry
+from robustrank.plugins import catalogue, registry
 from robustrank.testing import WordWeights, check_attack, make_case
 from robustrank_attacks.substitution.greedy_substitution import GreedySubstitution, textfooler
 from robustrank_attacks.substitution.word_substitution import hotflip
@@ -75,6 +75,17 @@ def test_beam_search_finds_the_best_attack_on_an_additive_ranker(table: str, see
     assert score_reached == pytest.approx(best_score(weights, table, edits), abs=1e-12)
 
 
+@pytest.mark.parametrize("calls", [12, 25, 60, 100])
+def test_a_beam_that_cannot_pay_for_every_edit_still_changes_all_the_words_it_may(table: str, calls: int) -> None:
+    ranker = WordWeights(weights={f"{letter}{i}": float(i) for letter in LETTERS for i in (1, 2, 3)})
+    plugin = GreedySubstitution(order="beam", substitutes=table)
+    score_reached, pairs = reached(plugin, ranker, Budget(edits=5, calls=calls))
+    assert pairs <= calls
+    assert score_reached >= 5  # each of five words gains 1 to 3
+    if calls >= 60:  # half of the pairs try every single edit, and nothing else is needed to find the best text
+        assert score_reached == best_score(ranker, table, 5)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_word_by_word_finds_it_where_every_word_may_change(table: str, seed: int) -> None:
     weights = random_weights(seed)
@@ -99,6 +110,19 @@ def test_the_attacks_are_found_by_their_names(table: str) -> None:
     assert registry.build("attack", Plugin(use="beam_substitution", params={"beam": 2})).beam == 2
     with pytest.raises(PluginError, match="order must be one of"):
         GreedySubstitution(order="random")  # type: ignore[arg-type]
+
+
+def test_attacks_by_substitution_differ_in_the_search_and_not_in_the_table_unless_they_say_so() -> None:
+    tables = {}
+    for entry in catalogue.entries("attack"):
+        defaults = {each.name: each.default for each in catalogue.parameters("attack", entry.name)}
+        if "substitutes" in defaults:
+            tables[entry.name] = defaults["substitutes"]
+    assert {"word_substitution", "prada", "list_transfer", "textfooler", "pwws", "random_edits"} <= set(tables)
+    assert set(tables.values()) == {"'counterfitted|wordnet'"}
+    others = registry.build("attack", Plugin(use="bert_attack")).threat.edits
+    assert str(others) == "substitute(mlm:splade-tiny-msmarco@24)"
+    assert operations.phrase(str(others)) == "words replaced by substitutes (mlm:splade-tiny-msmarco@24)"
 
 
 def test_hotflip_puts_the_best_word_of_the_list_everywhere() -> None:

@@ -120,6 +120,15 @@ def test_it_stops_at_the_goal_and_rank_feedback_where_one_more_word_changes_no_r
         assert sum(new != old for new, old in zip(text.split(), TEXT.split(), strict=True)) == changed
 
 
+def test_by_default_it_goes_on_where_no_single_word_changes_the_rank(table: str) -> None:
+    ranker = MeteredRanker(WordWeights(weights={f"{letter}1": 0.4 for letter in LETTERS}))
+    case = make_case(ranker, "query", [TEXT, "query query", "query"], 0, goal_rank=1)
+    text, score, _ = attack(Prada(substitutes=table), ranker, case, Budget())
+    assert score > 2  # above the document with two words of the query, by words that gain 0.4 each
+    text, _, _ = attack(Prada(substitutes=table, feedback="rank"), ranker, case, Budget())
+    assert text == TEXT
+
+
 def test_a_replacement_that_does_not_help_is_undone(table: str) -> None:
     ranker = MeteredRanker(WordWeights(weights={"a1": 1.0, "b1": -1.0, "b2": -1.0, "b3": -1.0}))
     text, _, _ = attack(Prada(substitutes=table, feedback="score"), ranker, listed(ranker), Budget())

@@ -54,6 +54,24 @@ def test_the_budget_cuts_the_inserted_words(edits: int, text: str) -> None:
     assert inject(case, QueryInjection(repeats=2), edits)[0] == text
 
 
+@pytest.mark.parametrize(
+    ("edits", "interleaved"),
+    [
+        (1, "one daily two"),
+        (2, "daily one life two"),
+        (3, "daily one life people two"),
+        (4, "What daily one life people two"),
+        (9, "What is the one daily life of people two"),
+    ],
+)
+def test_a_small_budget_buys_content_words_before_function_words(edits: int, interleaved: str) -> None:
+    case = make_case(RANKER, "What is the daily life of people?", ["one two", "three"], 0)
+    assert inject(case, QueryInjection(place="interleave"), edits)[0] == interleaved
+    together = " ".join(word for word in interleaved.split() if word not in ("one", "two"))
+    assert inject(case, QueryInjection(place="start"), edits)[0] == f"{together} one two"
+    assert inject(case, QueryInjection(place="end"), edits)[0] == f"one two {together}"
+
+
 @pytest.mark.parametrize("place", ["start", "end", "interleave"])
 def test_the_contract_holds(place: Place) -> None:
     cases = [make_case(RANKER, "red, fox?", TEXTS, i) for i in (0, 3)]

@@ -94,6 +94,22 @@ def test_on_an_additive_ranker_scores_find_it_with_fewer_pairs_than_there_are_te
     assert pairs <= 80 < prod([3 * 7, 3 * 6]) / 2
 
 
+class Erratic(WordWeights):
+    """Scores that nothing can be learnt from, below those of all other documents: no search is ever done."""
+
+    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        return [Random(doc.text).random() - 9.0 * (doc.text[:2].lower() != "qu") for doc in docs]
+
+
+@pytest.mark.parametrize(("pairs", "calls", "spent"), [(None, None, 400), (None, 430, 430), (None, 7, 7), (9, 20, 9)])
+def test_it_spends_what_the_audit_allows_and_400_pairs_where_the_audit_sets_no_limit(
+    table: str, pairs: int | None, calls: int | None, spent: int
+) -> None:
+    ranker = MeteredRanker(Erratic())
+    plugin = WordSubstitution(substitutes=table, pairs=pairs)
+    assert attack(plugin, ranker, listed(ranker), Budget(calls=calls))[1] == spent
+
+
 @pytest.mark.parametrize("access", LEVELS)
 @pytest.mark.parametrize("seed", range(3))
 def test_on_bm25_it_reaches_the_optimum_where_the_answer_tells_enough(table: str, access: str, seed: int) -> None:
@@ -165,17 +181,28 @@ def test_transfer_asks_nothing_and_an_exact_surrogate_gives_the_optimum(table: s
 
 
 def test_the_list_teaches_which_words_stand_high(table: str) -> None:
-    class Likes(WordWeights):
-        pass
-
-    ranker = MeteredRanker(Likes(weights={"a1": 2.0, "b2": -2.0}, match=0.0))
-    texts: Sequence[str] = [TEXT, *(f"{'a1 ' * (i > 4)} {'b2' * (i < 3)} other{i}" for i in range(9))]
+    ranker = MeteredRanker(WordWeights(weights={"a1": 2.0}, match=0.0))
+    other = [f"{letter}{i}" for letter in LETTERS[1:] for i in (1, 2, 3)]
+    texts = [TEXT, *(" ".join(["a1"] * (i % 2) + Random(i).sample(other, 5)) for i in range(40))]
     case = make_case(ranker, "query", texts, 0, goal_rank=0)
     plugin = ListTransfer(substitutes=table)
     done = plugin.perturb(case, MeteredOracle(ranker, case, plugin.threat, Budget(edits=1)), Random(0))
     assert done == Perturbation(target=TEXT.replace("A0", "A1")) or done == Perturbation(
         target=TEXT.replace("a0", "a1")
     )
+
+
+def test_transfer_hands_in_nothing_of_which_it_expects_less_than_an_edit_at_random_costs(table: str) -> None:
+    ranker = MeteredRanker(WordWeights(weights={"a1": 2.0}))
+    # Nothing in the list speaks for a substitute; or so little that an edit at random costs more.
+    for others in (
+        ["query one", "query two"],
+        [f"b1 c2 d{i % 3} other{i} query" if i % 2 else f"b2 c1 other{i}" for i in range(8)],
+    ):
+        case = make_case(ranker, "query", [TEXT, *others], 0, goal_rank=0)
+        plugin = ListTransfer(substitutes=table)
+        oracle = MeteredOracle(ranker, case, plugin.threat, Budget(edits=5))
+        assert plugin.perturb(case, oracle, Random(0)) == Perturbation()
 
 
 def test_a_case_logs_the_best_rank_by_pairs_spent(table: str) -> None:

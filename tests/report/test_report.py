@@ -363,3 +363,11 @@ def test_more_than_forty_rankers_repeat_no_marker_and_colour() -> None:
     from robustrank.report.canvas import style
 
     assert len(set(map(style, range(42)))) == 42
+
+
+def test_the_row_of_an_attack_names_its_kind_of_edit_and_its_table(summaries: SimpleNamespace) -> None:
+    whole = summaries.realistic()
+    mine = replace(whole.attacks[0], attack="with a table of its own", edits_allowed="substitute(wordnet)")
+    text = report.render(replace(whole, attacks=[mine]))
+    heads = [part.partition("</th>")[0] for part in text.split('<th scope="row">')[1:]]
+    assert any("with a table of its own" in head and "replaced by substitutes (wordnet)" in head for head in heads)

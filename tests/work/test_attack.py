@@ -13,6 +13,7 @@ import pytest
 from robustrank.config import audit_file
 from robustrank.core.errors import ConfigError, PluginError
 from robustrank.core.interfaces import Oracle, Ranker
+from robustrank.core.sentences import SENTENCES
 from robustrank.core.types import (
     Access,
     AttackSet,
@@ -328,7 +329,7 @@ def test_the_key_depends_on_list_attack_table_encoder_seed_target_and_goal() -> 
             identity(place, encoder),
             "low",
             1,
-            "fresh calls; clean documents from outside the lists",
+            f"fresh calls; clean documents from outside the lists; second defaults of attacks; {SENTENCES}",
         )
     some = [task(), task(target="mid"), task(goal_rank=2), task(place=replace(task().place, depth=3))]
     assert len({each.key(cast(Workbench, plain)) for each in some}) == 4

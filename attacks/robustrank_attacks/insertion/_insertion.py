@@ -8,16 +8,29 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Literal
 
-from robustrank.plugin import cost
+from robustrank.plugin import cost, function_words, sentences
 
 Place = Literal["start", "end", "interleave"]
 PLACES: tuple[Place, ...] = ("start", "end", "interleave")
 
+Gap = Literal["start", "end", "gaps", "best"]
+GAPS: tuple[Gap, ...] = ("start", "end", "gaps", "best")
+"""``"gaps"`` are the places between sentences, ``"best"`` is all places."""
 
-def affordable(added: Sequence[str], edits: int | None) -> Sequence[str]:
-    """The first words, as many as an attack may insert with so many edits; ``None`` is no limit."""
-    spent = list(accumulate(map(cost, added)))
-    return added if edits is None else added[: bisect_right(spent, edits)]
+MOST_GAPS = 6
+"""Gaps between sentences that are considered, spread evenly where a text has more."""
+
+
+def affordable(added: Sequence[str], edits: int | None) -> list[str]:
+    """As many of some words as an attack may insert with so many edits, in their order; ``None`` is no limit.
+
+    Where not all can be inserted, function words are the first to be left out, and then the last of the others.
+    """
+    if edits is None:
+        return list(added)
+    content_first = sorted(range(len(added)), key=lambda at: added[at].lower() in function_words())
+    spent = list(accumulate(cost(added[at]) for at in content_first))
+    return [added[at] for at in sorted(content_first[: bisect_right(spent, edits)])]
 
 
 def insert(text: str, added: Sequence[str], place: Place) -> str:
@@ -39,3 +52,21 @@ def insert_at(text: str, added: Sequence[tuple[int, str]]) -> str:
         pieces += [text[last:offset], word, " "]
         last = offset
     return "".join([*pieces, text[last:]])
+
+
+def offsets(text: str, gap: Gap) -> list[int]:
+    """Offsets at which something may be put between sentences: the start, then the end, then gaps in order."""
+    starts = [sentence.start for sentence in sentences(text)]
+    first, between = starts[:1] or [0], starts[1:]
+    if len(between) > MOST_GAPS:
+        between = [between[i * len(between) // MOST_GAPS] for i in range(MOST_GAPS)]
+    if not between and gap == "gaps":  # one sentence has no gap
+        return [len(text)]
+    return {"start": first, "end": [len(text)], "gaps": between, "best": [*first, len(text), *between]}[gap]
+
+
+def put(text: str, added: Sequence[tuple[int, str]]) -> str:
+    """The text with words or sentences added at offsets of :func:`offsets`; those at one offset keep their order."""
+    inside = sorted((each for each in added if each[0] < len(text)), key=lambda each: each[0])
+    behind = [new for offset, new in added if offset >= len(text)]
+    return " ".join(part for part in (insert_at(text, inside), *behind) if part)

@@ -18,7 +18,7 @@ from robustrank_attacks.insertion._insertion import PLACES, Place, affordable, i
 
 @dataclass(frozen=True, kw_only=True)
 class QueryInjection:
-    """Insert the words of the query, as far as the budget of edits goes.
+    """Insert the words of the query; where the budget of edits does not pay for all, content words before others.
 
     Args:
         place: ``"start"``, ``"end"``, or ``"interleave"``: spread evenly over the document.

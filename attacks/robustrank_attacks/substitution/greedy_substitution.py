@@ -9,7 +9,9 @@ probability. They are reference points: :mod:`robustrank_attacks.substitution.wo
   softmax of the words' saliencies.
 * BERT-Attack (Li et al., EMNLP 2020) orders as TextFooler with the word replaced by an unknown one, and takes its
   substitutes from a masked language model.
-* Beam search keeps the best few texts and extends each by every edit.
+* Beam search keeps the best few texts and extends each by every edit. That costs as many pairs for each word of the
+  limit as there are edits times texts kept; where the budget does not pay for it, a step tries fewer, most promising
+  first, so that pairs are left for every word that may be changed.
 """
 
 from __future__ import annotations
@@ -32,7 +34,10 @@ from robustrank.plugin import (
     substitute,
     words,
 )
-from robustrank_attacks._options import require_choice, require_positive
+from robustrank_attacks._budget import share
+from robustrank_attacks._options import SUBSTITUTES, require_choice, require_positive
+from robustrank_attacks.substitution._additive import TRUST, AdditiveModel
+from robustrank_attacks.substitution._listed import word_features
 
 UNKNOWN = "unk"
 """Stands for a word when its saliency is probed; every vocabulary of BERT's reads it as one unimportant word."""
@@ -51,7 +56,7 @@ class GreedySubstitution:
     """
 
     order: Literal["delete", "unknown", "pwws", "beam"] = "delete"
-    substitutes: str = "counterfitted|wordnet"
+    substitutes: str = SUBSTITUTES
     beam: int = 4
 
     def __post_init__(self) -> None:
@@ -117,23 +122,36 @@ class _Search:
             self._try([{**self.best, position: gains[position][1]}])
 
     def beam(self, width: int) -> None:
-        """The best few texts, each extended by every edit, until the limit or until nothing is better."""
-        kept: list[dict[int, str]] = [{}]
-        for _ in range(self._limit):
-            trials = [
-                {**edits, position: other}
-                for edits in kept
-                for position, others in self._possible.items()
+        """The best few texts, each extended by edits, until the limit or until nothing is better."""
+        model = AdditiveModel(self._possible, word_features(self._case, self._possible), TRUST)
+        singles = [model.edits[edit] for edit in model.promising(len(model.edits))]
+        gains = dict.fromkeys(singles, 0.0)  # of single edits, as far as the first step has tried them
+        kept: list[tuple[float, dict[int, str]]] = [(self._clean, {})]
+        for step in range(self._limit):
+            # Equal trials sum the same gains in another order, so the first of them is the best known.
+            hoped = {
+                tuple(sorted({**edits, position: other}.items())): score + gains[position, other]
+                for score, edits in reversed(kept)
+                for position, other in singles
                 if position not in edits
-                for other in others
-            ]
-            trials = list({tuple(sorted(edits.items())): edits for edits in trials}.values())
-            before = self._score
-            scores = self._try(trials)
-            if self.done or not scores or self._score <= before:
+            }
+            trials = (
+                [dict(edits) for edits in sorted(hoped, key=lambda edits: -hoped[edits])]
+                if step
+                else [{position: other} for position, other in singles]
+            )
+            before, scored = self._score, list[tuple[float, dict[int, str]]]()
+            while len(scored) < len(trials) and self._score <= before and not self.done:
+                part = trials[len(scored) :][: share(self._oracle.affordable(), step, self._limit)]
+                scores = self._try(part)
+                if not scores:
+                    break
+                scored += zip(scores, part, strict=False)
+            if self.done or self._score <= before:
                 return
-            ranked = sorted(range(len(scores)), key=lambda i: -scores[i])
-            kept = [trials[i] for i in ranked[:width]]
+            if not step:
+                gains |= {next(iter(edits.items())): score - self._clean for score, edits in scored}
+            kept = sorted(scored, key=lambda trial: -trial[0])[:width]
 
     def _try(self, trials: Sequence[dict[int, str]], *, keep: bool = True) -> list[float]:
         """Scores of as many trials as can be paid; the best is kept where it is better, or ends the search."""
@@ -163,20 +181,20 @@ class _Search:
         return sorted(saliency, key=lambda at: (-saliency[at], at))
 
 
-def textfooler(*, substitutes: str = "counterfitted") -> GreedySubstitution:
+def textfooler(*, substitutes: str = SUBSTITUTES) -> GreedySubstitution:
     """Words by the score without them, every substitute of each (TextFooler's order, Jin et al. 2020).
 
     Args:
-        substitutes: The set of substitutes.
+        substitutes: The set of substitutes; the paper's is ``"counterfitted"``.
     """
     return GreedySubstitution(order="delete", substitutes=substitutes)
 
 
-def pwws(*, substitutes: str = "wordnet") -> GreedySubstitution:
+def pwws(*, substitutes: str = SUBSTITUTES) -> GreedySubstitution:
     """Words by saliency times the gain of their best substitute (PWWS, Ren et al. 2019).
 
     Args:
-        substitutes: The set of substitutes.
+        substitutes: The set of substitutes; the paper's is ``"wordnet"``.
     """
     return GreedySubstitution(order="pwws", substitutes=substitutes)
 
@@ -192,8 +210,8 @@ def bert_attack(*, model: str = "splade-tiny-msmarco", top: int = 24) -> GreedyS
     return GreedySubstitution(order="unknown", substitutes=f"mlm:{model}@{top}")
 
 
-def beam_substitution(*, substitutes: str = "counterfitted|wordnet", beam: int = 4) -> GreedySubstitution:
-    """Beam search over word substitutions, as TextAttack's.
+def beam_substitution(*, substitutes: str = SUBSTITUTES, beam: int = 4) -> GreedySubstitution:
+    """Beam search over word substitutions, as TextAttack's; with few pairs it tries the most promising edits only.
 
     Args:
         substitutes: The set of substitutes.

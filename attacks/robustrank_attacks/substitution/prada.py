@@ -3,7 +3,7 @@
 Wu, Zhang, Guo, de Rijke, Fan, Cheng: PRADA: Practical Black-Box Adversarial Attacks against Neural Ranking Models,
 ACM TOIS 2023. Words are ordered by the norm of the score's gradient at their embeddings, or by how far the score rises
 without them. For each in turn the most promising synonyms are tried on the victim, and the best one is kept if it
-improves the feedback.
+improves the feedback. Who sees weights sees scores too, so the feedback is the score unless the rank is wanted.
 
 Where this differs from the paper's released code, on purpose:
 
@@ -39,7 +39,7 @@ from robustrank.plugin import (
     substitute,
     words,
 )
-from robustrank_attacks._options import require_choice, require_positive
+from robustrank_attacks._options import SUBSTITUTES, require_choice, require_positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +53,15 @@ class Prada:
         substitutes: The table of synonyms (:func:`robustrank.perturbations.substitutes.load`).
         words: Most important words to try.
         candidates: Synonyms of a word to try, in one batch: the most promising ones by gradient, else random ones.
-        feedback: Keep a replacement if it improves the target's ``"rank"``, as PRADA does, which stops where no single
-            word changes the rank; or its ``"score"``.
+        feedback: Keep a replacement if it improves the target's ``"score"``; or only if it improves its ``"rank"``, as
+            in the paper, whose attacker sees no scores: such a search ends where no single word changes the rank.
     """
 
     importance: Literal["gradient", "leave_one_out"] = "gradient"
-    substitutes: str = "counterfitted|wordnet"
+    substitutes: str = SUBSTITUTES
     words: int = 20
     candidates: int = 5
-    feedback: Literal["rank", "score"] = "rank"
+    feedback: Literal["rank", "score"] = "score"
 
     def __post_init__(self) -> None:
         require_choice("prada", "importance", [self.importance], ["gradient", "leave_one_out"])
@@ -85,29 +85,26 @@ class Prada:
         (rank,) = oracle.rank([Perturbation()])
         if limit == 0 or rank <= case.goal_rank:
             return Perturbation()
-        (best,) = self._ask(oracle, [Perturbation()])
+        ((_, best),) = self._ask(oracle, [Perturbation()])
         kept: dict[int, str] = {}
         for position, synonyms in self._plan(text, oracle, rng):
             trials = [Perturbation(target=substitute(text, {**kept, position: word})) for word in synonyms]
-            feedback = self._ask(oracle, trials[: oracle.affordable()])
-            if not feedback:
+            answers = self._ask(oracle, trials[: oracle.affordable()])
+            if not answers:
                 break
-            if max(feedback) > best:
-                best = max(feedback)
-                kept[position] = synonyms[feedback.index(best)]
-                if len(kept) == limit or self._content(case, oracle, trials[feedback.index(best)], best):
+            at = max(range(len(answers)), key=lambda i: answers[i][1])
+            if answers[at][1] > best:
+                reached, best = answers[at]
+                kept[position] = synonyms[at]
+                if len(kept) == limit or reached <= case.goal_rank:
                     break
         return Perturbation(target=substitute(text, kept))
 
-    def _ask(self, oracle: Oracle, trials: Sequence[Perturbation]) -> list[float]:
-        """The feedback; higher is better for the attacker."""
-        return oracle.score(trials) if self.feedback == "score" else [-float(rank) for rank in oracle.rank(trials)]
-
-    def _content(self, case: Case, oracle: Oracle, current: Perturbation, value: float) -> bool:
-        """Whether the goal is reached; where the feedback is the score, looking at the rank costs another pair."""
-        if self.feedback == "rank":
-            return -value <= case.goal_rank
-        return oracle.affordable() != 0 and oracle.rank([current])[0] <= case.goal_rank
+    def _ask(self, oracle: Oracle, trials: Sequence[Perturbation]) -> list[tuple[int, float]]:
+        """The rank of each trial, and the feedback; higher is better for the attacker."""
+        if self.feedback == "score":
+            return oracle.outcomes(trials)
+        return [(rank, -float(rank)) for rank in oracle.rank(trials)]
 
     def _plan(self, text: str, oracle: Oracle, rng: Random) -> list[tuple[int, Sequence[str]]]:
         """The words to try, best first, and the synonyms to try for each."""

@@ -23,8 +23,8 @@ from robustrank.plugin import (
     substitute,
     words,
 )
-from robustrank_attacks._options import require_choice
-from robustrank_attacks.insertion._insertion import insert, insert_at
+from robustrank_attacks._options import SUBSTITUTES, require_choice
+from robustrank_attacks.insertion._insertion import GAPS, insert, insert_at, offsets, put
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +33,20 @@ class RandomEdits:
 
     Args:
         operation: ``"substitute"`` draws positions, then one substitute each; without a limit on edits it replaces
-            every word it can. ``"insert"`` inserts random words of the table at random places; without a limit, as many
-            as the query has.
+            every word it can. ``"insert"`` inserts random words of the table; without a limit, as many as the query
+            has.
+        place: Where words are inserted: ``"anywhere"``, each at a random place; ``"start"``, ``"end"``, ``"gaps"``
+            (between sentences) or ``"best"`` (one of these drawn for each word), the places of ``word_insertion``.
         substitutes: The table of words (:func:`robustrank.perturbations.substitutes.load`).
     """
 
     operation: Literal["substitute", "insert"] = "substitute"
-    substitutes: str = "counterfitted|wordnet"
+    place: Literal["anywhere", "start", "end", "gaps", "best"] = "anywhere"
+    substitutes: str = SUBSTITUTES
 
     def __post_init__(self) -> None:
         require_choice("random_edits", "operation", [self.operation], ["substitute", "insert"])
+        require_choice("random_edits", "place", [self.place], ["anywhere", *GAPS])
 
     @property
     def threat(self) -> ThreatModel:
@@ -68,6 +72,8 @@ class RandomEdits:
         text = case.target.text
         count = len(words(case.query.text)) if limit is None else limit
         added = rng.choices(tuple(load_table(self.substitutes).neighbours), k=count)
+        if self.place != "anywhere":
+            return put(text, list(zip(rng.choices(offsets(text, self.place), k=count), added, strict=True)))
         starts = [match.start() for match in re.finditer(r"\S+", text)]
         if not starts:
             return insert(text, added, "start")

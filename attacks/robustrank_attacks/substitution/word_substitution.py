@@ -40,8 +40,8 @@ from robustrank.plugin import (
     substitute,
     words,
 )
-from robustrank_attacks._options import require_choice, require_positive
-from robustrank_attacks.substitution._additive import AdditiveModel
+from robustrank_attacks._options import SUBSTITUTES, require_choice, require_positive
+from robustrank_attacks.substitution._additive import TRUST, AdditiveModel
 from robustrank_attacks.substitution._listed import word_features
 
 ANY = "any"
@@ -56,11 +56,8 @@ texts with other words in other places is a better one (SmoothGrad, Smilkov et a
 the mean rank correlation with true effects, where no word of the query goes, was 0.31 with one and 0.43 with four."""
 
 
-TRUST = {"surrogate": 0.2, "gained": 0.6, "lost": 2.0, "list": 0.1, "first order": 0.35}
-"""Expected weights of the features: least squares over single edits of targets of TREC DL 2021, rounded.
-
-The unit is the typical effect of an edit that leaves the words of the query alone. Those that take one away are four
-times as large and hardly follow the gradient; in one regression with the others they hide that it tells something."""
+UNLIMITED = 400
+"""Pairs requested where neither the audit nor the attack sets a limit (docs/attacks.md has what they buy)."""
 
 WARMTH = 0.3
 """Share of the posterior's spread that draws have: with few pairs, promising texts are scored first."""
@@ -76,20 +73,22 @@ class WordSubstitution:
             ``"any"``: every word of the ranked list and of the query, at every position.
         surrogate: A ranker of the attacker's own, as a table with ``use``. Not the victim.
         looks: Single edits of a document to try on the surrogate.
-        pairs: Most pairs to request, backward passes included; the audit's budget may allow fewer.
+        pairs: Most pairs to request, backward passes included. By default what the audit's budget allows, and
+            :data:`UNLIMITED` where it sets no limit.
         batch: Texts scored between two updates of the model.
     """
 
     access: Literal["weights", "scores", "ranks"] = "scores"
-    substitutes: str = "counterfitted|wordnet"
+    substitutes: str = SUBSTITUTES
     surrogate: Ranker | None = None
     looks: int = 400
-    pairs: int = 60
+    pairs: int | None = None
     batch: int = 4
 
     def __post_init__(self) -> None:
         require_choice("word_substitution", "access", [self.access], ["weights", "scores", "ranks"])
-        require_positive("word_substitution", "pairs", self.pairs)
+        if self.pairs is not None:
+            require_positive("word_substitution", "pairs", self.pairs)
         require_positive("word_substitution", "batch", self.batch)
         require_positive("word_substitution", "looks", self.looks)
 
@@ -187,7 +186,10 @@ class _Search:
 
     def _affordable(self) -> int:
         """Number of texts that may still be scored."""
-        left, allowed = self._attack.pairs - self._oracle.spent, self._oracle.affordable()
+        most, allowed = self._attack.pairs, self._oracle.affordable()
+        if most is None and allowed is not None:
+            return allowed
+        left = (UNLIMITED if most is None else most) - self._oracle.spent
         return max(0, left if allowed is None else min(left, allowed))
 
     def _propose(self, count: int) -> list[tuple[int, ...]]:
@@ -223,7 +225,7 @@ class _Search:
             PluginError: It gives the clean text the victim's own score, so it is the victim.
         """
         query, target, edits = self._case.query, self._case.target, self._model.edits
-        looked = self._model.promising(self._attack.looks)
+        looked = sorted(self._model.promising(self._attack.looks))
         texts = [target.text, *(substitute(target.text, dict([edits[edit]])) for edit in looked)]
         clean, *scores = surrogate.score(query, [target._replace(text=text) for text in texts])
         if self._attack.access != "ranks" and clean == self._before:

@@ -29,7 +29,7 @@ from robustrank.plugin import (
     substitute,
     words,
 )
-from robustrank_attacks._options import require_choice, require_positive
+from robustrank_attacks._options import SUBSTITUTES, require_choice, require_positive
 from robustrank_attacks.textattack._bridge import all_scores, goal, package, paid
 
 
@@ -44,7 +44,7 @@ class TextAttackSearch:
     """
 
     search: Literal["greedy_wir", "greedy", "beam"] = "greedy_wir"
-    substitutes: str = "counterfitted|wordnet"
+    substitutes: str = SUBSTITUTES
     beam: int = 4
 
     def __post_init__(self) -> None:
