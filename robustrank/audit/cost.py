@@ -15,6 +15,7 @@ from robustrank.audit.phases import phases
 from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, Document, Surface
 from robustrank.perturbations.oracle import MeteredRanker
+from robustrank.protocols.installed import protocols
 from robustrank.results.estimates import Cost, Estimates, Power
 from robustrank.stats.planning import expected_detectable
 from robustrank.work.attack import AttackTask
@@ -44,7 +45,9 @@ def plan(spec: AuditSpec) -> Estimates:
     ranked = {task.key(bench): _first_stage_ranking(task, bench) for task in rankings if isinstance(task, RankTask)}
     seconds = {}
     costs = []
+    planned_tasks: list[Task] = []
     for phase, tasks in phases(bench, ranked):
+        planned_tasks += tasks
         groups: dict[str, list[Task]] = {}
         for task in tasks:
             groups.setdefault(task.place.ranker, []).append(task)
@@ -58,6 +61,13 @@ def plan(spec: AuditSpec) -> Estimates:
                     at_least=any(isinstance(t, AttackTask) and _unlimited(t, bench) for t in mine),
                 )
             )  # fmt: skip
+    for protocol in protocols():
+        foreseen = protocol.foreseen(bench, planned_tasks) if protocol.foreseen else {}
+        for ranker, (count, pairs) in foreseen.items():
+            minutes = pairs * seconds[ranker] / 60
+            costs.append(
+                Cost(phase=protocol.name, ranker=ranker, tasks=count, pairs=pairs, minutes=minutes, at_least=False)
+            )
     power = [
         Power(collection=c.name, queries=n, detectable=expected_detectable(n, DEVIATION))
         for c in spec.collections

@@ -126,6 +126,7 @@ class CasesSpec:
         targets: Drawn from each stratum, per query.
         goal_rank: An attack succeeds at this rank or better.
         collection: Name of the collection; default home.
+        transfer: Put the texts made against each ranker before the others, at one pair each where they are point-wise.
     """
 
     queries: Count = 20
@@ -133,6 +134,7 @@ class CasesSpec:
     targets: Count = 1
     goal_rank: Count = 1
     collection: str | None = None
+    transfer: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

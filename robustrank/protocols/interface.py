@@ -91,6 +91,8 @@ class AuditProtocol:
         tasks: The tasks that make them, from the records so far and the lists of every ranker; a phase of the audit
             of its own, after all others.
         after: Names of protocols whose results it reads.
+        foreseen: What its tasks will cost, where they follow from records of attacks, which a plan does not have: from
+            all planned tasks, ranker to the most tasks and pairs.
     """
 
     name: str
@@ -102,6 +104,7 @@ class AuditProtocol:
     records: Sequence[type[TaskRecord]] = ()
     tasks: Callable[[Workbench, Mapping[str, Record], Sequence[Place]], Sequence[Task]] | None = None
     after: Sequence[str] = ()
+    foreseen: Callable[[Workbench, Sequence[Task]], Mapping[str, tuple[int, int]]] | None = None
 
     def result_in(self, summary: Summary) -> Any:
         """Its result, read back into its type; ``None`` where the summary has none."""
