@@ -130,7 +130,7 @@ def test_tasks_are_planned_resumed_and_left_out_where_the_file_says_so(
 def test_texts_of_an_attack_that_is_gone_are_not_put_before_anyone(tmp_path: Path) -> None:
     spec, where = spec_of(tmp_path, "overlap", "short"), tmp_path / "out"
     audit.run(spec, where)
-    source = spec.source.replace("use = \"query_injection\"", "use = \"query_injection\"\nbudget = { edits = 1 }")
+    source = spec.source.replace('use = "query_injection"', 'use = "query_injection"\nbudget = { edits = 1 }')
     fewer = audit_file.parse(source, folder=tmp_path)
     summary = audit.run(fewer, where)
     for cell in cells(summary).values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
 import sys
 from functools import partial
 from importlib.util import find_spec
@@ -69,3 +70,28 @@ def test_ray_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtra, match=r"pip install 'robustrank\[ray\]'"):
         list(Ray().run(len, ["a"]))
+
+
+SCRIPT = """
+from multiprocessing import RLock
+
+from robustrank.work.executors.processes import Processes
+
+
+def takes(item):
+    takes.lock = RLock()  # as the progress bars of model libraries do
+    return item
+
+
+if __name__ == "__main__":
+    executor = Processes(workers=2)
+    print(sorted(executor.run(takes, [1, 2, 3])))
+    executor.close()
+"""
+
+
+def test_workers_give_back_what_they_took_of_the_system(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True)
+    assert (done.stdout, done.stderr) == ("[1, 2, 3]\n", "")

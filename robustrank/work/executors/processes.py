@@ -19,6 +19,8 @@ from robustrank.core.errors import ConfigError, RobustRankError, reason
 from robustrank.core.interfaces import Item, Lost, Result
 from robustrank.work.executors.supervision import Died, Done, Raised, prepare, supervised
 
+PATIENCE = 2.0
+"""Seconds for idle processes to end by themselves."""
 _SPAWN = get_context("spawn")  # a fork would copy locks that threads of torch hold
 
 
@@ -108,7 +110,15 @@ class _Processes:
         worker.pipe.close()
 
     def close(self) -> None:
-        """Kill all of them; they have nothing to write."""
+        """End all of them: idle ones end when their pipe does, others are killed, as they have nothing to write.
+
+        What a killed process leaves, such as the semaphores of progress bars, Python complains of on the console.
+        """
+        for worker in self._workers.values():
+            worker.pipe.close()
+        until = monotonic() + PATIENCE
+        for worker in self._workers.values():
+            worker.process.join(max(0.0, until - monotonic()))
         for number in list(self._workers):
             self.discard(number)
 
