@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from robustrank.config.specs import GateSpec
 from robustrank.core.errors import ConfigError
-from robustrank.core.interfaces import lends_gradients
 from robustrank.core.strata import ranks
 from robustrank.core.types import Access, Surface
 from robustrank.judging.checks import check_planned
@@ -85,9 +84,14 @@ def _without_gradients(bench: Workbench) -> list[str]:
         if bench.attack(attack.name).threat.access is not Access.WEIGHTS:
             continue
         for victim in (v for v in spec.victims if v.attacked and v.name in (attack.rankers or (v.name,))):
-            if not lends_gradients(bench.victim(victim.name, where).ranker.ranker):
-                lines.append(
-                    f"attack {attack.name!r} needs gradients, which {victim.name!r} does not provide: its cases "
-                    "will be errors; name the rankers to attack with `rankers`"
+            if bench.can_attack(attack.name, victim.name, where):
+                continue
+            lines.append(
+                f"attack {attack.name!r} needs gradients, which {victim.name!r} does not provide: "
+                + (
+                    "it is left out there"
+                    if attack.if_possible
+                    else "its cases will be errors; name the rankers to attack with `rankers`"
                 )
+            )
     return lines

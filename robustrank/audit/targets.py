@@ -36,6 +36,8 @@ def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[
     for attack in spec.attacks:
         if attack.rankers and place.ranker not in attack.rankers:
             continue
+        if attack.if_possible and not bench.can_attack(attack.name, place.ranker, place.collection):
+            continue
         if bench.attack(attack.name).threat.surface is Surface.QUERY:
             targets = [(BEST_RELEVANT, relevant[0], len(ranking))] if relevant else []
         else:

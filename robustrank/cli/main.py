@@ -85,6 +85,7 @@ def main() -> None:
 @main.command()
 @click.argument("file", required=False)
 @click.option("--quick", is_flag=True, help="The bundled audit of about two minutes instead of the default one.")
+@click.option("--suite", help="Attack with a fixed set of attacks too: standard.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Folder that holds audits."
 )
@@ -103,6 +104,7 @@ def main() -> None:
 def audit(
     file: str | None,
     quick: bool,
+    suite: str | None,
     out: Path,
     fresh: bool,
     limit: int | None,
@@ -123,7 +125,7 @@ def audit(
     from robustrank.judging import checks, gate
     from robustrank.plugins import registry
 
-    spec = audit_file.load(file or ("quick" if quick else "default"))
+    spec = audit_file.load(file or ("quick" if quick else "default"), suite=suite)
     if task_timeout is not None:
         spec = replace(spec, task_timeout=task_timeout)
     checks.check(spec)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from robustrank.config import checks
+from robustrank.config import checks, suites
 from robustrank.config.specs import AuditSpec
 from robustrank.config.tables import read, read_as, toml
 
@@ -14,8 +14,12 @@ BUNDLED = ("default", "quick")
 """Audit files that come with the package; a name of these is accepted wherever a path is."""
 
 
-def load(path: Path | str) -> AuditSpec:
+def load(path: Path | str, *, suite: str | None = None) -> AuditSpec:
     """Read an audit file, or a bundled one by name.
+
+    Args:
+        path: Of the file.
+        suite: As ``suite`` in the file, in whose text it is put.
 
     Raises:
         ConfigError: No such file, not TOML, an unknown key (with the nearest valid one), a wrong type or
@@ -23,9 +27,13 @@ def load(path: Path | str) -> AuditSpec:
     """
     if str(path) in BUNDLED:
         text = files("robustrank").joinpath("audits", f"{path}.toml").read_text(encoding="utf-8")
-        return parse(text, where=f"bundled audit {path!r}")
+        return parse(_with(suite, text), where=f"bundled audit {path!r}")
     text = read(path, "audit file", "; `robustrank init` writes one")
-    return parse(text, where=str(path), folder=Path(path).parent)
+    return parse(_with(suite, text), where=str(path), folder=Path(path).parent)
+
+
+def _with(suite: str | None, text: str) -> str:
+    return text if suite is None else f'suite = "{suite}"\n{text}'
 
 
 def parse(text: str, *, where: str = "audit file", folder: Path | None = None) -> AuditSpec:
@@ -39,7 +47,7 @@ def parse(text: str, *, where: str = "audit file", folder: Path | None = None) -
     Raises:
         ConfigError: As :func:`load`.
     """
-    spec = read_as(AuditSpec, toml(text, where), where, folder)
+    spec = suites.added(read_as(AuditSpec, toml(text, where), where, folder), where)
     base, pooling = folder or Path(), spec.pooling
     spec = replace(
         spec,

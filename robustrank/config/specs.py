@@ -87,12 +87,21 @@ class Victim:
 
 @dataclass(frozen=True, kw_only=True)
 class AttackSpec:
-    """One ``[[attack]]`` under one budget; ``rankers`` limits it to some (default: every attacked one)."""
+    """One ``[[attack]]`` under one budget.
+
+    Args:
+        plugin: The plug-in.
+        name: Name in reports.
+        budget: Its limits.
+        rankers: Names of the rankers it attacks; default every attacked one.
+        if_possible: Leave out rankers that do not lend the gradients it needs; else its cases are errors there.
+    """
 
     plugin: Plugin
     name: str
     budget: Budget = field(default_factory=Budget)
     rankers: tuple[str, ...] = ()
+    if_possible: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +257,8 @@ class AuditSpec:
     measures: tuple[str, ...] = ("nDCG@10", "RR@10")
     baseline: str | None = None
     defenses: tuple[DefenseSpec, ...] = key("defense", default=())
+    suite: str = ""
+    """A fixed set of attacks (:mod:`robustrank.config.suites`), which go before those of the file."""
     attacks: tuple[AttackSpec, ...] = key("attack", default=())
     variations: tuple[VariationSpec, ...] = key("variation", default=())
     query_types: tuple[str, ...] = ("label",)

@@ -24,9 +24,17 @@ from robustrank.core.errors import (
     message,
     reason,
 )
-from robustrank.core.interfaces import Attack, CollectionLoader, CollectionRanker, Defense, Ranker, Variation
+from robustrank.core.interfaces import (
+    Attack,
+    CollectionLoader,
+    CollectionRanker,
+    Defense,
+    Ranker,
+    Variation,
+    lends_gradients,
+)
 from robustrank.core.plugin_spec import Plugin
-from robustrank.core.types import Collection, Document, Query, Variant
+from robustrank.core.types import Access, Collection, Document, Query, Variant
 from robustrank.core.words import words
 from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.perturbations.quality import CLEAN
@@ -252,6 +260,12 @@ class Workbench(Bench):
                 fitted = self._fitted[base.name, collection]
                 victims[ranker, collection, listwise] = MeteredVictim(fitted, wrapper, listwise=listwise)
         return victims[ranker, collection, listwise]
+
+    def can_attack(self, attack: str, ranker: str, collection: str) -> bool:
+        """Whether a ranker lends what an attack needs: gradients, where that has access to weights."""
+        if self.attack(attack).threat.access is not Access.WEIGHTS:
+            return True
+        return lends_gradients(self.victim(ranker, collection).ranker.ranker)
 
     def _loading(self, who: str) -> AbstractContextManager[None]:
         return loading(who, self.spec.task_timeout)

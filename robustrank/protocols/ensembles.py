@@ -1,0 +1,300 @@
+"""The worst case over attacks: what an attacker who tries all of them achieves, target by target.
+
+Attacks of one kind of edit, or of any, that need no more than a stated access to the ranker are one attacker: a target
+is lost where any of them reaches the goal, and a list is worth what the worst of its attacked versions is worth. A
+weaker attacker's attacks are among a stronger one's, so that more access never shows less (after AutoAttack: Croce and
+Hein, ICML 2020). Controls are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from robustrank.core.types import Access, Estimate, Goal, Surface
+from robustrank.protocols.interface import AuditProtocol, Evidence, Section
+from robustrank.results.figures import Figure, FigureKind
+from robustrank.results.outcomes import Ending, Ends, Open, Tally, reason, undecided
+from robustrank.results.summary import Summary
+from robustrank.storage.hashing import digest
+
+if TYPE_CHECKING:
+    from robustrank.work.records import AttackRecord
+    from robustrank.work.workbench import Workbench
+
+TOP = 10
+"""The rank to reach."""
+ANY = "any"
+"""In place of an operation: whatever the edit is."""
+WORST, ROBUST = f"worst ASR@{TOP}", "robust nDCG@10"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """What one attack does among the others."""
+
+    attack: str
+    alone: float
+    """Share of the targets that it wins."""
+    adds: float
+    """Share that it alone wins."""
+    pairs: int
+    """Asked of the ranker, for all targets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """All attacks on one ranker with one kind of edit and at most one access."""
+
+    ranker: str
+    operation: str
+    access: str
+    collection: str
+    worst: Estimate | None
+    """Share of the targets below the top ten that some attack lifts into it; ``None`` where none is decided."""
+    robust: Estimate | None
+    """Mean over queries of the least nDCG@10 of an attacked list."""
+    clean: float
+    """The same of the lists as they were."""
+    ranks: Mapping[str, float]
+    """Share of the targets whose best rank is at most 1, 3 and 10; and under ``"reciprocal"`` the mean of 1 / rank."""
+    members: Sequence[Member]
+    pairs: int
+    per_query: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Figure to query to value."""
+    tally: Tally = field(default_factory=Tally)
+    """Of the targets: one that no attack wins and some attack could not decide says nothing."""
+    ends: Mapping[str, Ends] = field(default_factory=dict)
+    open: Mapping[str, Open] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensembles:
+    """Of an audit."""
+
+    rows: Sequence[Ensemble] = ()
+    suite: str = ""
+    """The standard suite whose attacks are among them; empty where they are the audit file's alone."""
+
+
+class _Target(NamedTuple):
+    """The attacks on one document."""
+
+    query_id: str
+    records: Sequence[AttackRecord]
+
+    @property
+    def won(self) -> frozenset[str]:
+        """Attacks that reached the top ten."""
+        return frozenset(r.attack for r in self.records if undecided(r) is None and r.rank_after <= TOP)
+
+    @property
+    def failed(self) -> AttackRecord | None:
+        """An attack that was not decided, where that leaves the target open."""
+        return None if self.won else next((r for r in self.records if undecided(r)), None)
+
+
+def summarise(evidence: Evidence) -> Ensembles | None:
+    """One row for every ranker, kind of edit and access at which some attack is."""
+    from robustrank.work.records import AttackRecord
+
+    attacked = [r for r in evidence.of(AttackRecord) if _counts(r)]
+    rows = []
+    for ranker in dict.fromkeys(r.ranker for r in attacked):
+        mine = [r for r in attacked if r.ranker == ranker]
+        for operation, access in _levels((str(r.threat.edits.operation), r.threat.access) for r in mine):
+            group = [r for r in mine if _within(str(r.threat.edits.operation), r.threat.access, operation, access)]
+            rows.append(_ensemble(ranker, operation, access, group))
+    return Ensembles(rows=rows, suite=evidence.spec.suite) if rows else None
+
+
+def _counts(record: AttackRecord) -> bool:
+    promotes = record.threat.surface is Surface.DOCUMENT and record.threat.goal is Goal.PROMOTE
+    return promotes and not record.control
+
+
+def _levels(kinds: Iterable[tuple[str, Access]]) -> list[tuple[str, Access]]:
+    """Kinds of edit (any first, where there are several) by access, weakest first."""
+    every = set(kinds)
+    operations = sorted({operation for operation, _ in every})
+    pairs = {*every, *((ANY, access) for _, access in every if len(operations) > 1)}
+    return sorted(pairs, key=lambda each: (each[0] != ANY, each[0], each[1].level))
+
+
+def _within(operation: str, access: Access, wanted: str, most: Access) -> bool:
+    return wanted in (operation, ANY) and access.level <= most.level
+
+
+def _ensemble(ranker: str, operation: str, access: Access, group: Sequence[AttackRecord]) -> Ensemble:
+    from robustrank.stats import intervals
+
+    by_target: dict[tuple[str, str], list[AttackRecord]] = {}
+    for record in group:
+        by_target.setdefault((record.query_id, record.doc_id), []).append(record)
+    targets = [_Target(query, records) for (query, _), records in by_target.items()]
+    below = [t for t in targets if t.records[0].rank_before > TOP]
+    decided = [t for t in below if t.failed is None]
+    sides = {WORST: _wins(below), ROBUST: _least(group)}
+    open_ = {name: {q: (a, b) for q, (a, b, known) in each.items() if not known} for name, each in sides.items()}
+    robust = {q: high for q, (_, high, _) in sides[ROBUST].items()}
+    best = [min(r.rank_after for r in t.records) for t in targets if all(undecided(r) is None for r in t.records)]
+    return Ensemble(
+        ranker=ranker,
+        operation=operation,
+        access=access.value,
+        collection=group[0].collection,
+        worst=intervals.share([bool(t.won) for t in decided], clusters=[t.query_id for t in decided])
+        if decided
+        else None,
+        robust=intervals.mean(list(robust.values()), bounds=(0, 1)),
+        clean=_mean(list({r.query_id: r.harm_before for r in group}.values())),
+        ranks={
+            **{str(k): _mean([float(rank <= k) for rank in best]) for k in (1, 3, 10)},
+            "reciprocal": _mean([1 / rank for rank in best]),
+        },
+        members=[
+            Member(
+                attack=attack,
+                alone=_mean([float(attack in t.won) for t in below]),
+                adds=_mean([float(t.won == {attack}) for t in below]),
+                pairs=sum(r.calls for r in group if r.attack == attack),
+            )
+            for attack in dict.fromkeys(r.attack for r in group)
+        ],
+        pairs=sum(r.calls for r in group),
+        per_query={
+            WORST: _by_query([t.query_id for t in decided], [float(bool(t.won)) for t in decided]),
+            ROBUST: robust,
+        },
+        tally=_tally([t.failed for t in below]),
+        ends={name: _ends(sides[name]) for name, left in open_.items() if left},
+        open=open_,
+    )
+
+
+Sides = dict[str, tuple[float, float, bool]]
+"""Query to its least and greatest value, and whether it is known, which makes them one."""
+
+
+def _wins(targets: Sequence[_Target]) -> Sides:
+    """The share of a query's targets that are won, and could be."""
+    by_query: dict[str, list[_Target]] = {}
+    for target in targets:
+        by_query.setdefault(target.query_id, []).append(target)
+    sides: Sides = {}
+    for query, mine in sorted(by_query.items()):
+        won = [float(bool(t.won)) for t in mine]
+        could = [float(bool(t.won or t.failed)) for t in mine]
+        sides[query] = _mean(won), _mean(could), all(t.failed is None for t in mine)
+    return sides
+
+
+def _least(group: Sequence[AttackRecord]) -> Sides:
+    """The least nDCG@10 of a list that some attack left: 0, as far as we know, where one could not be decided."""
+    by_query: dict[str, list[AttackRecord]] = {}
+    for record in group:
+        by_query.setdefault(record.query_id, []).append(record)
+    sides: Sides = {}
+    for query, mine in sorted(by_query.items()):
+        known = [r for r in mine if undecided(r) is None]
+        least = min([mine[0].harm_before, *(r.harm_after for r in known)])
+        sides[query] = (least, least, True) if len(known) == len(mine) else (0.0, least, False)
+    return sides
+
+
+def _ends(sides: Sides) -> Ends:
+    from robustrank.stats import intervals
+
+    return Ends(*(intervals.mean([each[side] for each in sides.values()], bounds=(0, 1)) for side in (0, 1)))
+
+
+def _tally(failed: Sequence[AttackRecord | None]) -> Tally:
+    """Of targets, each by the attack that leaves it open, if one does."""
+    ended = [(undecided(record), reason(record)) for record in failed if record is not None]
+    errors = [text for end, text in ended if end is Ending.ERROR]
+    breaches = [text for end, text in ended if end is Ending.INVALID]
+    return Tally(
+        planned=len(failed), errors=len(errors), invalid=len(breaches),
+        error=errors[0] if errors else "", breach=breaches[0] if breaches else "",
+    )  # fmt: skip
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _by_query(queries: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    by: dict[str, list[float]] = {}
+    for query, value in zip(queries, values, strict=True):
+        by.setdefault(query, []).append(value)
+    return {query: _mean(each) for query, each in sorted(by.items())}
+
+
+def _expected(measure: str) -> Callable[[Workbench], Iterator[Figure]]:
+    def expected(bench: Workbench) -> Iterator[Figure]:
+        for victim in (victim for victim in bench.spec.victims if victim.attacked):
+            attacks = [a for a in bench.spec.attacks if victim.name in (a.rankers or (victim.name,))]
+            where = bench.spec.cases.collection or bench.spec.home.name
+            threats = [
+                bench.attack(attack.name).threat
+                for attack in attacks
+                if not attack.if_possible or bench.can_attack(attack.name, victim.name, where)
+            ]
+            kinds = [
+                (str(threat.edits.operation), threat.access)
+                for threat in threats
+                if threat.surface is Surface.DOCUMENT and threat.goal is Goal.PROMOTE and not threat.control
+            ]
+            for operation, access in _levels(kinds):
+                labels = {"ranker": victim.name, "operation": operation, "access": access.value}
+                yield Figure(measure=measure, labels=labels)
+
+    return expected
+
+
+def _measured(measure: str) -> Callable[[Summary], Iterator[Figure]]:
+    def measured(summary: Summary) -> Iterator[Figure]:
+        result = PROTOCOL.result_in(summary)
+        for row in result.rows if result else ():
+            estimate = row.worst if measure == WORST else row.robust
+            yield Figure(
+                measure=measure,
+                labels={"ranker": row.ranker, "operation": row.operation, "access": row.access},
+                estimate=estimate,
+                missing="" if estimate or row.ends else "no target stood below the top ten",
+                collection=row.collection,
+                per_query=row.per_query[measure],
+                higher_is_better=measure == ROBUST,
+                tally=row.tally,
+                ends=row.ends.get(measure),
+                open=row.open.get(measure, {}),
+                made=digest([member.attack for member in row.members], summary.seed)[:12],
+            )
+
+    return measured
+
+
+def _kind(name: str, about: str) -> FigureKind:
+    return FigureKind(
+        name=name,
+        about=about,
+        where=("ranker", "operation", "access"),
+        names=lambda spec: (name,) if spec.attacks else (),
+        expected=_expected(name),
+        measured=_measured(name),
+        bounds=lambda spec, measure: (0, 1),
+    )
+
+
+PROTOCOL = AuditProtocol(
+    name="ensembles",
+    about="The worst case over attacks, target by target: by kind of edit, and by access to the ranker.",
+    result=Ensembles,
+    summarise=summarise,
+    figures=(
+        _kind(WORST, "share of the targets that some attack with at most that access lifts into the top 10"),
+        _kind(ROBUST, "mean over queries of the least nDCG@10 of an attacked list"),
+    ),
+    sections=(Section(anchor="ensembles", title="Worst case", place=68),),
+)

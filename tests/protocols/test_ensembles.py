@@ -1,0 +1,148 @@
+"""The worst case over attacks, against enumeration; and the standard suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from msgspec.structs import replace
+
+from robustrank.audit import run as audit
+from robustrank.cli.main import main
+from robustrank.config import audit_file
+from robustrank.core.errors import ConfigError
+from robustrank.core.types import Access, AttackSet, Status, Surface, ThreatModel
+from robustrank.protocols import ensembles
+from robustrank.protocols.ensembles import ROBUST, WORST
+from robustrank.work.records import AttackRecord
+from tests.evidence import evidence
+from tests.protocols.test_adversarial import record
+
+
+def attack(name: str, query: str, after: int, harm: float, *, access: str = "none", **more: Any) -> AttackRecord:
+    """On the document of a query at rank 15 of a list that is worth 0.8; ``harm`` is what it is worth afterwards."""
+    operation = more.pop("operation", "insert")
+    threat = ThreatModel(
+        surface=Surface.DOCUMENT, access=Access(access), edits=AttackSet(operation=operation),
+        control=more.pop("control", False),
+    )  # fmt: skip
+    made = record(query, 15, after)
+    return replace(made, attack=name, threat=threat, harm_before=0.8, harm_after=harm, calls=3, doc_id="d", **more)
+
+
+def rows(records: list[AttackRecord]) -> dict[tuple[str, str], ensembles.Ensemble]:
+    result = ensembles.summarise(evidence(records))
+    return {(row.operation, row.access): row for row in result.rows} if result else {}
+
+
+def test_it_is_the_worst_of_all_attacks_target_by_target() -> None:
+    rng = Random(3)
+    plan = {"a": ("insert", "none"), "b": ("insert", "scores"), "c": ("substitute", "weights")}
+    records = [
+        attack(name, str(q), rng.randint(1, 20), rng.random(), operation=operation, access=access)
+        for q in range(12)
+        for name, (operation, access) in plan.items()
+    ]
+    records.append(attack("control", "0", 1, 0.0, control=True))
+    found = rows(records)
+    members = {
+        ("any", "none"): "a", ("any", "scores"): "ab", ("any", "weights"): "abc",
+        ("insert", "none"): "a", ("insert", "scores"): "ab", ("substitute", "weights"): "c",
+    }  # fmt: skip
+    assert {key: "".join(m.attack for m in row.members) for key, row in found.items()} == members
+    for key, names in members.items():
+        mine = [r for r in records if r.attack in names]
+        by_query = {q: [r for r in mine if r.query_id == q] for q in {r.query_id for r in mine}}
+        lost = sum(any(r.rank_after <= 10 for r in each) for each in by_query.values())
+        robust = sum(min(0.8, *(r.harm_after for r in each)) for each in by_query.values())
+        row = found[key]
+        assert row.worst is not None
+        assert row.robust is not None
+        assert row.worst.value == pytest.approx(lost / 12)
+        assert row.robust.value == pytest.approx(robust / 12)
+        assert row.clean == pytest.approx(0.8)
+        assert row.pairs == 3 * len(mine)
+        alone = {m.attack: m for m in row.members}
+        for name in names:
+            wins = [q for q, each in by_query.items() if any(r.attack == name and r.rank_after <= 10 for r in each)]
+            only = [q for q in wins if not any(r.attack != name and r.rank_after <= 10 for r in by_query[q])]
+            assert (alone[name].alone, alone[name].adds) == (
+                pytest.approx(len(wins) / 12),
+                pytest.approx(len(only) / 12),
+            )
+    order = [found["any", access].worst for access in ("none", "scores", "weights")]
+    values = [each.value for each in order if each]
+    assert values == sorted(values), "more access never shows less"
+
+
+def test_an_attack_that_failed_leaves_a_target_open_unless_another_wins_it() -> None:
+    error = {"status": Status.ERROR, "error": "HTTPError: 429"}
+    records = [
+        attack("a", "1", 1, 0.3), attack("b", "1", 15, 0.8, **error),  # lost all the same
+        attack("a", "2", 15, 0.8), attack("b", "2", 15, 0.8, **error),  # open
+        attack("a", "3", 15, 0.8), attack("b", "3", 15, 0.7),  # held
+    ]  # fmt: skip
+    row = rows(records)["insert", "none"]
+    assert row.worst is not None
+    assert (row.worst.value, row.worst.n) == (0.5, 2)
+    assert (row.tally.planned, row.tally.errors, row.tally.error) == (3, 1, "HTTPError: 429")
+    assert row.open[WORST] == {"2": (0.0, 1.0)}
+    assert row.open[ROBUST] == {"1": (0.0, 0.3), "2": (0.0, 0.8)}
+    assert (row.ends[WORST].low.value, row.ends[WORST].high.value) == pytest.approx((1 / 3, 2 / 3))
+    assert row.ends[ROBUST].low.value == pytest.approx(0.7 / 3)
+    assert row.ends[ROBUST].high.value == pytest.approx((0.3 + 0.8 + 0.7) / 3)
+
+
+AUDIT = """
+name = "suite"
+measures = ["nDCG@10"]
+[[collection]]
+name = "home"
+use = "scifact"
+queries = 3
+depth = 20
+[[ranker]]
+name = "BM25"
+use = "bm25"
+[cases]
+queries = 3
+[[attack]]
+name = "my own"
+use = "query_injection"
+[[gate]]
+name = "worst"
+measure = "robust nDCG@10"
+where = { ranker = "BM25", operation = "any", access = "scores" }
+min = 0.01
+"""
+
+
+def test_the_standard_suite_goes_before_the_attacks_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(AUDIT)
+    spec = audit_file.load(tmp_path / "a.toml", suite="standard")
+    assert spec.suite == "standard/1"
+    assert spec.attacks[-1].name == "my own"
+    assert len(spec.attacks) > 12
+    assert spec == audit_file.parse('suite = "standard"\n' + AUDIT, folder=tmp_path, where=str(tmp_path / "a.toml"))
+    with pytest.raises(ConfigError, match=r"suite.*'standrad'.*did you mean 'standard'"):
+        audit_file.parse('suite = "standrad"\n' + AUDIT)
+
+
+def test_an_audit_by_the_standard_suite_leaves_out_what_a_ranker_does_not_lend(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(AUDIT)
+    done = CliRunner().invoke(
+        main, ["audit", str(tmp_path / "a.toml"), "--suite", "standard", "--out", str(tmp_path), "--executor", "serial"]
+    )
+    assert "needs gradients, which 'BM25' does not provide: it is left out there" in done.stderr + done.stdout
+    summary = audit.run(audit_file.load(tmp_path / "a.toml", suite="standard"), next(tmp_path.glob("suite-*")))
+    assert not any(attack.access == "weights" for attack in summary.attacks)
+    result = ensembles.PROTOCOL.result_in(summary)
+    assert result.suite == "standard/1"
+    found = {(row.operation, row.access): row for row in result.rows}
+    assert {access for _, access in found} == {"none", "ranks", "scores"}
+    assert all(not row.tally.undecided for row in result.rows)
+    (verdict,) = summary.verdicts
+    assert verdict.estimate == found["any", "scores"].robust
