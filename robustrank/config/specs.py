@@ -296,7 +296,7 @@ class AuditSpec:
     def to_json(self) -> dict[str, Any]:
         """Plain data of what records depend on: without gates, stopping rule, time limit, display settings and text."""
         data = asdict(self)
-        for name in ("gates", "accepted", "ratchet", "sequential", "source", "task_timeout"):
+        for name in ("gates", "accepted", "ratchet", "sequential", "source", "task_timeout", "suite"):
             del data[name]
         if self.pooling is None:
             del data["pooling"]
