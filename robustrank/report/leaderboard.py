@@ -2,8 +2,9 @@
 
 As in RobustBench (Croce et al., NeurIPS 2021), claimed figures, figures of the audit, and the strongest attack known
 from any audit are columns of their own, and the last one orders the table. Only audits of the same home collection (by
-the digest of its content, not by its name) and the same kind of success share a table, because success rates of others
-are not comparable.
+the digest of its content, not by its name), the same kind of success and the same standard suite share a table, because
+success rates of others are not comparable. Under a suite the table is ordered by robust nDCG@10: what the worst of all
+its attacks leaves, at the most access that every ranker of the table was attacked with.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 from robustrank.core.errors import ConfigError, RobustRankError
-from robustrank.core.types import Estimate
+from robustrank.core.types import Access, Estimate
+from robustrank.protocols.ensembles import ANY, PROTOCOL
 from robustrank.report import pages
 from robustrank.report.filters import budget, radius
 from robustrank.results import summary
@@ -60,6 +63,8 @@ class Row:
     claimed_success: float | None
     certified: Estimate | None
     certificate: str
+    robust: Mapping[str, Estimate] = field(default_factory=dict)
+    """Access to robust nDCG@10 under a suite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +75,10 @@ class Board:
     digest: str
     measure: str
     success: str
+    suite: str
+    """Empty where audits chose their attacks."""
+    access: str
+    """At which robust nDCG@10 orders the table."""
     rows: Sequence[Row]
 
 
@@ -79,6 +88,7 @@ class _Key(NamedTuple):
     digest: str
     measure: str
     success: str
+    suite: str
 
 
 def write(folder: Path, path: Path, read: Callable[[Path], Summary] = summary.read) -> int:
@@ -116,11 +126,18 @@ def _rows(audit: Summary, path: Path, page: Path) -> list[tuple[_Key, Row]]:
     counts = {o: sum(v.outcome is o for v in audit.verdicts) for o in reversed(Outcome)}
     gates = ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n)
     rows = []
+    ensembles = PROTOCOL.result_in(audit)
+    suite = str(ensembles.suite) if ensembles else ""
     for ranker in audit.rankers:
         worst = strongest(audit.attacks, ranker=ranker.name)
         success = lead(worst) if worst else _success(audit.attacks)
-        key = _Key(digest=str(home.digest)[:10], measure=str(audit.measure), success=success)
-        rows.append((key, _row(ranker, audit, worst, success, address, gates)))
+        key = _Key(digest=str(home.digest)[:10], measure=str(audit.measure), success=success, suite=suite)
+        robust = {
+            str(row.access): _sound(row.robust)
+            for row in (ensembles.rows if suite else ())
+            if (row.ranker, row.operation) == (ranker.name, ANY) and row.robust is not None
+        }
+        rows.append((key, replace(_row(ranker, audit, worst, success, address, gates), robust=robust)))
     return rows
 
 
@@ -201,7 +218,13 @@ def _boards(rows: Sequence[tuple[_Key, Row]]) -> list[Board]:
             latest[row.ranker, row.fingerprint] = row
         full = [replace(row, strongest_known=_strongest_known(row, mine)) for row in latest.values()]
         home = ", ".join(sorted({row.home for row in full}))
-        boards.append(Board(home=home, **key._asdict(), rows=sorted(full, key=_place)))
+        access = max(
+            (a for a in Access if all(a in row.robust for row in full if row.own)),
+            key=lambda each: each.level,
+            default=Access.NONE,
+        )
+        ordered = sorted(full, key=partial(_place, access=access if key.suite else None))
+        boards.append(Board(home=home, **key._asdict(), access=access, rows=ordered))
     return sorted(boards, key=lambda board: (board.home, board.success))
 
 
@@ -211,8 +234,10 @@ def _strongest_known(row: Row, rows: Sequence[Row]) -> StrongestAttack | None:
     return max(strongest_attacks, key=lambda k: (k.success.low, k.success.value, k.audit), default=None)
 
 
-def _place(row: Row) -> tuple[bool, bool, float, float, str]:
-    """Sort key: lowest success first; rankers in doubt after the others, rankers that were not attacked last."""
+def _place(row: Row, access: Access | None) -> tuple[bool, bool, float, float, str]:
+    """Sort key: lowest success (highest robust nDCG@10) first; rankers in doubt come after, unattacked ones last."""
     if row.strongest_known is None:
         return (True, bool(row.doubts), 0.0, 0.0, row.ranker)
+    if access is not None and access in row.robust:
+        return (False, bool(row.doubts), -row.robust[access].value, -row.robust[access].low, row.ranker)
     return (False, bool(row.doubts), row.strongest_known.success.value, row.strongest_known.success.high, row.ranker)

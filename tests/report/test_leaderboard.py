@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -14,11 +15,13 @@ from robustrank.cli.main import main
 from robustrank.core.errors import ConfigError
 from robustrank.core.flags import Check
 from robustrank.core.types import Estimate
+from robustrank.protocols.ensembles import Ensemble
 from robustrank.report import leaderboard
 from robustrank.results import summary as summaries
 from robustrank.results.outcomes import Tally
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.summary import Summary
+from robustrank.storage import typed
 
 WARNED = '<small class="warn">'
 
@@ -168,3 +171,27 @@ def test_the_command_tells_how_many_and_refuses_an_empty_folder(summary: Summary
     assert (done.exit_code, done.stdout) == (0, f"{out}: 3 rankers\n")
     with pytest.raises(ConfigError, match=r"no audit in it"):
         leaderboard.write(tmp_path / "audits" / "nothing", out)
+
+
+def test_audits_by_a_standard_suite_have_a_table_of_their_own_ordered_by_what_is_left(
+    summary: Summary, tmp_path: Path
+) -> None:
+    def row(ranker: str, access: str, robust: float) -> Any:
+        return typed.plain(
+            Ensemble(
+                ranker=ranker, operation="any", access=access, collection="home", worst=None, clean=0.9, ranks={},
+                robust=Estimate(robust, robust - 0.1, robust + 0.1, 30), members=(), pairs=1,
+            )
+        )  # fmt: skip
+
+    rows = [row("bm25", "none", 0.9), row("net", "none", 0.7), row("bm25", "scores", 0.2), row("net", "scores", 0.4),
+            row("net", "weights", 0.1)]  # fmt: skip
+    put(tmp_path, "own attacks", summary)
+    put(tmp_path, "by suite", replace(summary, results={"ensembles": {"rows": rows, "suite": "standard/1"}}))
+    text = page(tmp_path)
+    first, second = text.split("<section aria-labelledby")[1:]
+    assert "standard/1" not in first
+    assert ranked(first) == ["bm25", "net", "smoothed + bm25"]
+    assert "at access to <bdi>scores</bdi>" in second  # all that both were attacked with
+    assert ranked(second) == ["net", "bm25", "smoothed + bm25"]
+    assert "<b>0.400</b>" in second
