@@ -1,4 +1,4 @@
-"""Attacks side by side on one ranker: success, words and pairs of substitutions, insertions and copied sentences.
+"""Document attacks side by side on one ranker: success, words edited and pairs.
 
 ``python benchmarks/insertion.py [--rows NAME ...] [--queries N] [--records FILE]`` on TREC DL 2021 with
 robustrank-tiny: targets are those of ``benchmarks/word_substitution.py`` (one not judged relevant of clean rank 11 to
@@ -55,7 +55,7 @@ ROWS = (
     Row("pwws", "pwws", {}, 10),
     Row("beam_substitution, 600 pairs", "beam_substitution", {}, 10, 600),
     Row("hotflip, 16 pairs", "hotflip", {"pairs": 16}, 5),
-    Row("hotflip, 60 pairs", "hotflip", {"pairs": 60}, 5),
+    Row("hotflip", "hotflip", {}, 5),
     Row("list_transfer", "list_transfer", {}, 10),
     Row("control: random substitutions", "random_edits", {}, 10),
     *(Row(f"query_injection, {place}, {n}", "query_injection", {"place": place}, n)
@@ -66,6 +66,7 @@ ROWS = (
     Row("word_insertion, scores, 28 pairs, 5", "word_insertion", {}, 5, 28),
     Row("word_insertion, scores, query words, 1", "word_insertion", {"vocabulary": ["query"]}, 1),
     Row("word_insertion, scores, list words, 5", "word_insertion", {"vocabulary": ["list"]}, 5),
+    Row("word_insertion, weights, list words, 5", "word_insertion", {"access": "weights", "vocabulary": ["list"]}, 5),
     Row("word_insertion, scores, own words, 5", "word_insertion", {"vocabulary": ["own"]}, 5),
     *(Row(f"control: random words, {n}", "random_edits", {"operation": "insert", "place": "best"}, n)
       for n in (1, 2, 5)),
@@ -82,6 +83,17 @@ ROWS = (
     *(Row(f"control: twin, {template}", "template_sentence", {"template": template, "twin": True}, None)
       for template in ("answer", "asked", "explains", "also", "study", "guide")),
     Row("control: benign_insertion, start", "benign_insertion", {}, None),
+    Row("title_stuffing, before", "title_stuffing", {"where": "before"}, None),
+    Row("title_stuffing, after", "title_stuffing", {}, None),
+    Row("term_stuffing, all", "term_stuffing", {}, 10),
+    Row("term_stuffing, rarest", "term_stuffing", {"terms": "rarest"}, 5),
+    Row("relevance_words, relevant", "relevance_words", {}, None),
+    Row("delete_words, sentences", "delete_words", {}, None),
+    Row("delete_words, sentences, ranks", "delete_words", {"access": "ranks"}, None),
+    Row("delete_words, words", "delete_words", {"unit": "word"}, 10),
+    Row("reorder_sentences", "reorder_sentences", {}, None),
+    Row("control: random deletion", "random_edits", {"operation": "delete"}, 10),
+    Row("control: random order", "random_edits", {"operation": "reorder"}, None),
 )  # fmt: skip
 
 

@@ -23,7 +23,9 @@ def signal(rows: Floats, spread: Floats) -> Floats:
     return covariance
 
 
-def conditioned(weights: Floats, spread: Floats, rows: Floats, noise: Floats, scores: Floats) -> Floats:
+def conditioned(
+    weights: Floats, spread: Floats, rows: Floats, noise: Floats, scores: Floats, covariance: Floats | None = None
+) -> Floats:
     """Weights moved to agree with the scores of some texts (Matheron's rule).
 
     From the prior mean and the scores it gives the posterior mean. From a draw of the prior, and scores to which a draw
@@ -35,9 +37,10 @@ def conditioned(weights: Floats, spread: Floats, rows: Floats, noise: Floats, sc
         rows: Texts x weights.
         noise: Variance of the noise of each text's score; positive.
         scores: Of each text.
+        covariance: What :func:`signal` gives for the rows, where it is known.
     """
-    covariance = signal(rows, spread) + np.diag(noise)
-    moved: Floats = weights + spread * (rows.T @ np.linalg.solve(covariance, scores - rows @ weights))
+    known = signal(rows, spread) if covariance is None else covariance
+    moved: Floats = weights + spread * (rows.T @ np.linalg.solve(known + np.diag(noise), scores - rows @ weights))
     return moved
 
 

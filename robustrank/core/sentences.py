@@ -7,6 +7,7 @@ full stop after a single letter or an abbreviation ends none. A part without a w
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -32,6 +33,23 @@ class Sentence(NamedTuple):
 def sentences(text: str) -> list[Sentence]:
     """The sentences of a text; none where it has no word."""
     return list(_sentences(text))
+
+
+def moved_words(before: Sequence[str], after: Sequence[str]) -> int:
+    """Words of the sentences that moved: all but the heaviest sentences that stand in both orders in the same order.
+
+    Args:
+        before: Sentences.
+        after: The same sentences in another order.
+    """
+    weights = {sentence: len(words(sentence)) for sentence in before}
+    row = [0] * (len(after) + 1)
+    for sentence in before:
+        diagonal = 0
+        for j, other in enumerate(after, 1):
+            best = diagonal + weights[sentence] if sentence == other else max(row[j], row[j - 1])
+            diagonal, row[j] = row[j], best
+    return sum(weights[sentence] for sentence in after) - row[-1]
 
 
 @lru_cache(maxsize=256)

@@ -13,15 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import accumulate
-from math import inf
 from string import punctuation, whitespace
 from types import MappingProxyType
 from typing import NamedTuple
 
 from robustrank.core.errors import PluginError
+from robustrank.core.sentences import moved_words, sentences
 from robustrank.core.types import AttackSet
 from robustrank.core.words import cost, gaps, match_case, words
+from robustrank.perturbations.alignment import edit_distance, fewest_substitutions, one_character_edit, subsequence
 from robustrank.perturbations.contextual_substitutes import load
 
 SHOWN = 3
@@ -138,27 +138,6 @@ def not_made(edits: Sequence[str]) -> list[str]:
     ]
 
 
-def edit_distance(old: Sequence[str], new: Sequence[str]) -> int:
-    """The least cost of words inserted, deleted or replaced that turn one sequence into the other (Levenshtein 1966).
-
-    A deleted word costs 1; a new one what :func:`robustrank.core.words.cost` says, mostly 1.
-    """
-    most = min(len(old), len(new))
-    head = next((i for i in range(most) if old[i] != new[i]), most)
-    tail = next((i for i in range(most - head) if old[-1 - i] != new[-1 - i]), most - head)
-    old, new = old[head : len(old) - tail], new[head : len(new) - tail]
-    inserted = [cost(word) for word in new]
-    dear = [price > 1 for price in inserted]
-    row = [0, *accumulate(inserted)]
-    for i, word in enumerate(old, 1):
-        diagonal, row[0] = row[0], i
-        for j, other in enumerate(new, 1):
-            replaced = cost(other, word) if dear[j - 1] else word != other
-            best = min(diagonal + replaced, row[j] + 1, row[j - 1] + inserted[j - 1])
-            diagonal, row[j] = row[j], best
-    return row[-1]
-
-
 def _replaced(before: str, after: str, allowed: AttackSet) -> Edited:
     """Words replaced one for one; what stands between words stays."""
     old, new = _texts(before), _texts(after)
@@ -235,7 +214,7 @@ def _inserted(before: str, after: str, allowed: AttackSet) -> Edited:
     """
     old, new = _texts(before), _texts(after)
     lost = _marks(before) - _marks(after)
-    if lost or not (_subsequence(old, new) and _subsequence(_visible(before), _visible(after))):
+    if lost or not (subsequence(old, new) and subsequence(_visible(before), _visible(after))):
         return Edited(edit_distance(old, new), ("an original word or character is missing, changed or out of order",))
     extra = Counter(new) - Counter(old)
     added = sum(count * cost(word) for word, count in extra.items())
@@ -261,6 +240,25 @@ def _rewritten(before: str, after: str, allowed: AttackSet) -> Edited:
     return Edited(edits, tuple(reasons))
 
 
+def _deleted(before: str, after: str, allowed: AttackSet) -> Edited:
+    """Words are left out, and the others stay in order; a word may take two marks along, and nothing is new."""
+    old, new = _texts(before), _texts(after)
+    if not (subsequence(new, old) and subsequence(_visible(after), _visible(before))):
+        return Edited(edit_distance(old, new), ("a word or character is new, changed or out of order",))
+    count, gone = len(old) - len(new), (_marks(before) - _marks(after)).total()
+    if gone > 2 * count:
+        return Edited(count, (f"removes {gone} marks with {count} words; at most two a word",))
+    return Edited(count)
+
+
+def _reordered(before: str, after: str, allowed: AttackSet) -> Edited:
+    """Sentences change places and nothing else; counted are the words of those that moved past others."""
+    old, new = ([sentence.text for sentence in sentences(text)] for text in (before, after))
+    if Counter(old) != Counter(new) or Counter(_visible(before)) != Counter(_visible(after)):
+        return Edited(edit_distance(_texts(before), _texts(after)), ("a sentence is missing, new or changed",))
+    return Edited(moved_words(old, new))
+
+
 def _substituted_and_inserted(before: str, after: str, allowed: AttackSet) -> Edited:
     """Words become substitutes of theirs, and words are inserted; no mark between words comes, goes or moves.
 
@@ -272,7 +270,7 @@ def _substituted_and_inserted(before: str, after: str, allowed: AttackSet) -> Ed
     added = max(0, len(new) - len(old) + sum(count * (cost(word) - 1) for word, count in extra.items()))
     possible = load(allowed.substitutes or "").within(before)
     options = [{match_case(other, word) for other in possible.get(at, ())} for at, word in enumerate(old)]
-    substituted = _fewest_substitutions(old, new, options)
+    substituted = fewest_substitutions(old, new, options)
     reasons = []
     if substituted is None:
         reasons.append("a word is missing, out of order, or became a word that is no substitute of it")
@@ -281,27 +279,6 @@ def _substituted_and_inserted(before: str, after: str, allowed: AttackSet) -> Ed
     if marks[0] != marks[1] or (not edits and _visible(before) != _visible(after)):
         reasons.append("changes text between words")
     return Edited(edits, tuple(reasons), {"substituted": substituted or 0, "inserted": added})
-
-
-def _fewest_substitutions(old: Sequence[str], new: Sequence[str], options: Sequence[set[str]]) -> int | None:
-    """Dynamic program over (old words placed, words inserted); ``None`` where nothing lines up."""
-    spare = len(new) - len(old)
-    if spare < 0:
-        return None
-    # cost[k]: fewest substitutions with the old words so far placed and k words inserted before the next one.
-    cost = [0.0] * (spare + 1)
-    for position, (word, allowed) in enumerate(zip(old, options, strict=True)):
-        after: list[float] = []
-        best = inf
-        for k in range(spare + 1):
-            seen = new[position + k]
-            step = 0.0 if seen == word else 1.0 if seen in allowed else inf
-            # Skipping new words before this one is free: those were inserted.
-            best = min(best, cost[k])
-            after.append(best + step)
-        cost = after
-    fewest = min(cost)
-    return None if fewest == inf else int(fewest)
 
 
 def _punctuation(marks: Counter[str]) -> int:
@@ -326,22 +303,6 @@ def _visible(text: str) -> list[str]:
 def _marks(text: str) -> Counter[str]:
     """The characters between words, without ordinary white space, and how often each occurs."""
     return Counter(_visible("".join(gaps(text))))
-
-
-def _subsequence(short: Sequence[str], long: Sequence[str]) -> bool:
-    rest = iter(long)
-    return all(item in rest for item in short)
-
-
-def one_character_edit(a: str, b: str) -> bool:
-    """Whether the optimal-string-alignment distance of two different words is 1."""
-    if len(a) > len(b):
-        a, b = b, a
-    start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
-    if len(a) + 1 == len(b):
-        return a[start:] == b[start + 1 :]
-    swapped = a[start + 1 : start + 2] + a[start : start + 1]
-    return len(a) == len(b) and (a[start + 1 :] == b[start + 1 :] or swapped + a[start + 2 :] == b[start:])
 
 
 INSERT = declare(
@@ -372,11 +333,15 @@ SUBSTITUTE_AND_INSERT = declare(
         includes=frozenset({"substitute"}),
     )
 )
+DELETE = declare(Operation(name="delete", words="words deleted", check=_deleted))
+REORDER = declare(Operation(name="reorder", words="words of sentences that changed places", check=_reordered))
 EDIT = declare(
     Operation(
         name="edit",
         words="words inserted, deleted or replaced",
         check=_rewritten,
-        includes=frozenset({"insert", "substitute", "misspell", "look_alike", "replace", "substitute_and_insert"}),
+        includes=frozenset(
+            {"insert", "delete", "substitute", "misspell", "look_alike", "replace", "substitute_and_insert"}
+        ),
     )
 )

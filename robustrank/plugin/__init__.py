@@ -36,7 +36,7 @@ from robustrank.core.interfaces import (
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress, Silent
 from robustrank.core.ranking import TIE_RULE, checked_scores, order, rank_of
-from robustrank.core.sentences import SENTENCES, Sentence, sentences
+from robustrank.core.sentences import SENTENCES, Sentence, moved_words, sentences
 from robustrank.core.topic_types import (
     Edits,
     Learner,
@@ -194,6 +194,7 @@ __all__ = [
     "match_case",
     "mean",
     "model_folder",
+    "moved_words",
     "order",
     "rank_of",
     "sentences",

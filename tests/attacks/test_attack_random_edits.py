@@ -55,11 +55,11 @@ def test_it_is_a_control_and_costs_no_calls() -> None:
     assert oracle.spent == 0
 
 
-@pytest.mark.parametrize("operation", ["substitute", "insert"])
+@pytest.mark.parametrize("operation", ["substitute", "insert", "delete", "reorder"])
 def test_the_contract_holds(operation: str) -> None:
     check_attack(RandomEdits(operation=operation), RANKER, [CASE])  # type: ignore[arg-type]
 
 
 def test_an_unknown_operation_is_refused() -> None:
     with pytest.raises(PluginError, match="operation must be one of substitute, insert"):
-        RandomEdits(operation="delete")  # type: ignore[arg-type]
+        RandomEdits(operation="replace")  # type: ignore[arg-type]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise, permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustrank.core.sentences import sentences
+from robustrank.core.sentences import moved_words, sentences
 from robustrank.core.words import words
 
 
@@ -36,3 +36,16 @@ def test_every_word_is_in_one_sentence_and_offsets_are_those_of_the_text(text: s
     assert all(text[each.start : each.end] == each.text == each.text.strip() for each in found)
     assert all(a.end <= b.start for a, b in pairwise(found))
     assert [w.text for each in found for w in words(each.text)] == [w.text for w in words(text)]
+
+
+def test_moved_words_are_those_outside_the_heaviest_part_that_keeps_its_order() -> None:
+    before = ["a a a", "b", "c c", "b", "d d"]
+    size = {sentence: len(sentence.split()) for sentence in before}
+    for after in set(permutations(before)):
+        kept = [
+            sum(size[before[i]] for i in chosen)
+            for count in range(len(before) + 1)
+            for chosen in combinations(range(len(before)), count)
+            if any([after[j] for j in other] == [before[i] for i in chosen] for other in combinations(range(5), count))
+        ]
+        assert moved_words(before, after) == sum(size[sentence] for sentence in before) - max(kept)

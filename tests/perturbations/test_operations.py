@@ -16,7 +16,8 @@ from robustrank.core.errors import PluginError
 from robustrank.core.types import Access, AttackSet, Budget, Case, Document, Perturbation, Query, Surface, ThreatModel
 from robustrank.core.words import words
 from robustrank.perturbations import operations
-from robustrank.perturbations.operations import Edited, Operation, covers, edit_distance, one_character_edit
+from robustrank.perturbations.alignment import edit_distance, one_character_edit
+from robustrank.perturbations.operations import Edited, Operation, covers
 from robustrank.perturbations.verify import verify
 from robustrank.plugin import declare
 
@@ -36,25 +37,25 @@ def delete() -> Iterator[Operation]:
         return Edited(len(old) - len(new) if kept else edit_distance(old, new), () if kept else ("adds a word",))
 
     operation = Operation(
-        name="delete", words="words deleted", check=deleted, within=frozenset({"edit"}), untested="deleted text"
+        name="shorten", words="words taken out", check=deleted, within=frozenset({"edit"}), untested="deleted text"
     )
     yield declare(operation)
-    operations._DECLARED.pop("delete")
+    operations._DECLARED.pop("shorten")
 
 
 def test_one_declaration_is_checked_counted_budgeted_named_and_covered(delete: Operation) -> None:
     target = Document("d", "a small red car")
     case = Case(Query("q", "car"), target, (target,))
-    threat = ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation="delete"))
+    threat = ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation="shorten"))
     fine = verify(case, Perturbation(target="red car"), threat, Budget(edits=2))
     assert (fine.edits, fine.violations) == (2, ())
     assert verify(case, Perturbation(target="red car"), threat, Budget(edits=1)).violations == (
         "2 words edited, the budget is 1",
     )
     assert verify(case, Perturbation(target="a new car"), threat, Budget(edits=3)).violations == ("adds a word",)
-    assert operations.phrase(str(threat.edits)) == "words deleted"
+    assert operations.phrase(str(threat.edits)) == "words taken out"
     assert operations.not_made(["insert", "substitute(wordnet)"]) == ["deleted text"]
-    assert operations.not_made(["insert", "substitute(wordnet)", "delete"]) == []
+    assert operations.not_made(["insert", "substitute(wordnet)", "shorten"]) == []
     everything, replaced = AttackSet(operation="edit"), AttackSet(operation="replace")
     assert covers(everything, threat.edits)
     assert covers(threat.edits, threat.edits)
@@ -64,18 +65,21 @@ def test_one_declaration_is_checked_counted_budgeted_named_and_covered(delete: O
 
 def test_a_name_stands_for_one_operation(delete: Operation) -> None:
     assert declare(delete) is delete
-    with pytest.raises(PluginError, match="'delete' is declared twice"):
-        declare(Operation(name="delete", words="other", check=delete.check))
+    with pytest.raises(PluginError, match="'shorten' is declared twice"):
+        declare(Operation(name="shorten", words="other", check=delete.check))
     for name in ("", "Delete", "two words", "x(y)"):
         with pytest.raises(PluginError, match="lower-case letters and underscores"):
             declare(Operation(name=name, words="", check=delete.check))
 
 
 def test_an_undeclared_operation_is_refused_with_the_nearest_name_but_still_read_from_records() -> None:
-    with pytest.raises(PluginError, match=r"'insrt' is not declared; did you mean 'insert'\? \(have: edit, insert, "):
+    with pytest.raises(
+        PluginError, match=r"'insrt' is not declared; did you mean 'insert'\? \(have: delete, edit, insert, "
+    ):
         operations.named("insrt")
     with pytest.raises(
-        PluginError, match=r"'zzz' is not declared \(have: edit, insert, look_alike, misspell, replace, "
+        PluginError,
+        match=r"'zzz' is not declared \(have: delete, edit, insert, look_alike, misspell, reorder, replace, ",
     ):
         operations.named("zzz")
     assert operations.phrase("zzz(x)") == "zzz(x)"
@@ -120,7 +124,18 @@ def test_an_attack_set_covers_by_operation_costs_and_table() -> None:
         "look_alike": {"look_alike"},
         "replace": {"replace", "substitute", "misspell", "look_alike"},
         "substitute_and_insert": {"substitute_and_insert", "substitute"},
-        "edit": {"edit", "replace", "substitute", "misspell", "look_alike", "insert", "substitute_and_insert"},
+        "delete": {"delete"},
+        "reorder": {"reorder"},
+        "edit": {
+            "edit",
+            "replace",
+            "substitute",
+            "misspell",
+            "look_alike",
+            "insert",
+            "delete",
+            "substitute_and_insert",
+        },
     }
     assert {operation.name for operation in operations.declared()} == set(wide)
     for one, other in product(wide, wide):
@@ -335,3 +350,44 @@ def test_inserted_words_cost_what_a_ranker_reads_of_them() -> None:
     assert check("replace", "a b", "a weather\u0301forecast").edits == 2
     assert check("edit", "a b", "a weather\u0301forecast c b").edits == 3
     assert check("insert", "a b", f"a {'x' * 100} b").edits == 4
+
+
+@pytest.mark.parametrize(
+    ("after", "edits", "reason"),
+    [
+        ("Red, old (big) car.", 0, ""),
+        ("Red, (big) car.", 1, ""),
+        ("Red, old car.", 1, ""),
+        ("Red car", 2, ""),
+        ("Red,old (big) car.", 0, ""),
+        ("Red old (big) car.", 0, "removes 1 marks with 0 words; at most two a word"),
+        ("Red old big car", 0, "removes 4 marks with 0 words; at most two a word"),
+        ("Red, old (big) cars.", 1, "a word or character is new, changed or out of order"),
+        ("old Red, (big) car.", 2, "a word or character is new, changed or out of order"),
+        ("Red, old (big) car!", 0, "a word or character is new, changed or out of order"),
+    ],
+)
+def test_a_deletion_leaves_out_words_with_their_marks_and_nothing_else(after: str, edits: int, reason: str) -> None:
+    edited = check("delete", "Red, old (big) car.", after)
+    assert (edited.edits, edited.reasons) == (edits, (reason,) if reason else ())
+
+
+@pytest.mark.parametrize(
+    ("after", "edits", "legal"),
+    [
+        ("One is first. Two. Three is the last one", 0, True),
+        ("One is first.\nTwo.\nThree is the last one", 0, True),
+        ("Two. One is first. Three is the last one", 1, True),
+        ("Three is the last one\nOne is first. Two.", 4, True),
+        ("Three is the last one\nTwo. One is first.", 4, True),
+        ("Three is the last one One is first. Two.", 8, False),
+        ("Two. One is first.", 6, False),
+        ("One is first. One is first. Two. Three is the last one", 3, False),
+        ("Two! One is first. Three is the last one", 2, False),
+    ],
+)
+def test_a_reordering_keeps_every_sentence_and_counts_the_words_that_moved(after: str, edits: int, legal: bool) -> None:
+    edited = check("reorder", "One is first. Two. Three is the last one", after)
+    assert (edited.reasons == ()) is legal
+    if legal:
+        assert edited.edits == edits

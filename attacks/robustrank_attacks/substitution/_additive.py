@@ -12,6 +12,8 @@ Deviations from additivity are treated as noise that grows with the number of ed
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,22 @@ TRUST = {"surrogate": 0.2, "gained": 0.6, "lost": 2.0, "list": 0.1, "first order
 
 The unit is the typical effect of an edit that leaves the words of the query alone. Those that take one away are four
 times as large and hardly follow the gradient; in one regression with the others they hide that it tells something."""
+
+
+class _Prior(NamedTuple):
+    """Means and variances of the weights: of features, positions and edits."""
+
+    mean: Floats
+    spread: Floats
+
+
+class _Evidence(NamedTuple):
+    """Texts x weights, their changes in units of a typical edit, and the covariance and noise of these."""
+
+    rows: Floats
+    seen: Floats
+    covariance: Floats
+    noise: Floats
 
 
 class AdditiveModel:
@@ -58,10 +76,11 @@ class AdditiveModel:
     def set_feature(self, name: str, values: Floats) -> None:
         """Set or replace a feature."""
         self._features[name] = _unit(values)
+        self._forget("_columns", "_prior", "_evidence")
 
     def promising(self, count: int) -> list[int]:
         """The best edits by the prior, best first, every position's best before its second."""
-        hoped = np.stack(list(self._features.values()), axis=1) @ self._weights()
+        hoped = self._columns @ self._weights()
         place = np.empty(len(hoped))
         for start, end in zip(self._starts, [*self._starts[1:], len(hoped)], strict=True):
             place[start + np.argsort(-hoped[start:end], kind="stable")] = np.arange(end - start)
@@ -71,30 +90,51 @@ class AdditiveModel:
         """The score of the text with these edits (their numbers), minus that of the clean text."""
         self._sets.append(np.array(edits, dtype=np.intp))
         self._changes.append(change)
+        self._forget("_evidence")
 
     def draw(self, rng: np.random.Generator, warmth: float = 1.0) -> Floats:
         """Amounts of all edits, drawn from the posterior; at warmth 0, their means."""
-        columns = np.stack(list(self._features.values()), axis=1)
-        edits, n_features, groups = len(self.edits), columns.shape[1], len(self._starts)
-        trust = self._weights()
-        spread = np.concatenate([np.square(trust), np.full(groups, SHARED), np.full(edits, OWN)])
-        prior = np.concatenate([trust, np.zeros(groups + edits)])
-        weights = prior + warmth * np.sqrt(spread) * rng.standard_normal(len(prior))
+        prior, columns = self._prior, self._columns
+        n_features, groups = columns.shape[1], len(self._starts)
+        weights = prior.mean + warmth * np.sqrt(prior.spread) * rng.standard_normal(len(prior.mean))
         if self._sets:
-            rows = np.zeros((len(self._sets), len(prior)))
-            for row, chosen in zip(rows, self._sets, strict=True):
-                row[:n_features] = columns[chosen].sum(axis=0)
-                row[n_features + self._group[chosen]] = 1
-                row[n_features + groups + chosen] = 1
-            sizes = np.array([len(chosen) for chosen in self._sets])
-            seen = np.array(self._changes) / self._typical(sizes)
-            covariance, residual = signal(rows, spread), seen - rows @ prior
-            noise = sizes * max(NOISES, key=lambda each: evidence(covariance, each * sizes, residual))
-            seen = seen + warmth * np.sqrt(noise) * rng.standard_normal(len(seen))
-            weights = conditioned(weights, spread, rows, noise, seen)
+            at = self._evidence
+            seen = at.seen + warmth * np.sqrt(at.noise) * rng.standard_normal(len(at.seen))
+            weights = conditioned(weights, prior.spread, at.rows, at.noise, seen, at.covariance)
         amounts: Floats = columns @ weights[:n_features] + weights[n_features : n_features + groups][self._group]
         amounts += weights[n_features + groups :]
         return amounts
+
+    @cached_property
+    def _columns(self) -> Floats:
+        """Edits x features."""
+        return np.stack(list(self._features.values()), axis=1)
+
+    @cached_property
+    def _prior(self) -> _Prior:
+        trust, edits, groups = self._weights(), len(self.edits), len(self._starts)
+        spread = np.concatenate([np.square(trust), np.full(groups, SHARED), np.full(edits, OWN)])
+        return _Prior(np.concatenate([trust, np.zeros(groups + edits)]), spread)
+
+    @cached_property
+    def _evidence(self) -> _Evidence:
+        """What draws have in common until the next score or feature."""
+        prior, columns = self._prior, self._columns
+        n_features, groups = columns.shape[1], len(self._starts)
+        rows = np.zeros((len(self._sets), len(prior.mean)))
+        for row, chosen in zip(rows, self._sets, strict=True):
+            row[:n_features] = columns[chosen].sum(axis=0)
+            row[n_features + self._group[chosen]] = 1
+            row[n_features + groups + chosen] = 1
+        sizes = np.array([len(chosen) for chosen in self._sets])
+        seen = np.array(self._changes) / self._typical(sizes)
+        covariance, residual = signal(rows, prior.spread), seen - rows @ prior.mean
+        noise = sizes * max(NOISES, key=lambda each: evidence(covariance, each * sizes, residual))
+        return _Evidence(rows, seen, covariance, noise)
+
+    def _forget(self, *pieces: str) -> None:
+        for piece in pieces:
+            self.__dict__.pop(piece, None)
 
     def best(self, amounts: Floats, limit: int) -> list[int]:
         """The set of at most so many edits with the largest sum: at most one a position, only positive amounts."""

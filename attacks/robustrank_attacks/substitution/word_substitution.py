@@ -59,6 +59,9 @@ the mean rank correlation with true effects, where no word of the query goes, wa
 UNLIMITED = 400
 """Pairs requested where neither the audit nor the attack sets a limit (docs/attacks.md has what they buy)."""
 
+UNLIMITED_ANY = 60
+"""The same where any word may stand anywhere: few such searches go on, and each step of one is slow."""
+
 WARMTH = 0.3
 """Share of the posterior's spread that draws have: with few pairs, promising texts are scored first."""
 
@@ -74,7 +77,7 @@ class WordSubstitution:
         surrogate: A ranker of the attacker's own, as a table with ``use``. Not the victim.
         looks: Single edits of a document to try on the surrogate.
         pairs: Most pairs to request, backward passes included. By default what the audit's budget allows, and
-            :data:`UNLIMITED` where it sets no limit.
+            :data:`UNLIMITED` where it sets no limit (:data:`UNLIMITED_ANY` with ``"any"``).
         batch: Texts scored between two updates of the model.
     """
 
@@ -123,14 +126,15 @@ class WordSubstitution:
         return {at: others for at, others in changing.items() if others}
 
 
-def hotflip(*, pairs: int = 16, batch: int = 3) -> WordSubstitution:
+def hotflip(*, pairs: int | None = None, batch: int = 3) -> WordSubstitution:
     """Any word of the list for any word of the document, by gradients: a reference point for synonym attacks.
 
     The upper bound for word substitution (Ebrahimi et al., HotFlip, ACL 2018): it shows what a ranker could be made to
     do, not what a reader would fail to notice.
 
     Args:
-        pairs: Most pairs to request, backward passes included.
+        pairs: Most pairs to request, backward passes included. By default what the audit's budget allows, and
+            :data:`UNLIMITED_ANY` where it sets no limit.
         batch: Texts to score between two backward passes.
     """
     return WordSubstitution(access="weights", substitutes=ANY, pairs=pairs, batch=batch)
@@ -189,7 +193,8 @@ class _Search:
         most, allowed = self._attack.pairs, self._oracle.affordable()
         if most is None and allowed is not None:
             return allowed
-        left = (UNLIMITED if most is None else most) - self._oracle.spent
+        unlimited = UNLIMITED_ANY if self._attack.substitutes == ANY else UNLIMITED
+        left = (unlimited if most is None else most) - self._oracle.spent
         return max(0, left if allowed is None else min(left, allowed))
 
     def _propose(self, count: int) -> list[tuple[int, ...]]:

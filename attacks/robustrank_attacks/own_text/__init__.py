@@ -1,0 +1,1 @@
+"""Attacks that bring nothing new: they leave out or rearrange what the document says."""
