@@ -113,7 +113,7 @@ def test_its_tasks_are_a_phase_and_its_records_are_resumed_and_summed_up(offered
     spec, where = audit_file.parse(AUDIT, folder=tiny), tiny / "audit"
     summary = run.run(spec, where)
     assert PROTOCOL.result_in(summary) == {"apple": 1, "pear": 0}
-    assert progress(where).phases[-1] == ("duplicates", 3, 3, 1)
+    assert ("duplicates", 3, 3, 1) in progress(where).phases
     lines = (where / "records" / "main.jsonl").read_text().splitlines()
     assert [json.loads(line)["kind"] for line in lines].count("duplicates") == 3
     failed = [r for r in journal.read(where, installed.record_format()).values() if getattr(r, "error", "")]
@@ -136,7 +136,7 @@ def test_a_report_is_made_from_records_where_the_protocol_is_gone(
     installed.protocols.cache_clear()
     after = state.summarise(where)
     assert "duplicates" in before.results
-    assert after.results == {}
+    assert "duplicates" not in after.results
     assert after.finished is not None
     assert after.effectiveness == before.effectiveness
     records = journal.read(where, installed.record_format()).values()

@@ -299,3 +299,25 @@ def test_two_rankers_are_put_under_one_name(keyed: Summary) -> None:
     assert [c.ranker for c in smoothed.certificates] == ["smoothed + bm25 → net"] * 2
     with pytest.raises(ConfigError, match=r"^ranker 'x' is not defined \(have: bm25, net, smoothed \+ bm25\)$"):
         compare.of_rankers(keyed, keyed, ("net", "x"))
+
+
+def test_a_pair_has_the_bounds_of_a_difference_and_its_worst_case_goes_against_the_second_audit() -> None:
+    def harm(values: dict[str, float], open_: dict[str, tuple[float, float]], higher: bool) -> Figure:
+        return Figure(
+            measure="harm", labels={}, bounds=(-1.0, 1.0), per_query=values, open=open_, higher_is_better=higher
+        )
+
+    for higher, (best, worst) in ((True, (0.75, -0.25)), (False, (0.25, 0.5))):
+        was = harm({"a": 0.1, "b": 0.2}, {"c": (0.25, 0.75)}, higher)
+        now = harm({"a": 0.1}, {"b": (-0.25, 0.5), "c": (-0.25, 0.5)}, higher)
+        pair = compare._Pair(was, now, compare._common(was, now, {}, {}))
+        assert pair.bounds == (-2.0, 2.0)
+        assert (pair.common, pair.undecided) == (["a", "b", "c"], ["b", "c"])
+        old, new = pair._worst()
+        assert (old["c"], new["b"], new["c"]) == (best, worst, worst)
+
+
+def test_only_queries_of_both_audits_are_common() -> None:
+    was = Figure(measure="m", labels={}, per_query={"a": 1.0, "gone": 0.0})
+    now = Figure(measure="m", labels={}, per_query={"a": 0.5, "new": 0.0})
+    assert compare._common(was, now, {}, {}) == ["a"]

@@ -152,6 +152,36 @@ def test_a_serious_flag_on_what_a_gate_names_makes_it_invalid(
     assert (FLAG.title in verdict.reason) == (outcome == "invalid")
 
 
+def test_a_verdict_names_the_first_of_several_flags_and_counts_the_others(summary: Summary) -> None:
+    whole = attacked(summary, 0, 200)
+    for count, words in ((1, f"{str(FLAG.check)!r}: "), (2, f"{str(FLAG.check)!r}, and 1 more: "), (3, "and 2 more: ")):
+        reason = judged(replace(whole, red_flags=[FLAG] * count), max=0.1).reason
+        assert words in reason
+        assert ("more" in reason) is (count > 1)
+        assert "so there is no verdict, and without it: pass, " in reason
+
+
+def test_of_several_attacks_the_worst_is_judged_and_one_without_a_value_counts_as_no_success(summary: Summary) -> None:
+    [mild] = attacked(summary, 1, 19).attacks
+    harsh = replace(mild, attack="harsh", success={"ASR@10": intervals.share([True] * 9 + [False] * 11)})
+    wanted = GateSpec(name="g", measure="ASR@10", where={"ranker": "net"}, max=0.01, allow_inconclusive=True)
+    [verdict] = gate.judge([wanted], replace(summary, attacks=[mild, harsh], red_flags=[]))
+    assert "attack 'harsh'" in verdict.reason
+    assert "the worst of 2 attacks" in verdict.reason
+    assert verdict.outcome == "fail"
+    assert gate.judge([wanted], replace(summary, attacks=[harsh, mild], red_flags=[])) == [verdict]
+
+
+def test_with_few_errors_an_undecided_gate_stays_inconclusive_and_says_both_ends(summary: Summary) -> None:
+    verdict = judged(attacked(summary, 3, 27, errors=1), max=0.2)
+    assert verdict.outcome == "inconclusive"
+    assert "1 of 31 cases ended in an error" in verdict.reason
+    ends = [intervals.share([*[True] * 3, *[False] * 27, end]) for end in (False, True)]
+    shown = " or ".join(f"{end.value:.3f} [{end.low:.3f}, {end.high:.3f}]" for end in ends)
+    assert f"the outcome is the same with all of them at either end ({shown})" in verdict.reason
+    assert verdict.queries_needed
+
+
 def test_a_flag_on_the_ranker_behind_a_defended_one_binds_too(summary: Summary) -> None:
     defended = next(r for r in summary.rankers if r.base)
     whole = replace(summary, red_flags=[replace(FLAG, ranker=str(defended.base))])

@@ -9,13 +9,26 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from robustrank.core.types import Access, AttackSet, Budget, Estimate, Goal, Status, Surface, ThreatModel
+from robustrank.config import audit_file
+from robustrank.core.types import (
+    Access,
+    AttackSet,
+    Budget,
+    CollectionRole,
+    Estimate,
+    Goal,
+    Status,
+    Surface,
+    ThreatModel,
+)
 from robustrank.protocols import adversarial
+from robustrank.protocols.interface import Evidence
 from robustrank.results import select
 from robustrank.results.outcomes import Ends, Tally
 from robustrank.results.summary import AttackResult, WorstCase
 from robustrank.stats import comparisons, intervals
-from robustrank.work.records import AttackRecord
+from robustrank.work.audited import AuditedCollection, Environment
+from robustrank.work.records import BEST_RELEVANT, AttackRecord, RankingRecord, SetupRecord
 
 INSERT, SUBSTITUTE = AttackSet(operation="insert"), AttackSet(operation="substitute", substitutes="table")
 
@@ -295,3 +308,66 @@ def test_a_worst_case_shows_the_text_that_was_changed() -> None:
         similarity=0.25, calls=4, before="old text", after="new text",
         diff=(("replace", "old", "new"), ("equal", " text", " text")),
     )  # fmt: skip
+
+
+LOST_AUDIT = """
+name = "lost"
+measures = ["nDCG@10"]
+[[collection]]
+use = "jsonl"
+path = "x"
+name = "home"
+[[ranker]]
+use = "random"
+name = "r"
+[[ranker]]
+use = "bm25"
+name = "s"
+[[ranker]]
+use = "bm25"
+name = "spared"
+attacked = false
+[cases]
+queries = 2
+strata = ["11-20", "last 5"]
+targets = 3
+[[attack]]
+use = "query_injection"
+name = "on s alone"
+rankers = ["s"]
+[[attack]]
+use = "query_injection"
+name = "inject"
+[[attack]]
+use = "query_typos"
+name = "typos"
+"""
+
+
+def test_cases_of_lists_that_could_not_be_ranked_are_lost_one_for_each_target() -> None:
+    def failed(ranker: str, query: str, candidates: int, relevant: int = 1) -> RankingRecord:
+        return RankingRecord(
+            ranker=ranker, collection="home", query_id=query, status=Status.ERROR, error="HTTP 429",
+            candidates=candidates, relevant=relevant,
+        )  # fmt: skip
+
+    records = [
+        failed("r", "q1", 12), failed("r", "q2", 40, relevant=0), failed("r", "q3", 40), failed("spared", "q1", 40),
+        RankingRecord(ranker="s", collection="home", query_id="q1", candidates=40),
+        record("q9", 11, 2, attack="typos", threat=threat(surface=Surface.QUERY, goal=Goal.DEMOTE)),
+    ]  # fmt: skip
+    home = AuditedCollection(
+        name="home", role=CollectionRole.HOME, documents=40, queries=3, queries_available=3, judgments=3, depth=40,
+        first_stage="", digest="", terms="", query_types={}, query_keys=dict.fromkeys(("q1", "q2", "q3"), ""),
+    )  # fmt: skip
+    environment = Environment(versions={}, python="", platform="", cores=1, tie_rule="", word_unit="", spec_hash="")
+    setup = SetupRecord(started="", collections=[home], rankers=[], queries={}, environment=environment)
+    given = Evidence(spec=audit_file.parse(LOST_AUDIT), setup=setup, tasks=records)
+    lost = adversarial.lost_cases(given)
+    case = adversarial.LostCase
+    assert lost == {
+        # ranks 11 and 12, three of the last five; of forty three of either
+        ("r", "inject", "11-20"): [case("q1", 12, "HTTP 429")] * 2 + [case("q2", 40, "HTTP 429")] * 3,
+        ("r", "inject", "last 5"): [case("q1", 12, "HTTP 429")] * 3 + [case("q2", 40, "HTTP 429")] * 3,
+        ("r", "typos", BEST_RELEVANT): [case("q1", 12, "HTTP 429")],  # q2 has no relevant document to attack
+    }

@@ -171,3 +171,42 @@ def test_a_difference_over_an_unjudged_document_may_change() -> None:
     (found,) = effectiveness.comparisons(records, "P@1")
     assert (found.unjudged, found.may_change) == (Range(-1, 0), True)
     assert [f.unjudged for f in effectiveness.effectiveness(records)] == [Range(0, 0), Range(0, 1)]
+
+
+def test_lists_that_could_not_be_ranked_leave_the_means_open() -> None:
+    broken: dict[str, Any] = {"status": Status.ERROR, "error": "HTTP 429", "type": "who"}
+    records = [ranking(q, n / 10, type="who") for n, q in enumerate("abcde")]
+    records += [ranking(q, 0.0, judged=0.0, **broken) for q in "fg"]
+    records += [ranking(q, 0.9, type="how") for q in "hijkl"]
+    whole, how, who = effectiveness.effectiveness(records)
+    assert (whole.slice, how.slice, who.slice) == (None, "how", "who")
+    assert whole.tally == Tally(planned=12, errors=2, error="HTTP 429")
+    values = [0.0, 0.1, 0.2, 0.3, 0.4]
+    for row, known in ((whole, [*values, *[0.9] * 5]), (who, values)):
+        sides = [[*known[:5], end, end, *known[5:]] for end in (0.0, 1.0)]
+        assert row.ends["mean"] == tuple(intervals.mean(side, bounds=(0, 1)) for side in sides)
+        assert row.ends["lowest decile"] == tuple(intervals.lowest_decile(side, bounds=(0, 1)) for side in sides)
+        judged = [[*(v / 2 for v in known[:5]), end, end, *(v / 2 for v in known[5:])] for end in (0.0, 1.0)]
+        assert row.ends["judged"] == tuple(intervals.mean(side, bounds=(0, 1)) for side in judged)
+    assert whole.open == {"f": (0.0, 1.0), "g": (0.0, 1.0)}
+    assert who.open == how.open == {}
+    assert how.ends == {}
+    # A measure without bounds keeps the value of an empty list.
+    failed = ranking("x", 0.0, measures={"NumRet": 0.0, "WSS@95": 0.0}, **broken)
+    assert (effectiveness.ends_of(failed, "NumRet"), effectiveness.ends_of(failed, "WSS@95")) == (
+        (0.0, 0.0), pytest.approx((-0.05, 0.95))
+    )  # fmt: skip
+
+
+def test_two_queries_have_a_deviation() -> None:
+    (found,) = effectiveness.effectiveness([ranking("a", 0.2), ranking("b", 0.6)])
+    assert found.deviation == pytest.approx(0.4 / 2**0.5)
+
+
+def test_where_errors_cannot_turn_a_difference_its_p_is_the_greatest_of_the_three() -> None:
+    records = [ranking(str(n), v, ranker=r) for r, v in {"a": 0.9, "b": 0.1}.items() for n in range(30)]
+    records[-1] = replace(records[-1], status=Status.ERROR, error="died", measures={"nDCG@10": 0.0})
+    (found,) = effectiveness.comparisons(records, "nDCG@10")
+    sides = [comparisons.paired([0.9] * 30, [0.1] * 29 + [end]).p for end in (0.0, 1.0)]
+    assert found.p == pytest.approx(max(sides))
+    assert 0 < found.p < 0.01
