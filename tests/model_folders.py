@@ -86,7 +86,24 @@ class Maker:
             folder = self.classifier(name)
             self.tf.AutoModelForSequenceClassification.from_pretrained(folder).half().save_pretrained(folder)
             return folder
+        if name == "causal, yes or no":
+            return self._causal(name)
         return self._with_settings(name) if name.startswith("saved") else self._adapter(name)
+
+    def _causal(self, name: str) -> Path:
+        """A decoder that scores by the logits of two words, with a chat template."""
+        from sentence_transformers.base.modules import Transformer
+        from sentence_transformers.cross_encoder.modules import LogitScore
+
+        base = self.model("base of causal", "Qwen2ForCausalLM", "Qwen2Config", num_key_value_heads=2, **SIZES)
+        tokenizer = self.tf.AutoTokenizer.from_pretrained(base)
+        tokenizer.chat_template = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}\n{% endfor %}"
+        tokenizer.save_pretrained(base)
+        yes, no = tokenizer.convert_tokens_to_ids(["a", "e"])
+        modules = [Transformer(str(base), transformer_task="text-generation"), LogitScore(yes, no)]
+        made = self._library("CrossEncoder")(modules=modules, device="cpu")
+        made.save_pretrained(str(self.root / name), create_model_card=False)
+        return self.root / name
 
     def _with_settings(self, name: str) -> Path:
         made = self._library("CrossEncoder")(
@@ -174,7 +191,7 @@ class Maker:
 
 CROSS = (
     *FAMILIES, "saved with a length, a prompt and an activation", "half precision", "adapter",
-    "adapter beside its base",
+    "adapter beside its base", "causal, yes or no",
 )  # fmt: skip
 BI = (
     "mean", "prompts", "prompts of other names", "truncated", "dense, dot product", "euclidean", "length 16", "static",

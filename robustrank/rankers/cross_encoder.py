@@ -158,8 +158,6 @@ def _bundled(name: str, max_length: int, device: str, batch: int) -> _Batched:
 class _Owner:
     """The folder as sentence-transformers scores it."""
 
-    gradients = True
-
     def __init__(self, name: str, max_length: int | None, device: str, batch: int, prompt: str | None) -> None:
         from robustrank.rankers.models import owners
 
@@ -178,6 +176,15 @@ class _Owner:
     @property
     def torch_model(self) -> Any:
         return self.model.transformers_model
+
+    @cached_property
+    def gradients(self) -> bool:
+        """Whether it can be seen which pieces of the input are the document's: a chat template may hide it."""
+        try:
+            self.traced(*PROBES[0])
+        except ContractError:
+            return False
+        return True
 
     def logits(self, query: str, texts: Sequence[str]) -> list[float]:
         try:
