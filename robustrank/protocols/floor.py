@@ -164,10 +164,11 @@ def least(
     read = None if None in cuts else max((k for k in cuts if k is not None), default=None)  # what counts of a list
     runs: dict[str, dict[str, list[str]]] = {}
     for record in lists:
-        scored = list(zip(record.doc_ids, record.scores, strict=True))
-        room = max(0, (record.depth or depth) - len(scored))
+        ranking = order(list(zip(record.doc_ids, record.scores, strict=True)))
+        room = max(0, (record.depth or depth) - len(ranking))
         for inside in range(max(PLANTED) + 1):  # planted documents that are handed on
-            kept = order(scored[: max(0, len(scored) - max(0, inside - room))])
+            pushed_off = set(record.doc_ids[max(0, len(ranking) - max(0, inside - room)) :])
+            kept = [doc_id for doc_id in ranking[: None if read is None else read + inside] if doc_id not in pushed_off]
             for above in range(inside + 1):
                 attacked = [*map(_plant, range(above)), *kept]
                 runs.setdefault(f"{inside} {above}", {})[record.query_id] = attacked[:read]
@@ -209,12 +210,18 @@ def _realised(attacked: Sequence[AttackRecord], lists: Sequence[RankingRecord]) 
         if promotes and (record.ranker, record.collection, record.query_id) in at:
             groups.setdefault((record.ranker, record.attack), []).append(record)
     rows = []
-    least_of = cache(lambda ranker, collection, query, doc_id: worst_place(at[ranker, collection, query], doc_id))
+    least_of = worst_places(
+        {
+            (r.ranker, r.collection, r.query_id, r.doc_id): at[r.ranker, r.collection, r.query_id]
+            for group in groups.values()
+            for r in group
+        }
+    )
     for (ranker, attack), group in groups.items():
         decided = [r for r in group if not undecided(r)]
         if not decided:
             continue
-        worst = [r.harm_before - least_of(r.ranker, r.collection, r.query_id, r.doc_id) for r in decided]
+        worst = [r.harm_before - least_of[r.ranker, r.collection, r.query_id, r.doc_id] for r in decided]
         harm = [r.harm_before - r.harm_after for r in decided]
         rows.append(
             Realised(
@@ -229,16 +236,28 @@ def _realised(attacked: Sequence[AttackRecord], lists: Sequence[RankingRecord]) 
     return rows
 
 
-def worst_place(record: RankingRecord, doc_id: str) -> float:
-    """The least nDCG@10 of a list in which one document may move to any place."""
+Moved = tuple[str, str, str, str]
+"""Ranker, collection, query and the document that moves."""
+
+
+def worst_places(cases: Mapping[Moved, RankingRecord]) -> dict[Moved, float]:
+    """The least nDCG@10 of each list in which one document may move to any place."""
     from robustrank.measures import arrays
 
-    others = [each for each in order(list(zip(record.doc_ids, record.scores, strict=True))) if each != doc_id]
-    # Up to the first place nothing but a grade of its own is gained by another place.
-    places = range(min(11, len(others) + 1)) if record.qrels.get(doc_id, 0) > 0 else (0,)
-    cut = arrays.parse(HARM)
-    assert cut is not None, f"{HARM} is computed here"
-    return min(arrays.value(cut, [*others[:place], doc_id, *others[place:]][:10], record.qrels) for place in places)
+    lists: dict[str, list[str]] = {}
+    of_case: dict[Moved, list[str]] = {}
+    qrels: dict[str, Mapping[str, int]] = {}
+    for case, record in cases.items():
+        doc_id = case[-1]
+        others = [each for each in order(list(zip(record.doc_ids, record.scores, strict=True))) if each != doc_id]
+        # A document worth nothing is worst at the top; another one gains something wherever it stands.
+        places = range(min(11, len(others) + 1)) if record.qrels.get(doc_id, 0) > 0 else (0,)
+        for place in places:
+            name = str(len(lists))
+            of_case.setdefault(case, []).append(name)
+            lists[name], qrels[name] = [*others[:place], doc_id, *others[place:]][:10], record.qrels
+    values = arrays.per_query([HARM], {"": lists}, qrels)[""][HARM] if lists else {}
+    return {case: min(values[name] for name in names) for case, names in of_case.items()}
 
 
 def _share(harm: Sequence[float], worst: Sequence[float], queries: Sequence[str]) -> Estimate | None:
