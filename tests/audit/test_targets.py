@@ -147,3 +147,21 @@ def test_only_attacked_rankers_and_the_first_queries_are_attacked(bench: Workben
     places = [Place(ranker=r, collection="selqa", query_id=q) for r in ("bm25", "random") for q in queries]
     attacked = [(p.ranker, p.query_id) for p in places if attack_tasks(bench, ranked(bench, p), p)]
     assert attacked == [("bm25", query) for query in queries[:2]]
+
+
+def test_an_attack_is_left_out_where_it_is_to_be_and_the_ranker_lends_no_gradients() -> None:
+    more = '[[attack]]\nname = "{}"\nuse = "prada"\nif_possible = {}\n'
+    text = FILE + more.format("if possible", "true") + more.format("anyway", "false")
+    white = '[[ranker]]\nname = "white"\nuse = "cross_encoder"\nmodel = "robustrank-tiny"\n'
+    text = text.replace("[cases]", f"{white}[cases]")
+    text = text.replace('name = "injection"\n', 'name = "injection"\nif_possible = true\n')
+    bench = workbench(audit_file.parse(text))
+    query_id = next(iter(bench.lists("selqa").queries))
+    planned = {}
+    for ranker in ("bm25", "white"):
+        place = Place(ranker=ranker, collection="selqa", query_id=query_id)
+        ids = [doc.doc_id for doc in place.docs(bench)]
+        record = RankingRecord(**place.names(), doc_ids=ids, scores=[-float(n) for n in range(len(ids))])
+        planned[ranker] = {task.attack for task in attack_tasks(bench, record, place)}
+    assert planned["bm25"] == {"injection", "anyway"}  # which needs no gradients, and whose cases will be errors
+    assert planned["white"] == {"injection", "anyway", "if possible"}
