@@ -83,16 +83,18 @@ class _Target(NamedTuple):
 
     query_id: str
     records: Sequence[AttackRecord]
+    decided: bool
+    """All of them."""
+    won: frozenset[str]
+    """Attacks that reached the top ten."""
+    failed: AttackRecord | None
+    """An attack that was not decided, where that leaves the target open."""
 
-    @property
-    def won(self) -> frozenset[str]:
-        """Attacks that reached the top ten."""
-        return frozenset(r.attack for r in self.records if undecided(r) is None and r.rank_after <= TOP)
 
-    @property
-    def failed(self) -> AttackRecord | None:
-        """An attack that was not decided, where that leaves the target open."""
-        return None if self.won else next((r for r in self.records if undecided(r)), None)
+def _target(query_id: str, records: Sequence[AttackRecord]) -> _Target:
+    left = [r for r in records if undecided(r)]
+    won = frozenset(r.attack for r in records if r.rank_after <= TOP and r not in left)
+    return _Target(query_id, records, not left, won, left[0] if left and not won else None)
 
 
 def summarise(evidence: Evidence) -> Ensembles | None:
@@ -132,13 +134,13 @@ def _ensemble(ranker: str, operation: str, access: Access, group: Sequence[Attac
     by_target: dict[tuple[str, str], list[AttackRecord]] = {}
     for record in group:
         by_target.setdefault((record.query_id, record.doc_id), []).append(record)
-    targets = [_Target(query, records) for (query, _), records in by_target.items()]
+    targets = [_target(query, records) for (query, _), records in by_target.items()]
     below = [t for t in targets if t.records[0].rank_before > TOP]
     decided = [t for t in below if t.failed is None]
     sides = {WORST: _wins(below), ROBUST: _least(group)}
     open_ = {name: {q: (a, b) for q, (a, b, known) in each.items() if not known} for name, each in sides.items()}
     robust = {q: high for q, (_, high, _) in sides[ROBUST].items()}
-    best = [min(r.rank_after for r in t.records) for t in targets if all(undecided(r) is None for r in t.records)]
+    best = [min(r.rank_after for r in t.records) for t in targets if t.decided]
     return Ensemble(
         ranker=ranker,
         operation=operation,

@@ -114,17 +114,23 @@ def _floors(lists: Sequence[RankingRecord], depths: Mapping[str, int], measures:
     rows = []
     for (ranker, collection), group in groups.items():
         worst = least(group, depths[collection], computed)
+        open_ = {r.query_id: (0.0, 1.0) for r in group if undecided(r)}
+        every = {
+            f"{measure} {planted}": {q: values[planted] for q, values in worst[measure].items()}
+            for measure in computed
+            for planted in PLANTED
+        }
+        means = intervals.means({name: (list(data.values()), (0.0, 1.0)) for name, data in every.items()})
         for measure in computed:
             for planted in PLANTED:
-                data = {q: values[planted] for q, values in worst[measure].items()}
-                open_ = {r.query_id: (0.0, 1.0) for r in group if undecided(r)}
+                data = every[f"{measure} {planted}"]
                 rows.append(
                     Floor(
                         ranker=ranker,
                         collection=collection,
                         measure=measure,
                         planted=planted,
-                        mean=intervals.mean(list(data.values()), bounds=(0, 1)),
+                        mean=means[f"{measure} {planted}"],
                         clean=sum(r.measures[measure] for r in group) / len(group),
                         per_query=data,
                         tally=tally(group),
