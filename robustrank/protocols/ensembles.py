@@ -117,10 +117,10 @@ def _counts(record: AttackRecord) -> bool:
 
 
 def _levels(kinds: Iterable[tuple[str, Access]]) -> list[tuple[str, Access]]:
-    """Kinds of edit (any first, where there are several) by access, weakest first."""
+    """Any kind of edit, then each where there are several; by access, weakest first."""
     every = set(kinds)
-    operations = sorted({operation for operation, _ in every})
-    pairs = {*every, *((ANY, access) for _, access in every if len(operations) > 1)}
+    several = len({operation for operation, _ in every}) > 1
+    pairs = {*((ANY, access) for _, access in every), *(every if several else ())}
     return sorted(pairs, key=lambda each: (each[0] != ANY, each[0], each[1].level))
 
 
