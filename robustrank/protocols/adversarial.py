@@ -21,7 +21,7 @@ from robustrank.core.strata import ranks
 from robustrank.core.types import Estimate, Status
 from robustrank.perturbations.verify import diff
 from robustrank.protocols.interface import Evidence
-from robustrank.results.figures import CUTOFFS
+from robustrank.results.figures import CUTOFFS, by_query
 from robustrank.results.outcomes import Ends, tally, undecided
 from robustrank.results.select import lead, leading
 from robustrank.results.summary import AgainstControl, AttackResult, WorstCase
@@ -60,6 +60,7 @@ def lost_cases(evidence: Evidence) -> dict[tuple[str, str, str], list[LostCase]]
     keys = next((c.query_keys for c in evidence.setup.collections if c.name == where), {})
     attacked = list(keys)[: cases.queries]
     on_document = {r.attack: r.on_document for r in evidence.of(AttackRecord)}
+    done = {(r.ranker, r.attack) for r in evidence.of(AttackRecord)}
     lost: dict[tuple[str, str, str], list[LostCase]] = {}
     for record in evidence.of(RankingRecord):
         failed = undecided(record) is not None and record.collection == where and record.query_id in attacked
@@ -68,6 +69,8 @@ def lost_cases(evidence: Evidence) -> dict[tuple[str, str, str], list[LostCase]]
         for attack in spec.attacks:
             if record.ranker not in (attack.rankers or (record.ranker,)):
                 continue
+            if attack.if_possible and (record.ranker, attack.name) not in done:
+                continue  # it was left out
             case = LostCase(record.query_id, record.candidates, record.error)
             if on_document.get(attack.name, True):
                 targets = {s: min(cases.targets, len(ranks(s, record.candidates))) for s in cases.strata}
@@ -197,7 +200,7 @@ class _Group:
             seconds=means.get("seconds"),
             judged=means.get("judged"),
             collection=first.collection,
-            per_query={key: _by_query(self.clusters, values[key]) for key in values},
+            per_query={key: by_query(self.clusters, values[key]) for key in values},
             quality=_quality(done),
             curve=_curve(done, self.tests),
             tally=tally(self.group, [case.error for case in self.lost]),
@@ -247,7 +250,7 @@ class _Group:
             sides = []
             for side in (0, 1):
                 queries, filled = self._left_open(figure, side)
-                sides.append(_by_query([*self.clusters, *queries], [*decided, *filled]))
+                sides.append(by_query([*self.clusters, *queries], [*decided, *filled]))
             left[figure] = {q: (sides[0][q], sides[1][q]) for q in sorted(set(queries))}
         return left
 
@@ -279,14 +282,6 @@ def _quality(group: Sequence[AttackRecord]) -> dict[str, Estimate]:
         }
         means |= intervals.means(figures, clusters=[r.query_id for r in some])
     return {name: means[name] for name in names}
-
-
-def _by_query(queries: Sequence[str], values: Sequence[float]) -> dict[str, float]:
-    """The mean over each query's cases."""
-    cases: dict[str, list[float]] = {}
-    for query_id, value in zip(queries, values, strict=True):
-        cases.setdefault(query_id, []).append(value)
-    return {query_id: sum(each) / len(each) for query_id, each in sorted(cases.items())}
 
 
 def _against_controls(results: Sequence[AttackResult], groups: Groups) -> list[AttackResult]:

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from robustrank.core.types import Access, Estimate, Goal, Surface
+from msgspec import structs
+
+from robustrank.core.types import Access, Estimate, Goal, Status, Surface
 from robustrank.protocols.interface import AuditProtocol, Evidence, Section
-from robustrank.results.figures import Figure, FigureKind
-from robustrank.results.outcomes import Ending, Ends, Open, Tally, reason, undecided
+from robustrank.results.figures import Figure, FigureKind, by_query
+from robustrank.results.outcomes import Ends, Open, Tally, tally, undecided
 from robustrank.results.summary import Summary
 from robustrank.storage.hashing import digest
 
@@ -54,17 +56,17 @@ class Ensemble:
     worst: Estimate | None
     """Share of the targets below the top ten that some attack lifts into it; ``None`` where none is decided."""
     robust: Estimate | None
-    """Mean over queries of the least nDCG@10 of an attacked list."""
+    """Mean over queries of the least nDCG@10 of an attacked list; ``None`` where no list is decided."""
     clean: float
-    """The same of the lists as they were."""
+    """The same of these lists as they were."""
     ranks: Mapping[str, float]
     """Share of the targets whose best rank is at most 1, 3 and 10; and under ``"reciprocal"`` the mean of 1 / rank."""
     members: Sequence[Member]
     pairs: int
     per_query: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Figure to query to value."""
-    tally: Tally = field(default_factory=Tally)
-    """Of the targets: one that no attack wins and some attack could not decide says nothing."""
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+    """Figure to its targets or lists; one is open where an attack could not decide, unless another wins the target."""
     ends: Mapping[str, Ends] = field(default_factory=dict)
     open: Mapping[str, Open] = field(default_factory=dict)
 
@@ -102,6 +104,7 @@ def summarise(evidence: Evidence) -> Ensembles | None:
     from robustrank.work.records import AttackRecord
 
     attacked = [r for r in evidence.of(AttackRecord) if _counts(r)]
+    attacked += _lost(evidence, attacked)
     rows = []
     for ranker in dict.fromkeys(r.ranker for r in attacked):
         mine = [r for r in attacked if r.ranker == ranker]
@@ -109,6 +112,25 @@ def summarise(evidence: Evidence) -> Ensembles | None:
             group = [r for r in mine if _within(str(r.threat.edits.operation), r.threat.access, operation, access)]
             rows.append(_ensemble(ranker, operation, access, group))
     return Ensembles(rows=rows, suite=evidence.spec.suite) if rows else None
+
+
+def _lost(evidence: Evidence, attacked: Sequence[AttackRecord]) -> list[AttackRecord]:
+    """Attacks on lists that could not be ranked: errors on targets below the top ten; the list could be worth all."""
+    from robustrank.protocols.adversarial import lost_cases
+    from robustrank.work.records import RankingRecord
+
+    if not attacked or not any(map(undecided, evidence.of(RankingRecord))):
+        return []
+    like = {record.attack: record for record in attacked}
+    return [
+        structs.replace(
+            like[attack], ranker=ranker, query_id=case.query_id, doc_id=f"lost, {stratum} {place}", status=Status.ERROR,
+            error=case.error, rank_before=TOP + 1, rank_after=TOP + 1, harm_before=1.0, harm_after=1.0, calls=0,
+        )
+        for (ranker, attack, stratum), lost in lost_cases(evidence).items()
+        if attack in like
+        for place, case in enumerate(lost)
+    ]  # fmt: skip
 
 
 def _counts(record: AttackRecord) -> bool:
@@ -139,7 +161,8 @@ def _ensemble(ranker: str, operation: str, access: Access, group: Sequence[Attac
     decided = [t for t in below if t.failed is None]
     sides = {WORST: _wins(below), ROBUST: _least(group)}
     open_ = {name: {q: (a, b) for q, (a, b, known) in each.items() if not known} for name, each in sides.items()}
-    robust = {q: high for q, (_, high, _) in sides[ROBUST].items()}
+    robust = {q: least for q, (least, _, known) in sides[ROBUST].items() if known}
+    worth = {r.query_id: r.harm_before for r in group if r.query_id in robust}
     best = [min(r.rank_after for r in t.records) for t in targets if t.decided]
     return Ensemble(
         ranker=ranker,
@@ -149,8 +172,8 @@ def _ensemble(ranker: str, operation: str, access: Access, group: Sequence[Attac
         worst=intervals.share([bool(t.won) for t in decided], clusters=[t.query_id for t in decided])
         if decided
         else None,
-        robust=intervals.mean(list(robust.values()), bounds=(0, 1)),
-        clean=_mean(list({r.query_id: r.harm_before for r in group}.values())),
+        robust=intervals.mean(list(robust.values()), bounds=(0, 1)) if robust else None,
+        clean=_mean(list(worth.values())),
         ranks={
             **{str(k): _mean([float(rank <= k) for rank in best]) for k in (1, 3, 10)},
             "reciprocal": _mean([1 / rank for rank in best]),
@@ -158,18 +181,21 @@ def _ensemble(ranker: str, operation: str, access: Access, group: Sequence[Attac
         members=[
             Member(
                 attack=attack,
-                alone=_mean([float(attack in t.won) for t in below]),
-                adds=_mean([float(t.won == {attack}) for t in below]),
+                alone=_mean([float(attack in t.won) for t in decided]),
+                adds=_mean([float(t.won == {attack}) for t in decided]),
                 pairs=sum(r.calls for r in group if r.attack == attack),
             )
             for attack in dict.fromkeys(r.attack for r in group)
         ],
         pairs=sum(r.calls for r in group),
         per_query={
-            WORST: _by_query([t.query_id for t in decided], [float(bool(t.won)) for t in decided]),
+            WORST: by_query([t.query_id for t in decided], [float(bool(t.won)) for t in decided]),
             ROBUST: robust,
         },
-        tally=_tally([t.failed for t in below]),
+        tallies={
+            WORST: tally([t.failed or next(r for r in t.records if not undecided(r)) for t in below]),
+            ROBUST: tally(_standing(group)),
+        },
         ends={name: _ends(sides[name]) for name, left in open_.items() if left},
         open=open_,
     )
@@ -211,26 +237,17 @@ def _ends(sides: Sides) -> Ends:
     return Ends(*(intervals.mean([each[side] for each in sides.values()], bounds=(0, 1)) for side in (0, 1)))
 
 
-def _tally(failed: Sequence[AttackRecord | None]) -> Tally:
-    """Of targets, each by the attack that leaves it open, if one does."""
-    ended = [(undecided(record), reason(record)) for record in failed if record is not None]
-    errors = [text for end, text in ended if end is Ending.ERROR]
-    breaches = [text for end, text in ended if end is Ending.INVALID]
-    return Tally(
-        planned=len(failed), errors=len(errors), invalid=len(breaches),
-        error=errors[0] if errors else "", breach=breaches[0] if breaches else "",
-    )  # fmt: skip
+def _standing(group: Sequence[AttackRecord]) -> list[AttackRecord]:
+    """Of each list the record that leaves it open, else any."""
+    by_list: dict[str, AttackRecord] = {}
+    for record in group:
+        if record.query_id not in by_list or undecided(record):
+            by_list[record.query_id] = record
+    return list(by_list.values())
 
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
-
-
-def _by_query(queries: Sequence[str], values: Sequence[float]) -> dict[str, float]:
-    by: dict[str, list[float]] = {}
-    for query, value in zip(queries, values, strict=True):
-        by.setdefault(query, []).append(value)
-    return {query: _mean(each) for query, each in sorted(by.items())}
 
 
 def _expected(measure: str) -> Callable[[Workbench], Iterator[Figure]]:
@@ -264,11 +281,11 @@ def _measured(measure: str) -> Callable[[Summary], Iterator[Figure]]:
                 measure=measure,
                 labels={"ranker": row.ranker, "operation": row.operation, "access": row.access},
                 estimate=estimate,
-                missing="" if estimate or row.ends else "no target stood below the top ten",
+                missing="" if estimate or row.ends.get(measure) else "no target stood below the top ten",
                 collection=row.collection,
                 per_query=row.per_query[measure],
                 higher_is_better=measure == ROBUST,
-                tally=row.tally,
+                tally=row.tallies[measure],
                 ends=row.ends.get(measure),
                 open=row.open.get(measure, {}),
                 made=digest([member.attack for member in row.members], summary.seed)[:12],

@@ -103,11 +103,9 @@ def _pointwise(evidence: Evidence) -> frozenset[str]:
 
 
 def _floors(lists: Sequence[RankingRecord], depths: Mapping[str, int], measures: Sequence[str]) -> list[Floor]:
-    from robustrank.measures import arrays
-    from robustrank.measures.bounds import measure_bounds
     from robustrank.stats import intervals
 
-    computed = [name for name in measures if arrays.supported(name) and measure_bounds(name) == (0, 1)]
+    computed = _computed(measures)
     groups: dict[tuple[str, str], list[RankingRecord]] = {}
     for record in lists:
         groups.setdefault((record.ranker, record.collection), []).append(record)
@@ -290,11 +288,12 @@ def _names(spec: Any) -> Iterator[str]:
     return map(_name, PLANTED)
 
 
-def _computed(spec: Any) -> list[str]:
+def _computed(measures: Sequence[str]) -> list[str]:
+    """The measures that have a floor here."""
     from robustrank.measures import arrays
     from robustrank.measures.bounds import measure_bounds
 
-    return [name for name in spec.measures if arrays.supported(name) and measure_bounds(name) == (0, 1)]
+    return [name for name in measures if arrays.supported(name) and measure_bounds(name) == (0, 1)]
 
 
 def _expected(bench: Workbench) -> Iterator[Figure]:
@@ -303,7 +302,7 @@ def _expected(bench: Workbench) -> Iterator[Figure]:
             continue
         if not bench.victim(labels["ranker"], labels["collection"]).declared.pointwise:
             continue
-        for measure in _computed(bench.spec):
+        for measure in _computed(bench.spec.measures):
             for planted in PLANTED:
                 yield Figure(measure=_name(planted), labels={**labels, "of": measure})
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from robustrank.core.types import Estimate, Goal, Surface
 from robustrank.protocols.interface import AuditProtocol, Evidence, Section
-from robustrank.results.figures import Figure, FigureKind
+from robustrank.results.figures import Figure, FigureKind, by_query
 from robustrank.results.outcomes import Ends, Open, Tally, tally, undecided
 from robustrank.results.summary import Summary
-from robustrank.work.transfer_records import TOP, TransferRecord
+from robustrank.work.transfer_records import TOP, TransferRecord, handed_in
 
 if TYPE_CHECKING:
     from robustrank.config.specs import AuditSpec
@@ -74,11 +74,37 @@ class Transfer:
 def summarise(evidence: Evidence) -> Transfer | None:
     """One cell for every two rankers and attack, and for all attacks."""
     groups: dict[tuple[str, str, str], list[TransferRecord]] = {}
-    for record in evidence.of(TransferRecord):
+    for record in (*evidence.of(TransferRecord), *_lost(evidence)):
         groups.setdefault((record.ranker, record.source, record.attack), []).append(record)
         if not record.control:
             groups.setdefault((record.ranker, record.source, ALL), []).append(record)
     return Transfer(cells=[_cell(key, group) for key, group in groups.items()]) if groups else None
+
+
+def _lost(evidence: Evidence) -> list[TransferRecord]:
+    """Texts for lists that their ranker could not rank, as errors below the top ten."""
+    from robustrank.work.records import AttackRecord, RankingRecord
+
+    spec = evidence.spec
+    if not spec.cases.transfer:
+        return []
+    attacked = {victim.name for victim in spec.victims if victim.attacked}
+    failed = [r for r in evidence.of(RankingRecord) if undecided(r) and r.ranker in attacked]
+    texts: dict[tuple[str, str], list[AttackRecord]] = {}
+    for record in evidence.of(AttackRecord) if failed else ():
+        if handed_in(record):
+            texts.setdefault((record.collection, record.query_id), []).append(record)
+    return [
+        TransferRecord(
+            key=f"{text.key} before {clean.ranker}", ranker=clean.ranker, collection=clean.collection,
+            query_id=clean.query_id, status=clean.status, error=clean.error, source=text.ranker, attack=text.attack,
+            control=text.control, doc_id=text.doc_id, rank_before=TOP + 1, rank_after=TOP + 1,
+            list_length=clean.candidates, reached_there=text.rank_before > TOP >= text.rank_after,
+        )
+        for clean in failed
+        for text in texts.get((clean.collection, clean.query_id), ())
+        if text.ranker != clean.ranker
+    ]  # fmt: skip
 
 
 def _cell(key: tuple[str, str, str], group: Sequence[TransferRecord]) -> Cell:
@@ -91,7 +117,7 @@ def _cell(key: tuple[str, str, str], group: Sequence[TransferRecord]) -> Cell:
     queries = [r.query_id for r in below]
     known = [r for r in below if not undecided(r)]
     open_queries = sorted({r.query_id for r in below if undecided(r)})
-    shares = [_by_query(queries, side) for side in sides]
+    shares = [by_query(queries, side) for side in sides]
     return Cell(
         ranker=ranker,
         source=source,
@@ -104,7 +130,7 @@ def _cell(key: tuple[str, str, str], group: Sequence[TransferRecord]) -> Cell:
         if decided
         else None,
         there=sum(r.reached_there for r in group) / len(group),
-        per_query=_by_query([r.query_id for r in known], [_reached(r) for r in known]),
+        per_query=by_query([r.query_id for r in known], [_reached(r) for r in known]),
         tally=tally(group),
         ends=Ends(*(intervals.share(side, clusters=queries) for side in sides)) if open_queries else None,
         open={q: (shares[0][q], shares[1][q]) for q in open_queries},
@@ -113,13 +139,6 @@ def _cell(key: tuple[str, str, str], group: Sequence[TransferRecord]) -> Cell:
 
 def _reached(record: TransferRecord, *, open_as: bool = False) -> bool:
     return open_as if undecided(record) else record.rank_after <= TOP
-
-
-def _by_query(queries: Sequence[str], values: Sequence[bool]) -> dict[str, float]:
-    by: dict[str, list[bool]] = {}
-    for query, value in zip(queries, values, strict=True):
-        by.setdefault(query, []).append(value)
-    return {query: sum(each) / len(each) for query, each in sorted(by.items())}
 
 
 def _names(spec: AuditSpec) -> Sequence[str]:

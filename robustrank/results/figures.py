@@ -23,6 +23,14 @@ MIN_SLICE = 5
 """Query types with fewer queries than this have no figures: no interval could say anything about them."""
 
 
+def by_query(queries: Iterable[str], values: Iterable[float]) -> dict[str, float]:
+    """The mean over each query's cases."""
+    cases: dict[str, list[float]] = {}
+    for query_id, value in zip(queries, values, strict=True):
+        cases.setdefault(query_id, []).append(value)
+    return {query_id: sum(each) / len(each) for query_id, each in sorted(cases.items())}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figure:
     """One number of an audit, and the labels that single it out."""

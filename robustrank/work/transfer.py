@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from robustrank.core.ranking import order, rank_of
-from robustrank.core.types import Case, Goal, Perturbation, Status, Surface
+from robustrank.core.types import Case, Perturbation, Status, Surface
 from robustrank.perturbations.apply import perturbed_scores
 from robustrank.storage.hashing import digest
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import Place, RankTask, Task, tried
 from robustrank.work.records import AttackRecord, RankingRecord, Record
-from robustrank.work.transfer_records import TOP, TransferRecord
+from robustrank.work.transfer_records import TOP, TransferRecord, handed_in
 from robustrank.work.workbench import Workbench
 
 
@@ -85,7 +85,7 @@ def tasks(bench: Workbench, records: Mapping[str, Record], places: Sequence[Plac
         return []
     texts: dict[tuple[str, str], list[AttackRecord]] = {}
     for record in records.values():
-        if isinstance(record, AttackRecord) and _handed_in(record) and _current(record, bench):
+        if isinstance(record, AttackRecord) and handed_in(record) and _current(record, bench):
             texts.setdefault((record.collection, record.query_id), []).append(record)
     made: list[Task] = []
     for place in (place for place in places if place.ranker in attacked):
@@ -108,12 +108,6 @@ def tasks(bench: Workbench, records: Mapping[str, Record], places: Sequence[Plac
             if record.ranker != place.ranker and record.doc_id in clean.doc_ids
         ]
     return made
-
-
-def _handed_in(record: AttackRecord) -> bool:
-    """Whether a document was changed, legally, to promote it."""
-    promotes = record.threat.surface is Surface.DOCUMENT and record.threat.goal is Goal.PROMOTE
-    return promotes and not record.miscounted and record.status is Status.OK and record.after != record.before
 
 
 def _current(record: AttackRecord, bench: Workbench) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from robustrank.work.records import TaskRecord
+from robustrank.core.types import Goal, Status, Surface
+from robustrank.work.records import AttackRecord, TaskRecord
 
 TOP = 10
 """The rank to reach."""
@@ -30,3 +31,9 @@ class TransferRecord(TaskRecord, frozen=True, kw_only=True, tag="transfer"):
     rank_after: int
     list_length: int
     reached_there: bool
+
+
+def handed_in(record: AttackRecord) -> bool:
+    """Whether a document was changed, legally, to promote it."""
+    promotes = record.threat.surface is Surface.DOCUMENT and record.threat.goal is Goal.PROMOTE
+    return promotes and record.status is Status.OK and not record.miscounted and record.after != record.before

@@ -339,6 +339,10 @@ rankers = ["s"]
 use = "query_injection"
 name = "inject"
 [[attack]]
+use = "prada"
+name = "left out, as r lends no gradients"
+if_possible = true
+[[attack]]
 use = "query_typos"
 name = "typos"
 """

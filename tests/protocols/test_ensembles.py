@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as replaced
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,10 +14,15 @@ from msgspec.structs import replace
 from robustrank.audit import run as audit
 from robustrank.cli.main import main
 from robustrank.config import audit_file
+from robustrank.config.specs import GateSpec
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Access, AttackSet, Status, Surface, ThreatModel
+from robustrank.judging import gate
 from robustrank.protocols import ensembles
 from robustrank.protocols.ensembles import ROBUST, WORST
+from robustrank.results.outcomes import Tally
+from robustrank.results.summary import Summary
+from robustrank.storage import typed
 from robustrank.work.records import AttackRecord
 from tests.evidence import evidence
 from tests.protocols.test_adversarial import record
@@ -87,12 +93,59 @@ def test_an_attack_that_failed_leaves_a_target_open_unless_another_wins_it() -> 
     assert (row.operation, row.access) == ("any", "none")
     assert row.worst is not None
     assert (row.worst.value, row.worst.n) == (0.5, 2)
-    assert (row.tally.planned, row.tally.errors, row.tally.error) == (3, 1, "HTTPError: 429")
+    assert row.tallies[WORST] == Tally(planned=3, errors=1, error="HTTPError: 429")
+    assert row.tallies[ROBUST] == Tally(planned=3, errors=2, error="HTTPError: 429")
+    assert row.robust is not None
+    assert (row.robust.value, row.robust.n, row.clean) == pytest.approx((0.7, 1, 0.8))
     assert row.open[WORST] == {"2": (0.0, 1.0)}
     assert row.open[ROBUST] == {"1": (0.0, 0.3), "2": (0.0, 0.8)}
     assert (row.ends[WORST].low.value, row.ends[WORST].high.value) == pytest.approx((1 / 3, 2 / 3))
     assert row.ends[ROBUST].low.value == pytest.approx(0.7 / 3)
     assert row.ends[ROBUST].high.value == pytest.approx((0.3 + 0.8 + 0.7) / 3)
+
+
+def test_an_attack_that_failed_on_a_lost_target_leaves_the_worth_of_its_list_open_and_its_gate_invalid(
+    summary: Summary,
+) -> None:
+    records = [attack("a", str(q), 1, 0.7) for q in range(30)]
+    records += [attack("b", str(q), 15, 0.8, status=Status.ERROR, error="HTTPError: 429") for q in range(30)]
+    (row,) = rows(records).values()
+    assert row.tallies[WORST] == Tally(planned=30)  # each is lost all the same
+    assert row.tallies[ROBUST] == Tally(planned=30, errors=30, error="HTTPError: 429")
+    assert row.robust is None  # what b would have left is not known of a single list
+    result = typed.plain(ensembles.Ensembles(rows=[row]))
+    where = {"ranker": "r", "operation": "any", "access": "none"}
+    wanted = GateSpec(name="g", measure=ROBUST, where=where, min=0.5)
+    [verdict] = gate.judge([wanted], replaced(summary, results={"ensembles": result}, red_flags=[]))
+    assert verdict.outcome == "invalid"
+    assert "30 of 30 lists ended in an error, first: HTTPError: 429" in verdict.reason
+
+
+DOWN = """
+def overlap(query, texts):
+    if len(query) % 4 == 0:
+        raise RuntimeError("the ranker is down")
+    asked = set(query.lower().split())
+    return [len(asked & set(t.lower().split())) - len(t) / 1e6 for t in texts]
+"""
+
+
+def test_lists_that_could_not_be_ranked_are_open_in_the_worst_case(tmp_path: Path) -> None:
+    (tmp_path / "down.py").write_text(DOWN)
+    text = AUDIT.replace('use = "bm25"', 'use = "callable"\nfunction = "down:overlap"').replace("= 3", "= 20")
+    spec = audit_file.parse(text.replace('access = "scores"', 'access = "none"'), folder=tmp_path)
+    summary = audit.run(spec, tmp_path / "out")
+    failed = summary.rankers[0].tasks["ranking"].errors
+    assert 1 <= failed < 20
+    (row,) = ensembles.PROTOCOL.result_in(summary).rows
+    for name in (WORST, ROBUST):
+        assert row.tallies[name].errors == failed
+        assert "the ranker is down" in row.tallies[name].error
+        assert list(row.open[name].values()) == [(0.0, 1.0)] * failed
+        assert row.ends[name].low.n == row.tallies[name].planned
+    assert row.robust.n == 20 - failed
+    (verdict,) = summary.verdicts
+    assert f"{failed} of 20 lists ended in an error" in verdict.reason
 
 
 AUDIT = """
@@ -142,6 +195,6 @@ def test_an_audit_by_the_standard_suite_leaves_out_what_a_ranker_does_not_lend(t
     assert result.suite == "standard/1"
     found = {(row.operation, row.access): row for row in result.rows}
     assert {access for _, access in found} == {"none", "ranks", "scores"}
-    assert all(not row.tally.undecided for row in result.rows)
+    assert all(not each.undecided for row in result.rows for each in row.tallies.values())
     (verdict,) = summary.verdicts
     assert verdict.estimate == found["any", "scores"].robust

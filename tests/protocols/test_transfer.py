@@ -33,6 +33,11 @@ def again(query, texts):
 def short(query, texts):
     return [-float(len(t)) for t in texts]
 
+def down(query, texts):
+    if sum(map(ord, query)) % 4 == 0:
+        raise RuntimeError("the ranker is down")
+    return overlap(query, texts)
+
 def fails(query, texts):
     if len(texts) == 1 and texts[0][:12].lower() == query[:12].lower():
         raise RuntimeError("no pasted queries here")
@@ -106,6 +111,17 @@ def test_a_ranker_that_fails_is_open_and_no_evidence(tmp_path: Path) -> None:
     (verdict,) = summary.verdicts
     assert verdict.outcome == "invalid"
     assert "no pasted queries here" in verdict.reason
+
+
+def test_lists_that_a_ranker_cannot_rank_are_open(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, "overlap", "down")
+    summary = audit.run(spec, tmp_path / "out")
+    failed = {r.name: r for r in summary.rankers}["down"].tasks["ranking"].errors
+    assert 1 <= failed < 8
+    cell = cells(summary)["overlap", "down", "paste"]
+    assert (cell.tally.planned, cell.tally.errors) == (8, failed)
+    assert list(cell.open.values()) == [(0.0, 1.0)] * failed
+    assert cell.ends is not None
 
 
 def test_tasks_are_planned_resumed_and_left_out_where_the_file_says_so(

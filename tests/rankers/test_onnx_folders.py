@@ -207,3 +207,11 @@ def test_scores_do_not_depend_on_the_batch(made: Made) -> None:
     docs = [Document(str(n), text) for n, (_, text) in enumerate(PROBES)] + DOCS
     folder = made("batches")
     assert scores(folder, docs, batch=1) == pytest.approx(scores(folder, docs, batch=8), abs=1e-4)
+
+
+def test_scores_that_are_no_numbers_agree_with_nothing(made: Made) -> None:
+    backend: Any = CrossEncoder(model=str(made("not a number")))._backend
+    assert backend._near([0.0, 1.0], [0.0, 1.0])
+    for wrong in ([0.0, float("nan")], [float("nan"), 1.0]):
+        assert not backend._near([0.0, 1.0], wrong)
+        assert not backend._near(wrong, wrong)

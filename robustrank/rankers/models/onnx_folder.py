@@ -14,6 +14,7 @@ from functools import cached_property
 from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from robustrank.core.errors import ContractError, MissingExtra, PluginError
@@ -201,7 +202,7 @@ class OnnxFolder:
     def _length(self, wanted: int | None, of_tokenizer: int) -> int:
         """Word pieces that are read: as wanted, else as the folder says, at most as the model can."""
         config = self._folder.config
-        most = torch_models.longest(_Attributes(config)) if config else sys.maxsize
+        most = torch_models.longest(SimpleNamespace(**config)) if config else sys.maxsize
         if wanted is not None and wanted > most:
             raise PluginError(f"{self._what}: max_length {wanted} exceeds the {most} word pieces the model can read")
         own = int(self._folder.encoder.get("max_seq_length") or of_tokenizer)
@@ -233,8 +234,8 @@ class OnnxFolder:
         return self._near(alone, self._run(pairs))
 
     def _near(self, ours: Sequence[float], others: Sequence[float]) -> bool:
-        differences = [abs(a - b) for a, b in zip(ours, others, strict=True)]
-        return max(differences) <= self._agree * (max(ours) - min(ours))
+        most = self._agree * (max(ours) - min(ours))
+        return all(abs(a - b) <= most for a, b in zip(ours, others, strict=True))  # of no numbers none is
 
     @cached_property
     def _twin(self) -> Any:
@@ -280,13 +281,6 @@ class OnnxFolder:
 _INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids", "position_ids"})
 _UNLIMITED = 10**6
 """More word pieces than any model reads: transformers writes such a number for "no limit"."""
-
-
-class _Attributes:
-    """A configuration file's keys as attributes."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.__dict__.update(values)
 
 
 def _kind(path: Path, what: str) -> tuple[str, bool]:
