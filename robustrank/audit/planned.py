@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from robustrank.config.specs import GateSpec
+from robustrank.config.specs import AttackSpec, GateSpec
 from robustrank.core.errors import ConfigError
 from robustrank.core.strata import ranks
-from robustrank.core.types import Access, Surface
+from robustrank.core.types import Access, AttackSet, Surface
 from robustrank.judging.checks import check_planned
 from robustrank.measures import effectiveness
 from robustrank.perturbations.contextual_substitutes import load
+from robustrank.perturbations.operations import unit
 from robustrank.work.workbench import Workbench
 
 
@@ -33,15 +34,28 @@ def check(bench: Workbench, gates: Sequence[GateSpec]) -> None:
         _ = bench.similarity  # raises where it cannot be measured
     _check_strata(bench)
     for attack in spec.attacks:
-        table = bench.attack(attack.name).threat.edits.substitutes
-        if table is not None:
-            load(table)
+        edits = bench.attack(attack.name).threat.edits
+        if edits.substitutes is not None:
+            load(edits.substitutes)
+        _check_unit(attack, edits)
     check_planned(gates, bench)
 
 
 def notes(bench: Workbench) -> list[str]:
     """What will be less than the audit file says, in sentences."""
     return [*_fewer_queries(bench), *_without_gradients(bench)]
+
+
+def _check_unit(attack: AttackSpec, edits: AttackSet) -> None:
+    """A limit in another unit than the operation's would limit nothing."""
+    limits = {"edits": attack.budget.edits, "characters": attack.budget.characters}
+    counted = "characters" if unit(edits) == "characters" else "edits"
+    for name, limit in limits.items():
+        if limit is not None and name != counted:
+            raise ConfigError(
+                f"[[attack]] {attack.name!r}: budget: its edits are counted in {unit(edits)}; limit them by "
+                f"`{counted} = N`, not `{name} = {limit}`"
+            )
 
 
 def _check_strata(bench: Workbench) -> None:

@@ -8,15 +8,18 @@ from random import Random
 from robustrank.config.specs import CasesSpec
 from robustrank.core.ranking import order
 from robustrank.core.strata import ranks
-from robustrank.core.types import Surface
+from robustrank.core.types import Goal, Surface
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import Place
-from robustrank.work.records import BEST_RELEVANT, RankingRecord
+from robustrank.work.records import BEST_RELEVANT, RELEVANT_WITHIN, RankingRecord
 from robustrank.work.workbench import Workbench
 
 
 def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[AttackTask]:
-    """The attacks on one list: some targets per stratum for document attacks, the best relevant one for query attacks.
+    """The attacks on one list.
+
+    Targets are some per stratum for document attacks that promote, some relevant ones among the first documents for
+    those that demote or keep a rank, and the best relevant one for query attacks.
 
     Args:
         bench: Of the audit.
@@ -38,8 +41,11 @@ def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[
             continue
         if attack.if_possible and not bench.can_attack(attack.name, place.ranker, place.collection):
             continue
-        if bench.attack(attack.name).threat.surface is Surface.QUERY:
+        threat = bench.attack(attack.name).threat
+        if threat.surface is Surface.QUERY:
             targets = [(BEST_RELEVANT, relevant[0], len(ranking))] if relevant else []
+        elif threat.goal is not Goal.PROMOTE:
+            targets = draw_relevant(cases, spec.seed, place.query_id, ranking, set(relevant), threat.goal)
         else:
             targets = [(stratum, target, cases.goal_rank) for stratum, target in drawn]
         tasks += [
@@ -75,3 +81,30 @@ def draw(
         elif pool:
             drawn += [(stratum, doc_id) for doc_id in rng.sample(pool, min(cases.targets, len(pool)))]
     return drawn
+
+
+def draw_relevant(
+    cases: CasesSpec, seed: int, query_id: str, ranking: Sequence[str], relevant: Set[str], goal: Goal
+) -> list[tuple[str, str, int]]:
+    """Targets of document attacks that demote, or that carry a text and keep the rank: relevant documents at the top.
+
+    Args:
+        cases: How many targets a list.
+        seed: Of the audit.
+        query_id: The query.
+        ranking: Document ids, best first.
+        relevant: Those that are judged relevant.
+        goal: What the attacker wants.
+
+    Returns:
+        Stratum, document id and goal rank of every target: the first rank below the top, or the rank to keep. None
+        where a list is so short that no document can leave its top.
+    """
+    top = RELEVANT_WITHIN[goal]
+    if goal is Goal.DEMOTE and len(ranking) <= top:
+        return []
+    stratum = f"relevant, top {top}"
+    pool = [doc_id for doc_id in ranking[:top] if doc_id in relevant]
+    rng = Random(f"{seed}|target|{query_id}|{stratum}")
+    drawn = rng.sample(pool, min(cases.targets, len(pool)))
+    return [(stratum, doc_id, top + 1 if goal is Goal.DEMOTE else ranking.index(doc_id) + 1) for doc_id in drawn]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from math import inf
 
 from robustrank.config.specs import AuditSpec
@@ -122,7 +123,7 @@ def _check_numbers(spec: AuditSpec, where: str) -> None:
     if not spec.name or spec.name.startswith(".") or "/" in spec.name or "\\" in spec.name:
         raise ConfigError(f"{where}: name {spec.name!r} must be usable as the name of a folder")
     for attack in spec.attacks:
-        for name, limit in (("edits", attack.budget.edits), ("calls", attack.budget.calls)):
+        for name, limit in asdict(replace(attack.budget, similarity=None)).items():
             if limit is not None and limit < 0:
                 raise ConfigError(
                     f"{where}: [[attack]] {attack.name!r}: budget: {name} must be at least 0, not {limit}"

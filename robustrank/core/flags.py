@@ -48,5 +48,7 @@ class Check(StrEnum):
     """Fresh calls of the ranker do not confirm what an attack saw."""
     UNCHANGED = "unchanged"
     """An attack did nothing: it changed no text and asked nothing."""
+    NO_EFFECT = "no effect"
+    """A ranker reads none of the characters that an attack changed."""
     SEQUENTIAL = "sequential"
     """The number of queries was not settled beforehand."""

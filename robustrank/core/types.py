@@ -65,6 +65,9 @@ class Goal(StrEnum):
 
     PROMOTE = "promote"
     DEMOTE = "demote"
+    """Of a relevant document: a censor's, or a competitor's."""
+    KEEP = "keep"
+    """A relevant document carries a text of the attacker's, and loses no rank by it."""
 
 
 class Status(StrEnum):
@@ -137,6 +140,7 @@ class Budget:
 
     Args:
         edits: Words that may be changed or inserted.
+        characters: Characters that may, where the operation counts these; `edits` does not limit it then.
         calls: Pairs that may be scored.
         similarity: Least cosine between the clean and the perturbed text, by the harness's bi-encoder.
     """
@@ -144,6 +148,7 @@ class Budget:
     edits: int | None = None
     calls: int | None = None
     similarity: float | None = None
+    characters: int | None = None
 
 
 class Case(NamedTuple):
@@ -151,7 +156,7 @@ class Case(NamedTuple):
 
     ``candidates`` includes ``target`` and is in clean rank order, or for an attack without access to the ranker in
     first-stage order. The attack succeeds when the target's rank is
-    ``goal_rank`` or better (or worse, where the goal is to demote).
+    ``goal_rank`` or better (or worse, where the goal is to demote); where it is to keep, that is the rank to keep.
     """
 
     query: Query

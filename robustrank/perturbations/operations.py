@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from string import punctuation, whitespace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from robustrank.core.errors import PluginError
 from robustrank.core.sentences import moved_words, sentences
-from robustrank.core.types import AttackSet
+from robustrank.core.types import AttackSet, Budget
 from robustrank.core.words import cost, gaps, match_case, words
 from robustrank.perturbations.alignment import edit_distance, fewest_substitutions, one_character_edit, subsequence
 from robustrank.perturbations.contextual_substitutes import load
+from robustrank.perturbations.rendering import characters_changed, look_the_same
 
 SHOWN = 3
 """Illegal words named in one reason; the rest are counted."""
@@ -58,6 +59,7 @@ class Operation:
         includes: Operations of which every legal change is a legal change of this one, with no more words edited.
         within: Operations that include this one, where their own declarations do not say so.
         untested: What an audit without attacks of this kind lists as not tested; empty for none.
+        unit: What its edits are counted in, and which limit of a budget binds them: ``edits`` or ``characters``.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Operation:
     includes: frozenset[str] = frozenset()
     within: frozenset[str] = frozenset()
     untested: str = ""
+    unit: Literal["words", "characters"] = "words"
 
 
 _DECLARED: dict[str, Operation] = {}
@@ -118,6 +121,17 @@ def covers(one: AttackSet, other: AttackSet) -> bool:
     if other.substitutes is None:
         return False
     return set(other.substitutes.split("|")) <= set(one.substitutes.split("|"))
+
+
+def unit(edits: AttackSet | str) -> str:
+    """What edits of a set, or of one as summaries write it, are counted in; words where it is not declared."""
+    operation = _DECLARED.get(str(edits).partition("(")[0])
+    return operation.unit if operation else "words"
+
+
+def limit(edits: AttackSet, budget: Budget) -> int | None:
+    """The most edits that a budget allows, in the unit of the operation; ``None`` is no limit."""
+    return budget.characters if unit(edits) == "characters" else budget.edits
 
 
 def phrase(edits: str) -> str:
@@ -281,6 +295,12 @@ def _substituted_and_inserted(before: str, after: str, allowed: AttackSet) -> Ed
     return Edited(edits, tuple(reasons), {"substituted": substituted or 0, "inserted": added})
 
 
+def _rendered_alike(before: str, after: str, allowed: AttackSet) -> Edited:
+    """Any characters, as long as readers see the same text."""
+    reasons = () if look_the_same(before, after) else ("a reader sees another text",)
+    return Edited(characters_changed(before, after), reasons)
+
+
 def _punctuation(marks: Counter[str]) -> int:
     return sum(count for mark, count in marks.items() if mark in punctuation)
 
@@ -343,5 +363,14 @@ EDIT = declare(
         includes=frozenset(
             {"insert", "delete", "substitute", "misspell", "look_alike", "replace", "substitute_and_insert"}
         ),
+    )
+)
+RENDER = declare(
+    Operation(
+        name="render",
+        words="characters inserted, deleted or changed so that readers see the same text",
+        check=_rendered_alike,
+        untested="characters that readers do not see, or take for others (homoglyphs, invisible characters)",
+        unit="characters",
     )
 )

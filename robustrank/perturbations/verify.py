@@ -23,7 +23,7 @@ class Finding:
     """Edits, similarity and violations of one perturbation, as measured.
 
     Args:
-        edits: Words edited, as the operation counts them.
+        edits: Words edited, or characters, as the operation counts them.
         similarity: Of the clean and the perturbed text; ``None`` when it was not measured.
         violations: One sentence for each way in which the perturbation is not allowed; empty means legal.
         kinds: For an operation of several kinds of edit, the words of each.
@@ -49,7 +49,7 @@ def verify(
         case: The clean case.
         perturbation: What the attack returned.
         threat: The surface and the edits the attack declared.
-        budget: ``edits`` and ``similarity`` are checked; the oracle enforces the limit of calls.
+        budget: ``edits`` (or ``characters``) and ``similarity`` are checked; the oracle enforces the limit of calls.
         similarity: Cosine of two texts.
 
     Raises:
@@ -67,7 +67,7 @@ def verify(
         if surface is not threat.surface and before != after
     ]
     before, after = pairs[threat.surface]
-    measured = verify_edits(before, after, threat.edits, {"edited": budget.edits})
+    measured = verify_edits(before, after, threat.edits, {"edited": operations.limit(threat.edits, budget)})
     violations += measured.violations
     likeness = None if similarity is None else 1.0 if before == after else similarity(before, after)
     if budget.similarity is not None and likeness is not None and likeness < budget.similarity:
@@ -82,7 +82,8 @@ def verify_edits(before: str, after: str, allowed: AttackSet, limits: Mapping[st
         before: The clean text.
         after: The perturbed text.
         allowed: The operation, and its table of substitutes where it has one.
-        limits: The most words ``"edited"``, or of each kind that the operation tells apart; ``None`` is no limit.
+        limits: The most words (or characters) ``"edited"``, or of each kind that the operation tells apart; ``None``
+            is no limit.
 
     Raises:
         PluginError: The operation is not declared.
@@ -91,7 +92,7 @@ def verify_edits(before: str, after: str, allowed: AttackSet, limits: Mapping[st
     edits, reasons, kinds = operations.named(allowed.operation).check(before, after, allowed)
     counts = {"edited": edits, **kinds}
     over = [
-        f"{counts[kind]} words {kind}, the budget is {limit}"
+        f"{counts[kind]} {operations.unit(allowed)} {kind}, the budget is {limit}"
         for kind, limit in limits.items()
         if limit is not None and counts[kind] > limit
     ]

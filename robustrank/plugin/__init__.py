@@ -76,6 +76,7 @@ from robustrank.perturbations.apply import with_edits
 from robustrank.perturbations.contextual_substitutes import load as load_substitutes
 from robustrank.perturbations.operations import Edited, Operation, declare
 from robustrank.perturbations.quality import language_model
+from robustrank.perturbations.rendering import FILLERS, characters_changed, look_the_same, twins
 from robustrank.perturbations.substitutes import SubstituteTable, function_words
 from robustrank.perturbations.substitutes import load as load_table
 from robustrank.protocols.interface import AuditProtocol, Evidence, Section
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
     from robustrank.stats.intervals import mean, share
 
 __all__ = [
+    "FILLERS",
     "SENTENCES",
     "TIE_RULE",
     "UNIT",
@@ -181,6 +183,7 @@ __all__ = [
     "Workbench",
     "analyze",
     "by_length",
+    "characters_changed",
     "checked_scores",
     "cost",
     "declare",
@@ -191,6 +194,7 @@ __all__ = [
     "lends_gradients",
     "load_substitutes",
     "load_table",
+    "look_the_same",
     "match_case",
     "mean",
     "model_folder",
@@ -200,6 +204,7 @@ __all__ = [
     "sentences",
     "share",
     "substitute",
+    "twins",
     "with_edits",
     "words",
 ]

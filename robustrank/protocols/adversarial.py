@@ -1,8 +1,10 @@
 """Adversarial: what attackers of a stated access and budget achieve, beside controls with the same kind of edit.
 
 Success is reported in several ways because papers define it differently: ``promoted`` (ranked higher than
-before), ``ASR@k`` (reached the top k), ``goal`` (reached the rank the attacker was content with). For query attacks:
-``demoted`` (the best relevant document fell) and ``harmed`` (the list's nDCG@10 fell). A figure is estimated over the
+before), ``ASR@k`` (reached the top k), ``goal`` (reached the rank the attacker was content with). For attacks that
+demote a relevant document: ``out@10`` (it left the top ten; of document attacks), ``demoted`` (it fell) and ``harmed``
+(the list's nDCG@10 fell). For attacks that put a text into a relevant document: ``kept`` (it lost no rank) and
+``kept@5`` (it stands in the top five). A figure is estimated over the
 decided cases; what errors and invalid cases leave open of it is told beside it (:mod:`robustrank.results.outcomes`).
 """
 
@@ -18,7 +20,8 @@ from typing import NamedTuple
 from msgspec import structs
 
 from robustrank.core.strata import ranks
-from robustrank.core.types import Estimate, Status
+from robustrank.core.types import Estimate, Goal, Status, Surface
+from robustrank.perturbations import operations
 from robustrank.perturbations.verify import diff
 from robustrank.protocols.interface import Evidence
 from robustrank.results.figures import CUTOFFS, by_query
@@ -29,7 +32,7 @@ from robustrank.stats import intervals
 from robustrank.stats.comparisons import holm, paired
 from robustrank.stats.contrasts import Contrast
 from robustrank.stats.resampling import NOT_NEGATIVE
-from robustrank.work.records import BEST_RELEVANT, AttackRecord, RankingRecord
+from robustrank.work.records import BEST_RELEVANT, RELEVANT_WITHIN, AttackRecord, RankingRecord
 
 WORST_PER_ATTACK = 3
 
@@ -59,7 +62,7 @@ def lost_cases(evidence: Evidence) -> dict[tuple[str, str, str], list[LostCase]]
     where = cases.collection or spec.home.name
     keys = next((c.query_keys for c in evidence.setup.collections if c.name == where), {})
     attacked = list(keys)[: cases.queries]
-    on_document = {r.attack: r.on_document for r in evidence.of(AttackRecord)}
+    threats = {r.attack: r.threat for r in evidence.of(AttackRecord)}
     done = {(r.ranker, r.attack) for r in evidence.of(AttackRecord)}
     lost: dict[tuple[str, str, str], list[LostCase]] = {}
     for record in evidence.of(RankingRecord):
@@ -72,7 +75,12 @@ def lost_cases(evidence: Evidence) -> dict[tuple[str, str, str], list[LostCase]]
             if attack.if_possible and (record.ranker, attack.name) not in done:
                 continue  # it was left out
             case = LostCase(record.query_id, record.candidates, record.error)
-            if on_document.get(attack.name, True):
+            threat = threats.get(attack.name)
+            if threat and threat.surface is Surface.DOCUMENT and threat.goal is not Goal.PROMOTE:
+                top = RELEVANT_WITHIN[threat.goal]
+                possible = threat.goal is not Goal.DEMOTE or record.candidates > top
+                targets = {f"relevant, top {top}": min(cases.targets, record.relevant, top) if possible else 0}
+            elif threat is None or threat.surface is Surface.DOCUMENT:
                 targets = {s: min(cases.targets, len(ranks(s, record.candidates))) for s in cases.strata}
             else:
                 targets = {BEST_RELEVANT: int(record.relevant > 0)}
@@ -112,10 +120,18 @@ def attacks(records: Sequence[AttackRecord], lost: Lost = MappingProxyType({})) 
 
 def successes(group: Sequence[AttackRecord]) -> dict[str, Success]:
     """The ways of success that make sense for these cases, by name."""
-    if group[0].demote:
+    first = group[0]
+    if first.demote:
+        out = {f"out@{RELEVANT_WITHIN[Goal.DEMOTE]}": lambda r: r.rank_after > RELEVANT_WITHIN[Goal.DEMOTE]}
         return {
+            **(out if first.on_document else {}),
             "demoted": lambda r: r.rank_after > r.rank_before,
             "harmed": lambda r: r.harm_after < r.harm_before,
+        }
+    if first.goal is Goal.KEEP:
+        return {
+            "kept": lambda r: r.rank_after <= r.rank_before,
+            f"kept@{RELEVANT_WITHIN[Goal.KEEP]}": lambda r: r.rank_after <= RELEVANT_WITHIN[Goal.KEEP],
         }
     reached: dict[str, Success] = {
         f"ASR@{k}": lambda r, k=k: r.rank_after <= k  # type: ignore[misc]
@@ -164,6 +180,7 @@ class _Group:
         done, first = self.decided, self.pattern[0]
         threat = first.threat
         similar = [(r.similarity, r.query_id) for r in done if r.similarity is not None and r.status is Status.OK]
+        changed = [r for r in done if r.status is Status.OK and r.edits]
         values = {
             **{key: [float(test(r)) for r in done] for key, test in self.tests.items()},
             "boost": [float(r.rank_before - r.rank_after) for r in done],
@@ -194,6 +211,9 @@ class _Group:
             harm=means.get("harm"),
             calls=means.get("calls"),
             edits=means.get("edits"),
+            unit=operations.unit(threat.edits),
+            changed=len(changed),
+            same_score=sum(r.score_after == r.score_before for r in changed),
             similarity=intervals.mean([s for s, _ in similar], clusters=[q for _, q in similar], bounds=(-1, 1))
             if similar
             else None,

@@ -210,7 +210,7 @@ def _realised(attacked: Sequence[AttackRecord], lists: Sequence[RankingRecord]) 
     at = {(r.ranker, r.collection, r.query_id): r for r in lists if not undecided(r)}
     groups: dict[tuple[str, str], list[AttackRecord]] = {}
     for record in attacked:
-        promotes = record.threat.surface is Surface.DOCUMENT and record.threat.goal is not Goal.DEMOTE
+        promotes = record.threat.surface is Surface.DOCUMENT and record.threat.goal is Goal.PROMOTE
         if promotes and (record.ranker, record.collection, record.query_id) in at:
             groups.setdefault((record.ranker, record.attack), []).append(record)
     rows = []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from robustrank.core.flags import Check
 from robustrank.core.types import SpeaksOf, Status
+from robustrank.perturbations import operations
 from robustrank.protocols import certified, ranker_flags
 from robustrank.protocols.interface import Evidence
 from robustrank.protocols.ranker_flags import NOISE, SERIOUS, flag
@@ -33,6 +34,7 @@ def red_flags(evidence: Evidence) -> list[RedFlag]:
         *_unconfirmed(attacked),
         *_did_nothing(attacked),
         *ranker_flags.of_rankers(evidence, rankings, checks),
+        *_without_effect(attacks),
         *_no_better_than_control(attacks),
         *_illegal(attacks),
         *_unjudged(effectiveness),
@@ -130,13 +132,33 @@ def _did_nothing(attacked: Sequence[AttackRecord]) -> list[RedFlag]:
     for (ranker, attack), group in groups.items():
         changed = any(r.after != r.before or r.query_after not in (None, r.query) for r in group)
         budget = group[0].budget
-        if changed or (budget.edits != 0 and any(r.calls for r in group)):
+        limit = operations.limit(group[0].threat.edits, budget)
+        if changed or (limit != 0 and any(r.calls for r in group)):
             continue
-        allowed = f"edits = {budget.edits}, calls = {budget.calls}" if 0 in (budget.edits, budget.calls) else ""
+        name = "characters" if operations.unit(group[0].threat.edits) == "characters" else "edits"
+        allowed = f"{name} = {limit}, calls = {budget.calls}" if 0 in (limit, budget.calls) else ""
         why = f"its budget is {allowed}" if allowed else "it found nothing to edit in texts of this kind or language"
         detail = f"no text of {len(group)} cases was changed; {why}. An attack that was not made is no failed attack"
         title = f"{attack} on {ranker}: the attack did nothing"
         flags.append(flag(Check.UNCHANGED, Severity.SERIOUS, title, detail, ranker=ranker, attack=attack))
+    return flags
+
+
+def _without_effect(attacks: Sequence[AttackResult]) -> list[RedFlag]:
+    """Attacks on characters that the ranker does not read: it drops them, or reads those that stand for them alike."""
+    flags = []
+    for result in attacks:
+        characters = result.unit == "characters" or result.edits_allowed in ("misspell", "look_alike")
+        if result.stratum != "all" or result.control or not characters:
+            continue
+        if result.changed and result.same_score == result.changed:
+            detail = (
+                f"scores are bit-identical in {result.same_score} of {result.changed} changed texts; the ranker does "
+                "not read these characters, which says nothing about its robustness to others"
+            )
+            title = f"{result.attack} on {result.ranker}: no effect on this ranker"
+            about = {"ranker": result.ranker, "attack": result.attack}
+            flags.append(flag(Check.NO_EFFECT, Severity.SERIOUS, title, detail, **about))
     return flags
 
 

@@ -73,7 +73,9 @@ def headline(results: Sequence[AttackResult], baseline: str | None) -> str:
         return "No attack was run; other results are below."
     name = select.lead(worst)
     share = worst.success[name]
-    lifted = f"lifted the target into the top {name.partition('@')[2]}" if "@" in name else f"{name} the target"
+    did = {"ASR": "lifted the target into", "out": "pushed a relevant document out of"}
+    way, _, k = name.partition("@")
+    lifted = f"{did[way]} the top {k}" if k and way in did else f"{name} the target"
     return (
         f"Against {worst.ranker}, “{worst.attack}” {lifted} in {share.value:.0%} of cases "
         f"[{share.low:.0%}, {share.high:.0%}], n={share.n} queries.{_undecided(worst)}"
@@ -123,7 +125,7 @@ def not_tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
     lines += [
         "the first stage: every ranker re-ranks the same candidates, and an attack changes no candidate list",
         "documents injected into the corpus (poisoning), and attacks on training data",
-        "instructions to a language-model ranker (prompt injection), invisible characters and homoglyphs",
+        "instructions to a language-model ranker (prompt injection)",
         "languages other than those of the collections",
         "attackers with a larger budget than stated, or who attack many documents at once",
     ]

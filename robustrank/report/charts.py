@@ -152,13 +152,15 @@ def _shifts(shifts: Sequence[Shift], series: Mapping[str, int]) -> Chart:
 def _attacks(results: Sequence[AttackResult]) -> Chart:
     """Success over all strata; controls hollow and grey, the strongest of them a band behind the rest."""
     row, head = 34.0, 24.0
-    groups: dict[str, list[AttackResult]] = {}
+    groups: dict[tuple[str, str], list[AttackResult]] = {}
     for r in results:
-        groups.setdefault(r.surface, []).append(r)
+        groups.setdefault((r.surface, r.goal), []).append(r)
     canvas = Canvas(sum(head + row * len(g) for g in groups.values()), (0, 1), "share of cases in which it succeeded")
     y = 0.0
-    for surface, group in groups.items():
-        canvas.text(0, y + 14, f"Changed {surface}: {', '.join(dict.fromkeys(map(lead, group)))}", MUTED, size=9)
+    for (surface, goal), group in groups.items():
+        canvas.text(
+            0, y + 14, f"Changed {surface}, to {goal}: {', '.join(dict.fromkeys(map(lead, group)))}", MUTED, size=9
+        )
         y += head
         control = max((r.success[lead(r)] for r in group if r.control), key=lambda e: e.value, default=None)
         for r in group:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from robustrank.core.types import Surface
+from robustrank.core.types import Goal, Surface
 from robustrank.results.figures import CUTOFFS
 from robustrank.results.summary import AttackResult
 
@@ -22,7 +22,10 @@ def leading(ways: Mapping[str, object]) -> str:
 def strongest(
     results: Iterable[AttackResult], *, ranker: str | None = None, baseline: str | None = None
 ) -> AttackResult | None:
-    """The attack, controls left out, with the highest lower bound of success; on documents where there are any.
+    """The attack, controls left out, with the highest lower bound of success.
+
+    Looked at are attacks that promote documents, where there are none those that demote them, then those on queries,
+    and last those that keep a rank: a ranker that reads nothing loses to these.
 
     Args:
         results: Of an audit.
@@ -30,10 +33,20 @@ def strongest(
         baseline: At a tie the result of another ranker leads.
     """
     real = [r for r in results if not r.control and r.stratum == "all" and ranker in (None, r.ranker) and r.success]
-    pool = [r for r in real if r.surface is Surface.DOCUMENT] or real
+    kinds = {_kind(r) for r in real}
+    pool = [r for r in real if _kind(r) == min(kinds)]
 
     def strength(result: AttackResult) -> tuple[float, float, bool]:
         success = result.success[lead(result)]
         return success.low, success.value, result.ranker != baseline
 
     return max(pool, key=strength, default=None)
+
+
+def _kind(result: AttackResult) -> int:
+    """Which attacks stand for an audit first."""
+    if result.goal is Goal.KEEP:
+        return 3
+    if result.surface is Surface.QUERY:
+        return 2
+    return int(result.goal is Goal.DEMOTE)

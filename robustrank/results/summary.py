@@ -179,15 +179,21 @@ class AttackResult:
     """Measure name, such as ``"promoted"``, ``"ASR@10"``, ``"goal"``, to the share of decided cases; empty without any,
     and then no figure below has a value."""
     boost: Estimate | None
-    """Clean rank minus attacked rank; positive is better for a promoter."""
+    """Clean rank minus attacked rank; positive is better for a promoter, negative for who demotes."""
     harm: Estimate | None
     """Clean minus attacked nDCG@10 of the list: what users lose."""
     calls: Estimate | None
     """Pairs requested per case."""
     edits: Estimate | None
-    """Words changed or inserted, as counted by the harness."""
+    """Words (or characters: ``unit``) changed or inserted, as counted by the harness."""
     similarity: Estimate | None
     seconds: Estimate | None
+    unit: str = "words"
+    """What ``edits`` counts."""
+    changed: int = 0
+    """Decided cases with a changed text."""
+    same_score: int = 0
+    """How many of them have the target's clean score, bit for bit: the ranker does not read the change."""
     against_controls: Sequence[AgainstControl] = ()
     judged: Estimate | None = None
     """judged@10 of the attacked lists; a changed document counts as judged if the original was."""

@@ -7,7 +7,7 @@ Each check returns nothing when the plug-in keeps its contract, and otherwise ra
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from math import isclose, isfinite
 from multiprocessing.reduction import ForkingPickler
 from random import Random
@@ -20,6 +20,7 @@ from robustrank.core.ranking import checked_scores, order
 from robustrank.core.types import Access, Budget, Case, Document, Perturbation, Query, RankerCard, WordGradients
 from robustrank.core.words import words
 from robustrank.perturbations.apply import apply
+from robustrank.perturbations.operations import limit
 from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
 from robustrank.perturbations.verify import verify
 
@@ -99,12 +100,12 @@ def make_case(ranker: Ranker, query: str, texts: Sequence[str], target: int, *, 
 
 
 BUDGETS = (
-    Budget(edits=0),
-    Budget(edits=1),
-    Budget(edits=7),
-    Budget(edits=7, calls=0),
-    Budget(edits=7, calls=5),
-    Budget(edits=7, calls=50),
+    Budget(edits=0, characters=0),
+    Budget(edits=1, characters=1),
+    Budget(edits=7, characters=7),
+    Budget(edits=7, characters=7, calls=0),
+    Budget(edits=7, characters=7, calls=5),
+    Budget(edits=7, characters=7, calls=50),
 )
 """The budgets that an attack is checked with."""
 
@@ -239,9 +240,9 @@ def _attacked(attack: Attack, metered: MeteredRanker, case: Case, budget: Budget
         raise ContractError(f"{where} lets BudgetExhausted escape ({error}); return the best so far") from error
     if not isinstance(perturbation, Perturbation):
         raise ContractError(f"{where} returns a {type(perturbation).__name__}, not a Perturbation")
-    if violations := verify(case, perturbation, attack.threat, Budget(edits=budget.edits)).violations:
+    if violations := verify(case, perturbation, attack.threat, replace(budget, similarity=None)).violations:
         raise ContractError(f"{where} is not legal: {'; '.join(violations)}")
-    if budget.edits == 0 and apply(perturbation, case) != (case.query, case.target):
+    if limit(attack.threat.edits, budget) == 0 and apply(perturbation, case) != (case.query, case.target):
         raise ContractError(f"{where} changes the text although nothing may be edited")
     return perturbation
 

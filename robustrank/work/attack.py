@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any, NamedTuple, TypedDict
 
@@ -12,7 +12,7 @@ from robustrank.core.errors import AccessDenied, shortened
 from robustrank.core.interfaces import Attack
 from robustrank.core.ranking import fallen, order, rank_of
 from robustrank.core.sentences import SENTENCES
-from robustrank.core.types import Access, Budget, Case, Document, Perturbation, Status
+from robustrank.core.types import Access, Case, Document, Perturbation, Status
 from robustrank.core.words import UNIT
 from robustrank.measures import effectiveness
 from robustrank.perturbations.apply import apply, perturbed_scores
@@ -71,7 +71,7 @@ class AttackTask:
         attack: Name of the attack in the audit file.
         stratum: The rank range the target was drawn from.
         target: Document id of the target.
-        goal_rank: Rank at which the attacker is content.
+        goal_rank: Rank at which the attacker is content, or that it wants to keep.
         clean_scores: The victim's clean scores of the list, so that they are not computed again.
     """
 
@@ -176,7 +176,7 @@ class AttackTask:
         shown = case._replace(candidates=docs) if attack.threat.access is Access.NONE else case
 
         def legal(trial: Perturbation) -> bool:
-            return not verify(case, trial, attack.threat, Budget(edits=spec.budget.edits)).violations
+            return not verify(case, trial, attack.threat, replace(spec.budget, similarity=None)).violations
 
         meter = place.victim(bench).ranker
         oracle = MeteredOracle(meter, case, attack.threat, spec.budget, legal)

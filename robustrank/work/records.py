@@ -19,6 +19,9 @@ from robustrank.work.audited import AuditedCollection, AuditedRanker, Environmen
 BEST_RELEVANT = "best relevant"
 """The stratum of query attacks: their target is the highest-ranked relevant document."""
 
+RELEVANT_WITHIN = {Goal.DEMOTE: 10, Goal.KEEP: 5}
+"""Targets of document attacks that demote, or that keep a rank, are relevant documents among so many first ones."""
+
 
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of a record."""
@@ -149,7 +152,7 @@ class AttackRecord(TaskRecord, frozen=True, kw_only=True, tag="attack"):
         budget: Its limits.
         stratum: The rank range the target was drawn from.
         doc_id: The target.
-        goal_rank: Rank at which the attacker is content.
+        goal_rank: Rank at which the attacker is content, or that it wants to keep.
         list_length: Candidates.
         rank_before: Of the target in the clean list.
         rank_after: In the attacked one.
@@ -201,6 +204,11 @@ class AttackRecord(TaskRecord, frozen=True, kw_only=True, tag="attack"):
     query_after: str | None
     before: str
     after: str
+
+    @property
+    def goal(self) -> Goal:
+        """What the attacker wants of the target."""
+        return self.threat.goal
 
     @property
     def demote(self) -> bool:

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from robustrank.audit.targets import attack_tasks, draw
+from robustrank.audit.targets import attack_tasks, draw, draw_relevant
 from robustrank.config import audit_file
 from robustrank.config.specs import CasesSpec
 from robustrank.core.ranking import order
+from robustrank.core.types import Goal
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import Place
 from robustrank.work.perform import workbench
@@ -85,6 +86,28 @@ def test_targets_depend_on_seed_and_query_and_on_nothing_else() -> None:
     assert len({tuple(each) for each in drawn.values()}) > 3
     more = CasesSpec(strata=("1-5", "11-20"), queries=99, goal_rank=3)
     assert all(each[0] in draw(more, seed, q, RANKING, set()) for (seed, q), each in drawn.items())
+
+
+@given(
+    relevant=st.sets(st.sampled_from(RANKING)),
+    seed=st.integers(0, 99),
+    targets=st.integers(1, 4),
+    length=st.integers(1, 30),
+    goal=st.sampled_from([Goal.DEMOTE, Goal.KEEP]),
+)
+def test_who_demotes_or_keeps_a_rank_meets_relevant_documents_at_the_top(
+    relevant: set[str], seed: int, targets: int, length: int, goal: Goal
+) -> None:
+    ranking = RANKING[:length]
+    drawn = draw_relevant(CasesSpec(targets=targets), seed, "q", ranking, relevant, goal)
+    top = 10 if goal is Goal.DEMOTE else 5
+    possible = set(ranking[:top]) & relevant if goal is Goal.KEEP or length > top else set()
+    ids = [doc_id for _, doc_id, _ in drawn]
+    assert set(ids) <= possible
+    assert len(ids) == len(set(ids)) == min(targets, len(possible))
+    assert {stratum for stratum, _, _ in drawn} <= {f"relevant, top {top}"}
+    for _, doc_id, goal_rank in drawn:
+        assert goal_rank == (11 if goal is Goal.DEMOTE else ranking.index(doc_id) + 1)
 
 
 @pytest.fixture(scope="module")

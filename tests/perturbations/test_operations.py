@@ -54,8 +54,8 @@ def test_one_declaration_is_checked_counted_budgeted_named_and_covered(delete: O
     )
     assert verify(case, Perturbation(target="a new car"), threat, Budget(edits=3)).violations == ("adds a word",)
     assert operations.phrase(str(threat.edits)) == "words taken out"
-    assert operations.not_made(["insert", "substitute(wordnet)"]) == ["deleted text"]
-    assert operations.not_made(["insert", "substitute(wordnet)", "shorten"]) == []
+    assert operations.not_made(["insert", "substitute(wordnet)", "render"]) == ["deleted text"]
+    assert operations.not_made(["insert", "substitute(wordnet)", "render", "shorten"]) == []
     everything, replaced = AttackSet(operation="edit"), AttackSet(operation="replace")
     assert covers(everything, threat.edits)
     assert covers(threat.edits, threat.edits)
@@ -79,7 +79,7 @@ def test_an_undeclared_operation_is_refused_with_the_nearest_name_but_still_read
         operations.named("insrt")
     with pytest.raises(
         PluginError,
-        match=r"'zzz' is not declared \(have: delete, edit, insert, look_alike, misspell, reorder, replace, ",
+        match=r"'zzz' is not declared \(have: delete, edit, insert, look_alike, misspell, render, reorder, replace, ",
     ):
         operations.named("zzz")
     assert operations.phrase("zzz(x)") == "zzz(x)"
@@ -98,12 +98,14 @@ def test_reports_name_operations_and_tables_in_words() -> None:
 
 
 def test_what_was_not_tested_follows_from_what_attacks_may_do() -> None:
-    assert operations.not_made([]) == ["inserted text", "word substitution"]
-    assert operations.not_made(["misspell"]) == ["inserted text", "word substitution"]
-    assert operations.not_made(["substitute(wordnet)"]) == ["inserted text"]
-    assert operations.not_made(["replace"]) == ["inserted text"]
-    assert operations.not_made(["insert"]) == ["word substitution"]
-    assert operations.not_made(["edit"]) == []
+    unseen = "characters that readers do not see, or take for others (homoglyphs, invisible characters)"
+    assert operations.not_made([]) == ["inserted text", "word substitution", unseen]
+    assert operations.not_made(["misspell"]) == ["inserted text", "word substitution", unseen]
+    assert operations.not_made(["substitute(wordnet)"]) == ["inserted text", unseen]
+    assert operations.not_made(["replace"]) == ["inserted text", unseen]
+    assert operations.not_made(["insert"]) == ["word substitution", unseen]
+    assert operations.not_made(["edit"]) == [unseen]
+    assert operations.not_made(["edit", "render"]) == []
 
 
 @lru_cache(maxsize=1)
@@ -126,6 +128,7 @@ def test_an_attack_set_covers_by_operation_costs_and_table() -> None:
         "substitute_and_insert": {"substitute_and_insert", "substitute"},
         "delete": {"delete"},
         "reorder": {"reorder"},
+        "render": {"render"},
         "edit": {
             "edit",
             "replace",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 from typing import Any
 
@@ -110,7 +110,7 @@ def test_every_field_of_a_result_is_that_of_its_cases_with_intervals_clustered_b
             "perplexity": intervals.mean([0.5, -0.25], clusters=["q1", "q1"], bounds=(-1, 1)),
             "detected by x": intervals.mean([0.5, 1], clusters=["q1", "q4"], bounds=(0, 1)),
         },
-        curve=[(2, 0.25), (4, 0.5)],
+        curve=[(2, 0.25), (4, 0.5)], changed=4, same_score=0,
         tally=Tally(planned=5, errors=1, error="no answer"),
         ends={
             **{
@@ -159,11 +159,32 @@ def test_success_begins_at_the_limit_itself() -> None:
     ways = adversarial.successes([record("1", 11, 1)])
     for name, limit in {"promoted": 10, "ASR@1": 1, "ASR@3": 3, "ASR@5": 5, "ASR@10": 10, "goal": 2}.items():
         assert [ways[name](record("1", 11, rank)) for rank in (limit, limit + 1)] == [True, False], name
-    falls = adversarial.successes([record("1", 3, 3, threat=threat(goal=Goal.DEMOTE))])
+    falls = adversarial.successes([record("1", 3, 3, threat=threat(surface=Surface.QUERY, goal=Goal.DEMOTE))])
     assert [falls["demoted"](record("1", 3, rank)) for rank in (2, 3, 4)] == [False, False, True]
     harms = [falls["harmed"](record("1", 3, 3, harm_before=0.5, harm_after=h)) for h in (0.4, 0.5, 0.6)]
     assert harms == [True, False, False]
     assert select.leading(falls) == "demoted"
+    hidden = adversarial.successes([record("1", 3, 3, threat=threat(goal=Goal.DEMOTE))])
+    assert [hidden["out@10"](record("1", 3, rank)) for rank in (10, 11)] == [False, True]
+    assert (list(hidden), select.leading(hidden)) == (["out@10", "demoted", "harmed"], "out@10")
+    kept = adversarial.successes([record("1", 3, 3, threat=threat(goal=Goal.KEEP))])
+    assert [kept["kept"](record("1", 3, rank)) for rank in (2, 3, 4)] == [True, True, False]
+    assert [kept["kept@5"](record("1", 3, rank)) for rank in (5, 6)] == [True, False]
+    assert (list(kept), select.leading(kept)) == (["kept", "kept@5"], "kept")
+
+
+def test_changed_texts_that_the_ranker_does_not_read_are_counted() -> None:
+    group = [
+        record("1", 12, 12, edits=1, score_before=1.0, score_after=1.0),
+        record("2", 12, 11, edits=1, score_before=1.0, score_after=1.5),
+        record("3", 12, 12, edits=0, score_before=1.0, score_after=1.0),
+        record("4", 12, 12, edits=2, score_before=1.0, score_after=1.0, status=Status.INVALID),
+    ]
+    (found,) = adversarial.attacks(group)
+    assert (found.changed, found.same_score, found.unit) == (2, 1, "words")
+    render = replace(threat(), edits=AttackSet(operation="render"))
+    (found,) = adversarial.attacks([record("1", 12, 12, threat=render)])
+    assert found.unit == "characters"
 
 
 def result(name: str, successes: int, cases: int, *, ranker: str = "r", **more: Any) -> AttackResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -154,7 +155,7 @@ def test_an_attack_is_paired_with_its_control_case_by_case() -> None:
 
 
 def test_query_attacks_succeed_when_the_relevant_document_falls() -> None:
-    demote = threat(goal=Goal.DEMOTE)
+    demote = replace(threat(goal=Goal.DEMOTE), surface=Surface.QUERY)
     group = [attack("1", 1, 4, threat=demote, harm_after=0.2), attack("2", 2, 2, threat=demote)]
     assert {name: [test(r) for r in group] for name, test in adversarial.successes(group).items()} == {
         "demoted": [True, False],

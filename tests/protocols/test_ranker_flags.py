@@ -14,6 +14,7 @@ from robustrank.config import audit_file
 from robustrank.core.flags import Check
 from robustrank.core.types import Access, AttackSet, Budget, Status, Surface, ThreatModel
 from robustrank.measures import effectiveness
+from robustrank.protocols import adversarial
 from robustrank.protocols.red_flags import red_flags
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.work.check_records import CheckRecord, Differences
@@ -183,3 +184,25 @@ def test_an_attack_that_changed_nothing_and_asked_nothing_is_flagged() -> None:
     assert Check.UNCHANGED not in found([attack(**idle, calls=3)])  # it searched, and found nothing better
     assert Check.UNCHANGED not in found([attack(**idle, calls=0), attack(calls=0)])
     assert Check.UNCHANGED not in found([attack(**idle, calls=0, query_after="other words")])
+
+
+def test_characters_that_a_ranker_does_not_read_are_no_sign_of_robustness() -> None:
+    render = ThreatModel(surface=Surface.DOCUMENT, access=Access.SCORES, edits=AttackSet(operation="render"))
+    same = {"score_before": 0.5, "score_after": 0.5, "rank_before": 15, "rank_after": 15}
+
+    def flagged(*records: AttackRecord) -> dict[Check, RedFlag]:
+        return {flag.check: flag for flag in red_flags(evidence(records, attacks=adversarial.attacks(records)))}
+
+    flag = flagged(attack(**same, threat=render), attack(**same, threat=render))[Check.NO_EFFECT]
+    assert (flag.severity, flag.ranker, flag.attack, flag.binds) == (Severity.SERIOUS, "r", "a", True)
+    assert "bit-identical in 2 of 2" in flag.detail
+    moved = attack(**{**same, "score_after": 0.5 + 1e-15}, threat=render)
+    assert Check.NO_EFFECT not in flagged(attack(**same, threat=render), moved)
+    assert Check.NO_EFFECT not in flagged(attack(**same))  # words: a ranker may be robust to them
+
+
+def test_an_attack_without_a_budget_of_characters_is_said_to_have_had_none() -> None:
+    render = ThreatModel(surface=Surface.DOCUMENT, access=Access.SCORES, edits=AttackSet(operation="render"))
+    idle = {"after": "old text", "rank_after": 15, "edits": 0, "threat": render}
+    flag = found([attack(**idle, calls=3, budget=Budget(characters=0))])[Check.UNCHANGED]
+    assert "characters = 0" in flag.detail
