@@ -23,9 +23,7 @@ def signal(rows: Floats, spread: Floats) -> Floats:
     return covariance
 
 
-def conditioned(
-    weights: Floats, spread: Floats, rows: Floats, noise: Floats, scores: Floats, covariance: Floats | None = None
-) -> Floats:
+def conditioned(weights: Floats, spread: Floats, rows: Floats, noise: Floats, scores: Floats) -> Floats:
     """Weights moved to agree with the scores of some texts (Matheron's rule).
 
     From the prior mean and the scores it gives the posterior mean. From a draw of the prior, and scores to which a draw
@@ -37,10 +35,9 @@ def conditioned(
         rows: Texts x weights.
         noise: Variance of the noise of each text's score; positive.
         scores: Of each text.
-        covariance: What :func:`signal` gives for the rows, where it is known.
     """
-    known = signal(rows, spread) if covariance is None else covariance
-    moved: Floats = weights + spread * (rows.T @ np.linalg.solve(known + np.diag(noise), scores - rows @ weights))
+    covariance = signal(rows, spread) + np.diag(noise)
+    moved: Floats = weights + spread * (rows.T @ np.linalg.solve(covariance, scores - rows @ weights))
     return moved
 
 
@@ -58,15 +55,3 @@ def variances(texts: Floats, spread: Floats, rows: Floats, noise: Floats) -> Flo
     solved = np.linalg.solve(signal(rows, spread) + np.diag(noise), across.T)
     left: Floats = np.maximum(prior - np.sum(across.T * solved, axis=0), 0.0)
     return left
-
-
-def evidence(covariance: Floats, noise: Floats, residual: Floats) -> float:
-    """Log marginal likelihood of scores, up to a constant.
-
-    Args:
-        covariance: Of the scores, as :func:`signal` gives it.
-        noise: Variance of the noise of each score.
-        residual: Scores minus what the prior mean predicts.
-    """
-    root = np.linalg.cholesky(covariance + np.diag(noise))
-    return float(-np.sum(np.log(np.diag(root))) - np.sum(np.square(np.linalg.solve(root, residual))) / 2)

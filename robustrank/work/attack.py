@@ -90,7 +90,7 @@ class AttackTask:
 
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
-        measured = f"fresh calls; clean documents from outside the lists; second defaults of attacks; {SENTENCES}"
+        measured = f"fresh calls; clean documents from outside the lists; third defaults of attacks; {SENTENCES}"
         return digest(
             self.kind, self.place.identity(bench), self._identity(bench), self.target, self.goal_rank, measured,
             *self.place.corrected(bench),

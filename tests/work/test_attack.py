@@ -329,7 +329,7 @@ def test_the_key_depends_on_list_attack_table_encoder_seed_target_and_goal() -> 
             identity(place, encoder),
             "low",
             1,
-            f"fresh calls; clean documents from outside the lists; second defaults of attacks; {SENTENCES}",
+            f"fresh calls; clean documents from outside the lists; third defaults of attacks; {SENTENCES}",
         )
     some = [task(), task(target="mid"), task(goal_rank=2), task(place=replace(task().place, depth=3))]
     assert len({each.key(cast(Workbench, plain)) for each in some}) == 4

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from robustrank_attacks._linear_model import Floats, conditioned, evidence, signal
+from robustrank_attacks._linear_model import Floats
+from robustrank_attacks.substitution._observed import Observed
 
 SHARED, OWN = 0.25, 0.65
 """Prior variances of the effect of a position and of an edit, in units of a typical edit's variance: what the features
@@ -26,6 +27,9 @@ leave unexplained of single edits of targets of TREC DL 2021, rounded."""
 
 NOISES = (0.001, 0.03, 0.1, 0.3, 1.0)
 """Variances of the noise an edit adds, in the same units; the scores select one (empirical Bayes)."""
+
+AT_ONCE = 8
+"""Draws made together: a round of Thompson sampling takes about as many."""
 
 TRUST = {"surrogate": 0.2, "gained": 0.6, "lost": 2.0, "list": 0.1, "first order": 0.35}
 """Expected weights of the features: least squares over single edits of targets of TREC DL 2021, rounded.
@@ -42,12 +46,10 @@ class _Prior(NamedTuple):
 
 
 class _Evidence(NamedTuple):
-    """Texts x weights, their changes in units of a typical edit, and the covariance and noise of these."""
+    """The unit of scores, a typical edit's effect, and the level of noise that the scores selected."""
 
-    rows: Floats
-    seen: Floats
-    covariance: Floats
-    noise: Floats
+    unit: float
+    level: int
 
 
 class AdditiveModel:
@@ -68,15 +70,21 @@ class AdditiveModel:
         self.edits = [(position, word) for position, others in possible.items() for word in others]
         places = np.array([position for position, _ in self.edits])
         _, self._starts, self._group = np.unique(places, return_index=True, return_inverse=True)
+        self._within = np.arange(len(places)) - self._starts[self._group]
+        self._width = int(self._within.max(initial=0)) + 1
         self._features = {name: _unit(values) for name, values in features.items()}
         self._trust = trust or {}
-        self._sets: list[NDArray[np.intp]] = []
+        self._sizes = np.zeros(0, dtype=np.intp)
+        self._chosen = np.zeros(0, dtype=np.intp)
+        """The edits of all scored texts, one text after another."""
         self._changes: list[float] = []
+        self._strays: list[Floats] = []
+        """Deviations that were drawn and not used yet."""
 
     def set_feature(self, name: str, values: Floats) -> None:
         """Set or replace a feature."""
         self._features[name] = _unit(values)
-        self._forget("_columns", "_prior", "_evidence")
+        self._forget("_columns", "_prior", "_observed")
 
     def promising(self, count: int) -> list[int]:
         """The best edits by the prior, best first, every position's best before its second."""
@@ -88,22 +96,46 @@ class AdditiveModel:
 
     def observe(self, edits: Sequence[int], change: float) -> None:
         """The score of the text with these edits (their numbers), minus that of the clean text."""
-        self._sets.append(np.array(edits, dtype=np.intp))
+        self._chosen = np.append(self._chosen, np.array(edits, dtype=np.intp))
+        self._sizes = np.append(self._sizes, len(edits))
         self._changes.append(change)
-        self._forget("_evidence")
+        self._forget()
+
+    @property
+    def observed(self) -> int:
+        """Number of texts observed."""
+        return len(self._changes)
 
     def draw(self, rng: np.random.Generator, warmth: float = 1.0) -> Floats:
         """Amounts of all edits, drawn from the posterior; at warmth 0, their means."""
-        prior, columns = self._prior, self._columns
-        n_features, groups = columns.shape[1], len(self._starts)
-        weights = prior.mean + warmth * np.sqrt(prior.spread) * rng.standard_normal(len(prior.mean))
-        if self._sets:
-            at = self._evidence
-            seen = at.seen + warmth * np.sqrt(at.noise) * rng.standard_normal(len(at.seen))
-            weights = conditioned(weights, prior.spread, at.rows, at.noise, seen, at.covariance)
-        amounts: Floats = columns @ weights[:n_features] + weights[n_features : n_features + groups][self._group]
-        amounts += weights[n_features + groups :]
-        return amounts
+        if warmth == 0:
+            return self._means
+        if not self._strays:
+            self._strays = list(self._deviations(rng))
+        return self._means + warmth * self._strays.pop()
+
+    @cached_property
+    def _means(self) -> Floats:
+        """The posterior means of all amounts."""
+        mean, spread = self._prior
+        if not self._changes:
+            return self._amounts(mean)
+        unit, level = self._evidence
+        return self._amounts(mean + spread * self._spread_over(self._observed.explained(level, unit))[0])
+
+    def _deviations(self, rng: np.random.Generator) -> Floats:
+        """Draws from the posterior minus its mean, one a row.
+
+        A draw of the prior's deviation, corrected by what the scores would be under it, a draw of the noise added
+        (Matheron's rule; Journel and Huijbregts 1978).
+        """
+        spread = self._prior.spread
+        shifts = np.sqrt(spread) * rng.standard_normal((AT_ONCE, len(spread)))
+        if self._changes:
+            level = self._evidence.level
+            noise = np.sqrt(self._observed.noise(level)) * rng.standard_normal((AT_ONCE, len(self._sizes)))
+            shifts += spread * self._spread_over(self._observed.solve(level, noise - self._sums(shifts)))
+        return self._amounts(shifts)
 
     @cached_property
     def _columns(self) -> Floats:
@@ -117,33 +149,68 @@ class AdditiveModel:
         return _Prior(np.concatenate([trust, np.zeros(groups + edits)]), spread)
 
     @cached_property
+    def _observed(self) -> Observed:
+        """The scored texts; features that change make other texts of them."""
+        return Observed(self._prior.spread, NOISES)
+
+    @cached_property
     def _evidence(self) -> _Evidence:
         """What draws have in common until the next score or feature."""
-        prior, columns = self._prior, self._columns
-        n_features, groups = columns.shape[1], len(self._starts)
-        rows = np.zeros((len(self._sets), len(prior.mean)))
-        for row, chosen in zip(rows, self._sets, strict=True):
+        held = len(self._observed)
+        if held < len(self._sizes):
+            rows, sizes = self._rows(held), self._sizes[held:].astype(np.float64)
+            self._observed.add(rows, sizes, np.array(self._changes[held:]), rows @ self._prior.mean)
+        unit = self._typical(self._sizes)
+        return _Evidence(unit, self._observed.likeliest(unit))
+
+    def _rows(self, since: int) -> Floats:
+        """Scored texts x weights, from one of them on."""
+        columns, groups = self._columns, len(self._starts)
+        n_features = columns.shape[1]
+        rows = np.zeros((len(self._sizes) - since, n_features + groups + len(self.edits)))
+        first = int(self._sizes[:since].sum())
+        sets = np.split(self._chosen[first:], np.cumsum(self._sizes[since:])[:-1])
+        for row, chosen in zip(rows, sets, strict=True):
             row[:n_features] = columns[chosen].sum(axis=0)
             row[n_features + self._group[chosen]] = 1
             row[n_features + groups + chosen] = 1
-        sizes = np.array([len(chosen) for chosen in self._sets])
-        seen = np.array(self._changes) / self._typical(sizes)
-        covariance, residual = signal(rows, prior.spread), seen - rows @ prior.mean
-        noise = sizes * max(NOISES, key=lambda each: evidence(covariance, each * sizes, residual))
-        return _Evidence(rows, seen, covariance, noise)
+        return rows
+
+    def _amounts(self, weights: Floats) -> Floats:
+        """What each edit adds, given the weights (in the last axis)."""
+        columns, groups = self._columns, len(self._starts)
+        own = columns.shape[1] + groups
+        places = weights[..., columns.shape[1] : own]
+        amounts: Floats = weights[..., : columns.shape[1]] @ columns.T + places[..., self._group] + weights[..., own:]
+        return amounts
+
+    def _sums(self, weights: Floats) -> Floats:
+        """What the edits of each scored text add, for weights in rows."""
+        starts = np.cumsum(self._sizes) - self._sizes
+        sums: Floats = np.add.reduceat(self._amounts(weights)[:, self._chosen], starts, axis=1)
+        return sums
+
+    def _spread_over(self, values: Floats) -> Floats:
+        """For values of the scored texts in rows: each times the text's row of weights, summed over the texts."""
+        spread = []
+        for row in values:
+            own = np.bincount(self._chosen, np.repeat(row, self._sizes), minlength=len(self.edits))
+            places = np.bincount(self._group, own, minlength=len(self._starts))
+            spread.append(np.concatenate([own @ self._columns, places, own]))
+        return np.stack(spread)
 
     def _forget(self, *pieces: str) -> None:
-        for piece in pieces:
+        self._strays = []
+        for piece in ("_means", "_evidence", *pieces):
             self.__dict__.pop(piece, None)
 
     def best(self, amounts: Floats, limit: int) -> list[int]:
         """The set of at most so many edits with the largest sum: at most one a position, only positive amounts."""
-        tops = [
-            start + int(np.argmax(amounts[start:end]))
-            for start, end in zip(self._starts, [*self._starts[1:], len(amounts)], strict=True)
-        ]
-        ranked = sorted((edit for edit in tops if amounts[edit] > 0), key=lambda edit: -amounts[edit])
-        return sorted(int(edit) for edit in ranked[:limit])
+        table = np.full((len(self._starts), self._width), -np.inf)
+        table[self._group, self._within] = amounts
+        tops = self._starts + np.argmax(table, axis=1)
+        ranked = tops[np.argsort(-amounts[tops], kind="stable")]
+        return sorted(ranked[amounts[ranked] > 0][:limit].tolist())
 
     def _weights(self) -> Floats:
         return np.array([self._trust.get(name, 1.0) for name in self._features])

@@ -62,6 +62,10 @@ UNLIMITED = 400
 UNLIMITED_ANY = 60
 """The same where any word may stand anywhere: few such searches go on, and each step of one is slow."""
 
+SHARE, LARGEST = 8, 32
+"""Texts scored between two updates grow to one in so many of those scored, and to at most so many. On 99 targets of
+TREC DL 2021 with robustrank-tiny, 16 texts an update win as many targets in 400 pairs as 4 do, but fewer in 60."""
+
 WARMTH = 0.3
 """Share of the posterior's spread that draws have: with few pairs, promising texts are scored first."""
 
@@ -78,7 +82,7 @@ class WordSubstitution:
         looks: Single edits of a document to try on the surrogate.
         pairs: Most pairs to request, backward passes included. By default what the audit's budget allows, and
             :data:`UNLIMITED` where it sets no limit (:data:`UNLIMITED_ANY` with ``"any"``).
-        batch: Texts scored between two updates of the model.
+        batch: Texts scored between two updates of the model; more once many were scored, a share of these.
     """
 
     access: Literal["weights", "scores", "ranks"] = "scores"
@@ -173,7 +177,7 @@ class _Search:
         while True:
             if self._attack.access == "weights" and self._affordable() > 1:
                 self._linearise()
-            proposed = self._propose(min(self._attack.batch, self._affordable()))
+            proposed = self._propose(min(self._batch(), self._affordable()))
             if not proposed:
                 return self._written(self._best[1])
             for edits, (rank, value) in zip(proposed, self._ask([self._written(e) for e in proposed]), strict=True):
@@ -187,6 +191,10 @@ class _Search:
         if self._attack.access == "ranks":
             return [(rank, -log(rank)) for rank in self._oracle.rank(trials)]
         return self._oracle.outcomes(trials)
+
+    def _batch(self) -> int:
+        """Texts to score before the next update."""
+        return max(self._attack.batch, min(LARGEST, self._model.observed // SHARE))
 
     def _affordable(self) -> int:
         """Number of texts that may still be scored."""
