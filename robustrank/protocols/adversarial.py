@@ -213,7 +213,7 @@ class _Group:
             edits=means.get("edits"),
             unit=operations.unit(threat.edits),
             changed=len(changed),
-            same_score=sum(r.score_after == r.score_before for r in changed),
+            same_score=sum(r.same_score for r in changed),
             similarity=intervals.mean([s for s, _ in similar], clusters=[q for _, q in similar], bounds=(-1, 1))
             if similar
             else None,
@@ -309,14 +309,14 @@ def _against_controls(results: Sequence[AttackResult], groups: Groups) -> list[A
 
     Paired are the cases that are decided for both.
     """
-    operations = {name: group[0].threat.edits.operation for (_, name, _), group in groups.items()}
+    kinds = {name: (r[0].threat.edits.operation, r[0].goal) for (_, name, _), r in groups.items()}
     tests: list[tuple[int, str, Contrast]] = []
     for index, result in enumerate(results):
         if result.control or not result.success:
             continue
         for control in results:
-            place = (control.ranker, control.stratum, operations[control.attack])
-            if control.control and place == (result.ranker, result.stratum, operations[result.attack]):
+            place = (control.ranker, control.stratum, kinds[control.attack])
+            if control.control and place == (result.ranker, result.stratum, kinds[result.attack]):
                 tested = _paired(result, groups, control.attack)
                 if tested is not None:
                     tests.append((index, control.attack, tested))

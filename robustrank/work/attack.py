@@ -17,7 +17,7 @@ from robustrank.core.words import UNIT
 from robustrank.measures import effectiveness
 from robustrank.perturbations.apply import apply, perturbed_scores
 from robustrank.perturbations.contextual_substitutes import load
-from robustrank.perturbations.oracle import MeteredOracle
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
 from robustrank.perturbations.quality import language_model, of_case
 from robustrank.perturbations.similarity import cosine
 from robustrank.perturbations.verify import Finding, verify
@@ -117,8 +117,10 @@ class AttackTask:
         outcome = self._attacked(bench, attack, case, docs)
         # Fresh calls, through a meter of their own: what an attack saw or left in a cache is no evidence.
         after, unranked = tried(lambda: perturbed_scores(fresh, case, outcome.done, clean), clean, self.who)
-        status, error = (Status.ERROR, unranked) if unranked else (outcome.status, outcome.error)
-        return self._record(bench, case, clean, after, outcome._replace(status=status, error=error))
+        same, unscored = tried(lambda: _same_score(fresh, case, outcome.done, clean, after), False, self.who)
+        failed = unranked or unscored
+        status, error = (Status.ERROR, failed) if failed else (outcome.status, outcome.error)
+        return self._record(bench, case, clean, after, outcome._replace(status=status, error=error), same=same)
 
     def failed(self, bench: Workbench, error: str) -> AttackRecord:
         """A failure of the attack: nothing moved."""
@@ -135,7 +137,9 @@ class AttackTask:
         candidates = tuple(by_id[i] for i in order(clean))
         return Case(self.place.query(bench), by_id[self.target], candidates, self.goal_rank), clean
 
-    def _record(self, bench: Workbench, case: Case, clean: Scored, after: Scored, outcome: _Outcome) -> AttackRecord:
+    def _record(
+        self, bench: Workbench, case: Case, clean: Scored, after: Scored, outcome: _Outcome, *, same: bool = False
+    ) -> AttackRecord:
         spec = self._spec(bench)
         new_query, new_target = apply(outcome.offered, case)
         return AttackRecord(
@@ -157,6 +161,7 @@ class AttackTask:
             scored=outcome.scored,
             score_seen=None if outcome.seen is None else outcome.seen[1],
             rank_seen=None if outcome.seen is None else outcome.seen[0],
+            same_score=same,
             quality=of_case(case, outcome.done, self._clean(bench)),
             trajectory=outcome.trajectory,
             query=case.query.text,
@@ -220,6 +225,20 @@ class AttackTask:
         }
 
 
+def _same_score(ranker: MeteredRanker, case: Case, done: Perturbation, clean: Scored, after: Scored) -> bool:
+    """Whether the ranker gives a changed target its clean score, bit for bit, in the same kind of call.
+
+    Clean scores are those of a whole list, and differ from those of a document alone by what arithmetic depends on the
+    batch: where the two are as close as that, the clean target is scored again as the changed one was.
+    """
+    scores = [score for _, score in clean]
+    before, score = dict(clean)[case.target.doc_id], dict(after)[case.target.doc_id]
+    if done.target is None or abs(score - before) > CLOSE * (max(scores) - min(scores)):
+        return False
+    again = perturbed_scores(ranker, case, Perturbation(target=case.target.text), clean)
+    return score in (before, dict(again)[case.target.doc_id])
+
+
 def _acted(attack: Attack, case: Case, oracle: MeteredOracle, rng: Random) -> Any:
     """What an attack returned, or the access it was denied."""
     try:
@@ -227,6 +246,9 @@ def _acted(attack: Attack, case: Case, oracle: MeteredOracle, rng: Random) -> An
     except AccessDenied as denied:
         return denied
 
+
+CLOSE = 1e-4
+"""Share of the spread of a list's scores up to which they may differ by arithmetic alone."""
 
 LONGEST_TEXT = 2_000_000
 """Characters of a text that an attack returns; every step after it takes time in proportion."""

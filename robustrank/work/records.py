@@ -168,6 +168,7 @@ class AttackRecord(TaskRecord, frozen=True, kw_only=True, tag="attack"):
         scored: Scores that the ranker computed while the attack acted; no more than it requested.
         score_seen: Of the changed target, as the attack's own requests were answered; ``None`` where it did not ask.
         rank_seen: The same of its rank.
+        same_score: Whether the target's text was changed and a fresh call gives it its clean score, bit for bit.
         quality: Figures of the changed document (:mod:`robustrank.perturbations.quality`).
         trajectory: Pairs requested and the best rank seen so far, rising.
         query: Text of the query.
@@ -198,6 +199,7 @@ class AttackRecord(TaskRecord, frozen=True, kw_only=True, tag="attack"):
     scored: int = 0
     score_seen: float | None = None
     rank_seen: int | None = None
+    same_score: bool = False
     quality: Mapping[str, float]
     trajectory: Sequence[tuple[int, int]]
     query: str

@@ -119,3 +119,17 @@ def test_an_attack_that_needs_gradients_which_a_ranker_lacks_is_said() -> None:
     text = AUDIT.replace('use = "query_injection"', 'use = "prada"\nbudget = { edits = 3 }')
     [note] = cost.plan(audit_file.parse(text)).notes
     assert "attack 'prada' needs gradients, which 'BM25' does not provide" in note
+
+
+@pytest.mark.parametrize(
+    ("attack", "limit", "message"),
+    [
+        ("characters", "edits = 5", "its edits are counted in characters; limit them by `characters = N`"),
+        ("query_injection", "characters = 5", "its edits are counted in words; limit them by `edits = N`"),
+    ],
+)
+def test_a_limit_in_a_unit_that_binds_nothing_is_refused(
+    attack: str, limit: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = AUDIT.replace('use = "query_injection"', f'use = "{attack}"\nbudget = {{ {limit} }}')
+    assert message in refused(text, tmp_path, monkeypatch)

@@ -175,10 +175,10 @@ def test_success_begins_at_the_limit_itself() -> None:
 
 def test_changed_texts_that_the_ranker_does_not_read_are_counted() -> None:
     group = [
-        record("1", 12, 12, edits=1, score_before=1.0, score_after=1.0),
-        record("2", 12, 11, edits=1, score_before=1.0, score_after=1.5),
-        record("3", 12, 12, edits=0, score_before=1.0, score_after=1.0),
-        record("4", 12, 12, edits=2, score_before=1.0, score_after=1.0, status=Status.INVALID),
+        record("1", 12, 12, edits=1, same_score=True),
+        record("2", 12, 11, edits=1),
+        record("3", 12, 12, edits=0),
+        record("4", 12, 12, edits=2, same_score=True, status=Status.INVALID),
     ]
     (found,) = adversarial.attacks(group)
     assert (found.changed, found.same_score, found.unit) == (2, 1, "words")

@@ -188,7 +188,7 @@ def test_an_attack_that_changed_nothing_and_asked_nothing_is_flagged() -> None:
 
 def test_characters_that_a_ranker_does_not_read_are_no_sign_of_robustness() -> None:
     render = ThreatModel(surface=Surface.DOCUMENT, access=Access.SCORES, edits=AttackSet(operation="render"))
-    same = {"score_before": 0.5, "score_after": 0.5, "rank_before": 15, "rank_after": 15}
+    same = {"same_score": True, "rank_before": 15, "rank_after": 15}
 
     def flagged(*records: AttackRecord) -> dict[Check, RedFlag]:
         return {flag.check: flag for flag in red_flags(evidence(records, attacks=adversarial.attacks(records)))}
@@ -196,7 +196,7 @@ def test_characters_that_a_ranker_does_not_read_are_no_sign_of_robustness() -> N
     flag = flagged(attack(**same, threat=render), attack(**same, threat=render))[Check.NO_EFFECT]
     assert (flag.severity, flag.ranker, flag.attack, flag.binds) == (Severity.SERIOUS, "r", "a", True)
     assert "bit-identical in 2 of 2" in flag.detail
-    moved = attack(**{**same, "score_after": 0.5 + 1e-15}, threat=render)
+    moved = attack(**{**same, "same_score": False}, threat=render)
     assert Check.NO_EFFECT not in flagged(attack(**same, threat=render), moved)
     assert Check.NO_EFFECT not in flagged(attack(**same))  # words: a ranker may be robust to them
 

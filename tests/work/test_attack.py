@@ -348,3 +348,27 @@ def test_an_attack_draws_the_same_for_every_victim_and_another_number_for_every_
     perform(place, target="mid")
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn[0] == Random(digest(identity(place), "home", "q", "low")).random()
+
+
+class BatchNoise(CountsCats):
+    """Scores depend in the last digits on how many documents are scored together."""
+
+    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        return [score + 1e-9 * len(docs) for score in super().score(query, docs)]
+
+
+@pytest.mark.parametrize(("words", "same"), [("dog", True), ("dog dog", True), ("cat", False)])
+def test_a_change_that_the_ranker_does_not_read_is_told_from_the_noise_of_batches(words: str, same: bool) -> None:
+    clean = tuple(score + 4e-9 for score in CLEAN)
+    record = perform(bench(cats(0, after=f"cat {words}"), ranker=BatchNoise()), clean_scores=clean)
+    assert (record.status, record.same_score) == (Status.OK, same)
+    assert record.score_after != record.score_before  # they are of different calls
+
+
+def test_a_score_that_is_another_by_less_than_noise_is_not_the_same() -> None:
+    class Reads(CountsCats):
+        def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+            more = [1e-12 * len(doc.text) for doc in docs]
+            return [score + little for score, little in zip(super().score(query, docs), more, strict=True)]
+
+    assert not perform(bench(cats(0, after="cat dog"), ranker=Reads())).same_score

@@ -28,12 +28,8 @@ from robustrank.plugin import (
     words,
 )
 from robustrank_attacks._options import require_choice, require_positive
+from robustrank_attacks.characters._families import HOMOGLYPHS, ZERO_WIDTH, accents
 from robustrank_attacks.queries.query_typos import KINDS, SHORTEST, misspellings
-
-HOMOGLYPHS = str.maketrans("aceijopsxyABCEHIJKMOPSTXYZ", "асеіјорѕхуАВСЕНІЈКМОРЅТХУΖ")
-"""Latin letters to Cyrillic or Greek ones of the same shape."""
-
-ZERO_WIDTH = "\u200b"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,13 +109,9 @@ class QueryOperations:
             changed = word.translate(HOMOGLYPHS)
             return [changed] if changed != word else []
         if operation == "accents":
-            return [unicodedata.normalize("NFC", word[: i + 1] + "\u0301" + word[i + 1 :]) for i in _vowels(word)]
+            return accents(word)
         middle = rng.randrange(1, len(word))
         return [word[:middle] + ZERO_WIDTH + word[middle:]]
-
-
-def _vowels(word: str) -> list[int]:
-    return [i for i, letter in enumerate(word) if letter.lower() in "aeiou"]
 
 
 def _without_accents(text: str) -> str:

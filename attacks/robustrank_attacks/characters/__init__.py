@@ -1,0 +1,1 @@
+"""Attacks on characters that readers do not see, or take for others."""
