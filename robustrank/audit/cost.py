@@ -21,6 +21,7 @@ from robustrank.stats.planning import expected_detectable
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import CertifyTask, Place, RankTask, Task
 from robustrank.work.checks import CheckTask
+from robustrank.work.planting import PlantTask
 from robustrank.work.records import RankingRecord
 from robustrank.work.variations import EditTask, VaryTask, edits_of
 from robustrank.work.workbench import Workbench
@@ -91,9 +92,19 @@ def price(task: Task, bench: Workbench) -> int:
         collection = bench.lists(place.collection).collection
         named = {i for edit in edits_of(bench, place) for i in (edit.before, edit.after, *edit.rivals)}
         pairs = len({collection.documents[i].text for i in named})
+    elif isinstance(task, PlantTask):
+        pairs = _planted(task, bench, card.pointwise)
     else:
         pairs = len(_texts(docs)) if isinstance(task, RankTask | CertifyTask) else 0
     return pairs * card.pairs_per_score + _behind(task, bench, docs)
+
+
+def _planted(task: PlantTask, bench: Workbench, pointwise: bool) -> int:
+    """As if every document that may be added were retrieved for every query."""
+    corpus = bench.spec.corpus
+    plants = next(a.budget.plants or 0 for a in corpus.attacks if a.name == task.attack) if corpus else 0
+    depth = bench.lists(task.place.collection).spec.depth
+    return len(task.lists) * (plants if pointwise else depth)
 
 
 def _behind(task: Task, bench: Workbench, docs: Sequence[Document]) -> int:

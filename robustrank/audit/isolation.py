@@ -10,6 +10,7 @@ from robustrank.core.interfaces import Executor, Lost
 from robustrank.core.types import Status
 from robustrank.work.executors.supervision import over_limit
 from robustrank.work.isolated import Build, Part, Varied, Vary
+from robustrank.work.plant_records import PlantRecord
 from robustrank.work.records import AttackRecord, Record, TaskRecord, VariationRecord
 from robustrank.work.workbench import Workbench, did_not_load, loading_limit
 
@@ -24,11 +25,13 @@ def build(bench: Workbench, records: Mapping[str, Record], executor: Executor) -
     tasks = [r for r in records.values() if isinstance(r, TaskRecord) and r.status is not Status.ERROR]
     worked = {Part("ranker", r.ranker, r.collection) for r in tasks}
     worked |= {Part("attack", r.attack, where) for r in tasks if isinstance(r, AttackRecord)}
+    worked |= {Part("corpus attack", r.attack, where) for r in tasks if isinstance(r, PlantRecord)}
     worked |= {Part("variation", r.variation, spec.home.name) for r in tasks if isinstance(r, VariationRecord)}
     wanted = [
         *(Part("ranker", v.name, c) for v in spec.victims for c in _collections(v, spec)),
         *(Part("attack", a.name, where) for a in spec.attacks),
         *(Part("variation", v.name, spec.home.name) for v in spec.variations),
+        *(Part("corpus attack", a.name, where) for a in (spec.corpus.attacks if spec.corpus else ())),
     ]
     todo = [part for part in wanted if part not in worked]
     limit = loading_limit(spec.task_timeout)

@@ -12,6 +12,8 @@ from robustrank.judging.checks import check_planned
 from robustrank.measures import effectiveness
 from robustrank.perturbations.contextual_substitutes import load
 from robustrank.perturbations.operations import unit
+from robustrank.retrieval.first_stage import searches
+from robustrank.work import planting
 from robustrank.work.workbench import Workbench
 
 
@@ -33,6 +35,7 @@ def check(bench: Workbench, gates: Sequence[GateSpec]) -> None:
     if any(attack.budget.similarity is not None for attack in spec.attacks):
         _ = bench.similarity  # raises where it cannot be measured
     _check_strata(bench)
+    _check_corpus(bench)
     for attack in spec.attacks:
         edits = bench.attack(attack.name).threat.edits
         if edits.substitutes is not None:
@@ -76,6 +79,21 @@ def _check_strata(bench: Workbench) -> None:
                 )
 
 
+def _check_corpus(bench: Workbench) -> None:
+    """Documents can be added only where a first stage searches, and for queries that there are."""
+    if bench.spec.corpus is None:
+        return
+    name = planting.where(bench)
+    stage = bench.lists(name).spec.first_stage
+    if not searches(stage):
+        raise ConfigError(
+            f"[corpus]: the first stage {stage} of {name!r} takes lists as they are, so no document that is added is "
+            "found; give the collection first_stage = { use = 'bm25' } or { use = 'dense' }"
+        )
+    if not planting.group(bench).known:
+        raise ConfigError(f"[corpus] about: no audited query of {name!r} has the word {bench.spec.corpus.about!r}")
+
+
 def _fewer_queries(bench: Workbench) -> list[str]:
     """Limits of queries that are above what a collection has."""
     spec, lines = bench.spec, []
@@ -87,6 +105,13 @@ def _fewer_queries(bench: Workbench) -> list[str]:
     audited = len(bench.lists(where).queries)
     if spec.attacks and spec.cases.queries > audited:
         lines.append(f"[cases]: `queries = {spec.cases.queries}`, and {audited} of {where} are audited; all are used")
+    if spec.corpus is not None:
+        known, held_out = map(len, planting.group(bench))
+        if (known, held_out) != (spec.corpus.queries, spec.corpus.held_out):
+            lines.append(
+                f"[corpus]: `queries = {spec.corpus.queries}` and `held_out = {spec.corpus.held_out}`; there are "
+                f"{known} and {held_out}"
+            )
     return lines
 
 

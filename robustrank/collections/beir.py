@@ -47,25 +47,25 @@ class Beir:
         folder = Path(self.path)
         if not folder.is_dir():
             raise DataError("no such folder", path=folder)
-        qrels_path = folder / self.qrels if self.qrels else _either(folder / "qrels" / f"{self.split}.tsv")
+        qrels_path = folder / self.qrels if self.qrels else either(folder / "qrels" / f"{self.split}.tsv")
         if not qrels_path.is_file():
             splits = sorted(p.name.partition(".tsv")[0] for p in (folder / "qrels").glob("*.tsv*"))
             raise DataError(f"no such judgments; splits here: {', '.join(splits) or 'none'}", path=qrels_path)
-        corpus, warning_counts = _either(folder / "corpus.jsonl"), Counter[str]()
+        corpus, warning_counts = either(folder / "corpus.jsonl"), Counter[str]()
         docs = validate.documents(jsonl.documents(corpus, warning_counts), corpus)
-        queries, types = jsonl.queries(_either(folder / "queries.jsonl"), self.query_type)
+        queries, types = jsonl.queries(either(folder / "queries.jsonl"), self.query_type)
         docs = {doc_id: doc for doc_id, doc in docs.items() if doc_id.startswith(self.doc_prefix)}
         queries = {
             query_id: q for query_id, q in queries.items() if not self.types or types.get(query_id) in self.types
         }
-        run = None if self.run is None else trec.rankings(_either(folder / "runs" / f"{self.run}.trec"))
+        run = None if self.run is None else trec.rankings(either(folder / "runs" / f"{self.run}.trec"))
         return validate.collection(
             folder.resolve().name, docs, queries, _judgments(qrels_path), qrels_path,
             query_types=types, candidates=run, relevant=self.relevant, terms=self.terms, warning_counts=warning_counts,
         )  # fmt: skip
 
 
-def _either(path: Path) -> Path:
+def either(path: Path) -> Path:
     """The file, or its compressed form where only that exists."""
     forms = [path, *(path.with_name(path.name + ending) for ending in lines.COMPRESSED)]
     return next((form for form in forms if form.is_file()), path)

@@ -53,6 +53,9 @@ def parse(text: str, *, where: str = "audit file", folder: Path | None = None) -
         spec,
         source=text,
         ratchet=None if spec.ratchet is None else str(base / spec.ratchet),
+        collections=tuple(
+            replace(c, background=tuple(str(base / path) for path in c.background)) for c in spec.collections
+        ),
         pooling=None if pooling is None else replace(pooling, runs=tuple(str(base / path) for path in pooling.runs)),
     )
     checks.check(spec, where)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from math import inf
 
 from robustrank.config.specs import AuditSpec
@@ -32,6 +32,7 @@ def check(spec: AuditSpec, where: str) -> None:
         "ranker": [r.name for r in spec.rankers],
         "attack": [a.name for a in spec.attacks],
         "variation": [v.name for v in spec.variations],
+        "corpus.attack": [a.name for a in spec.corpus.attacks] if spec.corpus else [],
         "defense": [d.name for d in spec.defenses],
         "gate": [g.name for g in spec.gates],
     }.items():
@@ -51,6 +52,7 @@ def check(spec: AuditSpec, where: str) -> None:
         )
     for name in (n for a in spec.attacks for n in a.rankers):
         check_name(name, victims, f"{where}: [[attack]] ranker")
+    _check_corpus(spec, where)
     for name in (n for d in spec.defenses for n in d.collections):
         check_name(name, collections, f"{where}: [[defense]] collection")
     for variation in spec.variations:
@@ -66,6 +68,35 @@ def check(spec: AuditSpec, where: str) -> None:
         check_name(spec.baseline, rankers, f"{where}: baseline")
     _check_cases(spec, where)
     _check_accepted(spec, where)
+
+
+PLANTING = frozenset({"plants", "plant_words", "encodes"})
+"""Limits of attacks that add documents; the others are limits of attacks that change one."""
+
+
+def _check_corpus(spec: AuditSpec, where: str) -> None:
+    for attack in spec.attacks:
+        for name in PLANTING:
+            if getattr(attack.budget, name) is not None:
+                raise ConfigError(f"{where}: [[attack]] {attack.name!r}: budget: {name} is for [[corpus.attack]]")
+    if spec.corpus is None:
+        return
+    if not spec.corpus.attacks:
+        raise ConfigError(f"{where}: [corpus] needs at least one [[corpus.attack]]")
+    if spec.corpus.collection is not None:
+        check_name(spec.corpus.collection, [c.name for c in spec.collections], f"{where}: [corpus] collection")
+    victims = [victim.name for victim in spec.victims]
+    for attack in spec.corpus.attacks:
+        for ranker in attack.rankers:
+            check_name(ranker, victims, f"{where}: [[corpus.attack]] ranker")
+        if not attack.budget.plants:
+            raise ConfigError(f"{where}: [[corpus.attack]] {attack.name!r}: needs budget = {{ plants = 1 }} or more")
+        for name, limit in asdict(attack.budget).items():
+            if name not in PLANTING and limit is not None:
+                raise ConfigError(
+                    f"{where}: [[corpus.attack]] {attack.name!r}: budget: {name} is for [[attack]]; documents that are "
+                    f"added have {', '.join(sorted(PLANTING))}"
+                )
 
 
 def _check_accepted(spec: AuditSpec, where: str) -> None:
@@ -122,11 +153,12 @@ def _check_numbers(spec: AuditSpec, where: str) -> None:
         raise ConfigError(f"{where}: measures must be a list of names with at least one, for example ['nDCG@10']")
     if not spec.name or spec.name.startswith(".") or "/" in spec.name or "\\" in spec.name:
         raise ConfigError(f"{where}: name {spec.name!r} must be usable as the name of a folder")
-    for attack in spec.attacks:
-        for name, limit in asdict(replace(attack.budget, similarity=None)).items():
-            if limit is not None and limit < 0:
+    planting = spec.corpus.attacks if spec.corpus else ()
+    for table, attack in [*(("attack", a) for a in spec.attacks), *(("corpus.attack", a) for a in planting)]:
+        for name, limit in asdict(attack.budget).items():
+            if name != "similarity" and limit is not None and limit < 0:
                 raise ConfigError(
-                    f"{where}: [[attack]] {attack.name!r}: budget: {name} must be at least 0, not {limit}"
+                    f"{where}: [[{table}]] {attack.name!r}: budget: {name} must be at least 0, not {limit}"
                 )
     for radius in spec.certify.radius:
         if not 0 <= radius < inf or (radius >= 1 and radius != int(radius)):

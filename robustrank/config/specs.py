@@ -23,13 +23,23 @@ Count = Annotated[int, Meta(ge=1)]
 
 @dataclass(frozen=True, kw_only=True)
 class CollectionSpec:
-    """One ``[[collection]]``. The first is home (i.i.d.); the others are the shifts (out of distribution)."""
+    """One ``[[collection]]``. The first is home (i.i.d.); the others are the shifts (out of distribution).
+
+    Args:
+        plugin: The loader.
+        name: Name in reports.
+        queries: Drawn with the audit's seed; default all.
+        first_stage: Finds the candidates.
+        depth: Candidates for each query.
+        background: Folders in BEIR layout whose documents are searched too, unjudged; relative to the audit file.
+    """
 
     plugin: Plugin
     name: str
     queries: Count | None = None
     first_stage: Plugin = field(default_factory=lambda: Plugin(use="bm25"))
     depth: Count = 100
+    background: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +154,29 @@ class CasesSpec:
     goal_rank: Count = 1
     collection: str | None = None
     transfer: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusSpec:
+    """``[corpus]``: attackers who add documents to a collection whose first stage searches.
+
+    Args:
+        attacks: Of the surface ``corpus``; each adds ``plants`` documents (of its budget) of ``plant_words`` words.
+        collection: Name of the collection; default home.
+        queries: Queries that the attacker knows, the first in the order of drawing.
+        held_out: The next ones, which the attacker does not know.
+        about: Only queries that have this word.
+        payload: A text that every document must hold as it is.
+        sample: Documents of the corpus that the attacker has read, drawn with the audit's seed.
+    """
+
+    attacks: tuple[AttackSpec, ...] = key("attack", default=())
+    collection: str | None = None
+    queries: Count = 20
+    held_out: Count = 20
+    about: str | None = None
+    payload: str | None = None
+    sample: Count = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,6 +297,7 @@ class AuditSpec:
     query_types: tuple[str, ...] = ("label",)
     """Classifications that slices of queries are formed by (:data:`robustrank.config.checks.QUERY_TYPES`)."""
     cases: CasesSpec = CasesSpec()
+    corpus: CorpusSpec | None = None
     certify: CertifySpec = CertifySpec()
     sequential: SequentialSpec | None = None
     pooling: PoolingSpec | None = None
@@ -298,8 +332,12 @@ class AuditSpec:
         data = asdict(self)
         for name in ("gates", "accepted", "ratchet", "sequential", "source", "task_timeout", "suite"):
             del data[name]
-        if self.pooling is None:
-            del data["pooling"]
+        for name in ("pooling", "corpus"):
+            if data[name] is None:
+                del data[name]
+        for collection in data["collections"]:
+            if not collection["background"]:
+                del collection["background"]
         for ranker in data["rankers"]:
             del ranker["claimed"], ranker["family"], ranker["group"]
         return data

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from robustrank.core.types import (
     AttackSet,
@@ -21,6 +21,10 @@ from robustrank.core.types import (
     Variant,
     WordGradients,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,6 +48,53 @@ class WhiteBox(Protocol):
 
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """Importance of every word of the document, and first-order gains of the candidates."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Embeds texts; the relevance of a document to a query is the inner product of their embeddings."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever its embeddings may."""
+
+    def encode(self, texts: Sequence[str], /, *, query: bool) -> NDArray[np.float32]:
+        """Texts x dimensions, of queries or of documents."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PieceGradients:
+    """First-order information about one text of an encoder, from one backward pass.
+
+    Args:
+        pieces: Ids of the word pieces of the text, without special ones and those beyond the length that is read.
+        gradient: Pieces x dimensions of input embeddings: of the inner product of the text's embedding and a direction.
+    """
+
+    pieces: Sequence[int]
+    gradient: NDArray[np.float32]
+
+
+@runtime_checkable
+class OpenEncoder(Encoder, Protocol):
+    """An encoder of documents that provides its vocabulary and gradients."""
+
+    @property
+    def vocabulary(self) -> Sequence[str]:
+        """The word piece of every id; empty for ids that no text may have, such as special pieces."""
+
+    @property
+    def embeddings(self) -> NDArray[np.float32]:
+        """Ids x dimensions: the input embedding of every word piece."""
+
+    def pieces(self, text: str, /) -> Sequence[int]:
+        """The ids of a text's word pieces, without special ones, however long it is."""
+
+    def text(self, pieces: Sequence[int], /) -> str:
+        """A text of these word pieces; reading it again may give other ones."""
+
+    def piece_gradients(self, texts: Sequence[str], direction: NDArray[np.float32], /) -> list[PieceGradients]:
+        """One backward pass for each text, as a document."""
 
 
 class WhiteBoxRanker(Ranker, WhiteBox, Protocol):

@@ -44,6 +44,8 @@ class Surface(StrEnum):
 
     QUERY = "query"
     DOCUMENT = "document"
+    CORPUS = "corpus"
+    """Documents are added; those that are there stay as they are."""
 
 
 class Access(StrEnum):
@@ -132,6 +134,10 @@ class ThreatModel:
     goal: Goal = Goal.PROMOTE
     control: bool = False
     """Whether it is a control: edits of the same budget that are not optimised against the ranker."""
+    stage: Access = Access.NONE
+    """What it sees of the first stage, where it adds documents to the corpus."""
+    payload: bool = True
+    """Whether every document that it adds must hold the payload, where the audit has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,12 +149,18 @@ class Budget:
         characters: Characters that may, where the operation counts these; `edits` does not limit it then.
         calls: Pairs that may be scored.
         similarity: Least cosine between the clean and the perturbed text, by the harness's bi-encoder.
+        plants: Documents that may be added to the corpus.
+        plant_words: Words that each of them may have.
+        encodes: Texts that the first stage may encode, or score, for the attack.
     """
 
     edits: int | None = None
     calls: int | None = None
     similarity: float | None = None
     characters: int | None = None
+    plants: int | None = None
+    plant_words: int | None = None
+    encodes: int | None = None
 
 
 class Case(NamedTuple):
@@ -189,10 +201,14 @@ class Edit(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Perturbation:
-    """What an attack returns: a new query text, a new text of the target, or neither (it gave up)."""
+    """What an attack returns: a new query text, a new text of the target, texts to add to the corpus, or none of them.
+
+    The harness gives documents that are added their ids.
+    """
 
     query: str | None = None
     target: str | None = None
+    inserted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ def check(spec: AuditSpec) -> None:
     names = {
         "ranker": victims,
         "collection": [collection.name for collection in spec.collections],
-        "attack": [attack.name for attack in spec.attacks],
+        "attack": [attack.name for attack in (*spec.attacks, *(spec.corpus.attacks if spec.corpus else ()))],
         "stratum": ["all", *(spec.cases.strata if len(spec.cases.strata) > 1 else ())],
         "radius": [str(radius) for radius in spec.certify.radius],
         "of": list(spec.measures),

@@ -301,6 +301,17 @@ def _rendered_alike(before: str, after: str, allowed: AttackSet) -> Edited:
     return Edited(characters_changed(before, after), reasons)
 
 
+def _planted(before: str, after: str, allowed: AttackSet) -> Edited:
+    """A whole new document; counted are its words."""
+    if before == after:
+        return Edited(0)
+    count = sum(cost(word) for word in _texts(after))
+    extra = sum(_marks(after).values()) - 2 * count
+    reasons = ["changes a document that is there"] if before else []
+    reasons += [f"has {extra} marks more than two a word"] if extra > 0 else []
+    return Edited(count, tuple(reasons))
+
+
 def _punctuation(marks: Counter[str]) -> int:
     return sum(count for mark, count in marks.items() if mark in punctuation)
 
@@ -355,6 +366,7 @@ SUBSTITUTE_AND_INSERT = declare(
 )
 DELETE = declare(Operation(name="delete", words="words deleted", check=_deleted))
 REORDER = declare(Operation(name="reorder", words="words of sentences that changed places", check=_reordered))
+PLANT = declare(Operation(name="plant", words="words of new documents", check=_planted))
 EDIT = declare(
     Operation(
         name="edit",

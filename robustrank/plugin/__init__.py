@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from robustrank.core.corpus_types import CorpusAttack, CorpusCase, StageOracle
 from robustrank.core.errors import (
     AccessDenied,
     BudgetExhausted,
@@ -26,8 +27,11 @@ from robustrank.core.interfaces import (
     CollectionLoader,
     CollectionRanker,
     Defense,
+    Encoder,
     Executor,
+    OpenEncoder,
     Oracle,
+    PieceGradients,
     Ranker,
     Variation,
     WhiteBox,
@@ -85,6 +89,7 @@ from robustrank.rankers.models.weights import resolve as model_folder
 from robustrank.results.figures import Figure, FigureKind
 from robustrank.results.summary import Summary
 from robustrank.retrieval.analysis import analyze
+from robustrank.retrieval.clusters import centroid, clusters
 from robustrank.retrieval.tfidf import Vectors
 from robustrank.work.base import Place, Task
 from robustrank.work.check_records import CheckRecord
@@ -124,6 +129,8 @@ __all__ = [
     "CollectionRanker",
     "ConfigError",
     "ContractError",
+    "CorpusAttack",
+    "CorpusCase",
     "DataError",
     "Defense",
     "Document",
@@ -131,6 +138,7 @@ __all__ = [
     "EditRecord",
     "Edited",
     "Edits",
+    "Encoder",
     "Estimate",
     "Evidence",
     "Executor",
@@ -140,10 +148,12 @@ __all__ = [
     "Learner",
     "MeteredSurrogate",
     "MissingExtra",
+    "OpenEncoder",
     "Operation",
     "Oracle",
     "OracleError",
     "Perturbation",
+    "PieceGradients",
     "Place",
     "Plugin",
     "PluginError",
@@ -161,6 +171,7 @@ __all__ = [
     "Sentence",
     "Silent",
     "SpeaksOf",
+    "StageOracle",
     "StoreError",
     "SubstituteTable",
     "Summary",
@@ -183,8 +194,10 @@ __all__ = [
     "Workbench",
     "analyze",
     "by_length",
+    "centroid",
     "characters_changed",
     "checked_scores",
+    "clusters",
     "cost",
     "declare",
     "function_words",

@@ -82,7 +82,7 @@ def summarise(evidence: Evidence) -> Floors:
     """Floors of every point-wise ranker, and the shares of its attacks."""
     from robustrank.work.records import AttackRecord
 
-    pointwise = _pointwise(evidence)
+    pointwise = pointwise_rankers(evidence)
     lists = [record for record in evidence.rankings if record.ranker in pointwise]
     depths = {c.name: c.depth for c in evidence.setup.collections}
     every = dict.fromkeys(record.ranker for record in evidence.rankings)
@@ -93,7 +93,7 @@ def summarise(evidence: Evidence) -> Floors:
     )
 
 
-def _pointwise(evidence: Evidence) -> frozenset[str]:
+def pointwise_rankers(evidence: Evidence) -> frozenset[str]:
     """Rankers that say so and whose answers before the audit did not show otherwise."""
     from robustrank.work.check_records import CheckRecord
 
@@ -153,7 +153,7 @@ def _ends(data: Mapping[str, float], open_: Open) -> Ends | None:
 
 
 def least(
-    lists: Sequence[RankingRecord], depth: int, measures: Sequence[str]
+    lists: Sequence[RankingRecord], depth: int, measures: Sequence[str], numbers: Sequence[int] = PLANTED
 ) -> dict[str, dict[str, dict[int, float]]]:
     """Measure to query to number of planted documents to the least value of the measure.
 
@@ -161,6 +161,7 @@ def least(
         lists: Of one ranker on one collection; documents as the first stage ordered them.
         depth: Candidates that the first stage hands on. A shorter list has room for planted documents.
         measures: Computed by :mod:`robustrank.measures.arrays`.
+        numbers: Of planted documents.
     """
     from robustrank.measures import arrays
 
@@ -170,7 +171,7 @@ def least(
     for record in lists:
         ranking = order(list(zip(record.doc_ids, record.scores, strict=True)))
         room = max(0, (record.depth or depth) - len(ranking))
-        for inside in range(max(PLANTED) + 1):  # planted documents that are handed on
+        for inside in range(max(numbers) + 1):  # planted documents that are handed on
             pushed_off = set(record.doc_ids[max(0, len(ranking) - max(0, inside - room)) :])
             kept = [doc_id for doc_id in ranking[: None if read is None else read + inside] if doc_id not in pushed_off]
             for above in range(inside + 1):
@@ -191,7 +192,7 @@ def least(
                     for inside in range(planted + 1)
                     for above in range(inside + 1)
                 )
-                for planted in PLANTED
+                for planted in numbers
             }
             for r in lists
         }
@@ -233,7 +234,7 @@ def _realised(attacked: Sequence[AttackRecord], lists: Sequence[RankingRecord]) 
                 attack=attack,
                 harm=sum(harm) / len(harm),
                 worst=sum(worst) / len(worst),
-                share=_share(harm, worst, [r.query_id for r in decided]),
+                share=share_of(harm, worst, [r.query_id for r in decided]),
                 tally=tally(group),
             )
         )
@@ -264,7 +265,7 @@ def worst_places(cases: Mapping[Moved, RankingRecord]) -> dict[Moved, float]:
     return {case: min(values[name] for name in names) for case, names in of_case.items()}
 
 
-def _share(harm: Sequence[float], worst: Sequence[float], queries: Sequence[str]) -> Estimate | None:
+def share_of(harm: Sequence[float], worst: Sequence[float], queries: Sequence[str]) -> Estimate | None:
     """Ratio of the sums, with queries as units."""
     import numpy as np
 

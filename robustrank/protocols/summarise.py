@@ -96,6 +96,9 @@ def tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
         named = r.attack if r.attack.startswith(f"{kind}: ") else f"{kind} {r.attack}"
         lines.append(f"{named}: {r.surface}, access {r.access}, {r.edits_allowed}")
     lines = list(dict.fromkeys(lines))
+    if spec.corpus:
+        where = spec.corpus.collection or spec.home.name
+        lines += [f"documents added to {where} by {a.name}: {a.budget.plants}" for a in spec.corpus.attacks]
     lines += [f"defense {d.name}: {d.plugin}" for d in spec.defenses]
     return lines
 
@@ -123,8 +126,14 @@ def not_tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
         lines.append("changed queries (typos, paraphrases)")
     lines += operations.not_made([r.edits_allowed for r in real])
     lines += [
-        "the first stage: every ranker re-ranks the same candidates, and an attack changes no candidate list",
-        "documents injected into the corpus (poisoning), and attacks on training data",
+        *(
+            ["attacks on training data"]
+            if spec.corpus
+            else [
+                "the first stage: every ranker re-ranks the same candidates, and an attack changes no candidate list",
+                "documents added to the corpus (poisoning), and attacks on training data",
+            ]
+        ),
         "instructions to a language-model ranker (prompt injection)",
         "languages other than those of the collections",
         "attackers with a larger budget than stated, or who attack many documents at once",

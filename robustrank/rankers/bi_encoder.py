@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from robustrank.core.errors import ContractError, MissingExtra, PluginError
+from robustrank.core.interfaces import PieceGradients
 from robustrank.core.types import Document, Query, RankerCard, WordGradients
 from robustrank.rankers._options import require_sizes
+
+if TYPE_CHECKING:
+    from robustrank.rankers.models.piece_gradients import Pieces
 
 KEPT = 20_000
 """Embeddings a model caches; at 384 dimensions about 30 MB."""
@@ -69,6 +73,41 @@ class BiEncoder:
     def gradients(self, query: Query, document: Document, candidates: Mapping[int, Sequence[str]], /) -> WordGradients:
         """Gradients of the similarity through the document's side."""
         return self._encoder.gradients(query.text, document.text, candidates)
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the card."""
+        return self.card.fingerprint
+
+    def encode(self, texts: Sequence[str], /, *, query: bool) -> NDArray[np.float32]:
+        """Embeddings whose inner product is the model's similarity; none is kept.
+
+        Raises:
+            PluginError: Its similarity is a distance.
+        """
+        return self._encoder.comparable(texts, query=query)
+
+    @property
+    def vocabulary(self) -> Sequence[str]:
+        """The word piece of every id; empty for special and unused ones."""
+        return self._encoder.document_pieces.vocabulary
+
+    @property
+    def embeddings(self) -> NDArray[np.float32]:
+        """The input embedding of every word piece."""
+        return self._encoder.document_pieces.embeddings
+
+    def pieces(self, text: str, /) -> Sequence[int]:
+        """Ids of a text's word pieces, without special ones."""
+        return self._encoder.document_pieces.pieces(text)
+
+    def text(self, pieces: Sequence[int], /) -> str:
+        """A text of word pieces."""
+        return self._encoder.document_pieces.text(pieces)
+
+    def piece_gradients(self, texts: Sequence[str], direction: NDArray[np.float32], /) -> list[PieceGradients]:
+        """Of the inner product of each text's embedding, as a document, and a direction."""
+        return self._encoder.document_pieces.gradients(texts, direction)
 
     def identity(self) -> str:
         """What scores depend on, from the model's files alone: another hash than the card's, and no model is loaded.
@@ -143,6 +182,44 @@ class _Encoder:
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return embeddings
+
+    def comparable(self, texts: Sequence[str], *, query: bool) -> NDArray[np.float32]:
+        """Embeddings whose inner product is the owner's similarity.
+
+        Raises:
+            PluginError: Its similarity is a distance.
+        """
+        how = str(self._model.similarity_fn_name)
+        if how not in ("cosine", "dot"):
+            raise PluginError(f"{self._ranker._what}: similarity {how!r} is no inner product")
+        vectors = self._encode(self._model, texts, query=query)
+        if how == "cosine":
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors
+
+    @cached_property
+    def document_pieces(self) -> Pieces:
+        """The word pieces of documents.
+
+        Raises:
+            ContractError: The model has none.
+        """
+        from robustrank.rankers.models.piece_gradients import Pieces
+
+        inner = self._document_side()
+        if inner is None:
+            raise ContractError("bi_encoder: the model has no word pieces with embeddings: no gradients")
+        return Pieces(self._model.tokenizer, inner.get_input_embeddings(), self._embedded, self._document_prompt)
+
+    def _embedded(self, texts: Sequence[str]) -> tuple[Any, Any]:
+        """Inputs, and embeddings that gradients flow through, normalised where the similarity is the cosine."""
+        import torch
+
+        tokenized = self._model.preprocess(list(texts), prompt=self._document_prompt, task="document")
+        inputs = {n: v.to(self._model.device) if isinstance(v, torch.Tensor) else v for n, v in tokenized.items()}
+        vectors = self._model(dict(inputs), task="document")["sentence_embedding"]
+        cosine = str(self._model.similarity_fn_name) == "cosine"
+        return inputs, torch.nn.functional.normalize(vectors) if cosine else vectors
 
     def gradients(self, query: str, text: str, candidates: Mapping[int, Sequence[str]]) -> WordGradients:
         """Through the document's side, with the query's embedding held fixed.

@@ -16,7 +16,7 @@ from robustrank.core.errors import ContractError, PluginError
 from robustrank.core.interfaces import Ranker
 from robustrank.core.types import Collection, Document, Query, RankerCard
 from robustrank.retrieval.analysis import analyze, analyzed
-from robustrank.retrieval.first_stage import K1, B
+from robustrank.retrieval.lexical import K1, B
 
 
 @dataclass(frozen=True, kw_only=True)

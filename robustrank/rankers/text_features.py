@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from robustrank.core.types import Collection
 from robustrank.retrieval.analysis import analyze, analyzed
-from robustrank.retrieval.first_stage import K1, B
+from robustrank.retrieval.lexical import K1, B
 
 FEATURES = (
     "bm25", "query_likelihood", "tf_idf", "matched", "matched_share", "matched_idf_share", "largest_tf", "mean_tf",

@@ -23,6 +23,13 @@ MIN_SLICE = 5
 """Query types with fewer queries than this have no figures: no interval could say anything about them."""
 
 
+KNOWN, HELD_OUT = "known", "held out"
+"""Queries that an attacker who adds documents knows, and those that the attacker does not."""
+
+STAGE, END = "first stage", "end to end"
+"""Where documents that are added stand: in the list of the first stage, and of the ranker behind it."""
+
+
 def by_query(queries: Iterable[str], values: Iterable[float]) -> dict[str, float]:
     """The mean over each query's cases."""
     cases: dict[str, list[float]] = {}

@@ -1,35 +1,36 @@
 """The first stage: the candidates that a ranker reranks, and their order.
 
-BM25 is that of bm25s in its Lucene form with Anserini's parameters for passages (k1 = 0.9, b = 0.4), English stop words
-and the Snowball stemmer. Only documents that share a term with the query are retrieved, as in Lucene.
+BM25 (:mod:`robustrank.retrieval.lexical`) and ``dense`` (:mod:`robustrank.retrieval.dense`) search the whole
+collection; the others take lists as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 
 from robustrank.collections.trec import rankings
 from robustrank.core.errors import ConfigError, DataError
 from robustrank.core.plugin_spec import Plugin
-from robustrank.core.ranking import order
 from robustrank.core.types import Collection, Query
-from robustrank.retrieval.analysis import analyze, analyzed, bm25_library
+from robustrank.retrieval import dense
+from robustrank.retrieval.lexical import Lexical
+from robustrank.retrieval.searching import Searcher
 
-K1, B = 0.9, 0.4
-"""Parameters of BM25, for the first stage and the ranker alike."""
 
-
-def first_stage(plugin: Plugin, collection: Collection, queries: Sequence[Query], depth: int) -> dict[str, list[str]]:
+def first_stage(
+    plugin: Plugin, collection: Collection, queries: Sequence[Query], depth: int, search: Searcher | None = None
+) -> dict[str, list[str]]:
     """Query id to at most ``depth`` document ids, best first; the list of a query without a matching document is empty.
 
     Args:
-        plugin: ``bm25``, ``run(path=...)`` for a TREC run file, ``candidates`` for the list that comes with the
-            collection, or ``judged`` for all documents judged for the query, in the order of ids.
+        plugin: ``bm25``, ``dense`` (embeddings of the whole collection, searched exactly), ``run(path=...)`` for a TREC
+            run file, ``candidates`` for the list that comes with the collection, or ``judged`` for all documents judged
+            for the query, in the order of ids.
         collection: What is searched.
         queries: Queries of the collection.
         depth: Documents per query, at most.
+        search: Its :func:`searcher`, where there is one already.
 
     Raises:
         ConfigError: Another plug-in, wrong parameters, or a depth below 1.
@@ -37,41 +38,46 @@ def first_stage(plugin: Plugin, collection: Collection, queries: Sequence[Query]
     """
     if depth < 1:
         raise ConfigError(f"first stage {plugin}: depth must be at least 1, not {depth}")
-    if plugin.use not in _STAGES:
-        raise ConfigError(f"no first stage named {plugin.use!r} (have: {', '.join(_STAGES)})")
-    stage, parameters = _STAGES[plugin.use]
-    for name, value in plugin.params.items():
-        if name not in parameters:
-            raise ConfigError(
-                f"first stage {plugin}: unknown parameter {name!r} (has: {', '.join(parameters) or 'none'})"
-            )
-        if not isinstance(value, str):
-            raise ConfigError(f"first stage {plugin}: {name} must be text, not {value!r}")
-    for name in parameters:
-        if name not in plugin.params:
-            raise ConfigError(f"first stage {plugin}: needs {name!r}")
-    lists = stage(collection, queries, depth, **plugin.params)
+    _check(plugin)
+    if searches(plugin):
+        found = (search or searcher(plugin, collection)).search([query.text for query in queries], depth)
+        return {query.query_id: [doc_id for doc_id, _ in scored] for query, scored in zip(queries, found, strict=True)}
+    lists = _LISTS[plugin.use][0](collection, queries, depth, **plugin.params)
     return {query.query_id: list(lists.get(query.query_id, ()))[:depth] for query in queries}
 
 
-def _bm25(collection: Collection, queries: Sequence[Query], depth: int) -> Mapping[str, Sequence[str]]:
-    import numpy as np
+def searches(plugin: Plugin) -> bool:
+    """Whether it searches the collection, so that documents that are added to it can be found."""
+    return plugin.use in _SEARCHERS
 
-    ids = sorted(collection.documents)
-    terms = analyzed(collection)
-    if not any(terms):
-        raise DataError(f"collection {collection.name!r}: no document has a word that BM25 could index")
-    vocabulary = {term: number for number, term in enumerate(sorted(set(chain.from_iterable(terms))))}
-    index = bm25_library().BM25(method="lucene", k1=K1, b=B, dtype="float64")
-    index.index(([[vocabulary[term] for term in document] for document in terms], vocabulary), show_progress=False)
-    lists = {}
-    for query, words in zip(queries, analyze([query.text for query in queries]), strict=True):
-        scores = index.get_scores_from_ids([vocabulary[word] for word in words if word in vocabulary])
-        least = np.partition(scores, -depth)[-depth] if depth < len(ids) else 0.0
-        # All documents that tie at the cut-off are kept: order() applies the tie rule, numpy breaks ties arbitrarily.
-        (candidates,) = np.nonzero((scores > 0) & (scores >= least))
-        lists[query.query_id] = order([(ids[i], float(scores[i])) for i in candidates])
-    return lists
+
+def searcher(plugin: Plugin, collection: Collection) -> Searcher:
+    """A first stage that searches, over a collection.
+
+    Raises:
+        ConfigError: It takes lists as they are, or its parameters are wrong.
+        DataError: No document has anything to search for.
+    """
+    _check(plugin)
+    if not searches(plugin):
+        raise ConfigError(f"first stage {plugin} does not search (those that do: {', '.join(_SEARCHERS)})")
+    return _SEARCHERS[plugin.use][0](collection, **plugin.params)
+
+
+def _check(plugin: Plugin) -> None:
+    every = {**_LISTS, **_SEARCHERS}
+    if plugin.use not in every:
+        raise ConfigError(f"no first stage named {plugin.use!r} (have: {', '.join(sorted(every))})")
+    kinds, needed = every[plugin.use][1:]
+    for name, value in plugin.params.items():
+        if name not in kinds:
+            raise ConfigError(f"first stage {plugin}: unknown parameter {name!r} (has: {', '.join(kinds) or 'none'})")
+        if not isinstance(value, kinds[name]) or isinstance(value, bool):
+            what = "text" if kinds[name] is str else "a whole number"
+            raise ConfigError(f"first stage {plugin}: {name} must be {what}, not {value!r}")
+    for name in needed:
+        if name not in plugin.params:
+            raise ConfigError(f"first stage {plugin}: needs {name!r}")
 
 
 def _run(collection: Collection, queries: Sequence[Query], depth: int, *, path: str) -> Mapping[str, Sequence[str]]:
@@ -101,9 +107,15 @@ def _judged(collection: Collection, queries: Sequence[Query], depth: int) -> Map
     }
 
 
-_STAGES: dict[str, tuple[Callable[..., Mapping[str, Sequence[str]]], tuple[str, ...]]] = {
-    "bm25": (_bm25, ()),
-    "candidates": (_candidates, ()),
-    "judged": (_judged, ()),
-    "run": (_run, ("path",)),
+_Kinds = Mapping[str, type]
+"""Parameters, and what they must be."""
+
+_LISTS: dict[str, tuple[Callable[..., Mapping[str, Sequence[str]]], _Kinds, tuple[str, ...]]] = {
+    "candidates": (_candidates, {}, ()),
+    "judged": (_judged, {}, ()),
+    "run": (_run, {"path": str}, ("path",)),
+}
+_SEARCHERS: dict[str, tuple[Callable[..., Searcher], _Kinds, tuple[str, ...]]] = {
+    "bm25": (Lexical, {}, ()),
+    "dense": (dense.build, dense.PARAMETERS, ()),
 }

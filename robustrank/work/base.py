@@ -28,7 +28,8 @@ from robustrank.work.records import (
     RankingRecord,
     TaskRecord,
 )
-from robustrank.work.workbench import MeteredVictim, Workbench
+from robustrank.work.victims import MeteredVictim
+from robustrank.work.workbench import Workbench
 
 Result = TypeVar("Result")
 Text = TypeVar("Text", Query, Document)

@@ -14,7 +14,8 @@ from robustrank.core.usage import counting
 from robustrank.work.base import Task, tried
 from robustrank.work.records import TaskRecord
 from robustrank.work.surroundings import Surroundings
-from robustrank.work.workbench import MeteredVictim, Workbench
+from robustrank.work.victims import MeteredVictim
+from robustrank.work.workbench import Workbench
 
 
 def perform(spec: AuditSpec, task: Task) -> TaskRecord:

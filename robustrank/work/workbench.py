@@ -10,8 +10,10 @@ from random import Random
 from threading import RLock, local
 from typing import Any, NamedTuple
 
+from robustrank.collections import background
 from robustrank.config.specs import AuditSpec, VariationSpec
 from robustrank.core import interrupts
+from robustrank.core.corpus_types import CorpusAttack
 from robustrank.core.errors import (
     ConfigError,
     ContractError,
@@ -28,20 +30,21 @@ from robustrank.core.interfaces import (
     Attack,
     CollectionLoader,
     CollectionRanker,
-    Defense,
     Ranker,
     Variation,
     lends_gradients,
 )
 from robustrank.core.plugin_spec import Plugin
-from robustrank.core.types import Access, Collection, Document, Query, Variant
+from robustrank.core.types import Access, Collection, Document, Query, Surface, Variant
 from robustrank.core.words import words
 from robustrank.perturbations.oracle import MeteredRanker
 from robustrank.perturbations.quality import CLEAN
 from robustrank.plugins import registry
-from robustrank.retrieval.first_stage import first_stage
+from robustrank.retrieval.first_stage import first_stage, searcher, searches
 from robustrank.retrieval.lists import Lists
+from robustrank.retrieval.searching import Searcher
 from robustrank.work.executors.local import limited
+from robustrank.work.victims import MeteredVictim
 
 
 @contextmanager
@@ -102,39 +105,6 @@ class QueryVariants(NamedTuple):
     error: str = ""
 
 
-class MeteredVictim:
-    """A ranker under test on one collection, with the meter around the innermost ranker."""
-
-    def __init__(self, ranker: Ranker, defense: Defense | None = None, *, listwise: bool = False) -> None:
-        if defense is None:
-            self.declared = ranker.card
-            self.ranker = MeteredRanker(ranker, listwise=listwise)
-            self.uncached = MeteredRanker(ranker, cache=False, listwise=listwise)
-            self._meters = [self.ranker, self.uncached]
-        else:
-            inner = MeteredRanker(ranker, cache=False)
-            defended = defense.wrap(inner)
-            self.declared = defended.card
-            self.ranker = MeteredRanker(defended, listwise=listwise)
-            self.uncached = MeteredRanker(defended, cache=False, listwise=listwise)
-            self._meters = [inner]
-
-    @property
-    def pairs(self) -> int:
-        """Pairs the innermost ranker has scored so far."""
-        return sum(meter.pairs for meter in self._meters)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds inside the innermost ranker so far."""
-        return sum(meter.seconds for meter in self._meters)
-
-    def reset(self) -> None:
-        """Forget scores, and what was counted."""
-        for meter in (self.ranker, self.uncached, *self._meters):
-            meter.reset()
-
-
 class Bench:
     """Plug-ins, collections and rankers, built on first use and kept; several threads may share it."""
 
@@ -186,6 +156,7 @@ class Workbench(Bench):
         super().__init__()
         self.spec = spec
         self._lists: dict[str, Lists] = {}
+        self._searchers: dict[str, Searcher] = {}
         self._clean: dict[str, Sequence[str]] = {}
         self._fitted: dict[tuple[str, str], Ranker] = {}
         self._own = local()
@@ -204,11 +175,13 @@ class Workbench(Bench):
     def _read(self, name: str) -> Lists:
         if name not in self._lists:
             spec = next(c for c in self.spec.collections if c.name == name)
-            collection = self.collection(spec.plugin)
+            collection = background.added(self.collection(spec.plugin), spec.background)
             queries = list(collection.queries)
             Random(f"{self.spec.seed}|queries|{collection.digest}").shuffle(queries)
             queries = queries[: spec.queries]
-            retrieved = first_stage(spec.first_stage, collection, queries, spec.depth)
+            if searches(spec.first_stage):
+                self._searchers[name] = searcher(spec.first_stage, collection)
+            retrieved = first_stage(spec.first_stage, collection, queries, spec.depth, self._searchers.get(name))
             candidates = {
                 q.query_id: tuple(collection.documents[doc_id] for doc_id in retrieved.get(q.query_id, ()))
                 for q in queries
@@ -219,6 +192,16 @@ class Workbench(Bench):
             # A query without candidates stays, and counts as 0 for every ranker.
             self._lists[name] = Lists(spec, collection, {q.query_id: q for q in queries}, candidates)
         return self._lists[name]
+
+    def searcher(self, name: str) -> Searcher:
+        """The first stage of a collection, which must be one that searches.
+
+        Raises:
+            ConfigError: It takes lists as they are.
+        """
+        with self._building:
+            lists = self.lists(name)
+            return self._searchers.get(name) or searcher(lists.spec.first_stage, lists.collection)
 
     def clean(self, name: str) -> Sequence[str]:
         """Texts of documents outside the audited lists, drawn with the audit's seed; none where there are too few.
@@ -283,9 +266,9 @@ class Workbench(Bench):
         made = {query_id: self._made(variation, collection, query_id) for query_id in [*lists.queries][: spec.queries]}
         texts = sorted({v.text for variants, _ in made.values() for v in variants})
         retrieved: dict[str, list[str]] = {}
-        if spec.end_to_end and lists.spec.first_stage.use == "bm25" and texts:
-            queries = [Query(text, text) for text in texts]
-            retrieved = first_stage(lists.spec.first_stage, lists.collection, queries, lists.spec.depth)
+        if spec.end_to_end and searches(lists.spec.first_stage) and texts:
+            found = self.searcher(collection).search(texts, lists.spec.depth)
+            retrieved = {text: [doc_id for doc_id, _ in scored] for text, scored in zip(texts, found, strict=True)}
         return {
             query_id: QueryVariants(
                 tuple(QueryVariant(v, tuple(retrieved[v.text]) if retrieved else None) for v in variants), error
@@ -334,11 +317,19 @@ class Workbench(Bench):
         if kind == "ranker":
             return self.victim(name, collection).ranker.card
         with self._building, self._loading(f"{kind} {name!r}"):
+            if kind == "corpus attack":
+                return self.corpus_attack(name).threat
             return self.attack(name).threat if kind == "attack" else self.plugin(kind, self._variation(name).plugin)
 
     def attack(self, name: str) -> Attack:
         """An attack by its name in the audit file."""
         attack: Attack = self.plugin("attack", next(a for a in self.spec.attacks if a.name == name).plugin)
+        return attack
+
+    def corpus_attack(self, name: str) -> CorpusAttack:
+        """An attack of ``[corpus]`` by its name in the audit file."""
+        named = self.spec.corpus.attacks if self.spec.corpus else ()
+        attack: CorpusAttack = self.plugin("attack", next(a for a in named if a.name == name).plugin)
         return attack
 
     @cached_property
@@ -368,14 +359,22 @@ class Workbench(Bench):
             *((d.name, "defense", d.plugin) for d in spec.defenses),
             *((v.name, "variation", v.plugin) for v in spec.variations),
             *((a.name, "attack", a.plugin) for a in spec.attacks),
+            *((a.name, "corpus attack", a.plugin) for a in (spec.corpus.attacks if spec.corpus else ())),
         ]:
             with self._loading(f"{kind} {name!r}"):
-                built = self.plugin(kind, plugin)
+                built = self.plugin(kind.removeprefix("corpus "), plugin)
                 if kind == "variation" and not isinstance(built, Variation):
                     raise PluginError(f"variation {plugin}: has no `variants`")
-                if kind == "attack" and not self._declares(name, built):
-                    raise PluginError(f"attack {plugin}: has no `threat` or no `perturb`")
+                if kind in ("attack", "corpus attack"):
+                    self._check_attack(kind, name, plugin, built)
 
-    def _declares(self, name: str, attack: object) -> bool:
-        with blaming(f"attack {name!r}"):  # a property may raise anything
-            return isinstance(attack, Attack) and attack.threat is not None
+    def _check_attack(self, kind: str, name: str, plugin: Plugin, attack: object) -> None:
+        with blaming(f"{kind} {name!r}"):  # a property may raise anything
+            threat = attack.threat if isinstance(attack, Attack) else None
+        if threat is None:
+            raise PluginError(f"attack {plugin}: has no `threat` or no `perturb`")
+        if (kind == "corpus attack") != (threat.surface is Surface.CORPUS):
+            right = "[[corpus.attack]]" if threat.surface is Surface.CORPUS else "[[attack]]"
+            raise PluginError(f"attack {plugin}: its surface is the {threat.surface.value}; it belongs under {right}")
+        if kind == "corpus attack" and threat.access is not Access.NONE:
+            raise PluginError(f"attack {plugin}: attacks on the corpus see the first stage (`stage`), not the ranker")

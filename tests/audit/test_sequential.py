@@ -218,6 +218,7 @@ def test_status_tells_how_much_is_planned(home: Path, tmp_path: Path) -> None:
         ("edits", 0, 0, 0),
         ("attacks", 6, 6, 0),
         ("certificates", 0, 0, 0),
+        ("corpus", 0, 0, 0),
         ("transfer", 0, 0, 0),
     ]
     assert plan.progress(tmp_path).finished

@@ -79,7 +79,7 @@ def test_an_undeclared_operation_is_refused_with_the_nearest_name_but_still_read
         operations.named("insrt")
     with pytest.raises(
         PluginError,
-        match=r"'zzz' is not declared \(have: delete, edit, insert, look_alike, misspell, render, reorder, replace, ",
+        match=r"'zzz' is not declared \(have: delete, edit, insert, look_alike, misspell, plant, render, reorder, ",
     ):
         operations.named("zzz")
     assert operations.phrase("zzz(x)") == "zzz(x)"
@@ -128,6 +128,7 @@ def test_an_attack_set_covers_by_operation_costs_and_table() -> None:
         "substitute_and_insert": {"substitute_and_insert", "substitute"},
         "delete": {"delete"},
         "reorder": {"reorder"},
+        "plant": {"plant"},
         "render": {"render"},
         "edit": {
             "edit",

@@ -50,16 +50,13 @@ def attacked(record: RankingRecord, planted: int, depth: int) -> Iterator[list[s
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_it_is_the_least_of_all_lists_that_planted_documents_can_lead_to(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(floor, "PLANTED", (1, 2))
+def test_it_is_the_least_of_all_lists_that_planted_documents_can_lead_to(seed: int) -> None:
     rng = Random(seed)
     scores = [float(x) for x in rng.sample(range(20), 4)]
     grades = {doc_id: rng.randrange(3) for doc_id in "abcd"} | {"e": 1}
     depth = 4 + seed % 3  # with room for none, one or two more
     record = ranking(scores, grades)
-    computed = floor.least([record], depth, MEASURES)
+    computed = floor.least([record], depth, MEASURES, (1, 2))
     for planted in (1, 2):
         lists = [r for k in range(planted + 1) for r in attacked(record, k, depth)]
         values = {m: [per_query([m], {"q": r}, {"q": grades})[m]["q"] for r in lists] for m in MEASURES}

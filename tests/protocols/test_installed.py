@@ -83,6 +83,7 @@ def test_two_kinds_of_figures_with_one_name_are_refused(offered: Callable[..., N
         measures = ("nDCG@10",)
         attacks = (object(),)
         pooling = None
+        corpus = None
 
         class cases:
             strata = ()

@@ -22,7 +22,8 @@ from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Collection, Document, Query
 from robustrank.measures import effectiveness
 from robustrank.retrieval.analysis import analyze
-from robustrank.retrieval.first_stage import K1, B, first_stage
+from robustrank.retrieval.first_stage import first_stage
+from robustrank.retrieval.lexical import K1, B
 
 BM25 = Plugin(use="bm25")
 
@@ -143,7 +144,7 @@ def test_candidates_keep_their_order_and_must_be_there() -> None:
 @pytest.mark.parametrize(
     ("plugin", "depth", "message"),
     [
-        (Plugin(use="bm52"), 10, r"no first stage named 'bm52' \(have: bm25, candidates, judged, run\)"),
+        (Plugin(use="bm52"), 10, r"no first stage named 'bm52' \(have: bm25, candidates, dense, judged, run\)"),
         (Plugin(use="bm25", params={"k3": 1}), 10, r"unknown parameter 'k3' \(has: none\)"),
         (Plugin(use="run"), 10, "needs 'path'"),
         (Plugin(use="run", params={"path": 3}), 10, "path must be text, not 3"),

@@ -35,7 +35,8 @@ from robustrank.storage.hashing import digest
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import Place
 from robustrank.work.records import AttackRecord, Fall
-from robustrank.work.workbench import MeteredVictim, Workbench
+from robustrank.work.victims import MeteredVictim
+from robustrank.work.workbench import Workbench
 
 DOCS = (Document("low", "cat"), Document("top", "cat cat cat"), Document("mid", "cat cat"), Document("last", "dog"))
 """In first-stage order; the ranker counts cats, so its order is top, mid, low, last."""

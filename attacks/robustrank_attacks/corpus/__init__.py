@@ -1,0 +1,1 @@
+"""Attacks that add documents to the corpus."""

@@ -1,0 +1,39 @@
+"""A ranker under test, with the meter around the innermost ranker."""
+
+from __future__ import annotations
+
+from robustrank.core.interfaces import Defense, Ranker
+from robustrank.perturbations.oracle import MeteredRanker
+
+
+class MeteredVictim:
+    """A ranker under test on one collection, with the meter around the innermost ranker."""
+
+    def __init__(self, ranker: Ranker, defense: Defense | None = None, *, listwise: bool = False) -> None:
+        if defense is None:
+            self.declared = ranker.card
+            self.ranker = MeteredRanker(ranker, listwise=listwise)
+            self.uncached = MeteredRanker(ranker, cache=False, listwise=listwise)
+            self._meters = [self.ranker, self.uncached]
+        else:
+            inner = MeteredRanker(ranker, cache=False)
+            defended = defense.wrap(inner)
+            self.declared = defended.card
+            self.ranker = MeteredRanker(defended, listwise=listwise)
+            self.uncached = MeteredRanker(defended, cache=False, listwise=listwise)
+            self._meters = [inner]
+
+    @property
+    def pairs(self) -> int:
+        """Pairs the innermost ranker has scored so far."""
+        return sum(meter.pairs for meter in self._meters)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds inside the innermost ranker so far."""
+        return sum(meter.seconds for meter in self._meters)
+
+    def reset(self) -> None:
+        """Forget scores, and what was counted."""
+        for meter in (self.ranker, self.uncached, *self._meters):
+            meter.reset()
