@@ -1,4 +1,4 @@
-"""Draws the attacked documents from the victim's clean ranking, with the audit's seed."""
+"""Draws the attacked documents: from the victim's clean ranking, or from the first stage's for all victims alike."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from robustrank.work.attack import AttackTask
 from robustrank.work.base import Place
 from robustrank.work.records import BEST_RELEVANT, RELEVANT_WITHIN, RankingRecord
 from robustrank.work.workbench import Workbench
+
+COMMON = "common"
+"""In place of the audit's seed where targets are common: they are the same in every audit of the same lists."""
 
 
 def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[AttackTask]:
@@ -34,7 +37,11 @@ def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[
     scores = tuple(record.scores)
     ranking = order(list(zip(record.doc_ids, scores, strict=True)))
     relevant = [doc_id for doc_id in ranking if record.qrels.get(doc_id, 0) >= record.relevant_from]
-    drawn = draw(cases, spec.seed, place.query_id, ranking, set(relevant))
+    drawn = (
+        draw(cases, COMMON, place.query_id, record.doc_ids, set(relevant))
+        if cases.common
+        else draw(cases, spec.seed, place.query_id, ranking, set(relevant))
+    )
     tasks = []
     for attack in spec.attacks:
         if attack.rankers and place.ranker not in attack.rankers:
@@ -58,7 +65,7 @@ def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[
 
 
 def draw(
-    cases: CasesSpec, seed: int, query_id: str, ranking: Sequence[str], relevant: Set[str]
+    cases: CasesSpec, seed: int | str, query_id: str, ranking: Sequence[str], relevant: Set[str]
 ) -> list[tuple[str, str]]:
     """Targets of document attacks on one list: documents not judged relevant, whose promotion harms the ranking.
 
@@ -66,7 +73,7 @@ def draw(
         cases: Strata, and how many targets of each.
         seed: Of the audit.
         query_id: The query.
-        ranking: Document ids, best first.
+        ranking: Document ids, best first: as the victim ranks them, or the first stage.
         relevant: Those that are judged relevant.
 
     Returns:

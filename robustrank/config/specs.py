@@ -146,6 +146,8 @@ class CasesSpec:
         goal_rank: An attack succeeds at this rank or better.
         collection: Name of the collection; default home.
         transfer: Put the texts made against each ranker before the others, at one pair each where they are point-wise.
+        common: Draw targets by their rank in the first stage: the same documents for every ranker, wherever it ranks
+            them. By default by their clean rank under the attacked ranker.
     """
 
     queries: Count = 20
@@ -154,6 +156,7 @@ class CasesSpec:
     goal_rank: Count = 1
     collection: str | None = None
     transfer: bool = True
+    common: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,7 +294,7 @@ class AuditSpec:
     baseline: str | None = None
     defenses: tuple[DefenseSpec, ...] = key("defense", default=())
     suite: str = ""
-    """A fixed set of attacks (:mod:`robustrank.config.suites`), which go before those of the file."""
+    """A fixed set of attacks (:mod:`robustrank.config.suites`), which go before those of the file, on fixed targets."""
     attacks: tuple[AttackSpec, ...] = key("attack", default=())
     variations: tuple[VariationSpec, ...] = key("variation", default=())
     query_types: tuple[str, ...] = ("label",)

@@ -48,6 +48,8 @@ class Check(StrEnum):
     """Fresh calls of the ranker do not confirm what an attack saw."""
     UNCHANGED = "unchanged"
     """An attack did nothing: it changed no text and asked nothing."""
+    MASKED = "masked"
+    """An attack that sees less wins more targets than those that read gradients."""
     NO_EFFECT = "no effect"
     """A ranker reads none of the characters that an attack changed."""
     SEQUENTIAL = "sequential"

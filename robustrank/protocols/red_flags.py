@@ -9,6 +9,7 @@ from robustrank.core.types import SpeaksOf, Status
 from robustrank.perturbations import operations
 from robustrank.protocols import certified, ranker_flags
 from robustrank.protocols.interface import Evidence
+from robustrank.protocols.masking import masked
 from robustrank.protocols.ranker_flags import NOISE, SERIOUS, flag
 from robustrank.results.outcomes import undecided
 from robustrank.results.red_flags import RedFlag, Severity
@@ -34,6 +35,7 @@ def red_flags(evidence: Evidence) -> list[RedFlag]:
         *_unconfirmed(attacked),
         *_did_nothing(attacked),
         *ranker_flags.of_rankers(evidence, rankings, checks),
+        *masked(attacked),
         *_without_effect(attacks),
         *_no_better_than_control(attacks),
         *_illegal(attacks),

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from robustrank.core.errors import ConfigError, RobustRankError
 from robustrank.core.types import Access, Estimate
-from robustrank.protocols.ensembles import ANY, PROTOCOL
+from robustrank.protocols.ensembles import ANY, PROTOCOL, WORST, Ensembles
 from robustrank.report import pages
 from robustrank.report.filters import budget, radius
 from robustrank.results import summary
@@ -42,6 +42,10 @@ class StrongestAttack:
     success: Estimate
 
 
+TARGETS = 200
+"""Below so many targets two rankers whose worst cases differ by ten points are as likely as not in the wrong order."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One ranker of one audit."""
@@ -57,7 +61,7 @@ class Row:
     effectiveness: Estimate | None
     claimed_effectiveness: float | None
     doubts: Sequence[str]
-    """Serious red flags on it that its audit file does not accept, and cases that are undecided."""
+    """Serious red flags on it that its audit file does not accept, undecided cases, and too few targets for a suite."""
     own: StrongestAttack | None
     strongest_known: StrongestAttack | None
     claimed_success: float | None
@@ -137,8 +141,18 @@ def _rows(audit: Summary, path: Path, page: Path) -> list[tuple[_Key, Row]]:
             for row in (ensembles.rows if suite else ())
             if (row.ranker, row.operation) == (ranker.name, ANY) and row.robust is not None
         }
-        rows.append((key, replace(_row(ranker, audit, worst, success, address, gates), robust=robust)))
+        row = _row(ranker, audit, worst, success, address, gates)
+        few = [doubt for doubt in (_few(ensembles, ranker.name),) if suite and doubt]
+        rows.append((key, replace(row, robust=robust, doubts=[*row.doubts, *few])))
     return rows
+
+
+def _few(ensembles: Ensembles | None, ranker: str) -> str:
+    """Why too few targets were attacked to place a ranker under a suite; empty where there are enough."""
+    mine = [row.tallies[WORST].planned for row in (ensembles.rows if ensembles else ()) if row.ranker == ranker]
+    if not mine or max(mine) >= TARGETS:
+        return ""
+    return f"{max(mine)} targets below the top 10; fewer than {TARGETS} do not order rankers under a suite"
 
 
 def _row(

@@ -188,3 +188,19 @@ def test_an_attack_is_left_out_where_it_is_to_be_and_the_ranker_lends_no_gradien
         planned[ranker] = {task.attack for task in attack_tasks(bench, record, place)}
     assert planned["bm25"] == {"injection", "anyway"}  # which needs no gradients, and whose cases will be errors
     assert planned["white"] == {"injection", "anyway", "if possible"}
+
+
+def test_common_targets_are_drawn_from_the_first_stage_and_are_the_same_for_every_ranker() -> None:
+    text = FILE.replace("[cases]", "[cases]\ncommon = true").replace("attacked = false", "")
+    bench = workbench(audit_file.parse(text))
+    query_id = next(iter(bench.lists("selqa").queries))
+    drawn = {}
+    for ranker, sign in (("bm25", 1), ("random", -1)):  # as the first stage ranks, and upside down
+        place = Place(ranker=ranker, collection="selqa", query_id=query_id)
+        ids = [doc.doc_id for doc in place.docs(bench)]
+        record = structs.replace(ranked(bench, place), scores=[-sign * n for n in range(len(ids))], qrels={})
+        tasks = [task for task in attack_tasks(bench, record, place) if task.attack == "injection"]
+        drawn[ranker] = [(task.stratum, ids.index(task.target) + 1) for task in tasks]
+    assert drawn["bm25"] == drawn["random"]
+    assert Counter(stratum for stratum, _ in drawn["bm25"]) == {"1-6": 2, "7-12": 2}
+    assert all(place in (range(1, 7) if stratum == "1-6" else range(7, 13)) for stratum, place in drawn["bm25"])

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from robustrank.audit import run as audit
 from robustrank.cli.main import main
 from robustrank.config import audit_file
-from robustrank.config.specs import GateSpec
+from robustrank.config.specs import CasesSpec, GateSpec
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Access, AttackSet, Status, Surface, ThreatModel
 from robustrank.judging import gate
@@ -181,6 +181,16 @@ def test_the_standard_suite_goes_before_the_attacks_of_the_file(tmp_path: Path) 
     assert spec == audit_file.parse('suite = "standard"\n' + AUDIT, folder=tmp_path, where=str(tmp_path / "a.toml"))
     with pytest.raises(ConfigError, match=r"suite.*'standrad'.*did you mean 'standard'"):
         audit_file.parse('suite = "standrad"\n' + AUDIT)
+
+
+def test_the_suite_draws_its_own_targets_and_only_ranges_that_the_lists_have(tmp_path: Path) -> None:
+    file = AUDIT.replace("[cases]", '[cases]\nstrata = ["2-3"]\ngoal_rank = 9\ntargets = 7')
+    spec = audit_file.parse('suite = "standard"\n' + file)
+    assert spec.cases == CasesSpec(queries=3, strata=("11-20",), targets=2, goal_rank=1, common=True)
+    deep = audit_file.parse('suite = "standard"\n' + file.replace("depth = 20", "depth = 60"))
+    assert deep.cases.strata == ("11-20", "21-50", "51-100")
+    with pytest.raises(ConfigError, match=r"'standard/1': its targets stand at rank 11 .* which have 9 documents"):
+        audit_file.parse('suite = "standard"\n' + file.replace("depth = 20", "depth = 9"))
 
 
 def test_an_audit_by_the_standard_suite_leaves_out_what_a_ranker_does_not_lend(tmp_path: Path) -> None:

@@ -173,17 +173,19 @@ def test_the_command_tells_how_many_and_refuses_an_empty_folder(summary: Summary
         leaderboard.write(tmp_path / "audits" / "nothing", out)
 
 
+def row(ranker: str, access: str, robust: float, targets: int = 200) -> Any:
+    return typed.plain(
+        Ensemble(
+            ranker=ranker, operation="any", access=access, collection="home", worst=None, clean=0.9, ranks={},
+            robust=Estimate(robust, robust - 0.1, robust + 0.1, 30), members=(), pairs=1,
+            tallies={"worst ASR@10": Tally(planned=targets)},
+        )
+    )  # fmt: skip
+
+
 def test_audits_by_a_standard_suite_have_a_table_of_their_own_ordered_by_what_is_left(
     summary: Summary, tmp_path: Path
 ) -> None:
-    def row(ranker: str, access: str, robust: float) -> Any:
-        return typed.plain(
-            Ensemble(
-                ranker=ranker, operation="any", access=access, collection="home", worst=None, clean=0.9, ranks={},
-                robust=Estimate(robust, robust - 0.1, robust + 0.1, 30), members=(), pairs=1,
-            )
-        )  # fmt: skip
-
     rows = [row("bm25", "none", 0.9), row("net", "none", 0.7), row("bm25", "scores", 0.2), row("net", "scores", 0.4),
             row("net", "weights", 0.1)]  # fmt: skip
     put(tmp_path, "own attacks", summary)
@@ -195,3 +197,14 @@ def test_audits_by_a_standard_suite_have_a_table_of_their_own_ordered_by_what_is
     assert "at access to <bdi>scores</bdi>" in second  # all that both were attacked with
     assert ranked(second) == ["net", "bm25", "smoothed + bm25"]
     assert "<b>0.400</b>" in second
+
+
+def test_under_a_suite_a_ranker_attacked_on_few_targets_stands_after_those_on_many(
+    summary: Summary, tmp_path: Path
+) -> None:
+    rows = [row("bm25", "none", 0.9, targets=199), row("net", "none", 0.4)]
+    put(tmp_path, "by suite", replace(summary, results={"ensembles": {"rows": rows, "suite": "standard/1"}}))
+    text = page(tmp_path)
+    assert ranked(text) == ["net", "bm25", "smoothed + bm25"]
+    assert text.count("targets below the top 10; fewer than 200 do not order rankers") == 1
+    assert "199 targets" in text
