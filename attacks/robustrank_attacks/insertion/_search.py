@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from string import punctuation
+from typing import NamedTuple
 
 from robustrank.plugin import Access, Case, Oracle, Perturbation, PluginError, Ranker, cost, gaps, words
 from robustrank_attacks.insertion._insertion import Gap, offsets, put
@@ -12,6 +13,18 @@ POOL = 50
 """Texts that the victim is asked at most."""
 
 BATCH = 4
+
+
+class Placed(NamedTuple):
+    """A sentence inserted at an offset of the target, and the whole text."""
+
+    sentence: str
+    offset: int
+    text: str
+
+
+Priority = Callable[[Sequence[Placed], Sequence[float]], Sequence[float]]
+"""Insertions and the surrogate's scores of them (none without a surrogate) to how promising each of them is."""
 
 
 def insertable(sentence: str) -> str:
@@ -30,6 +43,11 @@ def price(sentence: str) -> int:
     return sum(map(cost, texts)) + max(0, marks - len(texts))
 
 
+def place_of(case: Case) -> int:
+    """The target's place in the list that the attacker sees, from 1."""
+    return 1 + [doc.doc_id for doc in case.candidates].index(case.target.doc_id)
+
+
 def best_insertion(
     case: Case,
     oracle: Oracle,
@@ -38,14 +56,16 @@ def best_insertion(
     gap: Gap,
     *,
     surrogate: Ranker | None = None,
+    priority: Priority | None = None,
     attack: str = "",
 ) -> Perturbation:
     """Insert one of some sentences at one of the places.
 
-    With a surrogate, all sentences at all places are scored by it and the best come first; without one, all sentences
-    at the first place come first, then all at the second, and so on. With access to ranks or scores the victim is
-    asked a batch at a time, until the goal, :data:`POOL` or the budget of pairs is reached; the best rank it gave
-    wins, then fewer words, then what came first. Without access the first is handed in unseen.
+    With a surrogate, all sentences at all places are scored by it and the best come first, or those that ``priority``
+    says; without either, all sentences at the first place come first, then all at the second, and so on. With access
+    to ranks or scores the victim is asked a batch at a time, until the goal, :data:`POOL` or the budget of pairs is
+    reached; the best rank it gave wins, then fewer words, then what came first. Without access the first is handed in
+    unseen.
 
     Args:
         case: The case.
@@ -54,20 +74,29 @@ def best_insertion(
         sentences: As they are to be inserted, the most promising first.
         gap: Where they may go.
         surrogate: A ranker of the attacker's own.
+        priority: The order in which insertions are tried, the highest first, equal ones as above; by default the
+            surrogate's scores.
         attack: Name of the plug-in, for errors.
 
     Raises:
         PluginError: The surrogate is the victim.
     """
     target = case.target
-    texts = list(dict.fromkeys(put(target.text, [(at, s)]) for at in offsets(target.text, gap) for s in sentences))
-    if not texts:
+    distinct: dict[str, Placed] = {}
+    for at in offsets(target.text, gap):
+        for sentence in sentences:
+            text = put(target.text, [(at, sentence)])
+            distinct.setdefault(text, Placed(sentence, at, text))
+    placed = list(distinct.values())
+    if not placed:
         return Perturbation()
     own: list[float] = []
     if surrogate is not None:
-        scored = zip(surrogate.score(case.query, [target._replace(text=text) for text in texts]), texts, strict=True)
-        ranked = sorted(scored, key=lambda pair: -pair[0])
-        own, texts = [score for score, _ in ranked], [text for _, text in ranked]
+        own = surrogate.score(case.query, [target._replace(text=each.text) for each in placed])
+    keys = own if priority is None else priority(placed, own)
+    tried_first = sorted(range(len(placed)), key=lambda at: -keys[at]) if keys else range(len(placed))
+    texts = [placed[at].text for at in tried_first]
+    own = [own[at] for at in tried_first] if own else []
     if access is Access.NONE:
         return Perturbation(target=texts[0])
     (clean_rank,) = oracle.rank([Perturbation()])

@@ -9,7 +9,6 @@ from others: the attacker does not know judgments.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
 from random import Random
 from typing import Literal
 
@@ -22,13 +21,13 @@ from robustrank.plugin import (
     Ranker,
     Surface,
     ThreatModel,
-    analyze,
     sentences,
     words,
 )
 from robustrank_attacks._options import require_choice, require_positive
 from robustrank_attacks.insertion._insertion import GAPS, Gap
-from robustrank_attacks.insertion._search import best_insertion, insertable, price
+from robustrank_attacks.insertion._search import best_insertion, insertable, place_of, price
+from robustrank_attacks.insertion._sentence_bank import shared_idf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,7 @@ class CopyBestSentence:
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The document with one sentence more; unchanged where it has the goal rank, or no sentence can be paid."""
-        if self.threat.access is not Access.NONE and _place(case) <= case.goal_rank:
+        if self.threat.access is not Access.NONE and place_of(case) <= case.goal_rank:
             return Perturbation()
         limit = self.longest if oracle.budget.edits is None else min(self.longest, oracle.budget.edits)
         pool = [sentence for sentence in self._sentences(case) if price(sentence) <= limit]
@@ -78,12 +77,5 @@ class CopyBestSentence:
         sources = [doc.text for doc in case.candidates if doc.doc_id != case.target.doc_id][: self.top]
         pool = list(dict.fromkeys(insertable(each.text) for source in sources for each in sentences(source)))
         pool = [sentence for sentence in pool if sentence not in case.target.text]
-        query = set(analyze([case.query.text])[0])
-        documents = [set(terms) for terms in analyze([doc.text for doc in case.candidates])]
-        idf = {term: log((1 + len(documents)) / (1 + sum(term in doc for doc in documents))) + 1 for term in query}
-        shared = {s: sum(idf[term] for term in query.intersection(analyze([s])[0])) for s in pool}
+        shared = dict(zip(pool, shared_idf(case, pool), strict=True))
         return sorted(pool, key=lambda sentence: (-shared[sentence], len(words(sentence))))
-
-
-def _place(case: Case) -> int:
-    return 1 + [doc.doc_id for doc in case.candidates].index(case.target.doc_id)
