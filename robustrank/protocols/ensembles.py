@@ -63,6 +63,8 @@ class Ensemble:
     """Share of the targets whose best rank is at most 1, 3 and 10; and under ``"reciprocal"`` the mean of 1 / rank."""
     members: Sequence[Member]
     pairs: int
+    until_won: float | None = None
+    """Mean pairs of one who tries the attacks on a target, the cheapest first, until it is in the top ten."""
     per_query: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Figure to query to value."""
     tallies: Mapping[str, Tally] = field(default_factory=dict)
@@ -188,6 +190,7 @@ def _ensemble(ranker: str, operation: str, access: Access, group: Sequence[Attac
             for attack in dict.fromkeys(r.attack for r in group)
         ],
         pairs=sum(r.calls for r in group),
+        until_won=_until_won(decided, _cheapest_first(group)),
         per_query={
             WORST: by_query([t.query_id for t in decided], [float(bool(t.won)) for t in decided]),
             ROBUST: robust,
@@ -199,6 +202,35 @@ def _ensemble(ranker: str, operation: str, access: Access, group: Sequence[Attac
         ends={name: _ends(sides[name]) for name, left in open_.items() if left},
         open=open_,
     )
+
+
+def _cheapest_first(group: Sequence[AttackRecord]) -> list[str]:
+    """Attacks by access, and by the pairs that they request on average."""
+    calls: dict[str, list[int]] = {}
+    for record in group:
+        calls.setdefault(record.attack, []).append(record.calls)
+    levels = {record.attack: record.threat.access.level for record in group}
+    return sorted(calls, key=lambda attack: (levels[attack], _mean(calls[attack]), attack))
+
+
+def _until_won(targets: Sequence[_Target], attacks: Sequence[str]) -> float:
+    spent = []
+    for target in targets:
+        by_attack = {record.attack: record for record in target.records}
+        pairs = 0
+        for attack in attacks:
+            record = by_attack.get(attack)
+            pairs += _pairs(record) if record else 0
+            if attack in target.won:
+                break
+        spent.append(pairs)
+    return _mean(spent)
+
+
+def _pairs(record: AttackRecord) -> int:
+    """Pairs requested until a text was seen in the top ten, or all."""
+    seen = [pairs for pairs, rank in record.trajectory if rank <= TOP] if record.rank_after <= TOP else []
+    return min(seen, default=record.calls)
 
 
 Sides = dict[str, tuple[float, float, bool]]

@@ -148,6 +148,22 @@ def test_lists_that_could_not_be_ranked_are_open_in_the_worst_case(tmp_path: Pat
     assert f"{failed} of 20 lists ended in an error" in verdict.reason
 
 
+def test_pairs_until_a_target_is_won_are_those_of_attacks_in_order_cheapest_first() -> None:
+    made = [
+        attack("free", "0", 20, 0.8), attack("free", "1", 9, 0.8), attack("free", "2", 20, 0.8),
+        attack("dear", "0", 3, 0.8, access="scores"), attack("dear", "1", 1, 0.8, access="scores"),
+        attack("dear", "2", 11, 0.8, access="scores"), attack("cheap", "0", 12, 0.8, access="scores"),
+        attack("cheap", "1", 12, 0.8, access="scores"), attack("cheap", "2", 12, 0.8, access="scores"),
+    ]  # fmt: skip
+    calls = {"free": 0, "cheap": 10, "dear": 100}
+    records = [replace(r, calls=calls[r.attack]) for r in made]
+    records[3] = replace(records[3], trajectory=[(4, 15), (30, 10), (60, 3)])
+    found = rows(records)
+    assert found["any", "none"].until_won == 0
+    # Query 0 after cheap's 10 and 30 of dear's, query 1 at once, query 2 after all of both.
+    assert found["any", "scores"].until_won == pytest.approx((10 + 30 + 0 + 110) / 3)
+
+
 AUDIT = """
 name = "suite"
 measures = ["nDCG@10"]
