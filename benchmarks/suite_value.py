@@ -50,7 +50,8 @@ def main() -> None:
                 )
                 e = contrast.estimate
                 spent = union(members, set(common))[1]
-                figure = f"{e.value:+.2f} [{e.low:+.2f}, {e.high:+.2f}], n={len(common)}, pairs {spent:.0f} against {cost:.0f}"
+                figure = f"{e.value:+.2f} [{e.low:+.2f}, {e.high:+.2f}], n={len(common)}"
+                figure += f", pairs {spent:.0f} against {cost:.0f}"
                 tests.append((f"{label}, {access.value}", name, figure, contrast.p))
                 rows.append((label, access.value, name, *share(alone), cost))
     print(
@@ -67,9 +68,10 @@ def attacks(folder: Path) -> dict[str, list[AttackRecord]]:
     """Attack to its records, of those that promote documents and are no controls."""
     grouped: dict[str, list[AttackRecord]] = {}
     for record in journal.read(folder, record_format()).values():
-        if isinstance(record, AttackRecord) and not record.control:
-            if record.threat.surface is Surface.DOCUMENT and record.threat.goal is Goal.PROMOTE:
-                grouped.setdefault(record.attack, []).append(record)
+        if not isinstance(record, AttackRecord) or record.control:
+            continue
+        if record.threat.surface is Surface.DOCUMENT and record.threat.goal is Goal.PROMOTE:
+            grouped.setdefault(record.attack, []).append(record)
     return grouped
 
 

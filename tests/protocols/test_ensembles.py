@@ -16,7 +16,7 @@ from robustrank.cli.main import main
 from robustrank.config import audit_file
 from robustrank.config.specs import CasesSpec, GateSpec
 from robustrank.core.errors import ConfigError
-from robustrank.core.types import Access, AttackSet, Status, Surface, ThreatModel
+from robustrank.core.types import Access, AttackSet, Budget, Status, Surface, ThreatModel
 from robustrank.judging import gate
 from robustrank.protocols import ensembles
 from robustrank.protocols.ensembles import ROBUST, WORST
@@ -156,7 +156,7 @@ def test_pairs_until_a_target_is_won_are_those_of_attacks_in_order_cheapest_firs
         attack("cheap", "1", 12, 0.8, access="scores"), attack("cheap", "2", 12, 0.8, access="scores"),
     ]  # fmt: skip
     calls = {"free": 0, "cheap": 10, "dear": 100}
-    records = [replace(r, calls=calls[r.attack]) for r in made]
+    records = [replace(r, calls=calls[r.attack], budget=Budget(edits=5)) for r in made]
     records[3] = replace(records[3], trajectory=[(4, 15), (30, 10), (60, 3)])
     found = rows(records)
     assert found["any", "none"].until_won == 0
