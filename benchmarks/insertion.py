@@ -96,6 +96,13 @@ ROWS = (
     Row("insert_sentence, anchor, moved to it", "insert_sentence",
         {"surrogate": TINY, "anchor": True, "iterations": 20_000}, None),
     Row("control: sentence at random", "insert_sentence", {"drawn": True}, None),
+    *(Row(f"insert_hotflip, {place}, {n}", "insert_hotflip", {"place": place}, n)
+      for n in (3, 5) for place in ("start", "end")),
+    Row("insert_hotflip, start, 120 pairs, 3", "insert_hotflip", {}, 3, 120),
+    Row("insert_collision", "insert_collision", {}, 10),
+    Row("insert_collision, fluency 0.2", "insert_collision", {"fluency": 0.2}, 10),
+    *(Row(f"control: best of 6 random blocks, {n}", "insert_hotflip", {"sweeps": 0}, n) for n in (3, 5)),
+    Row("control: random block, 10", "insert_collision", {"sweeps": 0}, 10),
     Row("title_stuffing, before", "title_stuffing", {"where": "before"}, None),
     Row("title_stuffing, after", "title_stuffing", {}, None),
     Row("term_stuffing, all", "term_stuffing", {}, 10),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from robustrank.plugin import PluginError
+from robustrank.plugin import PluginError, words
 
 SUBSTITUTES = "counterfitted|wordnet"
 """The table of every attack by substitution that is given no other: side by side, they differ in the search alone."""
@@ -29,3 +29,13 @@ def require_positive(attack: str, option: str, value: int) -> None:
     """
     if value < 1:
         raise PluginError(f"{attack}: {option} must be at least 1, not {value}")
+
+
+def require_words(attack: str, option: str, values: Sequence[str]) -> None:
+    """There must be words, and each value one word.
+
+    Raises:
+        PluginError: There is none, or a value is no single word.
+    """
+    if isinstance(values, str) or not values or any([w.text for w in words(value)] != [value] for value in values):
+        raise PluginError(f"{attack}: {option} must be single words, not {values!r}")

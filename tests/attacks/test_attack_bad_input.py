@@ -19,6 +19,9 @@ from robustrank.storage import journal
 from robustrank.testing import WordWeights, make_case
 from robustrank.work.record_format import FORMAT
 from robustrank.work.records import AttackRecord
+from robustrank_attacks.insertion.insert_hotflip import InsertHotFlip
+from robustrank_attacks.insertion.insert_sentence import InsertSentence
+from robustrank_attacks.insertion.universal_trigger import UniversalTrigger
 from robustrank_attacks.substitution.greedy_substitution import GreedySubstitution
 from robustrank_attacks.substitution.list_transfer import ListTransfer
 from robustrank_attacks.substitution.prada import Prada
@@ -38,6 +41,9 @@ ODD = {
 }
 ATTACKS: list[Attack] = [
     RandomEdits(),
+    InsertSentence(),
+    InsertHotFlip(restarts=1),
+    UniversalTrigger(words=["good"], place="middle"),
     ListTransfer(),
     Prada(),
     *(WordSubstitution(access=access, pairs=8) for access in ("weights", "scores", "ranks")),

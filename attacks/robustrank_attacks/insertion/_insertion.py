@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Literal
 
-from robustrank.plugin import cost, function_words, sentences
+from robustrank.plugin import cost, function_words, sentences, words
 
 Place = Literal["start", "end", "interleave"]
 PLACES: tuple[Place, ...] = ("start", "end", "interleave")
@@ -16,6 +16,10 @@ PLACES: tuple[Place, ...] = ("start", "end", "interleave")
 Gap = Literal["start", "end", "gaps", "best"]
 GAPS: tuple[Gap, ...] = ("start", "end", "gaps", "best")
 """``"gaps"`` are the places between sentences, ``"best"`` is all places."""
+
+Block = Literal["start", "middle", "end"]
+BLOCKS: tuple[Block, ...] = ("start", "middle", "end")
+"""Where a block of words goes; ``"middle"`` is the middle one of the gaps between sentences."""
 
 MOST_GAPS = 6
 """Gaps between sentences that are considered, spread evenly where a text has more."""
@@ -70,3 +74,10 @@ def put(text: str, added: Sequence[tuple[int, str]]) -> str:
     inside = sorted((each for each in added if each[0] < len(text)), key=lambda each: each[0])
     behind = [new for offset, new in added if offset >= len(text)]
     return " ".join(part for part in (insert_at(text, inside), *behind) if part)
+
+
+def insert_block(text: str, added: Sequence[str], place: Block) -> tuple[str, int]:
+    """The text with words added in one block, and the position of the first of them among its words."""
+    gaps = offsets(text, "gaps" if place == "middle" else place)
+    at = gaps[len(gaps) // 2]
+    return put(text, [(at, word) for word in added]), sum(word.start < at for word in words(text))

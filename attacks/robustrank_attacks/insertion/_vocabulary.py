@@ -9,6 +9,9 @@ from robustrank.plugin import Case, cost, function_words, words
 
 SOURCES = ("query", "list", "own")
 
+PREFIX = 4
+"""Letters by which words that begin alike are taken for related."""
+
 TOP = 10
 """Documents at the head of the list whose words are compared with those of the others."""
 
@@ -30,6 +33,36 @@ def vocabulary(case: Case, sources: Sequence[str], terms: int) -> list[str]:
     }
     joined = dict.fromkeys(word for source in SOURCES if source in sources for word in listed[source])
     return [word for word in joined if cost(word) == 1]
+
+
+def list_words(case: Case, most: int) -> list[str]:
+    """Different lower-case words of the list's documents, those of most documents first."""
+    seen = Counter(word for doc in case.candidates for word in set(_texts(doc.text)) if cost(word) == 1)
+    return sorted(seen, key=lambda word: (-seen[word], word))[:most]
+
+
+def apart_from(query: str, possible: Sequence[str]) -> list[str]:
+    """Words that a reader does not take for the query's.
+
+    Left out are its words, their singulars and plurals, and words that begin with the same four letters as one of its
+    content words, or the same three where one of the two has no more.
+    """
+    own = set(_texts(query))
+    heads = {word[:PREFIX] for word in own if len(word) > 2 and word not in function_words()}
+    forms = {form for word in own for form in _forms(word)}
+
+    def related(head: str) -> bool:
+        return len(head) > 2 and any(head.startswith(other) or other.startswith(head) for other in heads)
+
+    return [word for word in possible if not related(word[:PREFIX]) and not forms.intersection(_forms(word))]
+
+
+def _forms(word: str) -> set[str]:
+    """A word and what it may be the plural of."""
+    forms = {word}
+    if len(word) > 2 and word.endswith("s"):
+        forms |= {word[:-1]} | ({word[:-2]} if word.endswith("es") else set())
+    return forms | ({f"{word[:-3]}y"} if word.endswith("ies") else set())
 
 
 def contrast_words(case: Case, count: int) -> list[str]:

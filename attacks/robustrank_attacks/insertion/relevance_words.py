@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from robustrank.plugin import Access, AttackSet, Case, Oracle, Perturbation, PluginError, Surface, ThreatModel, words
-from robustrank_attacks._options import require_choice, require_positive
+from robustrank.plugin import Access, AttackSet, Case, Oracle, Perturbation, Surface, ThreatModel
+from robustrank_attacks._options import require_choice, require_positive, require_words
 from robustrank_attacks.insertion._insertion import affordable, put
 
 
@@ -39,8 +39,7 @@ class RelevanceWords:
     def __post_init__(self) -> None:
         require_choice("relevance_words", "place", [self.place], ["start", "end", "random"])
         require_positive("relevance_words", "times", self.times)
-        if not self.tokens or any([word.text for word in words(token)] != [token] for token in self.tokens):
-            raise PluginError(f"relevance_words: tokens must be single words, not {list(self.tokens)!r}")
+        require_words("relevance_words", "tokens", self.tokens)
 
     @property
     def threat(self) -> ThreatModel:
