@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import structs
 
 from robustrank.core.types import Access, Estimate, Goal, Status, Surface
+from robustrank.protocols import floor
 from robustrank.protocols.interface import AuditProtocol, Evidence, Section
+from robustrank.protocols.joint import attacked_at_once
 from robustrank.results.figures import Figure, FigureKind, by_query
 from robustrank.results.outcomes import Ends, Open, Tally, tally, undecided
 from robustrank.results.summary import Summary
 from robustrank.storage.hashing import digest
 
 if TYPE_CHECKING:
-    from robustrank.work.records import AttackRecord
+    from robustrank.work.records import AttackRecord, RankingRecord
     from robustrank.work.workbench import Workbench
 
 TOP = 10
@@ -59,6 +61,8 @@ class Ensemble:
     """Mean over queries of the least nDCG@10 of an attacked list; ``None`` where no list is decided."""
     clean: float
     """The same of these lists as they were."""
+    joint: Estimate | None = None
+    """The same with all targets of a list attacked at once; of point-wise rankers."""
     ranks: Mapping[str, float]
     """Share of the targets whose best rank is at most 1, 3 and 10; and under ``"reciprocal"`` the mean of 1 / rank."""
     members: Sequence[Member]
@@ -107,12 +111,17 @@ def summarise(evidence: Evidence) -> Ensembles | None:
 
     attacked = [r for r in evidence.of(AttackRecord) if _counts(r)]
     attacked += _lost(evidence, attacked)
+    pointwise = floor.pointwise_rankers(evidence)
+    lists: dict[tuple[str, str], dict[str, RankingRecord]] = {}
+    for record in evidence.rankings:
+        if record.ranker in pointwise:
+            lists.setdefault((record.ranker, record.collection), {})[record.query_id] = record
     rows = []
     for ranker in dict.fromkeys(r.ranker for r in attacked):
         mine = [r for r in attacked if r.ranker == ranker]
         for operation, access in _levels((str(r.threat.edits.operation), r.threat.access) for r in mine):
             group = [r for r in mine if _within(str(r.threat.edits.operation), r.threat.access, operation, access)]
-            rows.append(_ensemble(ranker, operation, access, group))
+            rows.append(_ensemble(ranker, operation, access, group, lists.get((ranker, group[0].collection), {})))
     return Ensembles(rows=rows, suite=evidence.spec.suite) if rows else None
 
 
@@ -152,7 +161,9 @@ def _within(operation: str, access: Access, wanted: str, most: Access) -> bool:
     return wanted in (operation, ANY) and access.level <= most.level
 
 
-def _ensemble(ranker: str, operation: str, access: Access, group: Sequence[AttackRecord]) -> Ensemble:
+def _ensemble(
+    ranker: str, operation: str, access: Access, group: Sequence[AttackRecord], lists: Mapping[str, RankingRecord]
+) -> Ensemble:
     from robustrank.stats import intervals
 
     by_target: dict[tuple[str, str], list[AttackRecord]] = {}
@@ -165,6 +176,7 @@ def _ensemble(ranker: str, operation: str, access: Access, group: Sequence[Attac
     open_ = {name: {q: (a, b) for q, (a, b, known) in each.items() if not known} for name, each in sides.items()}
     robust = {q: least for q, (least, _, known) in sides[ROBUST].items() if known}
     worth = {r.query_id: r.harm_before for r in group if r.query_id in robust}
+    together = list(attacked_at_once(group, lists).values())
     best = [min(r.rank_after for r in t.records) for t in targets if t.decided]
     return Ensemble(
         ranker=ranker,
@@ -176,6 +188,7 @@ def _ensemble(ranker: str, operation: str, access: Access, group: Sequence[Attac
         else None,
         robust=intervals.mean(list(robust.values()), bounds=(0, 1)) if robust else None,
         clean=_mean(list(worth.values())),
+        joint=intervals.mean(together, bounds=(0, 1)) if together else None,
         ranks={
             **{str(k): _mean([float(rank <= k) for rank in best]) for k in (1, 3, 10)},
             "reciprocal": _mean([1 / rank for rank in best]),
