@@ -100,7 +100,8 @@ def _check_corpus(spec: AuditSpec, where: str) -> None:
 
 
 def _check_accepted(spec: AuditSpec, where: str) -> None:
-    victims, attacks = [victim.name for victim in spec.victims], [attack.name for attack in spec.attacks]
+    victims = [victim.name for victim in spec.victims]
+    attacks = [attack.name for attack in (*spec.attacks, *(spec.corpus.attacks if spec.corpus else ()))]
     for rule in spec.accepted:
         if not rule.reason.strip():
             raise ConfigError(f"{where}: [[accept]] {str(rule.flag)!r} needs a `reason`, which reports print")

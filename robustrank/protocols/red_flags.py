@@ -16,6 +16,7 @@ from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.select import lead
 from robustrank.results.summary import AttackResult, Effectiveness
 from robustrank.work.check_records import CheckRecord
+from robustrank.work.plant_records import PlantRecord
 from robustrank.work.records import AttackRecord, CertificateRecord, RankingRecord, TaskRecord, VariationRecord
 
 
@@ -34,6 +35,7 @@ def red_flags(evidence: Evidence) -> list[RedFlag]:
         *_miscounted(attacked),
         *_unconfirmed(attacked),
         *_did_nothing(attacked),
+        *_added_nothing([r for r in records if isinstance(r, PlantRecord)]),
         *ranker_flags.of_rankers(evidence, rankings, checks),
         *masked(attacked),
         *_without_effect(attacks),
@@ -143,6 +145,20 @@ def _did_nothing(attacked: Sequence[AttackRecord]) -> list[RedFlag]:
         detail = f"no text of {len(group)} cases was changed; {why}. An attack that was not made is no failed attack"
         title = f"{attack} on {ranker}: the attack did nothing"
         flags.append(flag(Check.UNCHANGED, Severity.SERIOUS, title, detail, ranker=ranker, attack=attack))
+    return flags
+
+
+def _added_nothing(records: Sequence[PlantRecord]) -> list[RedFlag]:
+    """Corpus attacks after which the corpus is what it was."""
+    flags = []
+    for record in records:
+        if undecided(record) or (record.texts and record.status is not Status.BUDGET_EXHAUSTED):
+            continue
+        spent = record.status is Status.BUDGET_EXHAUSTED
+        why = "its budget was spent before it had any" if spent else "it returned none"
+        detail = f"no document was added: {why}. An attack that was not made is no failed attack"
+        title = f"{record.attack} on {record.ranker}: the attack did nothing"
+        flags.append(flag(Check.UNCHANGED, Severity.SERIOUS, title, detail, ranker=record.ranker, attack=record.attack))
     return flags
 
 

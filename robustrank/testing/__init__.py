@@ -9,5 +9,16 @@ from robustrank.testing.contract import (
     check_ranker,
     make_case,
 )
+from robustrank.testing.corpus_contract import WordVectors, check_corpus_attack
 
-__all__ = ["BUDGETS", "KilledAfter", "WordWeights", "check_attack", "check_defense", "check_ranker", "make_case"]
+__all__ = [
+    "BUDGETS",
+    "KilledAfter",
+    "WordVectors",
+    "WordWeights",
+    "check_attack",
+    "check_corpus_attack",
+    "check_defense",
+    "check_ranker",
+    "make_case",
+]

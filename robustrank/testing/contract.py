@@ -17,7 +17,17 @@ from robustrank.core.errors import AccessDenied, BudgetExhausted, ContractError
 from robustrank.core.interfaces import Attack, Certifier, Defense, Ranker, WhiteBox, lends_gradients
 from robustrank.core.progress import Silent
 from robustrank.core.ranking import checked_scores, order
-from robustrank.core.types import Access, Budget, Case, Document, Perturbation, Query, RankerCard, WordGradients
+from robustrank.core.types import (
+    Access,
+    Budget,
+    Case,
+    Document,
+    Perturbation,
+    Query,
+    RankerCard,
+    Surface,
+    WordGradients,
+)
 from robustrank.core.words import words
 from robustrank.perturbations.apply import apply
 from robustrank.perturbations.operations import limit
@@ -134,6 +144,8 @@ def check_attack(
         raise ContractError(f"{name} has no `threat` or no `perturb`, so it is no attack")
     if not cases:
         raise ContractError(f"{name}: at least one case is needed to check an attack")
+    if attack.threat.surface is Surface.CORPUS:
+        raise ContractError(f"{name} adds documents to the corpus: check it with check_corpus_attack")
     _check_value(attack)
     if attack.threat.access is Access.WEIGHTS and not lends_gradients(ranker):
         raise ContractError(f"{name} needs gradients; check it with a ranker that provides them")

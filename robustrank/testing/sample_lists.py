@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from robustrank.core.errors import ConfigError, ContractError
 from robustrank.core.interfaces import Attack, CollectionRanker, Defense, Ranker
-from robustrank.core.types import Collection, Document, Query
-from robustrank.testing import WordWeights, check_attack, check_defense, check_ranker, make_case
+from robustrank.core.types import Collection, Document, Query, Surface
+from robustrank.testing import (
+    WordWeights,
+    check_attack,
+    check_corpus_attack,
+    check_defense,
+    check_ranker,
+    make_case,
+)
 
 QUERY = Query("q1", "do vaccines prevent severe infection")
 TEXTS = (
@@ -48,7 +55,9 @@ def check(plugin: Attack | Defense | Ranker | CollectionRanker) -> None:
     """
     documents = tuple(COLLECTION.documents.values())
     ranker = WordWeights(weights={"vaccines": 0.5, "infection": 0.25, "stone": 0.125})
-    if isinstance(plugin, Attack):
+    if isinstance(plugin, Attack) and plugin.threat.surface is Surface.CORPUS:
+        check_corpus_attack(plugin, COLLECTION)
+    elif isinstance(plugin, Attack):
         check_attack(plugin, ranker, [make_case(ranker, QUERY.text, TEXTS, target) for target in (3, 5)])
     elif isinstance(plugin, Defense):
         check_defense(plugin, ranker, QUERY, documents)

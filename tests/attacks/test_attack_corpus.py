@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from robustrank.core.corpus_types import CorpusCase
-from robustrank.core.interfaces import OpenEncoder, PieceGradients
+from robustrank.core.corpus_types import CorpusCase, StageOracle
+from robustrank.core.errors import ContractError
+from robustrank.core.interfaces import OpenEncoder
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.ranking import order
-from robustrank.core.types import Access, Budget, Collection, Document, Query
+from robustrank.core.types import Access, Budget, Collection, Document, Perturbation, Query, ThreatModel
 from robustrank.perturbations.planted import plant_ids, verify_plants
 from robustrank.perturbations.stage_oracle import MeteredStage
 from robustrank.retrieval.clusters import centroid, clusters
 from robustrank.retrieval.dense import Dense
 from robustrank.retrieval.first_stage import searcher
+from robustrank.testing import WordVectors, check_attack, check_corpus_attack
+from robustrank.testing.sample_lists import COLLECTION, check
 from robustrank_attacks.corpus._ascent import Aim, Plan, above, along, ascend, begun
 from robustrank_attacks.corpus.plant_controls import PlantNatural, PlantPayload, PlantStuffing
 from robustrank_attacks.corpus.plant_copy import PlantCopy, copied
@@ -32,33 +34,9 @@ from robustrank_attacks.corpus.plant_query import PlantQuery
 WORDS = ["", *(a + b for a in "bcdfg" for b in "aeiou")]
 
 
-class Bag:
-    """The mean of the embeddings of a text's words, compared by the inner product; a word is a piece."""
-
-    fingerprint = "bag"
-
-    def __init__(self, *, unit: bool = False) -> None:
-        rng = np.random.default_rng(4)
-        self.embeddings: NDArray[np.float32] = rng.normal(size=(len(WORDS), 12)).astype(np.float32)
-        self.vocabulary: Sequence[str] = WORDS
-        self.unit = unit
-
-    def pieces(self, text: str, /) -> Sequence[int]:
-        return [WORDS.index(word) if word in WORDS else 0 for word in text.lower().split()]
-
-    def text(self, pieces: Sequence[int], /) -> str:
-        return " ".join(WORDS[i] for i in pieces)
-
-    def encode(self, texts: Sequence[str], /, *, query: bool) -> NDArray[np.float32]:
-        table = np.stack([self.embeddings[list(self.pieces(t)) or [0]].mean(axis=0) for t in texts])
-        return table / np.linalg.norm(table, axis=1, keepdims=True) if self.unit else table
-
-    def piece_gradients(self, texts: Sequence[str], direction: NDArray[np.float32], /) -> list[PieceGradients]:
-        answers = []
-        for text in texts:
-            ids = self.pieces(text)
-            answers.append(PieceGradients(pieces=ids, gradient=np.tile(direction / len(ids), (len(ids), 1))))
-        return answers
+def bag(*, unit: bool = False) -> WordVectors:
+    """The mean of the vectors of a text's words, compared by the inner product; a word is a piece."""
+    return WordVectors(words=tuple(WORDS[1:]), unit=unit)
 
 
 GROUP = tuple(Query(f"q{n}", text) for n, text in enumerate(["ba be bi", "ca ce", "da de di do", "fa fe"]))
@@ -77,20 +55,20 @@ def case(**changes: Any) -> CorpusCase:
     return plain._replace(**changes)
 
 
-def oracle(attack: object = None, encoder: Bag | None = None, **limits: int) -> MeteredStage:
+def oracle(attack: object = None, encoder: WordVectors | None = None, **limits: int) -> MeteredStage:
     threat = (attack or PlantGaslite()).threat  # type: ignore[attr-defined]
-    return MeteredStage(Dense(encoder or Bag(), collection()), DOCUMENTS, GROUP, threat, Budget(**limits))
+    return MeteredStage(Dense(encoder or bag(), collection()), DOCUMENTS, GROUP, threat, Budget(**limits))
 
 
 def test_the_bag_is_an_open_encoder() -> None:
-    assert isinstance(Bag(), OpenEncoder)
+    assert isinstance(bag(), OpenEncoder)
 
 
 # HotFlip: on a mean of embeddings every flip does what its gradient says, and nothing is better than one word repeated.
 
 
 def test_a_flip_gains_what_its_gradient_says_on_a_mean_of_embeddings() -> None:
-    encoder, direction = Bag(), Bag().encode(["ba ce"], query=True)[0]
+    encoder, direction = bag(), bag().encode(["ba ce"], query=True)[0]
     ids = [1, 5, 9]
     (told,) = encoder.piece_gradients([encoder.text(ids)], direction)
     before = float(encoder.encode([encoder.text(ids)], query=False)[0] @ direction)
@@ -104,8 +82,8 @@ def test_a_flip_gains_what_its_gradient_says_on_a_mean_of_embeddings() -> None:
 def test_hotflip_ends_at_the_single_best_word_repeated() -> None:
     attack = PlantHotFlip(pieces=4, steps=60, candidates=6)
     made = attack.perturb(case(plants=1), oracle(attack), Random(1))
-    vectors = Bag().encode([query.text for query in GROUP], query=True)
-    best = WORDS[1 + int(np.argmax(Bag().embeddings[1:] @ centroid(vectors)))]
+    vectors = bag().encode([query.text for query in GROUP], query=True)
+    best = WORDS[1 + int(np.argmax(bag().embeddings[1:] @ centroid(vectors)))]
     assert made.inserted == (" ".join([best] * 4),)
 
 
@@ -113,7 +91,7 @@ def test_hotflip_ends_at_the_single_best_word_repeated() -> None:
 
 
 def test_one_iteration_with_all_candidates_is_the_best_of_all_texts() -> None:
-    encoder, direction = Bag(), Bag().encode(["ba ce di"], query=True)[0]
+    encoder, direction = bag(), bag().encode(["ba ce di"], query=True)[0]
     plan = Plan(iterations=1, positions=2, candidates=len(WORDS) - 1)
     done = ascend(oracle(), "gu", (1, 2), along(direction), plan, Random(0))
     texts = [f"gu {encoder.text(ids)}" for ids in product(range(1, len(WORDS)), repeat=2)]
@@ -124,7 +102,7 @@ def test_one_iteration_with_all_candidates_is_the_best_of_all_texts() -> None:
 
 @pytest.mark.parametrize("knows", ["query", "concept", "nothing"])
 def test_the_cosine_never_falls_and_no_text_exceeds_the_centroid(knows: str) -> None:
-    encoder = Bag(unit=True)
+    encoder = bag(unit=True)
     direction = centroid(encoder.encode([query.text for query in GROUP], query=True))
     values = []
     for iterations in range(6):
@@ -141,7 +119,7 @@ def test_the_cosine_never_falls_and_no_text_exceeds_the_centroid(knows: str) -> 
 
 def test_documents_for_a_query_are_nearer_to_it_than_stuffing() -> None:
     payload = "gu go gi ga"
-    encoder, attack = Bag(unit=True), PlantGaslite(knows="query", suffix=6, iterations=4)
+    encoder, attack = bag(unit=True), PlantGaslite(knows="query", suffix=6, iterations=4)
     made = attack.perturb(case(payload=payload, plants=4), oracle(attack, encoder), Random(3)).inserted
     stuffed = [f"{payload} {query.text}" for query in GROUP]
     queries = encoder.encode([query.text for query in GROUP], query=True)
@@ -169,7 +147,7 @@ def test_words_of_a_document_are_limited() -> None:
 
 
 def test_a_hub_for_equal_queries_goes_where_the_text_for_the_query_goes() -> None:
-    encoder = Bag()
+    encoder = bag()
     one = encoder.encode(["ba be bi"], query=True)
     far = np.full(3, 100.0)  # thresholds out of reach: every query pulls all the time
     plan = Plan(iterations=3, positions=3, candidates=6, copies=2)
@@ -180,7 +158,7 @@ def test_a_hub_for_equal_queries_goes_where_the_text_for_the_query_goes() -> Non
 
 def test_a_document_that_is_in_every_list_is_left_as_it_is() -> None:
     asked = oracle()
-    aim = above(Bag().encode(["ba"], query=True), np.array([-100.0]), 0.0)
+    aim = above(bag().encode(["ba"], query=True), np.array([-100.0]), 0.0)
     done = ascend(asked, "", (1, 2, 3), aim, Plan(iterations=9, positions=3, candidates=6), Random(5))
     assert (done.ids, done.value, asked.spent) == ((1, 2, 3), 0.0, 1)
     assert begun(asked, "", (1, 2, 3), Aim(aim.value, aim.towards)).text == done.text
@@ -189,7 +167,7 @@ def test_a_document_that_is_in_every_list_is_left_as_it_is() -> None:
 def test_hubs_stand_in_more_lists_than_any_natural_document() -> None:
     attack = PlantHub(suffix=6, margin=0.0)
     made = attack.perturb(case(plants=1), oracle(attack), Random(3)).inserted
-    stage = Dense(Bag(), collection())
+    stage = Dense(bag(), collection())
     texts = [query.text for query in GROUP]
     tenth = [scored[9][1] for scored in stage.search(texts, 10)]
     natural = [sum(doc_id in [i for i, _ in scored] for scored in stage.search(texts, 10)) for doc_id in DOCUMENTS]
@@ -233,7 +211,7 @@ def test_a_copy_keeps_what_matters_to_the_query_and_carries_the_payload() -> Non
 def test_copies_are_of_the_first_document_of_each_query() -> None:
     attack = PlantCopy()
     made = attack.perturb(case(payload="gu go gi"), oracle(attack), Random(0)).inserted
-    stage = Dense(Bag(), collection())
+    stage = Dense(bag(), collection())
     firsts = [DOCUMENTS[scored[0][0]].text for scored in stage.search([query.text for query in GROUP[:2]], 1)]
     assert list(made) == [f"{text} gu go gi" for text in firsts]
 
@@ -270,3 +248,46 @@ def test_clusters_are_the_groups_that_there_are() -> None:
 def test_weights_are_needed_for_gradients_only() -> None:
     stages = {type(a): a.threat.stage for a in (PlantQuery(), PlantCopy(), PlantGaslite(), PlantHub(), PlantHotFlip())}
     assert list(stages.values()) == [Access.NONE, Access.RANKS, *[Access.WEIGHTS] * 3]
+
+
+ALL = [PlantQuery(), PlantCopy(), PlantPayload(), PlantNatural(), PlantStuffing(), PlantGaslite(), PlantHotFlip(),
+       PlantHub(), PlantGaslite(knows="query")]  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", ALL)
+def test_every_attack_keeps_the_contract(attack: PlantQuery) -> None:
+    check(attack)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """Declares nothing of the first stage, and asks it all the same; or keeps count of its calls."""
+
+    how: str = "asks"
+    calls: list[int] = field(default_factory=list)
+
+    @property
+    def threat(self) -> ThreatModel:
+        return PlantQuery().threat
+
+    def perturb(self, case: CorpusCase, oracle: StageOracle, rng: Random, /) -> Perturbation:
+        if self.how == "asks":
+            oracle.scores(["x"])
+        if self.how == "counts":
+            self.calls.append(1)
+            return Perturbation(inserted=(f"call {len(self.calls)}. {case.payload or ''}",))
+        return Perturbation(inserted=("one", "two", "three", "four"))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("asks", "needs access 'scores'"), ("counts", "not repeatable"), ("many", "adds 4 documents, the budget is 1")],
+)
+def test_what_breaks_the_contract_is_told(how: str, message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        check_corpus_attack(Greedy(how), COLLECTION)
+
+
+def test_a_corpus_attack_is_not_checked_as_an_attack_on_a_document() -> None:
+    with pytest.raises(ContractError, match="check_corpus_attack"):
+        check_attack(PlantQuery(), ranker=None, cases=[None])  # type: ignore[arg-type, list-item]

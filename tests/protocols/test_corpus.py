@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from robustrank.audit import cost
 from robustrank.audit import run as audit
@@ -14,7 +15,8 @@ from robustrank.audit.plan import read_plan
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError, PluginError
-from robustrank.protocols import corpus
+from robustrank.core.types import Status
+from robustrank.protocols import corpus, red_flags
 from robustrank.protocols.installed import record_format
 from robustrank.report import html
 from robustrank.results.summary import Summary
@@ -205,6 +207,22 @@ def test_documents_that_break_the_rules_are_not_planted_and_open(tmp_path: Path)
     assert (row.tally.planned, row.tally.invalid) == (2, 2)
     assert "the budget is 1" in row.tally.breach
     assert "the budget is 1" in result_of(summary).written[0].error
+
+
+def test_an_attack_that_added_nothing_is_flagged(tmp_path: Path) -> None:
+    summary = audit.run(spec_of(tmp_path, "overlap"), tmp_path / "out")
+    (record,) = records_of(tmp_path / "out")
+    assert not [flag for flag in summary.red_flags if flag.check == "unchanged"]
+    assert not red_flags._added_nothing([record])
+    empty = structs.replace(record, texts=())
+    spent = structs.replace(record, status=Status.BUDGET_EXHAUSTED)
+    failed = structs.replace(record, status=Status.ERROR, error="down")
+    flags = red_flags._added_nothing([empty, spent, failed])
+    assert [flag.detail.partition(". ")[0] for flag in flags] == [
+        "no document was added: it returned none",
+        "no document was added: its budget was spent before it had any",
+    ]
+    assert {flag.severity for flag in flags} == {"serious"}
 
 
 def test_plan_resume_and_report(tmp_path: Path) -> None:

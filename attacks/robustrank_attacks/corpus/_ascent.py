@@ -127,8 +127,10 @@ def ascend(
 
 
 def begun(oracle: StageOracle, prefix: str, start: Sequence[int], aim: Aim) -> State:
-    """The document as it is before any exchange."""
+    """The document as it is before any exchange; without a value where no encode is left."""
     text = _joined(prefix, oracle.text(list(start)))
+    if oracle.affordable() == 0:
+        return State(prefix, tuple(start), text, -float("inf"), np.zeros(0, dtype=np.float32))
     (vector,) = oracle.encode([text])
     return State(prefix, tuple(start), text, float(aim.value(vector[None, :])[0]), vector)
 

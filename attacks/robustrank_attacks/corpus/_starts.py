@@ -12,8 +12,11 @@ from robustrank_attacks.corpus._ascent import Vectors, steady, writable
 from robustrank_attacks.corpus._texts import price
 
 
-def encoded_group(case: CorpusCase, oracle: StageOracle) -> Vectors:
-    """The known queries as the first stage encodes them."""
+def encoded_group(case: CorpusCase, oracle: StageOracle) -> Vectors | None:
+    """The known queries as the first stage encodes them; ``None`` where the budget does not pay for it."""
+    left = oracle.affordable()
+    if left is not None and left < len(case.group):
+        return None
     return oracle.encode([query.text for query in case.group], query=True)
 
 

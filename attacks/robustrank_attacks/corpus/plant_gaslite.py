@@ -4,7 +4,9 @@ One iteration averages gradients over copies of the text with one piece exchange
 left to right and keeps the best of the proposed pieces and the one that is there, each scored as text. Differences
 from the published method: it begins with the queries themselves in place of a language model's continuation, pieces are
 ASCII letters and digits, and the defaults spend about 5,000 encodes a document instead of 258,000
-(``iterations = 100, positions = 20, candidates = 128, copies = 50`` is the published plan).
+(``iterations = 100, positions = 20, candidates = 128, copies = 50`` is the published plan). With few encodes, more
+gradients with fewer pieces tried after each do better: 600 encodes brought a document to cosines of 0.93 and 0.92 with
+two queries by 9 iterations of 8 pieces, to 0.86 and 0.87 by 3 iterations of 24.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from robustrank.plugin import (
 from robustrank_attacks._options import require_choice, require_positive
 from robustrank_attacks.corpus._ascent import Plan, along, ascend
 from robustrank_attacks.corpus._starts import encoded_group, from_queries, groups_of, length, nearest_first
+from robustrank_attacks.corpus.plant_controls import PlantStuffing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +47,10 @@ class PlantGaslite:
 
     knows: Literal["query", "concept", "nothing"] = "nothing"
     suffix: int = 100
-    iterations: int = 25
+    iterations: int = 75
     positions: int = 8
-    candidates: int = 24
-    copies: int = 8
+    candidates: int = 8
+    copies: int = 4
 
     def __post_init__(self) -> None:
         require_choice("plant_gaslite", "knows", [self.knows], ["query", "concept", "nothing"])
@@ -64,6 +67,8 @@ class PlantGaslite:
     def perturb(self, case: CorpusCase, oracle: StageOracle, rng: Random, /) -> Perturbation:
         """The documents, those for most queries first; a budget of encodes is shared alike."""
         vectors = encoded_group(case, oracle)
+        if vectors is None:
+            return PlantStuffing().perturb(case, oracle, rng)
         if self.knows == "query":
             groups = [[row] for row in range(min(case.plants, len(case.group)))]
         else:

@@ -14,6 +14,7 @@ from robustrank.plugin import Access, AttackSet, CorpusCase, Perturbation, Stage
 from robustrank_attacks._options import require_positive
 from robustrank_attacks.corpus._ascent import Plan, along, ascend
 from robustrank_attacks.corpus._starts import encoded_group, from_queries, groups_of, length
+from robustrank_attacks.corpus.plant_controls import PlantStuffing
 from robustrank_attacks.corpus.plant_gaslite import shared
 
 
@@ -28,8 +29,8 @@ class PlantHotFlip:
     """
 
     pieces: int = 50
-    steps: int = 200
-    candidates: int = 24
+    steps: int = 550
+    candidates: int = 8
 
     def __post_init__(self) -> None:
         for name in ("pieces", "steps", "candidates"):
@@ -45,6 +46,8 @@ class PlantHotFlip:
     def perturb(self, case: CorpusCase, oracle: StageOracle, rng: Random, /) -> Perturbation:
         """The documents, those for most queries first."""
         vectors = encoded_group(case, oracle)
+        if vectors is None:
+            return PlantStuffing().perturb(case, oracle, rng)
         groups = groups_of(case, vectors, rng)
         plan = Plan(iterations=self.steps, positions=1, candidates=self.candidates)
         texts = []

@@ -17,6 +17,7 @@ from robustrank.plugin import Access, AttackSet, CorpusCase, Perturbation, Stage
 from robustrank_attacks._options import require_positive
 from robustrank_attacks.corpus._ascent import Plan, above, ascend
 from robustrank_attacks.corpus._starts import encoded_group, from_queries, length, nearest_first
+from robustrank_attacks.corpus.plant_controls import PlantStuffing
 from robustrank_attacks.corpus.plant_gaslite import shared
 
 
@@ -37,10 +38,10 @@ class PlantHub:
     depth: int = 10
     margin: float = 0.01
     suffix: int = 100
-    iterations: int = 25
+    iterations: int = 75
     positions: int = 8
-    candidates: int = 24
-    copies: int = 8
+    candidates: int = 8
+    copies: int = 4
 
     def __post_init__(self) -> None:
         for name in ("depth", "suffix", "iterations", "positions", "candidates", "copies"):
@@ -56,6 +57,8 @@ class PlantHub:
     def perturb(self, case: CorpusCase, oracle: StageOracle, rng: Random, /) -> Perturbation:
         """The documents; fewer where those before pass every query."""
         vectors = encoded_group(case, oracle)
+        if vectors is None:
+            return PlantStuffing().perturb(case, oracle, rng)
         thresholds = oracle.thresholds(self.depth)
         plan = Plan(
             iterations=self.iterations, positions=self.positions, candidates=self.candidates, copies=self.copies
@@ -69,6 +72,7 @@ class PlantHub:
             aim = above(vectors[left], thresholds[left], self.margin)
             done = ascend(oracle, case.payload or "", start, aim, own, rng, case.words)
             texts.append(done.text)
-            passed = vectors[left].astype(np.float64) @ done.vector.astype(np.float64) > thresholds[left]
-            left = [row for row, over in zip(left, passed, strict=True) if not over]
+            if len(done.vector):
+                passed = vectors[left].astype(np.float64) @ done.vector.astype(np.float64) > thresholds[left]
+                left = [row for row, over in zip(left, passed, strict=True) if not over]
         return Perturbation(inserted=tuple(texts))
