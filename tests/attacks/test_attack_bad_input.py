@@ -21,6 +21,7 @@ from robustrank.work.record_format import FORMAT
 from robustrank.work.records import AttackRecord
 from robustrank_attacks.insertion.insert_hotflip import InsertHotFlip
 from robustrank_attacks.insertion.insert_sentence import InsertSentence
+from robustrank_attacks.insertion.insert_trigger import InsertTrigger
 from robustrank_attacks.insertion.universal_trigger import UniversalTrigger
 from robustrank_attacks.substitution.greedy_substitution import GreedySubstitution
 from robustrank_attacks.substitution.list_transfer import ListTransfer
@@ -43,6 +44,7 @@ ATTACKS: list[Attack] = [
     RandomEdits(),
     InsertSentence(),
     InsertHotFlip(restarts=1),
+    InsertTrigger(surrogate=WordWeights(weights={"well": 1.0}), beam=2, most=2),
     UniversalTrigger(words=["good"], place="middle"),
     ListTransfer(),
     Prada(),
