@@ -21,6 +21,7 @@ from robustrank.stats.planning import expected_detectable
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import CertifyTask, Place, RankTask, Task
 from robustrank.work.checks import CheckTask
+from robustrank.work.long_documents import LongDocumentTask
 from robustrank.work.planting import PlantTask
 from robustrank.work.records import RankingRecord
 from robustrank.work.variations import EditTask, VaryTask, edits_of
@@ -94,6 +95,8 @@ def price(task: Task, bench: Workbench) -> int:
         pairs = len({collection.documents[i].text for i in named})
     elif isinstance(task, PlantTask):
         pairs = _planted(task, bench, card.pointwise)
+    elif isinstance(task, LongDocumentTask):
+        pairs = task.pairs(bench)
     else:
         pairs = len(_texts(docs)) if isinstance(task, RankTask | CertifyTask) else 0
     return pairs * card.pairs_per_score + _behind(task, bench, docs)

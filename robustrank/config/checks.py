@@ -15,6 +15,10 @@ QUERY_TYPES = ("label", "wh", "answer", "intent", "length", "clarity")
 (:mod:`robustrank.retrieval.query_features`)."""
 
 
+ENDS, FILLERS = ("start", "end"), ("neutral", "corpus", "word", "invisible", "brackets")
+"""Where a long document is padded, and with what (:mod:`robustrank.work.long_documents`)."""
+
+
 def check(spec: AuditSpec, where: str) -> None:
     """Check that names are defined and unique, and that numbers are in their ranges.
 
@@ -41,6 +45,7 @@ def check(spec: AuditSpec, where: str) -> None:
     _check_numbers(spec, where)
     _check_gates(spec, where)
     _check_pooling(spec, where)
+    _check_long_document(spec, where)
     rankers = [r.name for r in spec.rankers]
     collections = [c.name for c in spec.collections]
     for name in (n for d in spec.defenses for n in d.rankers):
@@ -147,6 +152,17 @@ def _check_pooling(spec: AuditSpec, where: str) -> None:
                 raise ConfigError(f"{where}: [pooling] {what} must have at least one name")
         collections = [c.name for c in spec.collections]
         check_name(spec.pooling.collection or spec.home.name, collections, f"{where}: [pooling] collection")
+
+
+def _check_long_document(spec: AuditSpec, where: str) -> None:
+    wanted = spec.long_document
+    if wanted is None:
+        return
+    for what, values, possible in (("where", wanted.where, ENDS), ("filler", wanted.filler, FILLERS)):
+        for value in values:
+            check_name(value, possible, f"{where}: [long_document] {what}")
+    if not (wanted.words and wanted.where and wanted.filler):
+        raise ConfigError(f"{where}: [long_document] words, where and filler must each have at least one value")
 
 
 def _check_numbers(spec: AuditSpec, where: str) -> None:

@@ -208,6 +208,24 @@ class SequentialSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LongDocumentSpec:
+    """``[long_document]``: one document of a list is padded, and the whole list is scored in one call.
+
+    Args:
+        words: Lengths of the padding.
+        where: ``"start"`` and ``"end"`` of the document, either or both.
+        filler: Any of ``"neutral"`` (text of other documents without words of the query), ``"corpus"`` (the same as it
+            is), ``"word"`` (one word of as many letters), ``"invisible"`` (zero-width spaces), ``"brackets"`` (nested).
+        queries: Lists of the home collection, the first ones; each form of padding is tried on each.
+    """
+
+    words: tuple[Count, ...] = (256, 1024, 4096)
+    where: tuple[str, ...] = ("end",)
+    filler: tuple[str, ...] = ("neutral",)
+    queries: Count = 5
+
+
+@dataclass(frozen=True, kw_only=True)
 class PoolingSpec:
     """``[pooling]``: runs of one collection, to measure how conclusions depend on the judgments.
 
@@ -304,6 +322,7 @@ class AuditSpec:
     certify: CertifySpec = CertifySpec()
     sequential: SequentialSpec | None = None
     pooling: PoolingSpec | None = None
+    long_document: LongDocumentSpec | None = None
     task_timeout: float = 3600.0
     """Seconds that one task may take (:mod:`robustrank.work.executors`)."""
     gates: tuple[GateSpec, ...] = key("gate", default=())
@@ -335,7 +354,7 @@ class AuditSpec:
         data = asdict(self)
         for name in ("gates", "accepted", "ratchet", "sequential", "source", "task_timeout", "suite"):
             del data[name]
-        for name in ("pooling", "corpus"):
+        for name in ("pooling", "long_document", "corpus"):
             if data[name] is None:
                 del data[name]
         for collection in data["collections"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from math import nan
 from time import perf_counter
 from typing import TypeVar
 
@@ -113,6 +114,21 @@ class MeteredRanker:
             raise ContractError(f"ranker {self.card.name} provides no gradients; attack it with at most score access")
         ranker = self.ranker
         return self._timed(lambda: ranker.gradients(query, document, candidates), 1, 1)
+
+    def unchecked(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        """One call as the ranker answers it, uncached: a score may be missing, which is not a number then.
+
+        Raises:
+            PluginFailed: It raised something, or gave another number of scores.
+        """
+
+        def scores() -> list[float]:
+            given = list(self.ranker.score(query, docs))
+            if len(given) != len(docs):
+                raise ValueError(f"{len(given)} scores for {len(docs)} documents of query {query.query_id!r}")
+            return [nan if score is None else float(score) for score in given]
+
+        return self._timed(scores, len(docs) * self.card.pairs_per_score, len(docs))
 
     def reset(self) -> None:
         """Forget scores, and what was counted."""
