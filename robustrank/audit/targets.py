@@ -52,7 +52,8 @@ def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[
         if threat.surface is Surface.QUERY:
             targets = [(BEST_RELEVANT, relevant[0], len(ranking))] if relevant else []
         elif threat.goal is not Goal.PROMOTE:
-            targets = draw_relevant(cases, spec.seed, place.query_id, ranking, set(relevant), threat.goal)
+            seed = COMMON if cases.common else spec.seed
+            targets = draw_relevant(cases, seed, place.query_id, ranking, set(relevant), threat.goal)
         else:
             targets = [(stratum, target, cases.goal_rank) for stratum, target in drawn]
         tasks += [
@@ -91,7 +92,7 @@ def draw(
 
 
 def draw_relevant(
-    cases: CasesSpec, seed: int, query_id: str, ranking: Sequence[str], relevant: Set[str], goal: Goal
+    cases: CasesSpec, seed: int | str, query_id: str, ranking: Sequence[str], relevant: Set[str], goal: Goal
 ) -> list[tuple[str, str, int]]:
     """Targets of document attacks that demote, or that carry a text and keep the rank: relevant documents at the top.
 

@@ -300,7 +300,7 @@
       make("p", "asked", make("span", "", "Query ", show(get("query_id", row))), show(query)),
       ...error ? [make("p", "notice fail", show(error))] : [],
       make("p", "caption", get("query_changed", row) ? "Changed query" : "Changed document ", get("query_changed", row) ? "" : show(get("doc_id", row))), diff, texts,
-      make("dl", "facts", fact("Score", `${number(get("score_before", row), 3)} → ${number(get("score_after", row), 3)}`), fact("Edits", plural(get("edits", row), "word")),
+      make("dl", "facts", fact("Score", `${number(get("score_before", row), 3)} → ${number(get("score_after", row), 3)}`), fact("Edits", plural(get("edits", row), data.characters.includes(get("attack", row)) ? "character" : "word")),
         fact("Similarity", number(get("similarity", row), 2)), fact("Calls", get("calls", row).toLocaleString("en")), fact("Harm, nDCG@10", number(get("harm", row), 3)),
         fact("Reached", reached.length ? show(reached.join(", ")) : "nothing")),
       make("div", "pair", make("div", "", make("h4", "", "Displaced documents"), ...pushed(row)), make("div", "", make("h4", "", "Certificate"), make("p", "", proof(row)))));

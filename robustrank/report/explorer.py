@@ -43,6 +43,7 @@ def embed(summary: Summary, marks: Mapping[str, Mapping[str, str]]) -> str:
         "name": summary.name,
         "n": len(rows),
         "controls": sorted({r.attack for r in summary.attacks if r.control}),
+        "characters": sorted({r.attack for r in summary.attacks if r.unit == "characters"}),
         "texts": summary.cases.texts,
         "columns": columns,
         "odd": _odd(_strings([summary.name, summary.cases.texts, *(column["values"] for column in columns.values())])),

@@ -74,6 +74,8 @@ class Case:
     case: WorstCase
     pieces: Sequence[Piece]
     promoted: bool
+    unit: str
+    """What its edits are counted in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +157,12 @@ def build(summary: Summary) -> View:
             for ranker in dict.fromkeys(r.ranker for r in summary.attacks)
         ],
         cases=[
-            Case(case=case, pieces=pieces(case.diff), promoted=case.rank_after < case.rank_before)
+            Case(
+                case=case,
+                pieces=pieces(case.diff),
+                promoted=case.rank_after < case.rank_before,
+                unit=next((r.unit for r in summary.attacks if r.attack == case.attack), "words"),
+            )
             for case in summary.worst_cases
         ],
         coverage=[_coverage(ranker.name, summary) for ranker in summary.rankers],

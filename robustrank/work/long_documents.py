@@ -192,15 +192,18 @@ def filler_text(bench: Workbench, task: LongDocumentTask) -> str:
         return "(" * (characters // 2) + ")" * (characters // 2)
     documents = bench.lists(task.place.collection).collection.documents
     listed = {doc.doc_id for doc in task.place.docs(bench)}
-    ids = [doc_id for doc_id in sorted(documents) if doc_id not in listed and words(documents[doc_id].text)]
-    if not ids:
-        return " ".join(["filler"] * task.words)
+    ids = [doc_id for doc_id in sorted(documents) if doc_id not in listed]
     query = {word.text.lower() for word in words(task.place.query(bench).text)}
     rng = Random(f"{bench.spec.seed}|long document|{task.place.query_id}")
     added: list[str] = []
-    while len(added) < task.words:
-        text = documents[rng.choice(ids)].text
-        added += [w.text for w in words(text) if task.filler == "corpus" or w.text.lower() not in query]
+    for doc_id in rng.sample(ids, len(ids)):
+        added += [
+            w.text for w in words(documents[doc_id].text) if task.filler == "corpus" or w.text.lower() not in query
+        ]
+        if len(added) >= task.words:
+            break
+    added = added or ["filler"]
+    added *= -(-task.words // len(added))  # a collection that is shorter than the padding is repeated
     return " ".join(added[: task.words])
 
 

@@ -222,5 +222,14 @@ def test_an_audit_by_the_standard_suite_leaves_out_what_a_ranker_does_not_lend(t
     found = {(row.operation, row.access): row for row in result.rows}
     assert {access for _, access in found} == {"none", "ranks", "scores"}
     assert all(not each.undecided for row in result.rows for each in row.tallies.values())
+    members = {member.attack for member in found["render", "scores"].members}
+    assert members == {
+        f"standard: {name}" for name in ("homoglyphs", "fillers", "bidirectional characters", "hidden text")
+    }
+    assert members < {member.attack for member in found["any", "scores"].members}
+    apart = {r.attack: r for r in summary.attacks if r.attack.startswith("standard, demote")}
+    assert {r.goal for r in apart.values()} == {"demote"}
+    assert all("out@10" in {**r.success, **r.ends} for r in apart.values())
+    assert not {member.attack for row in result.rows for member in row.members} & set(apart)  # rows of their own
     (verdict,) = summary.verdicts
     assert verdict.estimate == found["any", "scores"].robust

@@ -85,50 +85,67 @@ def rows(summary: Summary) -> dict[tuple[str, int, str], long_documents.LongDocu
     return {(row.ranker, row.words, row.where): row for row in result.rows} if result else {}
 
 
-def test_a_ranker_that_raises_is_not_available_and_takes_all_others_along(tmp_path: Path) -> None:
-    found = rows(audit.run(spec_of(tmp_path, "raises", lengths="50, 2000"), tmp_path / "out"))
-    bad = found["raises", 2000, "end"]
-    assert bad.availability is not None
-    assert bad.blast is not None
-    assert (bad.availability.value, bad.availability.n, bad.blast.value, bad.others) == (0, 3, 7, 7)
+NAMES = ("raises", "isolates", "times_out", "moves_others", "reads_the_start", "reads_the_end", "overlap")
+GATE = """
+[[gate]]
+name = "{0}"
+measure = "{1}"
+where = {{ ranker = "{0}", words = "2000", where = "end", filler = "neutral" }}
+{2}
+"""
+GATES = GATE.format("raises", "availability", "min = 0.9") + GATE.format("isolates", "blast radius", "max = 6.99")
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    """One audit of all rankers."""
+    folder = tmp_path_factory.mktemp("long")
+    return audit.run(spec_of(folder, *NAMES, lengths="50, 2000", more=GATES), folder / "out")
+
+
+def measured(row: long_documents.LongDocument) -> tuple[float, float]:
+    """Availability and blast radius."""
+    assert row.availability is not None
+    assert row.blast is not None
+    return row.availability.value, row.blast.value
+
+
+def test_a_ranker_that_raises_is_not_available_and_takes_all_others_along(summary: Summary) -> None:
+    bad, good = (rows(summary)["raises", length, "end"] for length in (2000, 50))
+    assert (measured(bad), bad.others, bad.tally.planned) == ((0, 7), 7, 3)
     assert bad.outcomes == {"whole call failed": 3}
     assert (bad.change, bad.cost) == (None, None)  # a failed call is never a rank
     assert "input is too long" in bad.error
-    good = found["raises", 50, "end"]
-    assert good.availability is not None
-    assert good.blast is not None
-    assert (good.availability.value, good.blast.value) == (1, 0)
+    assert measured(good) == (1, 0)
 
 
-def test_documents_scored_in_isolation_leave_the_others_where_they_were(tmp_path: Path) -> None:
-    row = rows(audit.run(spec_of(tmp_path, "isolates"), tmp_path / "out"))["isolates", 2000, "end"]
-    assert row.availability is not None
-    assert row.blast is not None
-    assert row.change is not None
-    assert (row.availability.value, row.blast.value) == (1, 0)
+def test_documents_scored_in_isolation_leave_the_others_where_they_were(summary: Summary) -> None:
+    row = rows(summary)["isolates", 2000, "end"]
+    assert measured(row) == (1, 0)
     assert row.outcomes == {"target moved": 3}
+    assert row.change is not None
     assert row.change.value < 0
     assert row.cost is not None
 
 
-def test_time_outs_and_moved_documents_are_told_apart(tmp_path: Path) -> None:
-    found = rows(audit.run(spec_of(tmp_path, "times_out", "moves_others"), tmp_path / "out"))
-    late, moved = found["times_out", 2000, "end"], found["moves_others", 2000, "end"]
+def test_time_outs_and_moved_documents_are_told_apart(summary: Summary) -> None:
+    late, moved = (rows(summary)[name, 2000, "end"] for name in ("times_out", "moves_others"))
     assert late.outcomes == {"timed out": 3}
     assert moved.outcomes == {"others moved": 3}
-    assert late.availability is not None
-    assert moved.availability is not None
-    assert moved.blast is not None
-    assert (late.availability.value, moved.availability.value) == (0, 1)
-    assert moved.blast.value >= 6
+    assert measured(late) == (0, 7)
+    assert measured(moved)[0] == 1
+    assert measured(moved)[1] >= 6
 
 
-def test_the_end_that_is_not_read_is_found_at_both_places(tmp_path: Path) -> None:
-    found = rows(audit.run(spec_of(tmp_path, "reads_the_start", "reads_the_end", "overlap"), tmp_path / "out"))
+def test_the_end_that_is_not_read_is_found_at_both_places(summary: Summary) -> None:
     for where in ("start", "end"):
-        assert found["reads_the_start", 2000, where].unread == {"end": 3}
-        assert found["reads_the_end", 2000, where].unread == {"start": 3}
-        assert found["overlap", 2000, where].unread == {}
+        unread = {name: rows(summary)[name, 2000, where].unread for name in NAMES[4:]}
+        assert unread == {"reads_the_start": {"end": 3}, "reads_the_end": {"start": 3}, "overlap": {}}
+
+
+def test_gates_read_availability_and_blast_radius(summary: Summary) -> None:
+    verdicts = {v.gate: str(v.outcome) for v in summary.verdicts}
+    assert verdicts == {"raises": "fail", "isolates": "pass"}
 
 
 def test_a_pointwise_encoder_gives_a_document_with_padding_behind_its_window_the_clean_score_bit_for_bit() -> None:
@@ -139,22 +156,9 @@ def test_a_pointwise_encoder_gives_a_document_with_padding_behind_its_window_the
     assert ranker.score(query, [Document("d", f"{'filler ' * 500} {text}")]) != clean
 
 
-def test_gates_read_availability_and_the_plan_counts_its_pairs(tmp_path: Path) -> None:
-    gates = "".join(
-        f'[[gate]]\nname = "{name}"\nmeasure = "{measure}"\n{limit}\n'
-        f'where = {{ ranker = "{name}", words = "2000", where = "end", filler = "neutral" }}\n'
-        for name, measure, limit in (
-            ("raises", "availability", "min = 0.9"), ("isolates", "blast radius", "max = 6.9"),
-        )
-    )  # fmt: skip
-    spec = spec_of(tmp_path, "raises", "isolates", more=gates)
-    verdicts = {v.gate: str(v.outcome) for v in audit.run(spec, tmp_path / "out").verdicts}
-    assert verdicts["raises"] in ("fail", "inconclusive")
-    assert verdicts["isolates"] == "inconclusive"  # three lists show little
-    planned = [c for c in cost.plan(spec).costs if c.phase == "long_documents"]
-    assert {c.ranker: (c.tasks, c.pairs) for c in planned} == {
-        "raises": (6, 6 * (2 * 8 + 3)), "isolates": (6, 6 * (2 * 8 + 3)),
-    }  # fmt: skip
+def test_the_plan_counts_its_pairs(tmp_path: Path) -> None:
+    planned = cost.plan(spec_of(tmp_path, "raises")).costs
+    assert [(c.tasks, c.pairs) for c in planned if c.phase == "long_documents"] == [(6, 6 * (2 * 8 + 3))]
 
 
 def test_a_list_that_cannot_be_ranked_without_padding_is_undecided(tmp_path: Path) -> None:
