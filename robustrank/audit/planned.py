@@ -12,6 +12,7 @@ from robustrank.judging.checks import check_planned
 from robustrank.measures import effectiveness
 from robustrank.perturbations.contextual_substitutes import load
 from robustrank.perturbations.operations import unit
+from robustrank.perturbations.stage_oracle import lends
 from robustrank.retrieval.first_stage import searches
 from robustrank.work import planting
 from robustrank.work.workbench import Workbench
@@ -118,6 +119,14 @@ def _fewer_queries(bench: Workbench) -> list[str]:
 def _without_gradients(bench: Workbench) -> list[str]:
     """Attacks that need gradients on rankers that have none: every case of theirs would be an error."""
     spec, lines = bench.spec, []
+    for attack in spec.corpus.attacks if spec.corpus else ():
+        stage = planting.where(bench)
+        if not lends(bench.searcher(stage), bench.corpus_attack(attack.name).threat.stage):
+            outcome = "it is left out" if attack.if_possible else "its queries will be errors"
+            lines.append(
+                f"corpus attack {attack.name!r} needs the weights of a dense first stage, which {stage!r} has not: "
+                + outcome
+            )
     where = spec.cases.collection or spec.home.name
     for attack in spec.attacks:
         if bench.attack(attack.name).threat.access is not Access.WEIGHTS:

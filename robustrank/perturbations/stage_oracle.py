@@ -133,7 +133,8 @@ class MeteredStage:
     def _encoder(self) -> OpenEncoder:
         self._need(Access.WEIGHTS)
         if not isinstance(self._searcher, Dense) or not isinstance(self._searcher.encoder, OpenEncoder):
-            raise AccessDenied("the first stage has no word pieces with gradients to lend")
+            self._failure = self._failure or "first stage: it has no word pieces with gradients to lend"
+            raise PluginFailed(self._failure)
         return self._searcher.encoder
 
     def _need(self, access: Access) -> None:

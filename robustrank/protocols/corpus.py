@@ -249,6 +249,21 @@ def _written(record: PlantRecord) -> Written:
     )
 
 
+def sentence(result: Corpus) -> str:
+    """The attack, controls left out, whose documents are shown for most queries, held-out ones first."""
+    shown = [r for r in result.rows if r.at == END and not r.control and SHOWN in r.means]
+    if not shown:
+        return "What documents that were added do could not be measured."
+    worst = max(shown, key=lambda r: (r.means[SHOWN].low, r.queries == HELD_OUT, r.means[SHOWN].value))
+    share = worst.means[SHOWN]
+    which = "held-out queries" if worst.queries == HELD_OUT else "queries that it knew"
+    return (
+        f"Behind {worst.ranker}, documents that “{worst.attack}” added stand in the top {TOP} for {share.value:.0%} of "
+        f"the {which} [{share.low:.0%}, {share.high:.0%}], n={share.n}."
+        + (f" {worst.tally.undecided} of {worst.tally.planned} queries are undecided." if worst.tally.undecided else "")
+    )
+
+
 def _hubs(records: Sequence[PlantRecord], lists: Mapping[tuple[str, str, str], RankingRecord]) -> list[Hubs]:
     """Of the first stage, and of every ranker."""
     rows = []

@@ -11,13 +11,14 @@ from robustrank.core.types import Access, Surface
 from robustrank.core.usage import Usage
 from robustrank.perturbations import operations
 from robustrank.perturbations.quality import CLEAN
+from robustrank.protocols import corpus
 from robustrank.protocols.installed import protocols
 from robustrank.protocols.interface import Evidence
 from robustrank.results import select
 from robustrank.results.outcomes import Tally, tally, together
 from robustrank.results.red_flags import accept
 from robustrank.results.summary import AttackResult, RankerSummary, Summary
-from robustrank.storage.typed import plain
+from robustrank.storage.typed import convert, plain
 from robustrank.work.audited import AuditedRanker
 from robustrank.work.records import AttackRecord, Record, SessionRecord, SetupRecord, TaskRecord
 
@@ -35,7 +36,7 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
         started=setup.started,
         finished=(sessions[-1].finished if sessions else setup.started) if finished else None,
         seed=spec.seed,
-        headline=headline(fields["attacks"], spec.baseline),
+        headline=headline(fields["attacks"], spec.baseline, results.get("corpus")),
         home=spec.home.name,
         measure=spec.measures[0],
         baseline=spec.baseline,
@@ -63,12 +64,20 @@ def _results(evidence: Evidence) -> tuple[dict[str, Any], dict[str, Any]]:
     return fields, results
 
 
-def headline(results: Sequence[AttackResult], baseline: str | None) -> str:
-    """The strongest attack that is not a control, in one sentence with its interval."""
+def headline(results: Sequence[AttackResult], baseline: str | None, added: Mapping[str, Any] | None = None) -> str:
+    """The strongest attack that is not a control, in one sentence with its interval.
+
+    Args:
+        results: Of attacks that change a document or a query.
+        baseline: At a tie another ranker leads.
+        added: What the protocol ``corpus`` found, as plain data.
+    """
     worst = select.strongest(results, baseline=baseline)
     if worst is None and results:
         counts = together(result.tally for result in results if result.stratum == "all")
         return f"No attack could be judged: {counts.sentence()}."
+    if worst is None and added is not None:
+        return corpus.sentence(convert(added, corpus.Corpus))
     if worst is None:
         return "No attack was run; other results are below."
     name = select.lead(worst)

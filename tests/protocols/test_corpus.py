@@ -225,6 +225,22 @@ def test_an_attack_that_added_nothing_is_flagged(tmp_path: Path) -> None:
     assert {flag.severity for flag in flags} == {"serious"}
 
 
+def test_weights_of_a_first_stage_that_has_none_are_an_error_told_beforehand(tmp_path: Path) -> None:
+    attack = '[[corpus.attack]]\nname = "{}"\nuse = "plant_gaslite"\nif_possible = {}\nbudget = {{ plants = 1 }}\n'
+    more = attack.format("left out", "true") + attack.format("tried", "false")
+    stage = 'first_stage = { use = "dense", object = "mine:Counts", cache = "CACHE" }'
+    spec = spec_of(tmp_path, "overlap", text=AUDIT.replace(stage, 'first_stage = { use = "bm25" }') + more)
+    notes = cost.plan(spec).notes
+    assert any("'left out' needs the weights" in note and "it is left out" in note for note in notes)
+    assert any("'tried' needs the weights" in note and "its queries will be errors" in note for note in notes)
+    summary = audit.run(spec, tmp_path / "out")
+    assert not rows_of(summary, "left out")
+    row = rows_of(summary, "tried")["overlap", "held out", "end to end"]
+    assert (row.tally.errors, row.tally.planned) == (2, 2)
+    assert "plant_query" in summary.headline
+    assert "100% of the queries that it knew" in summary.headline
+
+
 def test_plan_resume_and_report(tmp_path: Path) -> None:
     spec, folder = spec_of(tmp_path, "overlap"), tmp_path / "out"
     planned = [c for c in cost.plan(spec).costs if c.phase == "corpus"]
