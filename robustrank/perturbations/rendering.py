@@ -106,9 +106,20 @@ def _displayed(text: str) -> str:
     # Lone surrogates, which are drawn as one replacement character, are no text to the library.
     whole = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c + marker if mirrored(c) else c for c in text)
     shown = str(get_display(whole, base_dir="L"))
-    if not marker or marker not in shown:
-        return shown
-    return re.sub(f"{marker}(.)|(.){marker}", lambda pair: _mirrored(pair[1]) if pair[1] else pair[2], shown)
+    return _turned(shown, marker) if marker and marker in shown else shown
+
+
+def _turned(shown: str, marker: str) -> str:
+    """The text without markers, and mirrored what has one in front of it instead of behind it."""
+    pieces, at = [], 0
+    while at < len(shown):
+        character, after = shown[at], shown[at + 1 : at + 2]
+        if character == marker:
+            pieces.append(_mirrored(after))
+        else:
+            pieces.append(character)
+        at += 2 if character == marker or (after == marker and mirrored(character)) else 1
+    return "".join(pieces)
 
 
 def _mirrored(character: str) -> str:

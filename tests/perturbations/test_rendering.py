@@ -30,7 +30,7 @@ SAME = {
     "a word and as many backspaces": ("a virus", "a car\b\b\bvirus", 6),
     "two letters stored in reverse": ("virus", f"v{RLO}ri{PDF}us", 3),
     "two letters swapped by isolates": ("ab", f"{LRO}{LRI}{RLO}{LRI}b{PDI}{LRI}a{PDI}{PDF}{PDI}{PDF}", 11),
-    "brackets stored in reverse": ("f(x)", f"f{RLO})x({PDF}", 4),
+    "brackets under an override, which mirrors them": ("f(x)", f"f{RLO}(x){PDF}", 2),
     "a decomposed accent": ("caf\u00e9", "cafe\u0301", 2),
 }
 
@@ -48,7 +48,7 @@ def test_texts_that_look_the_same_are_legal_and_cost_their_characters(name: str)
     [
         ("cafe", "caf\u00e9"), ("cafe", "cafe\u0301"), ("car", "cat"),
         ("a car", "acar"), ("virus", "v\u202eir\u202cus"),
-        ("virus", "vx\b\brus"), ("lip", "\u0142ip"), ("f(x)", f"f{RLO}(x){PDF}"), ("ab 12", f"{RLO}ba{PDF} 12"),
+        ("virus", "vx\b\brus"), ("lip", "\u0142ip"), ("f(x)", f"f{RLO})x({PDF}"), ("ab 12", f"{RLO}ba{PDF} 12"),
         ("", "a"), ("a", ""), ("virus", "virus\x01"),
     ],
 )  # fmt: skip

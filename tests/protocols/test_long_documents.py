@@ -17,9 +17,16 @@ from robustrank.plugin import Document
 from robustrank.protocols import long_documents
 from robustrank.rankers.cross_encoder import CrossEncoder
 from robustrank.results.summary import Summary
+from robustrank.work.base import Place
+from robustrank.work.executors.supervision import over_limit
+from robustrank.work.long_document_records import CallOutcome
+from robustrank.work.long_documents import LongDocumentTask, filler_text
+from robustrank.work.perform import workbench
 
 RANKERS = '''
 import re
+
+from robustrank.core import usage
 
 LIMIT = 600
 
@@ -42,6 +49,11 @@ def times_out(query, texts):
 
 def isolates(query, texts):
     return [-1.0 if len(t.split()) > LIMIT else s for t, s in zip(texts, overlap(query, texts))]
+
+def retries(query, texts):
+    """As a client that is answered when it tries again."""
+    usage.count(calls=1, retries=int(max(len(t.split()) for t in texts) > LIMIT))
+    return overlap(query, texts)
 
 def reads_the_start(query, texts):
     return overlap(query, [" ".join(t.split()[:40]) for t in texts])
@@ -85,7 +97,7 @@ def rows(summary: Summary) -> dict[tuple[str, int, str], long_documents.LongDocu
     return {(row.ranker, row.words, row.where): row for row in result.rows} if result else {}
 
 
-NAMES = ("raises", "isolates", "times_out", "moves_others", "reads_the_start", "reads_the_end", "overlap")
+NAMES = ("retries", "raises", "isolates", "times_out", "moves_others", "reads_the_start", "reads_the_end", "overlap")
 GATE = """
 [[gate]]
 name = "{0}"
@@ -119,6 +131,16 @@ def test_a_ranker_that_raises_is_not_available_and_takes_all_others_along(summar
     assert measured(good) == (1, 0)
 
 
+def test_an_answer_that_took_a_second_attempt_is_none(summary: Summary) -> None:
+    bad, good = (rows(summary)["retries", length, "end"] for length in (2000, 50))
+    assert (measured(bad), bad.outcomes) == ((0, 7), {"whole call failed": 3})
+    assert "the first attempt failed; answered after 1 more" in bad.error
+    assert measured(good) == (1, 0)
+    service = {ranker.name: ranker.service for ranker in summary.rankers}["retries"]
+    assert service is not None
+    assert service.retries == 6  # they are counted once, and for the audit too
+
+
 def test_documents_scored_in_isolation_leave_the_others_where_they_were(summary: Summary) -> None:
     row = rows(summary)["isolates", 2000, "end"]
     assert measured(row) == (1, 0)
@@ -139,7 +161,7 @@ def test_time_outs_and_moved_documents_are_told_apart(summary: Summary) -> None:
 
 def test_the_end_that_is_not_read_is_found_at_both_places(summary: Summary) -> None:
     for where in ("start", "end"):
-        unread = {name: rows(summary)[name, 2000, where].unread for name in NAMES[4:]}
+        unread = {name: rows(summary)[name, 2000, where].unread for name in NAMES[-3:]}
         assert unread == {"reads_the_start": {"end": 3}, "reads_the_end": {"start": 3}, "overlap": {}}
 
 
@@ -181,11 +203,16 @@ def test_what_no_document_can_be_padded_with_is_refused(change: str, tmp_path: P
         audit_file.parse("\n".join([*lines, change, RANKER.format("overlap")]))
 
 
-def test_padding_has_its_length_and_no_word_of_the_query(tmp_path: Path) -> None:
-    from robustrank.work.base import Place
-    from robustrank.work.long_documents import LongDocumentTask, filler_text
-    from robustrank.work.perform import workbench
+def test_a_worker_that_was_ended_or_died_answered_nothing(tmp_path: Path) -> None:
+    bench = workbench(spec_of(tmp_path, "overlap"))
+    place = Place(ranker="overlap", collection="home", query_id=next(iter(bench.lists("home").queries)))
+    task = LongDocumentTask(place=place, words=9, where="end", filler="neutral", target="x")
+    late, dead = task.failed(bench, over_limit(3.0)), task.failed(bench, "its worker process died")
+    assert (late.outcome, late.others_lost, late.rank_after) == (CallOutcome.TIMED_OUT, 7, None)
+    assert (dead.outcome, dead.others_lost, dead.rank_after) == (CallOutcome.FAILED, 7, None)
 
+
+def test_padding_has_its_length_and_no_word_of_the_query(tmp_path: Path) -> None:
     bench = workbench(spec_of(tmp_path, "overlap"))
     query_id = next(iter(bench.lists("home").queries))
     place = Place(ranker="overlap", collection="home", query_id=query_id)
