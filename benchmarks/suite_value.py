@@ -2,8 +2,9 @@
 
 ``python benchmarks/suite_value.py SUITE [REFERENCE ...]``: audit folders of the same collection, ranker and targets
 (``reports/suite/*.toml``). Prints Markdown: at each access the share of targets that are lifted into the top 10 by any
-attack of the suite, by each attack alone and by each reference, paired differences with intervals clustered by query,
-p values corrected by Holm over all of them, and pairs a target until it is won (the suite's attacks cheapest first).
+attack of the suite, by each attack alone and by each reference; what the suite wins beyond each of its attacks, which
+is a share of targets because it wins all that they win; paired differences to the references with p values corrected
+by Holm over all of them; and pairs a target until it is won (the suite's attacks cheapest first).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def main() -> None:
     suite = {name: group for name, group in attacks(options.suite).items() if name.startswith("standard: ")}
     references = {name: group for folder in options.references for name, group in attacks(folder).items()}
     rows: list[tuple[str, str, str, int, str, float, float]] = []
-    tests: list[tuple[str, str, str, float]] = []
+    tests: list[tuple[str, str, str, float | None]] = []
     for label, operation in (("any", None), ("insert", "insert"), ("substitute", "substitute"), ("render", "render")):
         mine = {n: g for n, g in suite.items() if operation in (None, str(first(g).threat.edits.operation))}
         for access in sorted({first(g).threat.access for g in mine.values()}, key=lambda each: each.level):
@@ -45,14 +46,17 @@ def main() -> None:
                 alone, cost = union({name: group})
                 common = sorted(won.keys() & alone.keys())
                 clusters = [query for query, _ in common]
-                contrast = paired(
-                    *([float(side[t] <= TOP) for t in common] for side in (won, alone)), clusters=clusters
-                )
-                e = contrast.estimate
+                gained = [(won[t] <= TOP, alone[t] <= TOP) for t in common]
+                p = None
+                if name in members:  # all that a member wins, the suite wins too
+                    e = intervals.share([a and not b for a, b in gained], clusters=clusters)
+                else:
+                    ours, theirs = ([float(each[side]) for each in gained] for side in (0, 1))
+                    e, p, *_ = paired(ours, theirs, clusters=clusters)
                 spent = union(members, set(common))[1]
-                figure = f"{e.value:+.2f} [{e.low:+.2f}, {e.high:+.2f}], n={len(common)}"
+                figure = f"{e.value:+.3f} [{e.low:+.3f}, {e.high:+.3f}], n={len(common)}"
                 figure += f", pairs {spent:.0f} against {cost:.0f}"
-                tests.append((f"{label}, {access.value}", name, figure, contrast.p))
+                tests.append((f"{label}, {access.value}", name, figure, p))
                 rows.append((label, access.value, name, *share(alone), cost))
     print(
         "| edit | access | attack | targets | top 10 | of them first | pairs a target |\n|---|---|---|---|---|---|---|"
@@ -60,8 +64,9 @@ def main() -> None:
     for edit, level, name, n, figure, top1, cost in rows:
         print(f"| {edit} | {level} | {name} | {n} | {figure} | {top1:.2f} | {cost:.0f} |")
     print("\n| suite | minus | difference | p, corrected |\n|---|---|---|---|")
-    for (where, name, figure, _), p in zip(tests, holm([p for *_, p in tests]), strict=True):
-        print(f"| {where} | {name} | {figure} | {p:.2g} |")
+    corrected = iter(holm([p for *_, p in tests if p is not None]))
+    for where, name, figure, p in tests:
+        print(f"| {where} | {name} | {figure} | {'nested' if p is None else format(next(corrected), '.2g')} |")
 
 
 def attacks(folder: Path) -> dict[str, list[AttackRecord]]:

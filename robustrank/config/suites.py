@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.resources import files
 
-from robustrank.config.specs import AuditSpec
+from robustrank.config.specs import AuditSpec, CorpusSpec
 from robustrank.config.tables import check_name, read_as, toml
 from robustrank.core.errors import ConfigError
 from robustrank.core.strata import first_rank
 
 SUITES = {"standard": "standard/1", "standard/1": "standard/1"}
 """Names, to the version that they stand for."""
+
+SEARCHABLE = ("bm25", "dense")
+"""First stages that search, so that documents can be added; others hand out lists that are given."""
 
 
 def added(spec: AuditSpec, where: str) -> AuditSpec:
@@ -39,4 +42,15 @@ def added(spec: AuditSpec, where: str) -> AuditSpec:
         )
     cases = replace(fixed.cases, queries=spec.cases.queries, collection=named, transfer=spec.cases.transfer)
     cases = replace(cases, strata=strata)
-    return replace(spec, suite=version, cases=cases, attacks=(*fixed.attacks, *spec.attacks))
+    attacks = (*fixed.attacks, *spec.attacks)
+    return replace(spec, suite=version, cases=cases, attacks=attacks, corpus=_corpus(spec, fixed.corpus))
+
+
+def _corpus(spec: AuditSpec, fixed: CorpusSpec | None) -> CorpusSpec | None:
+    """The suite's added documents before those of the file; none where the first stage cannot search."""
+    own = spec.corpus
+    named = own.collection if own else None
+    stage = next((c.first_stage.use for c in spec.collections if named in (None, c.name)), "")
+    if fixed is None or stage not in SEARCHABLE:
+        return own
+    return fixed if own is None else replace(own, attacks=(*fixed.attacks, *own.attacks))

@@ -15,13 +15,16 @@ from robustrank.audit import run as audit
 from robustrank.cli.main import main
 from robustrank.config import audit_file
 from robustrank.config.specs import CasesSpec, GateSpec
+from robustrank.config.suites import SEARCHABLE
 from robustrank.core.errors import ConfigError
+from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Access, AttackSet, Budget, Status, Surface, ThreatModel
 from robustrank.judging import gate
 from robustrank.protocols import ensembles
 from robustrank.protocols.ensembles import ROBUST, WORST
 from robustrank.results.outcomes import Tally
 from robustrank.results.summary import Summary
+from robustrank.retrieval.first_stage import searches
 from robustrank.storage import typed
 from robustrank.work.records import AttackRecord
 from tests.evidence import evidence
@@ -207,6 +210,19 @@ def test_the_suite_draws_its_own_targets_and_only_ranges_that_the_lists_have(tmp
     assert deep.cases.strata == ("11-20", "21-50", "51-100")
     with pytest.raises(ConfigError, match=r"'standard/1': its targets stand at rank 11 .* which have 9 documents"):
         audit_file.parse('suite = "standard"\n' + file.replace("depth = 20", "depth = 9"))
+
+
+def test_the_suite_adds_documents_where_the_first_stage_searches(tmp_path: Path) -> None:
+    spec = audit_file.parse('suite = "standard"\n' + AUDIT)
+    assert next(a.name for a in spec.corpus.attacks) == "standard: documents that begin with a query"
+    own = "[corpus]\nqueries = 7\n[[corpus.attack]]\nname = 'mine'\nuse = 'plant_copy'\nbudget = { plants = 1 }\n"
+    both = audit_file.parse('suite = "standard"\n' + AUDIT.replace("[cases]", own + "[cases]"))
+    assert both.corpus.queries == 7
+    assert [a.name for a in both.corpus.attacks] == [*(a.name for a in spec.corpus.attacks), "mine"]
+    given = AUDIT.replace('use = "scifact"', 'use = "selqa"\nfirst_stage = { use = "candidates" }')
+    assert audit_file.parse('suite = "standard"\n' + given).corpus is None
+    for use in ("bm25", "dense", "candidates", "run", "judged"):
+        assert searches(Plugin(use=use)) == (use in SEARCHABLE)
 
 
 def test_an_audit_by_the_standard_suite_leaves_out_what_a_ranker_does_not_lend(tmp_path: Path) -> None:
