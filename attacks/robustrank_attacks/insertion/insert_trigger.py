@@ -40,8 +40,11 @@ from robustrank_attacks.insertion._insertion import insert
 from robustrank_attacks.insertion._search import best_insertion, place_of
 from robustrank_attacks.insertion._vocabulary import apart_from, contrast_words, list_words
 
-PROPOSED = 64
-"""Words of each kind (of the list, function words) that the surrogate compares before the search."""
+PROPOSED = 3
+"""How many times as many words of each kind as are tried in the search the surrogate compares before it."""
+
+SEEN = 500
+"""Words of the list of which those are taken."""
 
 LISTED = 50
 """Documents of a list from which on an order equal to the surrogate's is no accident."""
@@ -138,11 +141,11 @@ class _Search:
     def _words(self) -> list[str]:
         """Words of the list, and function words of it, that the surrogate prefers in front of the document."""
         case, terms = self._case, self._attack.terms
-        contrast = contrast_words(case, 2 * PROPOSED)
-        listed = [word for word in list_words(case, len(contrast) + 2 * PROPOSED) if word in function_words()]
+        contrast = contrast_words(case, SEEN)
+        listed = [word for word in list_words(case, SEEN) if word in function_words()]
         chosen = []
         for proposed, most in ((contrast, terms - terms // 4), (listed, terms // 4)):
-            apart = apart_from(case.query.text, proposed)[:PROPOSED]
+            apart = apart_from(case.query.text, proposed)[: PROPOSED * most]
             gains = dict(zip(apart, self._gains([(word,) for word in apart]), strict=True))
             chosen += sorted(apart, key=lambda word: -gains[word])[:most]
         return chosen
