@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp
 from pathlib import Path
 from random import Random
@@ -51,7 +51,8 @@ def main() -> None:
     use, params = RANKERS[options.ranker]
     ranker: Ranker = build("ranker", Plugin(use=use, params=params))
     collection = Beir(path=str(DATA / options.collection)).load()
-    training, selection, held_out = divided([case for _, case, _ in _cases(options, collection, ranker)], options)
+    clean_of = {case: clean for _, case, clean in _cases(options, collection, ranker)}
+    training, selection, held_out = divided(list(clean_of), options)
     print(f"pairs: {len(training)} searched on, {len(selection)} chosen on, {len(held_out)} held out")
     seen = Counter(w.text.lower() for case in training for w in words(case.target.text) if cost(w.text) == 1)
     possible = sorted(seen, key=lambda word: (-seen[word], word))[:WORDS]
@@ -60,7 +61,7 @@ def main() -> None:
             ranker, training, selection, possible, Random(options.seed),
             size=options.size, restarts=options.restarts, sweeps=sweeps,
         )  # fmt: skip
-        print(line(name, found, ranker, held_out))
+        print(line(name, found, ranker, {case: clean_of[case] for case in held_out}), flush=True)
 
 
 def divided(cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Case], list[Case], list[Case]]:
@@ -75,14 +76,14 @@ def divided(cases: Sequence[Case], options: argparse.Namespace) -> tuple[list[Ca
     return training, [case for case in others if number[case.query.query_id] >= last], held_out
 
 
-def line(name: str, found: Trigger, ranker: Ranker, held_out: Sequence[Case]) -> str:
+def line(name: str, found: Trigger, ranker: Ranker, held_out: Mapping[Case, Sequence[tuple[str, float]]]) -> str:
     """What a trigger does, with the share of held-out documents that it brings into the top 10."""
     attack = UniversalTrigger(words=found.words)
     tops, ratios = [], []
-    for case in held_out:
-        scores = ranker.score(case.query, case.candidates)
-        clean = [(doc.doc_id, score) for doc, score in zip(case.candidates, scores, strict=True)]
-        oracle = MeteredOracle(MeteredRanker(ranker), case, attack.threat, Budget())
+    for case, clean in held_out.items():
+        metered = MeteredRanker(ranker)
+        metered.remember(case.query, case.candidates, [dict(clean)[doc.doc_id] for doc in case.candidates])
+        oracle = MeteredOracle(metered, case, attack.threat, Budget())
         text = str(attack.perturb(case, oracle, Random(0)).target)
         (score,) = ranker.score(case.query, [case.target._replace(text=text)])
         before = rank_of(case.target.doc_id, dict(clean)[case.target.doc_id], clean)

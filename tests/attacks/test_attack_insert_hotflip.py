@@ -12,7 +12,7 @@ import pytest
 
 from robustrank.core.errors import PluginError
 from robustrank.core.plugin_spec import Plugin
-from robustrank.core.types import Access, Budget, Case, Document, Goal, Query
+from robustrank.core.types import Access, Budget, Case, Document, Goal, Query, WordGradients
 from robustrank.core.words import words
 from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
 from robustrank.perturbations.verify import verify
@@ -123,14 +123,35 @@ def test_it_demotes_with_the_worst_words() -> None:
 
 
 @pytest.mark.parametrize("calls", [0, 1, 2, 3, 10, 40, 200])
-def test_restarts_share_the_pairs(calls: int) -> None:
+def test_it_never_asks_more_than_the_pairs_it_has(calls: int) -> None:
     ranker = Paired(weights=WEIGHTS)
+    assert attacked(InsertHotFlip(most=2), ranker, listed(ranker), Budget(calls=calls))[1] <= calls
+
+
+def test_the_words_of_a_block_share_the_pairs() -> None:
+    ranker = WordWeights(weights=WEIGHTS)
     case = listed(ranker)
-    _, pairs = attacked(InsertHotFlip(most=2), ranker, case, Budget(calls=calls))
-    assert pairs <= calls
-    if calls >= 40:  # two restarts of 18 pairs
-        best = InsertHotFlip(most=2, promising=99)
-        assert attacked(best, WordWeights(weights=WEIGHTS), case, Budget(calls=calls))[1] > 20
+    # A block at random, a backward pass, and one exchange for each word.
+    text, pairs = attacked(InsertHotFlip(most=3, restarts=1), ranker, case, Budget(calls=5))
+    assert pairs == 5
+    (score,) = ranker.score(case.query, [Document("", text)])
+    assert score == enumerated(ranker, case, everything(case), 3)
+
+
+def test_restarts_share_the_pairs() -> None:
+    class Watched(WordWeights):
+        """Notes where gradients are asked."""
+
+        def gradients(self, query: Query, document: Document, candidates: Any, /) -> WordGradients:
+            seen.append(document.text)
+            return super().gradients(query, document, candidates)
+
+    seen: list[str] = []
+    ranker = Watched(weights=WEIGHTS)
+    case = listed(ranker)
+    text, _ = attacked(InsertHotFlip(most=2), ranker, case, Budget(calls=36))
+    assert len(seen) == 2  # two restarts of 18 pairs, a sweep each, and not one restart that spends them all
+    assert text not in seen
 
 
 def test_without_a_word_that_may_be_used_it_gives_up() -> None:

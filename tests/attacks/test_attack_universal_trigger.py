@@ -79,6 +79,22 @@ def test_the_restart_is_chosen_on_pairs_that_the_search_has_not_seen() -> None:
     control = find_trigger(ranker, training, selection, POSSIBLE, Random(1), size=2, sweeps=0)
     assert control.words in drawn
     assert control.selection == max(mean_gain(ranker, selection, block) for block in drawn)
+    # What is best for the pairs that are searched on is not what is best for the others.
+    own, other = pairs(ranker, ["red fox"]), pairs(ranker, ["blue whale"])
+    chosen = find_trigger(
+        ranker, own, other, ["redder", "red red", "blue blue"], Random(0), size=1, sweeps=0, restarts=9
+    )
+    assert chosen.words == ("blue blue",)
+
+
+def test_words_are_proposed_by_their_mean_gradient() -> None:
+    ranker = WordWeights(weights=WEIGHTS)
+    training = pairs(ranker, QUERIES)
+    for seed in range(5):
+        found = find_trigger(
+            ranker, training, training, POSSIBLE, Random(seed), size=2, promising=1, sweeps=1, restarts=1
+        )
+        assert found.words == ("honey", "honey")
 
 
 @pytest.mark.parametrize(("place", "text"), [
