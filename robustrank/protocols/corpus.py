@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from robustrank.core.plugin_spec import parse
 from robustrank.core.ranking import order
 from robustrank.core.types import Estimate, Status
 from robustrank.protocols import floor
@@ -119,6 +120,7 @@ def summarise(evidence: Evidence) -> Corpus | None:
         return None
     lists = {(r.ranker, r.collection, r.query_id): r for r in evidence.rankings if r.status is Status.OK}
     depths = {c.name: c.depth for c in evidence.setup.collections}
+    dense = {c.name for c in evidence.setup.collections if parse(c.first_stage).use == "dense"}
     pointwise = floor.pointwise_rankers(evidence)
     rows = []
     for record in records:
@@ -127,7 +129,8 @@ def summarise(evidence: Evidence) -> Corpus | None:
             if group:
                 clean = {q.query_id: lists.get((record.ranker, record.collection, q.query_id)) for q in group}
                 worst = _worst(record, clean, depths[record.collection]) if record.ranker in pointwise else {}
-                rows += [_row(record, group, queries, at, worst) for at in (STAGE, END)]
+                vectors = record.collection in dense
+                rows += [_row(record, group, queries, at, worst, vectors) for at in (STAGE, END)]
     return Corpus(rows=rows, written=[_written(r) for r in records], hubs=_hubs(records, lists))
 
 
@@ -170,7 +173,7 @@ def _limits(plants: int) -> dict[str, tuple[float, float]]:
 
 
 def _row(
-    record: PlantRecord, group: Sequence[PlantedQuery], queries: str, at: str, worst: Mapping[str, float]
+    record: PlantRecord, group: Sequence[PlantedQuery], queries: str, at: str, worst: Mapping[str, float], vectors: bool
 ) -> Planted:
     from robustrank.stats import intervals
 
@@ -202,17 +205,13 @@ def _row(
         of_floor=floor.share_of([per_query[HARM][q] for q in harmed], [worst[q] for q in harmed], harmed)
         if harmed and at == END
         else None,
-        ideal=intervals.share(ideal) if ideal and _has_vectors(record) else None,
+        ideal=intervals.share(ideal) if ideal and vectors else None,
         lost=sum(q.lost for q in group if q.query_id in decided) / len(decided) if decided and at == END else 0.0,
         per_query=per_query,
         tally=_tally(record, group, [q.query_id for q in undecided]),
         ends={m: Ends(*(side[m] for side in sides)) for m in MEASURES if undecided},
         open=open_,
     )
-
-
-def _has_vectors(record: PlantRecord) -> bool:
-    return any(query.ideal is not None for query in record.queries)
 
 
 def _tally(record: PlantRecord, group: Sequence[PlantedQuery], undecided: Sequence[str]) -> Tally:

@@ -60,7 +60,7 @@ class PlantedQuery(Part, frozen=True, kw_only=True):
         stage: In the list of the first stage; ``None`` where that failed, or the attack did.
         final: In the list of the ranker behind it; ``None`` where that failed too.
         ideal: The best rank, in the first stage, of vectors in place of texts: centroids of the known queries, as many
-            as documents may be added. ``None`` where the first stage has no vectors.
+            as documents may be added. ``None``: no candidate, or the first stage has no vectors.
         displaced: From the top ten of the ranker's list.
         lost: Relevant documents that are no candidates any more.
         error: Why ``final`` is missing.
