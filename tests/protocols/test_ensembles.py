@@ -214,9 +214,11 @@ def test_the_suite_draws_its_own_targets_and_only_ranges_that_the_lists_have(tmp
 
 def test_the_suite_adds_documents_where_the_first_stage_searches(tmp_path: Path) -> None:
     spec = audit_file.parse('suite = "standard"\n' + AUDIT)
+    assert spec.corpus is not None
     assert next(a.name for a in spec.corpus.attacks) == "standard: documents that begin with a query"
     own = "[corpus]\nqueries = 7\n[[corpus.attack]]\nname = 'mine'\nuse = 'plant_copy'\nbudget = { plants = 1 }\n"
     both = audit_file.parse('suite = "standard"\n' + AUDIT.replace("[cases]", own + "[cases]"))
+    assert both.corpus is not None
     assert both.corpus.queries == 7
     assert [a.name for a in both.corpus.attacks] == [*(a.name for a in spec.corpus.attacks), "mine"]
     given = AUDIT.replace('use = "scifact"', 'use = "selqa"\nfirst_stage = { use = "candidates" }')
