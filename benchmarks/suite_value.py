@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
-from robustrank.core.types import Access, Goal, Surface
+from robustrank.core.types import Access, Estimate, Goal, Surface
 from robustrank.protocols.ensembles import TOP, _cheapest_first, _pairs
 from robustrank.protocols.installed import record_format
 from robustrank.results.outcomes import undecided
@@ -33,40 +33,51 @@ def main() -> None:
     options = parser.parse_args()
     suite = {name: group for name, group in attacks(options.suite).items() if name.startswith("standard: ")}
     references = {name: group for folder in options.references for name, group in attacks(folder).items()}
-    rows: list[tuple[str, str, str, int, str, float, float]] = []
-    tests: list[tuple[str, str, str, float | None]] = []
-    for label, operation in (("any", None), ("insert", "insert"), ("substitute", "substitute"), ("render", "render")):
-        mine = {n: g for n, g in suite.items() if operation in (None, str(first(g).threat.edits.operation))}
-        for access in sorted({first(g).threat.access for g in mine.values()}, key=lambda each: each.level):
-            members = {n: g for n, g in mine.items() if first(g).threat.access.level <= access.level}
+    print("| attack | edit | access | targets | top 10 | first | pairs a target |\n|---|---|---|---|---|---|---|")
+    for name, group in {**suite, **references}.items():
+        best, pairs = union({name: group})
+        threat = group[0].threat
+        print(f"| {name} | {threat.edits.operation} | {threat.access.value} | {share(best)} | {pairs:.0f} |")
+    tables: dict[str, list[str]] = {"suite": [], "closest": [], "references": []}
+    ps: list[float] = []
+    for edit in ("any", *dict.fromkeys(str(group[0].threat.edits.operation) for group in suite.values())):
+        mine = {n: g for n, g in suite.items() if edit in ("any", str(g[0].threat.edits.operation))}
+        for access in sorted({g[0].threat.access for g in mine.values()}, key=lambda each: each.level):
+            members = {n: g for n, g in mine.items() if g[0].threat.access.level <= access.level}
             won, pairs = union(members)
-            rows.append((label, access.value, f"**suite ({len(members)} attacks)**", *share(won), pairs))
-            rivals = dict(members) | (references if access.level >= Access.SCORES.level else {})
-            for name, group in rivals.items():
+            where = f"{edit} | {access.value}"
+            tables["suite"].append(f"| {where} | {len(members)} | {share(won)} | {pairs:.0f} |")
+            gains = {name: beyond(won, union({name: group})[0]) for name, group in members.items()}
+            name = min(gains, key=lambda each: gains[each].low)  # all that an attack wins, the suite wins too
+            e = gains[name]
+            tables["closest"].append(f"| {where} | {name} | {e.value:+.3f} [{e.low:+.3f}, {e.high:+.3f}] |")
+            for name, group in references.items() if access.level >= Access.SCORES.level else ():
                 alone, cost = union({name: group})
                 common = sorted(won.keys() & alone.keys())
-                clusters = [query for query, _ in common]
-                gained = [(won[t] <= TOP, alone[t] <= TOP) for t in common]
-                p = None
-                if name in members:  # all that a member wins, the suite wins too
-                    e = intervals.share([a and not b for a, b in gained], clusters=clusters)
-                else:
-                    ours, theirs = ([float(each[side]) for each in gained] for side in (0, 1))
-                    e, p, *_ = paired(ours, theirs, clusters=clusters)
+                sides = ([float(side[t] <= TOP) for t in common] for side in (won, alone))
+                e, p, *_ = paired(*sides, clusters=[query for query, _ in common])
+                ps.append(p)
                 spent = union(members, set(common))[1]
-                figure = f"{e.value:+.3f} [{e.low:+.3f}, {e.high:+.3f}], n={len(common)}"
-                figure += f", pairs {spent:.0f} against {cost:.0f}"
-                tests.append((f"{label}, {access.value}", name, figure, p))
-                rows.append((label, access.value, name, *share(alone), cost))
+                tables["references"].append(
+                    f"| {where} | {name} | {len(common)} | {e.value:+.2f} [{e.low:+.2f}, {e.high:+.2f}] | "
+                    f"{spent:.0f} / {cost:.0f} | "
+                )
+    print("\n| edit | access | attacks | targets | top 10 | first | pairs a target |\n|---|---|---|---|---|---|---|")
+    print("\n".join(tables["suite"]))
+    print("\n| edit | access | closest attack | share of targets that the suite wins beyond it |\n|---|---|---|---|")
+    print("\n".join(tables["closest"]))
     print(
-        "| edit | access | attack | targets | top 10 | of them first | pairs a target |\n|---|---|---|---|---|---|---|"
+        "\n| edit | access | minus | targets | difference | pairs, ours / theirs | p |\n|---|---|---|---|---|---|---|"
     )
-    for edit, level, name, n, figure, top1, cost in rows:
-        print(f"| {edit} | {level} | {name} | {n} | {figure} | {top1:.2f} | {cost:.0f} |")
-    print("\n| suite | minus | difference | p, corrected |\n|---|---|---|---|")
-    corrected = iter(holm([p for *_, p in tests if p is not None]))
-    for where, name, figure, p in tests:
-        print(f"| {where} | {name} | {figure} | {'nested' if p is None else format(next(corrected), '.2g')} |")
+    for row, p in zip(tables["references"], holm(ps) if ps else [], strict=True):
+        print(f"{row}{p:.2g} |")
+
+
+def beyond(won: Mapping[Target, int], alone: Mapping[Target, int]) -> Estimate:
+    """Share of the targets that the suite wins and one of its attacks does not."""
+    both = sorted(won.keys() & alone.keys())
+    more = [won[target] <= TOP and alone[target] > TOP for target in both]
+    return intervals.share(more, clusters=[query for query, _ in both])
 
 
 def attacks(folder: Path) -> dict[str, list[AttackRecord]]:
@@ -78,11 +89,6 @@ def attacks(folder: Path) -> dict[str, list[AttackRecord]]:
         if record.threat.surface is Surface.DOCUMENT and record.threat.goal is Goal.PROMOTE:
             grouped.setdefault(record.attack, []).append(record)
     return grouped
-
-
-def first(group: Sequence[AttackRecord]) -> AttackRecord:
-    """They share their threat model."""
-    return group[0]
 
 
 def union(
@@ -110,10 +116,11 @@ def union(
     return best, mean(spent)
 
 
-def share(best: Mapping[Target, int]) -> tuple[int, str, float]:
-    """Targets, the share of them in the top ten with its interval, and the share at rank 1."""
+def share(best: Mapping[Target, int]) -> str:
+    """Targets, the share of them in the top ten with its interval, and the share at rank 1, as cells of a table."""
     e = intervals.share([rank <= TOP for rank in best.values()], clusters=[query for query, _ in best])
-    return len(best), f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]", mean(rank == 1 for rank in best.values())
+    first = mean(rank == 1 for rank in best.values())
+    return f"{len(best)} ({e.n}) | {e.value:.2f} [{e.low:.2f}, {e.high:.2f}] | {first:.2f}"
 
 
 if __name__ == "__main__":
