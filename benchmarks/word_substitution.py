@@ -79,8 +79,8 @@ ATTACKS: dict[str, tuple[str, dict[str, Any], Callable[[int], int | None]]] = {
 }
 """Name to plug-in, parameters, and limit on pairs by the words that may be changed.
 
-The limits of ours were set for the 12-layer cross-encoder, on which they keep the pairs asked on average at a fifth of what
-greedy-WIR asks, with weights at a tenth. On other rankers they do not (``benchmarks/pairs_claim.py``)."""
+The limits of ours were set for the 12-layer cross-encoder, on which they keep the pairs asked on average at a fifth of
+what greedy-WIR asks, with weights at a tenth. On other rankers they do not (``benchmarks/pairs_claim.py``)."""
 
 
 def main() -> None:
