@@ -84,6 +84,7 @@ def test_two_kinds_of_figures_with_one_name_are_refused(offered: Callable[..., N
         attacks = (object(),)
         pooling = None
         corpus = None
+        long_document = None
 
         class cases:
             strata = ()

@@ -101,7 +101,7 @@ def best_insertion(
         return Perturbation(target=texts[0])
     (clean_rank,) = oracle.rank([Perturbation()])
     best = (clean_rank, 0, -1)
-    tried = 0
+    tried, seen = 0, list[float]()
     while tried < min(POOL, len(texts)) and best[0] > case.goal_rank:
         allowed = texts[tried : min(tried + BATCH, POOL)][: oracle.affordable()]
         trials = [Perturbation(target=text) for text in allowed]
@@ -111,8 +111,9 @@ def best_insertion(
             ranks = oracle.rank(trials)
         else:
             answers = oracle.outcomes(trials)
-            ranks, scores = [rank for rank, _ in answers], [score for _, score in answers]
-            if own[tried : tried + len(trials)] == scores and len(set(scores)) > 1:
+            ranks = [rank for rank, _ in answers]
+            seen += [score for _, score in answers]
+            if own[: len(seen)] == seen and len(set(seen)) > 1:
                 raise PluginError(f"{attack}: the surrogate is the victim itself")
         found = enumerate(zip(ranks, allowed, strict=True), tried)
         best = min(best, *((rank, len(words(text)), at) for at, (rank, text) in found))
