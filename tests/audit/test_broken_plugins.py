@@ -249,7 +249,9 @@ def test_workers_end_with_their_parent_and_the_same_command_resumes(
     file = tmp_path / "broken.toml"
     file.write_text(AUDIT.replace("task_timeout = 1.5", "task_timeout = 600"))
     command = [sys.executable, "-m", "robustrank", "audit", str(file), "--out", str(tmp_path), "--executor"]
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
     process = subprocess.Popen([*command, "processes(workers=2)"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    signal.signal(signal.SIGINT, inherited)
     where = audit.folder(audit_file.load(file), tmp_path) / "records" / "main.jsonl"
     assert _until(lambda: where.exists() and where.read_bytes().count(b"\n") >= 5)
     lines = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in _children(process.pid)}
