@@ -1,7 +1,7 @@
 """Long documents: what one padded document does to the call that scores its list.
 
 Every call is a first attempt: an answer that a retry brought counts as none. A call that failed has no rank in it and
-leaves all other documents without one. Shares are over the lists on which the same call without padding was answered.
+leaves all other documents without one. A list that was not ranked without padding is open, here and in gates.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from itertools import product
 from statistics import median
 from typing import TYPE_CHECKING
 
-from robustrank.core.types import Estimate
+from msgspec import structs
+
+from robustrank.core.types import Estimate, Status
 from robustrank.protocols.interface import AuditProtocol, Evidence, Section
 from robustrank.results.figures import Figure, FigureKind
-from robustrank.results.outcomes import Ends, Open, Tally
+from robustrank.results.outcomes import Ends, Open, Tally, undecided
 from robustrank.results.summary import Summary
 from robustrank.storage.hashing import digest
 from robustrank.work.long_document_records import NOT_ANSWERED, LongDocumentRecord
@@ -81,7 +83,26 @@ def summarise(evidence: Evidence) -> LongDocuments | None:
     groups: dict[tuple[str, str, str, int], list[LongDocumentRecord]] = {}
     for record in evidence.of(LongDocumentRecord):
         groups.setdefault((record.ranker, record.filler, record.where, record.words), []).append(record)
+    for (ranker, *_), group in groups.items():
+        group.extend(_not_ranked(evidence, ranker, group[0]))
     return LongDocuments(rows=[_row(group) for group in groups.values()]) if groups else None
+
+
+def _not_ranked(evidence: Evidence, ranker: str, like: LongDocumentRecord) -> list[LongDocumentRecord]:
+    """Lists that failed without padding, so that nothing was padded in them: what it would have done is open."""
+    from robustrank.work.records import RankingRecord
+
+    keys = next(c.query_keys for c in evidence.setup.collections if c.name == like.collection)
+    wanted = evidence.spec.long_document
+    asked = set(list(keys)[: wanted.queries]) if wanted else set()
+    return [
+        structs.replace(
+            like, query_id=r.query_id, doc_id="", list_length=r.candidates, status=Status.ERROR, error=r.error,
+            outcome=None, rank_before=None, rank_after=None, others_lost=0, others_moved=0, unread="",
+        )
+        for r in evidence.of(RankingRecord)
+        if undecided(r) and (r.ranker, r.collection) == (ranker, like.collection) and r.query_id in asked
+    ]  # fmt: skip
 
 
 def _row(group: Sequence[LongDocumentRecord]) -> LongDocument:

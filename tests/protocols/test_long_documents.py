@@ -195,6 +195,25 @@ def test_a_list_that_cannot_be_ranked_without_padding_is_undecided(tmp_path: Pat
     assert row.tally.errors + row.tally.decided == 3
 
 
+def test_lists_that_failed_before_any_padding_are_open_in_figures_and_gates(tmp_path: Path) -> None:
+    gate = GATE.format("selective", "availability", "min = 0.01")
+    spec = spec_of(tmp_path, "selective", more=gate)
+    failing = list(workbench(spec).lists("home").queries.values())[2].text
+    (tmp_path / "mine.py").write_text(
+        RANKERS + f"\ndef selective(query, texts):\n    if query == {failing!r}:\n        raise RuntimeError('gone')\n"
+        "    return overlap(query, texts)\n"
+    )
+    summary = audit.run(spec, tmp_path / "out")
+    row = rows(summary)["selective", 2000, "end"]
+    assert (row.tally.planned, row.tally.errors) == (3, 1)
+    assert "gone" in row.tally.error
+    assert measured(row)[0] == 1.0
+    assert row.ends["availability"].low.value == pytest.approx(2 / 3)
+    assert list(row.open["availability"].values()) == [(0.0, 1.0)]
+    (verdict,) = summary.verdicts
+    assert "1 of 3" in verdict.reason
+
+
 @pytest.mark.parametrize("change", ['where = ["middle"]', 'filler = ["none"]', "words = []"])
 def test_what_no_document_can_be_padded_with_is_refused(change: str, tmp_path: Path) -> None:
     key = change.partition(" ")[0]

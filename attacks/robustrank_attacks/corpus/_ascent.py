@@ -136,7 +136,7 @@ def begun(oracle: StageOracle, prefix: str, start: Sequence[int], aim: Aim) -> S
 
 
 def writable(vocabulary: Sequence[str]) -> NDArray[np.intp]:
-    """Ids of pieces of ASCII letters and digits: whoever types them writes words."""
+    """Ids of pieces of ASCII letters and digits, which make words."""
     bare = [piece.removeprefix("##").lstrip("▁Ġ") for piece in vocabulary]
     return np.array([i for i, piece in enumerate(bare) if piece.isascii() and piece.isalnum()], dtype=np.intp)
 
