@@ -73,6 +73,14 @@ class Plan:
     copies: int = 1
 
 
+def shared(plan: Plan, left: int | None, documents: int) -> Plan:
+    """The plan with as many iterations as the encodes that are left pay for in each of the documents to come."""
+    if left is None:
+        return plan
+    an_iteration = plan.copies + plan.positions * plan.candidates
+    return replace(plan, iterations=min(plan.iterations, max(0, (left // documents - 1) // an_iteration)))
+
+
 @dataclass(frozen=True)
 class State:
     """A document under way.

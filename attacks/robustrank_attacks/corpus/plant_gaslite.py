@@ -26,7 +26,7 @@ from robustrank.plugin import (
     centroid,
 )
 from robustrank_attacks._options import require_choice, require_positive
-from robustrank_attacks.corpus._ascent import Plan, along, ascend
+from robustrank_attacks.corpus._ascent import Plan, along, ascend, shared
 from robustrank_attacks.corpus._starts import encoded_group, from_queries, groups_of, length, nearest_first
 from robustrank_attacks.corpus.plant_controls import PlantStuffing
 
@@ -84,14 +84,3 @@ class PlantGaslite:
             own = shared(plan, oracle.affordable(), len(groups) - done)
             texts.append(ascend(oracle, case.payload or "", start, along(direction), own, rng, case.words).text)
         return Perturbation(inserted=tuple(texts))
-
-
-def shared(plan: Plan, left: int | None, documents: int) -> Plan:
-    """The plan with as many iterations as the encodes that are left pay for in each of the documents to come."""
-    if left is None:
-        return plan
-    price = plan.copies + plan.positions * plan.candidates
-    most = max(0, (left // documents - 1) // price)
-    return Plan(
-        iterations=min(plan.iterations, most), positions=plan.positions, candidates=plan.candidates, copies=plan.copies
-    )

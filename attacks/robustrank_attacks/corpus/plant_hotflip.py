@@ -12,10 +12,9 @@ from random import Random
 
 from robustrank.plugin import Access, AttackSet, CorpusCase, Perturbation, StageOracle, Surface, ThreatModel, centroid
 from robustrank_attacks._options import require_positive
-from robustrank_attacks.corpus._ascent import Plan, along, ascend
+from robustrank_attacks.corpus._ascent import Plan, along, ascend, shared
 from robustrank_attacks.corpus._starts import encoded_group, from_queries, groups_of, length
 from robustrank_attacks.corpus.plant_controls import PlantStuffing
-from robustrank_attacks.corpus.plant_gaslite import shared
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,9 @@ import numpy as np
 
 from robustrank.plugin import Access, AttackSet, CorpusCase, Perturbation, StageOracle, Surface, ThreatModel, centroid
 from robustrank_attacks._options import require_positive
-from robustrank_attacks.corpus._ascent import Plan, above, ascend
+from robustrank_attacks.corpus._ascent import Plan, above, ascend, shared
 from robustrank_attacks.corpus._starts import encoded_group, from_queries, length, nearest_first
 from robustrank_attacks.corpus.plant_controls import PlantStuffing
-from robustrank_attacks.corpus.plant_gaslite import shared
 
 
 @dataclass(frozen=True, kw_only=True)
