@@ -6,6 +6,7 @@ RobustRankError
 ├── PluginError         a plug-in is unknown, broken or misused        exit 2
 │   ├── MissingExtra    an optional package is not installed           exit 3
 │   ├── PluginFailed    a plug-in raised something, or ended its process exit 3
+│   ├── InvalidAnswer   a ranker that orders documents gave an answer that is no order of them  exit 3
 │   └── ContractError   a plug-in broke the contract of its kind       exit 3
 ├── StoreError          an audit folder cannot be read or written      exit 3
 └── OracleError         raised by an oracle inside an attack, caught by the harness
@@ -78,6 +79,12 @@ class MissingExtra(PluginError):
 
 class PluginFailed(PluginError):
     """A plug-in raised something while it was built, loaded or used; the message names it."""
+
+    exit_code = 3
+
+
+class InvalidAnswer(PluginError):
+    """A ranker that orders documents gave an answer that is no order of them, and does not repair it."""
 
     exit_code = 3
 

@@ -243,6 +243,7 @@ class RankerCard:
         can_change: What the fingerprint covers is not all that its scores depend on, as with a service: every run asks
             some recorded pairs again, and refuses to go on where the scores are others.
         gradients: ``False`` where its class has the method ``gradients`` and this model lends none.
+        rank_only: Its scores say the order alone: attacks see ranks, not scores.
     """
 
     name: str
@@ -256,6 +257,7 @@ class RankerCard:
     whole_numbers: bool = False
     can_change: bool = False
     gradients: bool = True
+    rank_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What calls of a service cost, counted for the task that makes them, whichever of its threads does."""
+"""What calls of a service or a language model cost, counted for the task that makes them, whichever thread does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from threading import Lock
 
 @dataclass
 class Usage:
-    """What calls of a service cost.
+    """What calls of a service or of a language model cost.
 
     Args:
         calls: Requests sent, retries included.
@@ -21,6 +21,9 @@ class Usage:
         pairs: Pairs that were scored.
         lost: Pairs whose call failed for good.
         billed: Units that the service says it billed.
+        passes: Forward passes of a language model; each token that it writes is one more.
+        tokens_in: Tokens of prompts that were read; what a kept prefix saves is not counted.
+        tokens_out: Tokens that were written.
     """
 
     calls: int = 0
@@ -30,6 +33,9 @@ class Usage:
     pairs: int = 0
     lost: int = 0
     billed: float = 0.0
+    passes: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         """Both together."""
@@ -50,6 +56,9 @@ class Usage:
             f"{self.waited:.0f} s waited" if self.waited >= 0.5 else "",
             f"{self.lost:,} pairs lost" if self.lost else "",
             f"{self.billed:,g} units billed" if self.billed else "",
+            f"{self.passes:,} forward passes" if self.passes else "",
+            f"{self.tokens_in:,} tokens read" if self.tokens_in else "",
+            f"{self.tokens_out:,} tokens written" if self.tokens_out else "",
         ]
         return ", ".join(filter(None, parts))
 

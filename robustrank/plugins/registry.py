@@ -22,6 +22,7 @@ KINDS = {
     "topic_attack": "robustrank.topic_attacks",
     "protocol": "robustrank.protocols",
     "executor": "robustrank.executors",
+    "language_model": "robustrank.language_models",
 }
 """Kind of plug-in to entry-point group."""
 

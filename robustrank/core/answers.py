@@ -1,0 +1,100 @@
+"""What a ranker answers when it orders documents instead of scoring them, with what was wrong in the answers.
+
+A language model that orders documents writes text: it forgets documents, repeats them, names some that are not there,
+refuses, or is cut off. A ranker of this kind has the method ``answer``, which says so beside the scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from robustrank.core.interfaces import Ranker
+from robustrank.core.types import Document, Query
+
+
+class Repair(StrEnum):
+    """What a ranker makes of an answer that does not name every document exactly once."""
+
+    END = "end"
+    """What was named first stays; documents that were not named follow, in the order in which they were shown."""
+    INPUT = "input"
+    """The answer is thrown away: the documents stay in the order in which they were shown."""
+    ERROR = "error"
+    """The list has no result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faults:
+    """How many of a ranker's answers had which fault; an answer can have several.
+
+    Args:
+        missing: Did not name every document.
+        repeated: Named a document more than once; its first place counts.
+        out_of_range: Named a document that was not shown.
+        unparsed: Had no name of a document in it.
+        refused: Was refused: by the model, by a content filter, or without any text.
+        cut: Ended at the limit of its length.
+    """
+
+    missing: int = 0
+    repeated: int = 0
+    out_of_range: int = 0
+    unparsed: int = 0
+    refused: int = 0
+    cut: int = 0
+
+    def __add__(self, other: Faults) -> Faults:
+        """Of both."""
+        return Faults(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)})
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return any(getattr(self, each.name) for each in fields(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One list, ordered, and what was wrong in the answers behind it.
+
+    Args:
+        scores: One finite score per document, in the order asked; after the repair.
+        answers: Answers of the model behind them: windows, comparisons, or documents.
+        invalid: Those with any fault.
+        faults: How many had which.
+        unchanged: Answers that name the documents in the order in which they were shown; one of a single document does
+            not count.
+        orderings: Answers that could have been unchanged: those that order two documents or more.
+        ties: Comparisons that told no winner.
+        comparisons: Answers, or pairs of them, that compare documents and could be such a tie.
+    """
+
+    scores: Sequence[float]
+    answers: int = 1
+    invalid: int = 0
+    faults: Faults = Faults()
+    unchanged: int = 0
+    orderings: int = 0
+    ties: int = 0
+    comparisons: int = 0
+
+
+@runtime_checkable
+class Answering(Ranker, Protocol):
+    """A ranker that says what was wrong in its answers; ``score`` gives the scores of ``answer``."""
+
+    @property
+    def repair(self) -> Repair:
+        """What it makes of invalid answers, as deployed."""
+
+    def repaired(self, repair: Repair, /) -> Answering:
+        """The same ranker with another repair."""
+
+    def answer(self, query: Query, docs: Sequence[Document], /) -> Answer:
+        """The list, ordered.
+
+        Raises:
+            InvalidAnswer: An answer was invalid, and the repair is :attr:`Repair.ERROR`.
+        """
