@@ -91,8 +91,10 @@ def price(task: Task, bench: Workbench) -> int:
         pairs = _variant_pairs(task, bench)
     elif isinstance(task, EditTask):
         collection = bench.lists(place.collection).collection
-        named = {i for edit in edits_of(bench, place) for i in (edit.before, edit.after, *edit.rivals)}
-        pairs = len({collection.documents[i].text for i in named})
+        edits = edits_of(bench, place)
+        named = {i for edit in edits for i in (edit.before, edit.after, *edit.rivals)}
+        texts = {collection.documents[i].text for i in named}
+        pairs = len(texts) if card.pointwise else sum(2 * len(edit.rivals) for edit in edits)
     elif isinstance(task, PlantTask):
         pairs = _planted(task, bench, card.pointwise)
     elif isinstance(task, LongDocumentTask):

@@ -21,9 +21,12 @@ def apply(perturbation: Perturbation, case: Case) -> tuple[Query, Document]:
 def perturbed_scores(
     ranker: Ranker, case: Case, perturbation: Perturbation, clean: Sequence[tuple[str, float]]
 ) -> list[tuple[str, float]]:
-    """(document id, score) of the whole list after the perturbation, in the order of the candidates.
+    """(document id, score) of the whole list after the perturbation, asked in the order of ``clean``.
 
-    A pointwise ranker scores the target alone when only the target changed; the other scores are those of ``clean``.
+    A ranker may depend on the order in which it is shown the documents, so a list is always asked as its clean scores
+    were: the changed text in the target's own place. The order of ``case.candidates`` is what an attack sees, and no
+    order of asking. A pointwise ranker scores the target alone when only the target changed; the other scores are those
+    of ``clean``.
     """
     query, target = apply(perturbation, case)
     if perturbation.query is None and perturbation.target is None:
@@ -31,7 +34,8 @@ def perturbed_scores(
     if perturbation.query is None and ranker.card.pointwise:
         (score,) = ranker.score(query, [target])
         return [(doc_id, score if doc_id == target.doc_id else old) for doc_id, old in clean]
-    docs = [target if doc.doc_id == target.doc_id else doc for doc in case.candidates]
+    by_id = {**{doc.doc_id: doc for doc in case.candidates}, target.doc_id: target}
+    docs = [by_id[doc_id] for doc_id, _ in clean]
     return [(doc.doc_id, score) for doc, score in zip(docs, ranker.score(query, docs), strict=True)]
 
 

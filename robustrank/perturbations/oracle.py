@@ -168,6 +168,8 @@ class MeteredOracle:
         threat: Sets the access level.
         budget: Sets the limit on calls.
         counts: Whether a perturbation is legal, so that its rank may enter :attr:`trajectory`.
+        asked: The candidates in the order in which the ranker is asked for them, whatever order the attack sees;
+            ``None`` is that of the case.
     """
 
     def __init__(
@@ -177,6 +179,8 @@ class MeteredOracle:
         threat: ThreatModel,
         budget: Budget,
         counts: Callable[[Perturbation], bool] = lambda perturbation: True,
+        *,
+        asked: Sequence[Document] | None = None,
     ) -> None:
         self._ranker = ranker
         self._counts = counts
@@ -187,8 +191,9 @@ class MeteredOracle:
         self._threat = threat
         self._budget = budget
         self._meter = Meter(budget.calls, "pairs")
-        clean = ranker.score(case.query, case.candidates)
-        self._clean = [(doc.doc_id, score) for doc, score in zip(case.candidates, clean, strict=True)]
+        docs = case.candidates if asked is None else asked
+        clean = ranker.score(case.query, docs)
+        self._clean = [(doc.doc_id, score) for doc, score in zip(docs, clean, strict=True)]
 
     @property
     def budget(self) -> Budget:

@@ -93,7 +93,7 @@ class AttackTask:
         measured = f"fresh calls; clean documents from outside the lists; third defaults of attacks; {SENTENCES}"
         return digest(
             self.kind, self.place.identity(bench), self._identity(bench), self.target, self.goal_rank, measured,
-            *self.place.corrected(bench),
+            *self.place.asked(bench),
         )  # fmt: skip
 
     def _identity(self, bench: Workbench) -> list[Any]:
@@ -184,7 +184,7 @@ class AttackTask:
             return not verify(case, trial, attack.threat, replace(spec.budget, similarity=None)).violations
 
         meter = place.victim(bench).ranker
-        oracle = MeteredOracle(meter, case, attack.threat, spec.budget, legal)
+        oracle = MeteredOracle(meter, case, attack.threat, spec.budget, legal, asked=docs)
         before = meter.scored
         # The victim is left out on purpose: a control then makes the same edits to the same target of every victim.
         rng = Random(digest(self._identity(bench), place.collection, place.query_id, self.target))

@@ -72,7 +72,7 @@ class Place:
         return bench.lists(self.collection).queries[self.query_id]
 
     def docs(self, bench: Workbench) -> tuple[Document, ...]:
-        """The candidates in first-stage order."""
+        """The candidates in first-stage order, which is the order of every asking of the list."""
         return bench.lists(self.collection).candidates[self.query_id][: self.depth]
 
     def victim(self, bench: Workbench) -> MeteredVictim:
@@ -91,6 +91,11 @@ class Place:
     def corrected(self, bench: Workbench) -> list[str]:
         """What of the ranker's declaration was put right: records made before that are of another ranker."""
         return ["audited as list-wise"] if self.ranker in bench.listwise else []
+
+    def asked(self, bench: Workbench) -> list[str]:
+        """How a changed list is asked, for keys: :meth:`corrected`, and the order, where scores depend on it."""
+        whole = not self.victim(bench).ranker.card.pointwise
+        return [*self.corrected(bench), *(["changed lists asked in first-stage order"] if whole else [])]
 
     def identity(self, bench: Workbench) -> list[Any]:
         """Everything the clean list's scores depend on, but for :meth:`corrected`."""

@@ -10,7 +10,7 @@ from time import perf_counter
 from msgspec import structs
 
 from robustrank.config.specs import AuditSpec
-from robustrank.core.usage import counting
+from robustrank.core.usage import Usage, counting
 from robustrank.work.base import Task, tried
 from robustrank.work.records import TaskRecord
 from robustrank.work.surroundings import Surroundings
@@ -52,7 +52,7 @@ def perform(spec: AuditSpec, task: Task) -> TaskRecord:
         scoring_seconds=sum(m.seconds for m in meters),
         measuring_seconds=_measuring_seconds(bench, task) - measuring,
         seconds=perf_counter() - started,
-        service=used if used.calls else None,
+        service=used if used != Usage() else None,
     )
     return done
 

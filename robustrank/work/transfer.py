@@ -38,7 +38,7 @@ class TransferTask:
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
         made = [self.source, self.attack, self.control, self.target, self.text, self.reached_there]
-        return digest(self.kind, self.place.identity(bench), made)
+        return digest(self.kind, self.place.identity(bench), made, *self.place.asked(bench))
 
     def perform(self, bench: Workbench) -> TransferRecord:
         """By a fresh call of the ranker."""

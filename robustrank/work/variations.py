@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -118,6 +118,8 @@ class EditTask:
         edits = [[*edit] for edit in edits_of(bench, self.place)]
         fingerprint = self.place.victim(bench).ranker.card.fingerprint
         content, corrected = lists.collection.digest, self.place.corrected(bench)
+        if not self.place.victim(bench).ranker.card.pointwise:
+            corrected.append("each edit in its own list")
         return digest(self.kind, self.place.ranker, fingerprint, content, self.place.query_id, edits, *corrected)
 
     def perform(self, bench: Workbench) -> EditRecord:
@@ -125,10 +127,18 @@ class EditTask:
         collection = bench.lists(self.place.collection).collection
         query, ranker = self.place.query(bench), self.place.victim(bench).ranker
         edits = edits_of(bench, self.place)
-        ids = sorted({doc_id for edit in edits for doc_id in (edit.before, edit.after, *edit.rivals)})
-        scores = dict(zip(ids, checked_scores(ranker, query, [collection.documents[i] for i in ids]), strict=True))
 
-        def rank(edit: Edit, doc_id: str) -> int:
+        def scored(ids: Sequence[str]) -> dict[str, float]:
+            docs = [collection.documents[doc_id] for doc_id in ids]
+            return dict(zip(ids, checked_scores(ranker, query, docs), strict=True))
+
+        if ranker.card.pointwise:
+            every = scored(sorted({doc_id for edit in edits for doc_id in (edit.before, edit.after, *edit.rivals)}))
+            lists = [(every, every) for _ in edits]
+        else:  # each in its own list, the version after in the place of the one before
+            lists = [(scored(edit.rivals), scored(_with_version_after(edit))) for edit in edits]
+
+        def rank(edit: Edit, doc_id: str, scores: Mapping[str, float]) -> int:
             rivals = [(i, scores[i]) for i in edit.rivals if i != edit.before]
             return rank_of(doc_id, scores[doc_id], rivals)
 
@@ -137,14 +147,14 @@ class EditTask:
                 before=edit.before,
                 after=edit.after,
                 rivals=len(edit.rivals),
-                rank_before=rank(edit, edit.before),
-                rank_after=rank(edit, edit.after),
-                score_before=scores[edit.before],
-                score_after=scores[edit.after],
+                rank_before=rank(edit, edit.before, before),
+                rank_after=rank(edit, edit.after, after),
+                score_before=before[edit.before],
+                score_after=after[edit.after],
                 grade_before=edit.grade_before,
                 grade_after=edit.grade_after,
             )
-            for edit in edits
+            for edit, (before, after) in zip(edits, lists, strict=True)
         ]
         return EditRecord(**self.place.names(), query=query.text, edits=edited)
 
@@ -152,6 +162,10 @@ class EditTask:
         """A record without edits."""
         query = self.place.query(bench).text
         return EditRecord(**self.place.names(), status=Status.ERROR, error=error, query=query)
+
+
+def _with_version_after(edit: Edit) -> list[str]:
+    return [edit.after if doc_id == edit.before else doc_id for doc_id in edit.rivals]
 
 
 def edits_of(bench: Workbench, place: Place) -> list[Edit]:

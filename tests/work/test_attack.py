@@ -118,6 +118,9 @@ class Bench:
     def victim(self, ranker: str, collection: str) -> MeteredVictim:
         return self.metered
 
+    def clean(self, name: str) -> Sequence[str]:
+        return ()
+
     def lists(self, name: str) -> SimpleNamespace:
         collection = SimpleNamespace(qrels={"q": QRELS}, relevant=1, digest="home digest")
         return SimpleNamespace(queries={"q": QUERY}, candidates={"q": DOCS}, collection=collection)
