@@ -19,6 +19,7 @@ from robustrank.rankers._options import require_sizes
 
 if TYPE_CHECKING:
     from robustrank.rankers.models.piece_gradients import Pieces
+    from robustrank.rankers.models.sentence_encoder import MeanPooled
 
 KEPT = 20_000
 """Embeddings a model caches; at 384 dimensions about 30 MB."""
@@ -63,7 +64,7 @@ class BiEncoder:
         encoder = self._encoder
         return RankerCard(
             name=f"bi_encoder({self.model})", fingerprint=encoder.fingerprint, max_length=encoder.max_length,
-            note=encoder.note, gradients=encoder._document_side() is not None,
+            note=encoder.note, gradients=encoder.lends_gradients,
         )  # fmt: skip
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
@@ -144,7 +145,8 @@ def _load(ranker: BiEncoder) -> _Encoder:
 
 class _Encoder:
     def __init__(self, ranker: BiEncoder) -> None:
-        from robustrank.rankers.models import owners
+        from robustrank.rankers.models import owners, weights
+        from robustrank.rankers.models.sentence_encoder import MeanPooled
 
         what = ranker._what
         self._ranker = ranker
@@ -155,28 +157,45 @@ class _Encoder:
             raise PluginError(f"{what}: a bare encoder; say how its pieces become one vector: {how}")
         if folder.modules and ranker.pooling is not None:
             raise PluginError(f"{what}: the folder says how pieces are pooled; leave `pooling` out")
-        arguments = {} if ranker.truncate_dim is None else {"truncate_dim": ranker.truncate_dim}
-        self._model = owners.load(folder, "SentenceTransformer", ranker.device, self._probe, arguments)
-        if ranker.pooling is not None:
-            self._model[1] = _pooling(self._model, ranker.pooling)
-        prompts = self._model.prompts or {}
-        unused = sorted(name for name in prompts if prompts[name] and name not in ("query", *DOCUMENT_PROMPTS))
-        self.note = f"prompts of the folder that are not used: {', '.join(unused)}" if unused else ""
-        self.max_length = owners.max_length(self._model, ranker.max_length, what)
+        self._folder = folder
+        self._alone: MeanPooled | None = None
+        if ranker.model in weights.BUNDLED and not any(ranker._given):
+            self._alone = MeanPooled(folder, ranker.max_length, ranker.device, ranker.batch)
+            self.note, self.max_length = "", self._alone.max_length
+        else:
+            prompts = self._model.prompts or {}
+            unused = sorted(name for name in prompts if prompts[name] and name not in ("query", *DOCUMENT_PROMPTS))
+            self.note = f"prompts of the folder that are not used: {', '.join(unused)}" if unused else ""
+            self.max_length = owners.max_length(self._model, ranker.max_length, what)
         self._kept: OrderedDict[tuple[bool, str], NDArray[np.float32]] = OrderedDict()
         self.fingerprint = folder.fingerprint("bi_encoder", self.max_length, *ranker._given)
 
+    @cached_property
+    def _model(self) -> Any:
+        """The folder as its owner loads it; of the bundled one only for what scores do not need."""
+        from robustrank.rankers.models import owners
+
+        ranker = self._ranker
+        arguments = {} if ranker.truncate_dim is None else {"truncate_dim": ranker.truncate_dim}
+        model = owners.load(self._folder, "SentenceTransformer", ranker.device, self._probe, arguments)
+        if ranker.pooling is not None:
+            model[1] = _pooling(model, ranker.pooling)
+        owners.max_length(model, ranker.max_length, ranker._what)
+        if self._alone is not None:  # gradients are those of the weights that score, and there is one copy of them
+            setattr(model[0], "model" if hasattr(model[0], "model") else "auto_model", self._alone.model)
+        return model
+
     def scores(self, query: str, texts: Sequence[str]) -> list[float]:
         """The owner's similarity."""
-        vectors = self.embed(texts, query=False)
-        (row,) = self._model.similarity(self.embed([query], query=True), vectors).tolist()
+        vectors, first = self.embed(texts, query=False), self.embed([query], query=True)
+        (row,) = (first @ vectors.T if self._alone else self._model.similarity(first, vectors)).tolist()
         return [float(score) for score in row]
 
     def embed(self, texts: Sequence[str], *, query: bool) -> NDArray[np.float32]:
         """texts x dimensions, each text embedded once."""
         fresh = [text for text in dict.fromkeys(texts) if (query, text) not in self._kept]
         if fresh:
-            vectors = self._encode(self._model, fresh, query=query)
+            vectors = self._alone.encode(fresh) if self._alone else self._encode(self._model, fresh, query=query)
             self._kept.update(zip(((query, text) for text in fresh), vectors, strict=True))
         embeddings = np.stack([self._kept[query, text] for text in texts])
         while len(self._kept) > KEPT:
@@ -189,6 +208,8 @@ class _Encoder:
         Raises:
             PluginError: Its similarity is a distance.
         """
+        if self._alone:
+            return self._alone.encode(texts)
         how = str(self._model.similarity_fn_name)
         if how not in ("cosine", "dot"):
             raise PluginError(f"{self._ranker._what}: similarity {how!r} is no inner product")
@@ -257,6 +278,11 @@ class _Encoder:
             return self._ranker.document_prompt
         prompts = self._model.prompts or {}
         return next((prompts[name] for name in DOCUMENT_PROMPTS if prompts.get(name) is not None), "")
+
+    @property
+    def lends_gradients(self) -> bool:
+        """Whether the side of documents has input embeddings that gradients can reach."""
+        return self._alone is not None or self._document_side() is not None
 
     def _document_side(self) -> Any:
         """The transformers model that reads documents; ``None`` where there is none."""

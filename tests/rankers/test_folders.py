@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from robustrank.core.errors import ContractError, MissingExtra, PluginError
@@ -92,6 +93,27 @@ def test_the_bundled_small_model_scores_as_its_owner_does() -> None:
     bundled, owned = CrossEncoder(model="robustrank-tiny"), CrossEncoder(model=str(folder), max_length=256)
     assert "as sentence-transformers scores" in owned.card.note
     assert bundled.score(QUERY, DOCS) == pytest.approx(owned.score(QUERY, DOCS), abs=1e-6)
+
+
+@pytest.mark.parametrize("max_length", [None, 16])
+def test_the_bundled_sentence_encoder_scores_as_its_owner_does(max_length: int | None) -> None:
+    """It is loaded without the owner; embeddings are compared too, of texts that are empty, long, or padded much."""
+    from sentence_transformers import SentenceTransformer
+
+    folder = owners.Folder("all-MiniLM-L6-v2", "the test")
+    owner = SentenceTransformer(str(folder.path), device="cpu", model_kwargs={"use_safetensors": True})
+    if max_length:
+        owner.max_seq_length = max_length
+    texts = ["", " a word\n", "Paris is the capital of France.", "the capital of Germany is Berlin. " * 100, "ÄÖ 漢字"]
+    ranker = BiEncoder(max_length=max_length, device="cpu")
+    vectors = owner.encode(texts, convert_to_numpy=True)
+    assert np.abs(ranker.encode(texts, query=False) - vectors).max() < 1e-6
+    query = owner.encode(["what is the capital of france?"], convert_to_numpy=True)
+    theirs = owner.similarity(query, vectors)[0].tolist()
+    ours = ranker.score(
+        Query("q", "what is the capital of france?"), [Document(str(n), t) for n, t in enumerate(texts)]
+    )
+    assert ours == pytest.approx(theirs, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", BI)
