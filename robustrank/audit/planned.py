@@ -47,7 +47,20 @@ def check(bench: Workbench, gates: Sequence[GateSpec]) -> None:
 
 def notes(bench: Workbench) -> list[str]:
     """What will be less than the audit file says, in sentences."""
-    return [*_fewer_queries(bench), *_without_gradients(bench)]
+    return [*_of_suite(bench), *_fewer_queries(bench), *_without_gradients(bench)]
+
+
+def _of_suite(bench: Workbench) -> list[str]:
+    """Whose targets are attacked: those of a suite stand in place of the file's."""
+    spec = bench.spec
+    if not spec.suite:
+        return []
+    cases = spec.cases
+    drawn = f"{cases.targets} of each of the ranks {', '.join(cases.strata)} of the first stage"
+    return [
+        f"suite {spec.suite!r} sets the targets of all attacks, those of the file among them: {drawn}, with the goal "
+        f"rank {cases.goal_rank}; of [cases] only `queries`, `collection` and `transfer` count"
+    ]
 
 
 def _check_unit(attack: AttackSpec, edits: AttackSet) -> None:

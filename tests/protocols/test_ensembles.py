@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
+from robustrank.audit import planned
 from robustrank.audit import run as audit
 from robustrank.cli.main import main
 from robustrank.config import audit_file
@@ -27,6 +28,7 @@ from robustrank.results.summary import Summary
 from robustrank.retrieval.first_stage import searches
 from robustrank.storage import typed
 from robustrank.work.records import AttackRecord
+from robustrank.work.workbench import Workbench
 from tests.evidence import evidence
 from tests.protocols.test_adversarial import record
 
@@ -206,6 +208,8 @@ def test_the_suite_draws_its_own_targets_and_only_ranges_that_the_lists_have(tmp
     file = AUDIT.replace("[cases]", '[cases]\nstrata = ["2-3"]\ngoal_rank = 9\ntargets = 7')
     spec = audit_file.parse('suite = "standard"\n' + file)
     assert spec.cases == CasesSpec(queries=3, strata=("11-20",), targets=2, goal_rank=1, common=True)
+    assert any("of each of the ranks 11-20 of the first stage" in note for note in planned.notes(Workbench(spec)))
+    assert not planned.notes(Workbench(audit_file.parse(file)))
     deep = audit_file.parse('suite = "standard"\n' + file.replace("depth = 20", "depth = 60"))
     assert deep.cases.strata == ("11-20", "21-50", "51-100")
     with pytest.raises(ConfigError, match=r"'standard/1': its targets stand at rank 11 .* which have 9 documents"):
