@@ -26,6 +26,9 @@ KINDS = {
 }
 """Kind of plug-in to entry-point group."""
 
+NESTED = {"lm": "language_model"}
+"""Parameters whose nested plug-in is of another kind than ``"ranker"``."""
+
 
 @cache
 def _entries(kind: str) -> dict[str, EntryPoint]:
@@ -78,13 +81,14 @@ def load(kind: str, name: str) -> Any:
 
 
 def build(kind: str, plugin: Plugin) -> Any:
-    """The plug-in built with its parameters; a nested table with ``use`` is a nested plug-in of kind ranker.
+    """The plug-in built with its parameters; a nested table with ``use`` is a nested plug-in: a ranker, or as
+    :data:`NESTED` has it.
 
     Raises:
         PluginError: An unknown or missing parameter, or one that the plug-in rejects.
     """
     factory = load(kind, plugin.use)
-    params = {key: _nested(value) for key, value in plugin.params.items()}
+    params = {key: _nested(key, value) for key, value in plugin.params.items()}
     try:
         inspect.signature(factory).bind(**params)
     except TypeError as error:
@@ -103,9 +107,10 @@ def build(kind: str, plugin: Plugin) -> Any:
         raise PluginFailed(f"{kind} {plugin}: {reason(error)}") from error
 
 
-def _nested(value: Any) -> Any:
+def _nested(key: str, value: Any) -> Any:
     if isinstance(value, dict) and "use" in value:
-        return build("ranker", Plugin(use=value["use"], params={k: v for k, v in value.items() if k != "use"}))
+        params = {name: inner for name, inner in value.items() if name != "use"}
+        return build(NESTED.get(key, "ranker"), Plugin(use=value["use"], params=params))
     return value
 
 

@@ -33,6 +33,8 @@ class Segment(NamedTuple):
     """``"system"``, ``"user"`` or ``"assistant"``; neighbours of one role are one message."""
     document: int | None = None
     """The 0-based number of the document whose text it is; ``None`` where it is none."""
+    query: bool = False
+    """Whether it is the query."""
 
 
 Prompt = Sequence[Segment]

@@ -1,0 +1,1 @@
+"""Back ends: where a language model runs, one a file."""
