@@ -111,6 +111,6 @@ def test_wrong_options_are_refused() -> None:
     for wrong in ({"kind": "polite"}, {"place": "top"}, {"control": "none"}):
         with pytest.raises(PluginError, match="inject_instruction"):
             InjectInstruction(**wrong)  # type: ignore[arg-type]
-    for wrong in ({"form": "x"}, {"place": "top"}, {"number": 0}):
+    for other in ({"form": "x"}, {"place": "top"}, {"number": 0}):
         with pytest.raises(PluginError, match="spoof_identifiers"):
-            SpoofIdentifiers(**wrong)  # type: ignore[arg-type]
+            SpoofIdentifiers(**other)  # type: ignore[arg-type]

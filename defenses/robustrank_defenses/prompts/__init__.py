@@ -1,0 +1,1 @@
+"""Defenses of rankers that show documents to a language model."""
