@@ -79,11 +79,17 @@ def quality(query: str, before: str, after: str, clean: Sequence[str]) -> dict[s
     if perplexity is not None and old and new:
         value = perplexity(after)
         figures["perplexity ratio"] = value / perplexity(before)
-        others = [perplexity(text) for text in clean if words(text)]
+        others = _of_clean(perplexity, tuple(clean))
     if perplexity is not None and old and new and len(others) >= CLEAN:
         p = (1 + sum(other >= value for other in others)) / (1 + len(others))
         figures |= {f"detected at {rate:.0%}".replace("%", " %"): float(p <= rate) for rate in RATES}
     return figures
+
+
+@lru_cache(maxsize=8)  # the same documents for every case of a collection
+def _of_clean(perplexity: Callable[[str], float], clean: tuple[str, ...]) -> Sequence[float]:
+    """Perplexities of those clean documents that have words."""
+    return [perplexity(text) for text in clean if words(text)]
 
 
 def _share(tokens: Sequence[str], wanted: set[str]) -> float:

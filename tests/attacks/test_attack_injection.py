@@ -113,4 +113,4 @@ def test_wrong_options_are_refused() -> None:
             InjectInstruction(**wrong)  # type: ignore[arg-type]
     for other in ({"form": "x"}, {"place": "top"}, {"number": 0}):
         with pytest.raises(PluginError, match="spoof_identifiers"):
-            SpoofIdentifiers(**other)  # type: ignore[arg-type]
+            SpoofIdentifiers(**other)
