@@ -39,6 +39,7 @@ class Row(NamedTuple):
     params: Mapping[str, Any] = {}
     edits: int | None = 5
     calls: int | None = None
+    characters: int | None = None
 
 
 WIDE = {"substitutes": "counterfitted|wordnet|glove"}
@@ -119,6 +120,23 @@ ROWS = (
     Row("delete_words, sentences, ranks", "delete_words", {"access": "ranks"}, None),
     Row("delete_words, words", "delete_words", {"unit": "word"}, 10),
     Row("reorder_sentences", "reorder_sentences", {}, None),
+    *(Row(f"characters, {family}, {access}, 10 characters", "characters",
+        {"families": [family], "goal": "promote", "access": access}, None, None, 10)
+      for family in ("homoglyph", "zero_width") for access in ("none", "scores")),
+    *(Row(f"characters, {family}, 40 characters", "characters", {"families": [family], "goal": "promote"},
+        None, None, 40) for family in ("hidden_tags", "hidden_backspace")),
+    Row("control: characters, homoglyph, 10 characters", "characters",
+        {"goal": "promote", "control": True}, None, None, 10),
+    Row("control: characters, hidden_backspace, 40 characters", "characters",
+        {"families": ["hidden_backspace"], "goal": "promote", "control": True}, None, None, 40),
+    *(Row(f"inject_instruction, {kind}, {place}", "inject_instruction", {"kind": kind, "place": place}, None)
+      for kind in ("decision", "criteria", "verdict") for place in ("start", "end")),
+    *(Row(f"control: inject_instruction, {control}, start", "inject_instruction",
+        {"place": "start", "control": control}, None) for control in ("neutral", "harmless", "marker", "other")),
+    *(Row(f"spoof_identifiers, {form}, end", "spoof_identifiers", {"form": form}, None)
+      for form in ("ranking", "passage", "letter", "numbers", "verdict", "role", "thought")),
+    *(Row(f"control: spoof_identifiers, passage, end, {control}", "spoof_identifiers",
+        {"form": "passage", "control": control}, None) for control in ("neutral", "unlabelled")),
     Row("control: random deletion", "random_edits", {"operation": "delete"}, 10),
     Row("control: random order", "random_edits", {"operation": "reorder"}, None),
 )  # fmt: skip
@@ -159,7 +177,7 @@ def attacked(row: Row, case: Case, clean: list[tuple[str, float]], ranker: Ranke
     metered = MeteredRanker(ranker)
     scores = dict(clean)
     metered.remember(case.query, case.candidates, [scores[doc.doc_id] for doc in case.candidates])
-    budget = Budget(edits=row.edits, calls=row.calls)
+    budget = Budget(edits=row.edits, calls=row.calls, characters=row.characters)
     oracle = MeteredOracle(metered, case, attack.threat, budget)
     cpu = process_time()
     done = attack.perturb(case, oracle, Random(f"{SEED}|{row.name}"))
@@ -175,7 +193,7 @@ def attacked(row: Row, case: Case, clean: list[tuple[str, float]], ranker: Ranke
 def line(row: Row, records: Sequence[Mapping[str, Any]]) -> str:
     """One row of the table; an illegal text counts as no success."""
     if not records:
-        return f"| {row.name} | {row.edits or ''} | 0 | | | |"
+        return f"| {row.name} | {row.edits or row.characters or ''} | 0 | | | |"
     queries = [str(record["query"]) for record in records]
     success = intervals.share([r["rank"] <= GOAL and not r["violations"] for r in records], clusters=queries)
     words = sum(r["edits"] for r in records) / len(records)
@@ -183,8 +201,8 @@ def line(row: Row, records: Sequence[Mapping[str, Any]]) -> str:
     figure = f"{success.value:.2f} [{success.low:.2f}, {success.high:.2f}]"
     cost = f"{sum(pairs) / len(pairs):.0f} / {median(pairs):.0f}"
     illegal = sum(bool(r["violations"]) for r in records)
-    name = row.name + (f" ({illegal} illegal)" if illegal else "")
-    return f"| {name} | {row.edits or ''} | {len(records)} ({success.n}) | {figure} | {words:.1f} | {cost} |"
+    name, limit = row.name + (f" ({illegal} illegal)" if illegal else ""), row.edits or row.characters or ""
+    return f"| {name} | {limit} | {len(records)} ({success.n}) | {figure} | {words:.1f} | {cost} |"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from robustrank.perturbations.verify import verify
 from robustrank.plugin import Budget, Perturbation, PluginError
 from robustrank.testing import WordWeights, check_attack, make_case
 from robustrank_attacks.injection.inject_instruction import HEADLINE, KINDS, MARKER, OTHER, InjectInstruction
-from robustrank_attacks.injection.spoof_identifiers import FORMS, SpoofIdentifiers
+from robustrank_attacks.injection.spoof_identifiers import FORMS, LABELS, SpoofIdentifiers
 
 Attack = InjectInstruction | SpoofIdentifiers
 
@@ -43,12 +43,16 @@ def test_instructions_keep_the_contract(kind: str, control: str | None, place: s
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("control", [False, True])
+@pytest.mark.parametrize("control", [None, "neutral", "unlabelled"])
 @pytest.mark.parametrize("form", FORMS)
-def test_spoofed_identifiers_keep_the_contract(form: str, control: bool, place: str) -> None:
+def test_spoofed_identifiers_keep_the_contract(form: str, control: str | None, place: str) -> None:
+    if control == "unlabelled" and form not in LABELS:
+        with pytest.raises(PluginError, match="control"):
+            SpoofIdentifiers(form=form, control=control)  # type: ignore[arg-type]
+        return
     attack = SpoofIdentifiers(form=form, place=place, control=control)  # type: ignore[arg-type]
     check_attack(attack, WordWeights(), [make_case(WordWeights(), "cats sleep", TEXTS, 0)], budgets=BUDGETS)
-    assert attack.threat.control == control
+    assert attack.threat.control == (control is not None)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +109,16 @@ def test_a_spoofed_order_names_the_number_and_another_one_after_it() -> None:
     assert str(made(SpoofIdentifiers(number=3))[0].target).endswith("[3] > [1]")
     assert str(made(SpoofIdentifiers(number=1))[0].target).endswith("[1] > [2]")
     assert "'cats sleep'" in str(made(SpoofIdentifiers(form="passage"))[0].target)
+
+
+@pytest.mark.parametrize(("form", "label"), [("passage", "[1] "), ("letter", "Passage A: ")])
+def test_an_unlabelled_passage_lacks_nothing_but_the_label(form: str, label: str) -> None:
+    spoofed, plain = (
+        str(made(SpoofIdentifiers(form=form, control=control))[0].target)  # type: ignore[arg-type]
+        for control in (None, "unlabelled")
+    )
+    assert spoofed.count(label) == 1
+    assert spoofed.replace(label, "") == plain
 
 
 def test_wrong_options_are_refused() -> None:

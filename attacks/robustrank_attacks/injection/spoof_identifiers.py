@@ -25,6 +25,9 @@ FORMS = {
 }
 """Form to text; ``n`` is the identifier that is pushed, ``m`` another one, ``q`` the query."""
 
+LABELS = {"passage": "[{n}] ", "letter": "Passage A: "}
+"""What makes a passage of its own of a text that has the query in it, which moves other rankers too."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpoofIdentifiers:
@@ -37,28 +40,39 @@ class SpoofIdentifiers:
         number: The identifier that it pushes. The attacker does not know that of its own document, so in a list of w
             documents it is right once in w.
         place: ``"start"``, ``"middle"``, or ``"end"``.
-        control: Neutral words of the same length in its place.
+        control: ``"neutral"`` (as many words that say nothing), or of ``"passage"`` and ``"letter"`` ``"unlabelled"``
+            (the same words without the label).
     """
 
     form: Literal["ranking", "passage", "letter", "numbers", "verdict", "role", "thought"] = "ranking"
     number: int = 1
     place: Place = "end"
-    control: bool = False
+    control: Literal["neutral", "unlabelled"] | None = None
 
     def __post_init__(self) -> None:
         require_choice("spoof_identifiers", "form", [self.form], list(FORMS))
         require_choice("spoof_identifiers", "place", [self.place], PLACES)
         require_positive("spoof_identifiers", "number", self.number)
+        if self.control is not None:
+            controls = ["neutral", *(["unlabelled"] if self.form in LABELS else [])]
+            require_choice("spoof_identifiers", "control", [self.control], controls)
 
     @property
     def threat(self) -> ThreatModel:
         """Sees nothing of the ranker; inserts words into the document."""
         return ThreatModel(
-            surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation="insert"), control=self.control
+            surface=Surface.DOCUMENT,
+            access=Access.NONE,
+            edits=AttackSet(operation="insert"),
+            control=self.control is not None,
         )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The document with the text in it; unchanged where the budget does not pay for all of it."""
         other = 2 if self.number == 1 else 1
-        text = FORMS[self.form].format(n=self.number, m=other, q=" ".join(word.text for word in words(case.query.text)))
-        return put_whole(case, oracle, neutral(text, rng) if self.control else text, self.place)
+        query = " ".join(word.text for word in words(case.query.text))
+        form = FORMS[self.form]
+        if self.control == "unlabelled":
+            form = form.replace(LABELS[self.form], "")
+        text = form.format(n=self.number, m=other, q=query)
+        return put_whole(case, oracle, neutral(text, rng) if self.control == "neutral" else text, self.place)
