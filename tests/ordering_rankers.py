@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
+from robustrank.core.answers import Answer, Faults, Repair
+from robustrank.core.errors import InvalidAnswer
 from robustrank.core.types import Document, Query, RankerCard
 
 Order = Callable[[Query, list[Document]], list[Document]]
@@ -75,3 +77,48 @@ class ByPlace:
 
     def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
         return [len(doc.text) - 3.0 * place for place, doc in enumerate(docs)]
+
+
+Wrong = Callable[[Query, Sequence[Document]], Faults]
+"""What is wrong in the answer for a list."""
+
+
+class Answering(Ordering):
+    """An :class:`Ordering` that says what was wrong in its answers: one answer for each list.
+
+    Of an answer with missing documents the first half of its order is left, and it is repaired as declared.
+    """
+
+    def __init__(self, order: Order, wrong: Wrong, repair: Repair = Repair.END) -> None:
+        super().__init__(order)
+        self._wrong, self.repair = wrong, repair
+
+    def repaired(self, repair: Repair, /) -> Answering:
+        other = Answering(self._order, self._wrong, repair)
+        other.shown = self.shown
+        return other
+
+    def answer(self, query: Query, docs: Sequence[Document], /) -> Answer:
+        self.shown.append([doc.doc_id for doc in docs])
+        faults, shown = self._wrong(query, docs), [doc.doc_id for doc in docs]
+        named = [doc.doc_id for doc in self._order(query, list(docs))]
+        unchanged = named == shown
+        if faults and self.repair is Repair.ERROR:
+            raise InvalidAnswer("made up: missing")
+        if faults:
+            kept = named[: len(named) // 2] if self.repair is Repair.END else []
+            named = [*kept, *(doc_id for doc_id in shown if doc_id not in kept)]
+        scores = [float(len(docs) - named.index(doc_id)) for doc_id in shown]
+        ordering = int(len(docs) > 1)
+        return Answer(
+            scores=scores, invalid=int(bool(faults)), faults=faults, unchanged=int(unchanged and ordering > 0),
+            orderings=ordering,
+        )  # fmt: skip
+
+    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        return list(self.answer(query, docs).scores)
+
+
+def wrong_about(word: str) -> Wrong:
+    """Answers leave documents out where a text has a word."""
+    return lambda query, docs: Faults(missing=int(any(word in doc.text for doc in docs)))

@@ -12,6 +12,7 @@ from robustrank.judging.checks import check_planned
 from robustrank.measures import effectiveness
 from robustrank.perturbations.contextual_substitutes import load
 from robustrank.perturbations.operations import unit
+from robustrank.perturbations.oracle import RANK_ONLY
 from robustrank.perturbations.stage_oracle import lends
 from robustrank.retrieval.first_stage import searches
 from robustrank.work import planting
@@ -47,7 +48,7 @@ def check(bench: Workbench, gates: Sequence[GateSpec]) -> None:
 
 def notes(bench: Workbench) -> list[str]:
     """What will be less than the audit file says, in sentences."""
-    return [*_of_suite(bench), *_fewer_queries(bench), *_without_gradients(bench)]
+    return [*_of_suite(bench), *_fewer_queries(bench), *_without_access(bench)]
 
 
 def _of_suite(bench: Workbench) -> list[str]:
@@ -129,8 +130,8 @@ def _fewer_queries(bench: Workbench) -> list[str]:
     return lines
 
 
-def _without_gradients(bench: Workbench) -> list[str]:
-    """Attacks that need gradients on rankers that have none: every case of theirs would be an error."""
+def _without_access(bench: Workbench) -> list[str]:
+    """Attacks that need scores or gradients on rankers that lend none."""
     spec, lines = bench.spec, []
     for attack in spec.corpus.attacks if spec.corpus else ():
         stage = planting.where(bench)
@@ -142,10 +143,17 @@ def _without_gradients(bench: Workbench) -> list[str]:
             )
     where = spec.cases.collection or spec.home.name
     for attack in spec.attacks:
-        if bench.attack(attack.name).threat.access is not Access.WEIGHTS:
+        access = bench.attack(attack.name).threat.access
+        if access.level <= Access.RANKS.level:
             continue
         for victim in (v for v in spec.victims if v.attacked and v.name in (attack.rankers or (v.name,))):
             if bench.can_attack(attack.name, victim.name, where):
+                continue
+            if bench.victim(victim.name, where).ranker.card.rank_only:
+                lines.append(
+                    f"attack {attack.name!r} needs {access.value}, and {victim.name!r} gives ranks alone "
+                    f"({RANK_ONLY}): it is left out there; attacks with access to ranks, or to nothing, are run"
+                )
                 continue
             lines.append(
                 f"attack {attack.name!r} needs gradients, which {victim.name!r} does not provide: "

@@ -46,7 +46,8 @@ def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[
     for attack in spec.attacks:
         if attack.rankers and place.ranker not in attack.rankers:
             continue
-        if attack.if_possible and not bench.can_attack(attack.name, place.ranker, place.collection):
+        possible = bench.can_attack(attack.name, place.ranker, place.collection)
+        if not possible and (attack.if_possible or record.rank_only):
             continue
         threat = bench.attack(attack.name).threat
         if threat.surface is Surface.QUERY:

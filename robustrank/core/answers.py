@@ -81,6 +81,45 @@ class Answer:
     comparisons: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What a ranker answered to several lists, counted.
+
+    Args:
+        lists: Asked.
+        invalid_lists: Lists with an invalid answer behind them, repaired or not.
+        lost_lists: Those of them that have no order, because the repair is :attr:`Repair.ERROR`.
+        answers: As in :class:`Answer`; those behind lost lists are not counted, here and below.
+        invalid: As in :class:`Answer`.
+        faults: As in :class:`Answer`.
+        unchanged: As in :class:`Answer`.
+        orderings: As in :class:`Answer`.
+        ties: As in :class:`Answer`.
+        comparisons: As in :class:`Answer`.
+    """
+
+    lists: int = 0
+    invalid_lists: int = 0
+    lost_lists: int = 0
+    answers: int = 0
+    invalid: int = 0
+    faults: Faults = Faults()
+    unchanged: int = 0
+    orderings: int = 0
+    ties: int = 0
+    comparisons: int = 0
+
+    def __add__(self, other: Answers) -> Answers:
+        """Of both."""
+        return Answers(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)})
+
+    @classmethod
+    def of(cls, answer: Answer) -> Answers:
+        """Those of one list."""
+        counts = {each.name: getattr(answer, each.name) for each in fields(answer) if each.name != "scores"}
+        return cls(lists=1, invalid_lists=int(answer.invalid > 0), **counts)
+
+
 @runtime_checkable
 class Answering(Ranker, Protocol):
     """A ranker that says what was wrong in its answers; ``score`` gives the scores of ``answer``."""

@@ -53,7 +53,15 @@ def checked_scores(ranker: Ranker, query: Query, docs: Sequence[Document]) -> li
     Raises:
         ContractError: A wrong number of scores, or one that is not a finite number.
     """
-    scores = ranker.score(query, docs)
+    return checked(ranker, query, docs, ranker.score(query, docs))
+
+
+def checked(ranker: Ranker, query: Query, docs: Sequence[Document], scores: Sequence[float]) -> list[float]:
+    """A ranker's scores of a list, with the contract enforced.
+
+    Raises:
+        ContractError: A wrong number of scores, or one that is not a finite number.
+    """
     name = ranker.card.name
     if len(scores) != len(docs):
         raise ContractError(

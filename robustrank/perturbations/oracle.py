@@ -10,10 +10,12 @@ from time import perf_counter
 from typing import TypeVar
 
 from robustrank.core import interrupts
+from robustrank.core.answers import Answering, Answers
 from robustrank.core.errors import (
     AccessDenied,
     BudgetExhausted,
     ContractError,
+    InvalidAnswer,
     OracleError,
     PluginFailed,
     TimeLimitPassed,
@@ -21,7 +23,7 @@ from robustrank.core.errors import (
     reason,
 )
 from robustrank.core.interfaces import Ranker, lends_gradients
-from robustrank.core.ranking import checked_scores
+from robustrank.core.ranking import checked
 from robustrank.core.types import (
     Access,
     Budget,
@@ -82,6 +84,8 @@ class MeteredRanker:
         self.scored = 0
         """Scores computed, and gradients; a smoothed ranker has many pairs behind one."""
         self.seconds = 0.0
+        self.answers = Answers()
+        """Of a ranker that says what was wrong in them, those given so far."""
         self._scores: dict[tuple[str, str], float] = {}
 
     @property
@@ -123,7 +127,7 @@ class MeteredRanker:
         """
 
         def scores() -> list[float]:
-            given = list(self.ranker.score(query, docs))
+            given = list(self._given(query, docs))
             if len(given) != len(docs):
                 raise ValueError(f"{len(given)} scores for {len(docs)} documents of query {query.query_id!r}")
             return [nan if score is None else float(score) for score in given]
@@ -132,12 +136,24 @@ class MeteredRanker:
 
     def reset(self) -> None:
         """Forget scores, and what was counted."""
-        self.pairs, self.scored, self.seconds = 0, 0, 0.0
+        self.pairs, self.scored, self.seconds, self.answers = 0, 0, 0.0, Answers()
         self._scores.clear()
 
     def _fresh(self, query: Query, docs: Sequence[Document]) -> list[float]:
         pairs = len(docs) * self.card.pairs_per_score
-        return self._timed(lambda: checked_scores(self.ranker, query, docs), pairs, len(docs))
+        return self._timed(lambda: checked(self.ranker, query, docs, self._given(query, docs)), pairs, len(docs))
+
+    def _given(self, query: Query, docs: Sequence[Document]) -> Sequence[float]:
+        """What the ranker gives; where it says what was wrong in its answers, that is counted."""
+        if not docs or not isinstance(self.ranker, Answering):
+            return self.ranker.score(query, docs)
+        try:
+            answer = self.ranker.answer(query, docs)
+        except InvalidAnswer:
+            self.answers += Answers(lists=1, invalid_lists=1, lost_lists=1)
+            raise
+        self.answers += Answers.of(answer)
+        return answer.scores
 
     def _timed(self, step: Callable[[], Answer], pairs: int, scored: int) -> Answer:
         """An answer of the ranker, metered.
@@ -249,6 +265,9 @@ class MeteredOracle:
     def _need(self, access: Access) -> None:
         if self._threat.access.level < access.level:
             raise AccessDenied(f"needs access {access.value!r}, declared {self._threat.access.value!r}")
+        card = self._ranker.card
+        if card.rank_only and access.level > Access.RANKS.level:
+            raise AccessDenied(f"needs access {access.value!r}, and {card.name} gives ranks alone: {RANK_ONLY}")
 
     def _cost(self, perturbation: Perturbation) -> int:
         if perturbation.query is not None or (perturbation.target is not None and not self._ranker.card.pointwise):
@@ -281,5 +300,8 @@ class MeteredOracle:
     def _better(self, rank: int, other: int) -> bool:
         return rank > other if self._threat.goal is Goal.DEMOTE else rank < other
 
+
+RANK_ONLY = "its scores say the order of a list and nothing else"
+"""Why attacks on a ranker of which the card says ``rank_only`` have no more than access to ranks."""
 
 _TARGET = Perturbation(target="")

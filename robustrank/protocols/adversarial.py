@@ -25,7 +25,7 @@ from robustrank.perturbations import operations
 from robustrank.perturbations.verify import diff
 from robustrank.protocols.interface import Evidence
 from robustrank.results.figures import CUTOFFS, by_query
-from robustrank.results.outcomes import Ends, tally, undecided
+from robustrank.results.outcomes import Ending, Ends, tally, undecided
 from robustrank.results.select import lead, leading
 from robustrank.results.summary import AgainstControl, AttackResult, WorstCase
 from robustrank.stats import intervals
@@ -72,7 +72,7 @@ def lost_cases(evidence: Evidence) -> dict[tuple[str, str, str], list[LostCase]]
         for attack in spec.attacks:
             if record.ranker not in (attack.rankers or (record.ranker,)):
                 continue
-            if attack.if_possible and (record.ranker, attack.name) not in done:
+            if (attack.if_possible or record.rank_only) and (record.ranker, attack.name) not in done:
                 continue  # it was left out
             case = LostCase(record.query_id, record.candidates, record.error)
             threat = threats.get(attack.name)
@@ -226,7 +226,17 @@ class _Group:
             tally=tally(self.group, [case.error for case in self.lost]),
             ends=self._ends(values),
             open=self._open(values),
+            deployed=self._deployed(),
         )
+
+    def _deployed(self) -> dict[str, Estimate]:
+        """Every success over the decided cases and those with an invalid answer, ranked as its repair ranks them."""
+        repaired = [r for r in self.open if undecided(r) is Ending.INVALID_ANSWER]
+        if not repaired:
+            return {}
+        tried = [*self.decided, *repaired]
+        figures = {key: ([float(test(r)) for r in tried], None) for key, test in self.tests.items()}
+        return intervals.means(figures, clusters=[r.query_id for r in tried])
 
     def _bounds(self, figure: str) -> tuple[float, float] | None:
         """Least and greatest value of a figure that errors leave open; ``None`` for a share."""

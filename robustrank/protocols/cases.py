@@ -38,7 +38,7 @@ def cases(attacked: Sequence[AttackRecord], certificates: Iterable[CertificateRe
         tests = ways[record.ranker, record.attack]
         reached = [name for name, test in tests.items() if test(record)]
         end = ending(record, succeeded=leading(tests) in reached)
-        if end in (Ending.INVALID, Ending.ERROR):
+        if end not in (Ending.SUCCEEDED, Ending.FAILED):
             reached = []
         certified = proven.get((record.ranker, record.collection, record.query_id), ())
         rows.append(

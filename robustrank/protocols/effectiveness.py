@@ -9,6 +9,7 @@ from math import isfinite
 
 import numpy as np
 
+from robustrank.core.types import Estimate
 from robustrank.measures.bounds import difference_bounds, measure_bounds
 from robustrank.protocols import unjudged
 from robustrank.results.figures import MIN_SLICE
@@ -80,9 +81,23 @@ def effectiveness(records: Sequence[RankingRecord]) -> list[Effectiveness]:
                     tally=tally(mine),
                     ends=_ends(by_query, mine, open_, measure_bounds(measure)),
                     open=open_ if name is None else {},
+                    valid=_over_valid(mine, measure),
+                    valid_share=_share_valid(mine),
                 )
             )
     return results
+
+
+def _share_valid(lists: Sequence[RankingRecord]) -> Estimate | None:
+    """The share of lists with valid answers alone, of a ranker that says what was wrong in its answers."""
+    told = [record.answer.invalid_lists == 0 for record in lists if record.answer is not None]
+    return intervals.share(told) if told else None
+
+
+def _over_valid(lists: Sequence[RankingRecord], measure: str) -> Estimate | None:
+    """A measure's mean over those lists."""
+    valid = [r.measures[measure] for r in lists if r.answer is not None and r.answer.invalid_lists == 0]
+    return intervals.mean(valid, bounds=measure_bounds(measure)) if valid else None
 
 
 def ends_of(record: RankingRecord, measure: str) -> tuple[float, float]:

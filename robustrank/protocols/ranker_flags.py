@@ -143,7 +143,8 @@ def _positions(records: Sequence[RankingRecord]) -> list[RedFlag]:
     """Scores that are 0 to n-1, or 1 to n, on every list: positions of an order, in which the best comes first."""
     flags = []
     for ranker in sorted({r.ranker for r in records}):
-        lists = [sorted(r.scores) for r in records if r.ranker == ranker and len(r.scores) >= FEW]
+        mine = [r for r in records if r.ranker == ranker and not r.rank_only]  # whose scores are meant to be places
+        lists = [sorted(r.scores) for r in mine if len(r.scores) >= FEW]
         first = {scores[0] for scores in lists}
         counts = [scores == [scores[0] + n for n in range(len(scores))] for scores in lists]
         if len(lists) >= FEW and all(counts) and first in ({0}, {1}):

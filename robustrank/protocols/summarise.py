@@ -20,7 +20,7 @@ from robustrank.results.red_flags import accept
 from robustrank.results.summary import AttackResult, RankerSummary, Summary
 from robustrank.storage.typed import convert, plain
 from robustrank.work.audited import AuditedRanker
-from robustrank.work.records import AttackRecord, Record, SessionRecord, SetupRecord, TaskRecord
+from robustrank.work.records import AttackRecord, RankingRecord, Record, SessionRecord, SetupRecord, TaskRecord
 
 
 def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool) -> Summary:
@@ -43,7 +43,7 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
         collections=setup.collections,
         rankers=[_with_cost(ranker, tasks, spec) for ranker in setup.rankers],
         tested=tested(fields["attacks"], spec),
-        not_tested=not_tested(fields["attacks"], spec),
+        not_tested=[*_left_out(tasks, fields["attacks"], spec), *not_tested(fields["attacks"], spec)],
         environment={**plain(setup.environment), **_cost(tasks, ordered)},
         source=spec.source,
         results=results,
@@ -147,6 +147,22 @@ def not_tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
         "languages other than those of the collections",
         "attackers with a larger budget than stated, or who attack many documents at once",
     ]
+    return lines
+
+
+def _left_out(tasks: Sequence[TaskRecord], results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
+    """Attacks that were not run on a ranker because it gives ranks alone, one line for each ranker."""
+    alone = list(dict.fromkeys(r.ranker for r in tasks if isinstance(r, RankingRecord) and r.rank_only))
+    run = {(r.ranker, r.attack) for r in results}
+    ranks_do = {r.attack for r in results if r.access.level <= Access.RANKS.level}
+    lines = []
+    for ranker in (name for name in alone if spec.victim(name).attacked):
+        mine = [a.name for a in spec.attacks if ranker in (a.rankers or (ranker,)) and a.name not in ranks_do]
+        missing = [name for name in mine if (ranker, name) not in run]
+        if missing:
+            lines.append(
+                f"attacks that need scores on {ranker}, whose scores say the order alone: {', '.join(missing)}"
+            )
     return lines
 
 

@@ -1,7 +1,8 @@
 """How a case, a list or a certificate ended, and what the undecided ones leave open of a figure.
 
 An attack that was refused for breaking its rules (*invalid*), and a ranker, service or plug-in that failed (*error*),
-say nothing about robustness. So a figure is estimated over the decided cases, is told with the number of all cases, and
+say nothing about robustness. Nor does a list that a ranker ordered by an *invalid answer*: its ranks are those of the
+repair. So a figure is estimated over the decided cases, is told with the number of all cases, and
 has two ends: what it would be if every undecided case had its least, or its greatest, value.
 """
 
@@ -13,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from robustrank.core.types import Certificate, Estimate, Status
-from robustrank.work.records import AttackRecord, TaskRecord
+from robustrank.work.records import INVALID_ANSWER, AttackRecord, TaskRecord
 
 
 class Ending(StrEnum):
@@ -25,6 +26,8 @@ class Ending(StrEnum):
     """The attack broke its rules."""
     ERROR = "error"
     """The ranker, a service or a plug-in failed."""
+    INVALID_ANSWER = "invalid answer"
+    """The ranker's answer for the changed list was no order of its documents, and was repaired."""
 
 
 def undecided(record: TaskRecord) -> Ending | None:
@@ -33,7 +36,7 @@ def undecided(record: TaskRecord) -> Ending | None:
         return Ending.ERROR
     if record.status is Status.INVALID or (isinstance(record, AttackRecord) and record.miscounted):
         return Ending.INVALID
-    return None
+    return Ending.INVALID_ANSWER if record.invalid_answer else None
 
 
 def ending(record: TaskRecord, *, succeeded: bool) -> Ending:
@@ -43,6 +46,8 @@ def ending(record: TaskRecord, *, succeeded: bool) -> Ending:
 
 def reason(record: TaskRecord) -> str:
     """Why a record is undecided; empty where it is not."""
+    if undecided(record) is Ending.INVALID_ANSWER:
+        return INVALID_ANSWER
     return "" if undecided(record) is None else record.error or getattr(record, "miscounted", "")
 
 
@@ -59,6 +64,7 @@ class Tally:
         planned: All of them, those that could not be tried included.
         errors: Ended because a ranker, a service or a plug-in failed.
         invalid: Ended because the attack broke its rules.
+        invalid_answers: Ended with an invalid answer of the ranker.
         error: The first error.
         breach: The first broken rule.
     """
@@ -66,13 +72,14 @@ class Tally:
     planned: int = 0
     errors: int = 0
     invalid: int = 0
+    invalid_answers: int = 0
     error: str = ""
     breach: str = ""
 
     @property
     def undecided(self) -> int:
         """How many say nothing."""
-        return self.errors + self.invalid
+        return self.errors + self.invalid + self.invalid_answers
 
     @property
     def decided(self) -> int:
@@ -86,6 +93,8 @@ class Tally:
             parts.append(f"{self.errors} of {self.planned} {what} ended in an error, first: {self.error}")
         if self.invalid:
             parts.append(f"{self.invalid} of {self.planned} {what} are invalid, first: {self.breach}")
+        if self.invalid_answers:
+            parts.append(f"{self.invalid_answers} of {self.planned} {what} have an invalid answer of the ranker")
         return "; ".join(parts)
 
 
@@ -115,6 +124,7 @@ def tally(records: Iterable[TaskRecord], lost: Sequence[str] = ()) -> Tally:
         planned=len(counted) + len(lost),
         errors=len(errors),
         invalid=len(breaches),
+        invalid_answers=sum(end is Ending.INVALID_ANSWER for end, _ in ended),
         error=errors[0] if errors else "",
         breach=breaches[0] if breaches else "",
     )
@@ -127,6 +137,7 @@ def together(tallies: Iterable[Tally]) -> Tally:
         planned=sum(each.planned for each in every),
         errors=sum(each.errors for each in every),
         invalid=sum(each.invalid for each in every),
+        invalid_answers=sum(each.invalid_answers for each in every),
         error=next((each.error for each in every if each.error), ""),
         breach=next((each.breach for each in every if each.breach), ""),
     )

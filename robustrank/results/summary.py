@@ -77,6 +77,10 @@ class Effectiveness:
     """Of its lists; one that could not be ranked counts as an empty one."""
     ends: Mapping[str, Ends] = field(default_factory=dict)
     """``"mean"``, ``"lowest decile"`` and ``"judged"``, where there are such lists."""
+    valid: Estimate | None = None
+    """The mean over the lists whose answers were all valid; ``None`` of a ranker that does not say, and without any."""
+    valid_share: Estimate | None = None
+    """The share of these lists; ``None`` of a ranker that does not say."""
     open: Open = field(default_factory=dict)
 
 
@@ -209,6 +213,8 @@ class AttackResult:
     ends: Mapping[str, Ends] = field(default_factory=dict)
     """Every success, ``boost`` and ``harm``, where cases are undecided."""
     open: Mapping[str, Open] = field(default_factory=dict)
+    deployed: Mapping[str, Estimate] = field(default_factory=dict)
+    """Every success with the cases of invalid answers as the ranker's repair ranks them; empty without such cases."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any, NamedTuple, TypedDict
 
+from msgspec import structs
+
 from robustrank.config.specs import AttackSpec
 from robustrank.core.errors import AccessDenied, shortened
 from robustrank.core.interfaces import Attack
@@ -116,11 +118,17 @@ class AttackTask:
         ranker.remember(case.query, docs, self.clean_scores)
         outcome = self._attacked(bench, attack, case, docs)
         # Fresh calls, through a meter of their own: what an attack saw or left in a cache is no evidence.
+        invalid = victim.answers.invalid_lists
         after, unranked = tried(lambda: perturbed_scores(fresh, case, outcome.done, clean), clean, self.who)
-        same, unscored = tried(lambda: _same_score(fresh, case, outcome.done, clean, after), False, self.who)
+        invalid = victim.answers.invalid_lists - invalid
+        if fresh.card.rank_only:  # an equal score is an equal place, and says nothing of what the ranker reads
+            same, unscored = False, ""
+        else:
+            same, unscored = tried(lambda: _same_score(fresh, case, outcome.done, clean, after), False, self.who)
         failed = unranked or unscored
         status, error = (Status.ERROR, failed) if failed else (outcome.status, outcome.error)
-        return self._record(bench, case, clean, after, outcome._replace(status=status, error=error), same=same)
+        record = self._record(bench, case, clean, after, outcome._replace(status=status, error=error), same=same)
+        return structs.replace(record, invalid_answer=invalid > 0)
 
     def failed(self, bench: Workbench, error: str) -> AttackRecord:
         """A failure of the attack: nothing moved."""

@@ -127,12 +127,16 @@ class RankTask:
         place = self.place
         query, docs = place.query(bench), place.docs(bench)
         nothing: list[float] = []
-        scores, error = tried(lambda: checked_scores(place.victim(bench).ranker, query, docs), nothing, self.who)
+        victim = place.victim(bench)
+        scores, error = tried(lambda: checked_scores(victim.ranker, query, docs), nothing, self.who)
+        answer = victim.answers if victim.answers.lists else None
         if error:
-            return self.failed(bench, error)
+            return structs.replace(self.failed(bench, error), answer=answer)
         ids = [doc.doc_id for doc in docs]
         scored = list(zip(ids, scores, strict=True))
-        return structs.replace(self._listed(bench, scored), doc_ids=ids, scores=scores, base=self._base(bench, docs))
+        return structs.replace(
+            self._listed(bench, scored), doc_ids=ids, scores=scores, base=self._base(bench, docs), answer=answer,
+        )  # fmt: skip
 
     def _listed(self, bench: Workbench, scored: Sequence[tuple[str, float]]) -> RankingRecord:
         """The record of a scored list, but for its scores; an empty one is what users of a failing ranker get."""
@@ -150,6 +154,7 @@ class RankTask:
             qrels=dict(qrels),
             relevant_from=collection.relevant,
             top_grade=bench.lists(place.collection).top_grade,
+            rank_only=place.victim(bench).ranker.card.rank_only,
         )
 
     def _base(self, bench: Workbench, docs: Sequence[Document]) -> BaseRanking | None:

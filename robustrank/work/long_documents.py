@@ -144,8 +144,9 @@ class LongDocumentTask:
         return ("end" if self.where == "start" else "start") if padded == filler else ""
 
     def _call(self, bench: Workbench, docs: Sequence[Document]) -> _Call:
-        """One call of the ranker, of which a retry is a failure: what was sent first was not answered."""
-        ranker, query = self.place.victim(bench).uncached, self.place.query(bench)
+        """One call of the ranker, of which a retry and an invalid answer are failures: it was not answered as sent."""
+        victim, query = self.place.victim(bench), self.place.query(bench)
+        ranker, invalid = victim.uncached, victim.answers.invalid_lists
         started = perf_counter()
         nothing: Sequence[float] = ()
         timed_out = False
@@ -163,6 +164,8 @@ class LongDocumentTask:
         count(**asdict(used))
         if not error and used.retries:
             error = f"{self.who}: the first attempt failed; answered after {used.retries} more"
+        if not error and victim.answers.invalid_lists > invalid:
+            error = f"{self.who}: its answer was invalid"
         return _Call(() if error else scores, error, timed_out, perf_counter() - started)
 
 

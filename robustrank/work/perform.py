@@ -10,6 +10,7 @@ from time import perf_counter
 from msgspec import structs
 
 from robustrank.config.specs import AuditSpec
+from robustrank.core.answers import Answers
 from robustrank.core.usage import Usage, counting
 from robustrank.work.base import Task, tried
 from robustrank.work.records import TaskRecord
@@ -52,6 +53,7 @@ def perform(spec: AuditSpec, task: Task) -> TaskRecord:
         scoring_seconds=sum(m.seconds for m in meters),
         measuring_seconds=_measuring_seconds(bench, task) - measuring,
         seconds=perf_counter() - started,
+        answers=answers if (answers := sum((m.answers for m in meters), Answers())).lists else None,
         service=used if used != Usage() else None,
     )
     return done

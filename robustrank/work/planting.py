@@ -27,7 +27,7 @@ from robustrank.storage.hashing import digest
 from robustrank.work.attack import HARM_MEASURE, LONGEST_TEXT
 from robustrank.work.base import EXHAUSTED, Place, RankTask, Task, tried
 from robustrank.work.plant_records import TOP, Displaced, Places, PlantedQuery, PlantRecord
-from robustrank.work.records import RankingRecord, Record
+from robustrank.work.records import INVALID_ANSWER, RankingRecord, Record
 from robustrank.work.workbench import Workbench
 
 
@@ -183,7 +183,11 @@ class PlantTask:
         if clean.error:
             return planted
         before = [(doc.doc_id, score) for doc, score in zip(place.docs(bench), clean.scores, strict=True)]
+        victim = place.victim(bench)
+        invalid = victim.answers.invalid_lists
         after, error = tried(lambda: self._ranked(bench, place, before, kept, plants), before, self.who)
+        if victim.answers.invalid_lists > invalid:
+            error = error or f"ranker {place.ranker!r}: {INVALID_ANSWER}"
         if error:
             return _with(planted, error=error)
         old, new = order(before), order(after)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
+from robustrank.core.answers import Answers
 from robustrank.core.types import Budget, Certificate, Goal, Status, Surface, ThreatModel
 from robustrank.core.usage import Usage
 from robustrank.retrieval.lists import DescribedQuery
@@ -21,6 +22,10 @@ BEST_RELEVANT = "best relevant"
 
 RELEVANT_WITHIN = {Goal.DEMOTE: 10, Goal.KEEP: 5}
 """Targets of document attacks that demote, or that keep a rank, are relevant documents among so many first ones."""
+
+
+INVALID_ANSWER = "the ranker's answer for the changed list was invalid"
+"""Why a changed list says nothing though it has an order: the order is that of a repair."""
 
 
 class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +60,10 @@ class TaskRecord(BaseRecord, frozen=True, kw_only=True):
         scoring_seconds: Inside the innermost ranker.
         measuring_seconds: Inside the encoder that measures similarity.
         seconds: In all.
-        service: What its calls of a service cost; ``None`` where it made none.
+        service: What its calls of a service or a language model cost; ``None`` where it made none.
+        answers: What the innermost ranker answered, in all; ``None`` where it does not say what was wrong in that.
+        invalid_answer: Whether a changed list, that the record is about, was ordered by an invalid answer: its ranks
+            are those of the repair.
     """
 
     ranker: str
@@ -69,6 +77,8 @@ class TaskRecord(BaseRecord, frozen=True, kw_only=True):
     measuring_seconds: float = 0.0
     seconds: float = 0.0
     service: Usage | None = None
+    answers: Answers | None = None
+    invalid_answer: bool = False
 
 
 class BaseRanking(Part, frozen=True, kw_only=True):
@@ -95,6 +105,8 @@ class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
         relevant_from: Least relevant grade of the collection.
         top_grade: Greatest grade of the collection.
         base: Of a defended ranker, its base's ranking of the same list.
+        answer: What the innermost ranker answered to this list; ``None`` as in ``answers``.
+        rank_only: Whether the ranker's card says that its scores tell the order and nothing else.
     """
 
     candidates: int = 0
@@ -108,6 +120,8 @@ class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
     relevant_from: int = 1
     top_grade: int = 1
     base: BaseRanking | None = None
+    answer: Answers | None = None
+    rank_only: bool = False
 
     def __post_init__(self) -> None:
         if len(self.doc_ids) != len(self.scores):

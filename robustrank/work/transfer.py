@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from robustrank.core.ranking import order, rank_of
 from robustrank.core.types import Case, Perturbation, Status, Surface
 from robustrank.perturbations.apply import perturbed_scores
@@ -47,8 +49,10 @@ class TransferTask:
         by_id = {doc.doc_id: doc for doc in docs}
         case = Case(self.place.query(bench), by_id[self.target], tuple(by_id[i] for i in order(clean)), 1)
         done = Perturbation(target=self.text)
+        invalid = victim.answers.invalid_lists
         after, error = tried(lambda: perturbed_scores(victim.uncached, case, done, clean), clean, self.who)
-        return self._record(clean, after, error)
+        record = self._record(clean, after, error)
+        return structs.replace(record, invalid_answer=victim.answers.invalid_lists > invalid)
 
     def failed(self, bench: Workbench, error: str) -> TransferRecord:
         """A failure of the ranker: nothing moved."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from robustrank.core.answers import Answers
 from robustrank.core.interfaces import Defense, Ranker
 from robustrank.perturbations.oracle import MeteredRanker
 
@@ -27,6 +28,11 @@ class MeteredVictim:
     def pairs(self) -> int:
         """Pairs the innermost ranker has scored so far."""
         return sum(meter.pairs for meter in self._meters)
+
+    @property
+    def answers(self) -> Answers:
+        """What the innermost ranker answered so far, where it says what was wrong in that."""
+        return sum((meter.answers for meter in self._meters), Answers())
 
     @property
     def seconds(self) -> float:

@@ -245,10 +245,11 @@ class Workbench(Bench):
         return victims[ranker, collection, listwise]
 
     def can_attack(self, attack: str, ranker: str, collection: str) -> bool:
-        """Whether a ranker lends what an attack needs: gradients, where that has access to weights."""
-        if self.attack(attack).threat.access is not Access.WEIGHTS:
-            return True
-        return lends_gradients(self.victim(ranker, collection).ranker.ranker)
+        """Whether a ranker lends what an attack needs: scores that say more than an order, and gradients."""
+        access, victim = self.attack(attack).threat.access, self.victim(ranker, collection).ranker
+        if access.level > Access.RANKS.level and victim.card.rank_only:
+            return False
+        return access is not Access.WEIGHTS or lends_gradients(victim.ranker)
 
     def _loading(self, who: str) -> AbstractContextManager[None]:
         return loading(who, self.spec.task_timeout)

@@ -1,0 +1,221 @@
+"""What is wrong in a ranker's answers reaches records and figures: it is counted, told, and never read as robust."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any, cast
+
+import pytest
+from msgspec import structs
+
+from robustrank.audit.planned import notes
+from robustrank.audit.targets import attack_tasks
+from robustrank.config import audit_file
+from robustrank.core.answers import Answers, Faults, Repair
+from robustrank.core.errors import AccessDenied
+from robustrank.core.interfaces import Oracle
+from robustrank.core.types import (
+    Access,
+    AttackSet,
+    Budget,
+    Case,
+    Document,
+    Perturbation,
+    Query,
+    Status,
+    Surface,
+    ThreatModel,
+)
+from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
+from robustrank.protocols import adversarial, effectiveness, summarise
+from robustrank.results.outcomes import Ending, undecided
+from robustrank.work.attack import AttackTask
+from robustrank.work.base import RankTask
+from robustrank.work.records import AttackRecord, RankingRecord
+from robustrank.work.victims import MeteredVictim
+from robustrank.work.workbench import Workbench
+from tests.ordering_rankers import Answering, Ordering, by_length, wrong_about
+from tests.work.test_order_of_asking import PLACE, QUERY, Bench, listed
+
+DOCS = listed(["a", "bbb", "cc", "dddd"])
+"""Longest first: d3, d1, d2, d0."""
+
+
+class Writes:
+    """An attack that puts one text in the place of its target's."""
+
+    def __init__(self, text: str, access: Access = Access.RANKS) -> None:
+        self.threat = ThreatModel(surface=Surface.DOCUMENT, access=access, edits=AttackSet(operation="insert"))
+        self.text = text
+
+    def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
+        oracle.rank([Perturbation(target=f"{case.target.text} {self.text}")])
+        return Perturbation(target=f"{case.target.text} {self.text}")
+
+
+def attacked(ranker: Any, text: str, target: str = "d2") -> AttackRecord:
+    bench = Bench(ranker, DOCS)
+    bench.made = cast(Any, Writes(text))
+    scores = tuple(Ordering(by_length).score(QUERY, DOCS))
+    task = AttackTask(place=PLACE, attack="lift", stratum="", target=target, goal_rank=1, clean_scores=scores)
+    return task.perform(cast(Workbench, bench))
+
+
+def test_faults_are_summed_over_all_lists_of_a_task_and_lost_lists_are_counted_apart() -> None:
+    victim = MeteredVictim(Answering(by_length, wrong_about("a")))
+    for docs in (DOCS, DOCS[1:], DOCS):
+        victim.ranker.score(QUERY, docs)
+    assert victim.answers == Answers(
+        lists=3, invalid_lists=2, answers=3, invalid=2, faults=Faults(missing=2), orderings=3
+    )
+    victim.reset()
+    assert victim.answers == Answers()
+    lost = MeteredVictim(Answering(by_length, wrong_about("a"), Repair.ERROR))
+    with pytest.raises(Exception, match="InvalidAnswer"):
+        lost.uncached.score(QUERY, DOCS)
+    assert lost.answers == Answers(lists=1, invalid_lists=1, lost_lists=1)
+
+
+def test_answers_are_counted_behind_a_defense() -> None:
+    class Twice:
+        def wrap(self, ranker: Any, /) -> Any:
+            return Doubled(ranker)
+
+    class Doubled:
+        def __init__(self, base: Any) -> None:
+            self.base, self.card = base, replace(base.card, name="doubled")
+
+        def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+            both = [self.base.score(query, docs) for _ in range(2)]
+            return [sum(pair) for pair in zip(*both, strict=True)]
+
+    victim = MeteredVictim(Answering(by_length, wrong_about("a")), cast(Any, Twice()))
+    victim.ranker.score(QUERY, DOCS)
+    assert (victim.answers.lists, victim.answers.invalid_lists) == (2, 2)
+
+
+class Listed(Bench):
+    """With what the record of a clean list asks for."""
+
+    spec = audit_file.parse('name = "x"\n[[collection]]\nuse = "scifact"\n[[ranker]]\nuse = "bm25"\nname = "r"\n')
+
+    def lists(self, name: str) -> Any:
+        lists = super().lists(name)
+        lists.collection.query_types = {}
+        lists.top_grade = 2
+        return lists
+
+
+def ranked(repair: Repair, word: str) -> RankingRecord:
+    bench = Listed(Answering(by_length, wrong_about(word), repair), DOCS)
+    return RankTask(place=PLACE).perform(cast(Workbench, bench))
+
+
+def test_the_record_of_a_clean_list_says_what_was_wrong_and_a_list_without_repair_is_an_error() -> None:
+    good, repaired, lost = ranked(Repair.END, "x"), ranked(Repair.END, "a"), ranked(Repair.ERROR, "a")
+    assert (good.status, good.answer) == (Status.OK, Answers(lists=1, answers=1, orderings=1))
+    assert repaired.answer == Answers(
+        lists=1, invalid_lists=1, answers=1, invalid=1, faults=Faults(missing=1), orderings=1
+    )
+    assert list(repaired.scores) == [2, 3, 1, 4]  # the first half of the answer, then as shown
+    assert (lost.status, lost.answer) == (Status.ERROR, Answers(lists=1, invalid_lists=1, lost_lists=1))
+    assert "InvalidAnswer: made up: missing" in lost.error
+    assert good.rank_only
+
+
+def test_clean_effectiveness_is_told_as_deployed_and_over_valid_answers_with_their_share() -> None:
+    """Hand-computed: 1.0 and 0.0 valid, 0.5 and 0.1 with invalid answers, one of them lost and counted as 0."""
+    rows = [("1", 1.0, 0), ("2", 0.0, 0), ("3", 0.5, 1), ("4", 0.0, 1)]
+    records = [
+        RankingRecord(
+            ranker="r", collection="home", query_id=query, measures={"nDCG@10": value},
+            answer=Answers(lists=1, invalid_lists=bad),
+        )
+        for query, value, bad in rows
+    ]  # fmt: skip
+    (row,) = effectiveness.effectiveness(records)
+    assert row.mean.value == pytest.approx(1.5 / 4)
+    assert row.valid is not None
+    assert row.valid_share is not None
+    assert (row.valid.value, row.valid.n, row.valid_share.value, row.valid_share.n) == (0.5, 2, 0.5, 4)
+
+
+def test_a_list_ordered_by_an_invalid_answer_is_neither_success_nor_failure() -> None:
+    good = attacked(Answering(by_length, wrong_about("zzz")), "yyyyyyyy")
+    bad = attacked(Answering(by_length, wrong_about("zzz")), "zzzzzzzz")
+    assert (good.invalid_answer, good.rank_after, undecided(good)) == (False, 1, None)
+    assert (bad.invalid_answer, bad.status, undecided(bad)) == (True, Status.OK, Ending.INVALID_ANSWER)
+    assert good.answers is None  # the task's total is added where tasks are performed
+
+
+def test_success_is_told_over_valid_answers_over_all_and_with_invalid_ones_at_either_end() -> None:
+    """Hand-computed: of 10 cases 2 succeed and 4 do not; of 4 with invalid answers the repair makes 1 a success."""
+    base = attacked(Answering(by_length, wrong_about("zzz")), "yyyyyyyy", "d0")
+    outcomes = [(1, False)] * 2 + [(4, False)] * 4 + [(1, True)] + [(4, True)] * 3
+    records = [
+        structs.replace(base, query_id=str(number), rank_before=4, rank_after=rank, invalid_answer=invalid)
+        for number, (rank, invalid) in enumerate(outcomes)
+    ]
+    (result,) = adversarial.attacks(records)
+    assert result.success["promoted"].value == pytest.approx(2 / 6)
+    assert result.deployed["promoted"].value == pytest.approx(3 / 10)
+    assert [end.value for end in result.ends["promoted"]] == [pytest.approx(2 / 10), pytest.approx(6 / 10)]
+    assert (result.tally.invalid_answers, result.tally.decided) == (4, 6)
+    assert result.tally.sentence() == "4 of 10 cases have an invalid answer of the ranker"
+    assert sorted(result.open["promoted"]) == ["6", "7", "8", "9"]
+
+
+@pytest.mark.parametrize("access", [Access.SCORES, Access.WEIGHTS])
+def test_no_attack_sees_the_scores_of_a_ranker_that_gives_ranks_alone(access: Access) -> None:
+    ranker = MeteredRanker(Ordering(by_length))
+    case = Case(QUERY, DOCS[0], tuple(DOCS))
+    oracle = MeteredOracle(ranker, case, Writes("x", access).threat, Budget())
+    assert oracle.rank([Perturbation()]) == [4]
+    with pytest.raises(AccessDenied, match="gives ranks alone"):
+        oracle.score([Perturbation()])
+
+
+RANKS_ALONE = """
+name = "x"
+[[collection]]
+name = "home"
+use = "scifact"
+queries = 2
+depth = 12
+[[ranker]]
+name = "r"
+use = "bm25"
+[[attack]]
+name = "by scores"
+use = "word_insertion"
+access = "scores"
+budget = { edits = 1 }
+[[attack]]
+name = "by ranks"
+use = "word_insertion"
+access = "ranks"
+budget = { edits = 1 }
+"""
+
+
+def test_attacks_that_need_scores_are_left_out_on_a_ranker_that_gives_ranks_alone_and_the_plan_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Workbench(audit_file.parse(RANKS_ALONE))
+    place = replace(PLACE, query_id=next(iter(bench.lists("home").queries)))
+    docs = place.docs(bench)
+    record = RankingRecord(
+        ranker="r", collection="home", query_id=place.query_id, doc_ids=[doc.doc_id for doc in docs],
+        scores=[-float(rank) for rank in range(len(docs))],
+    )  # fmt: skip
+    assert {task.attack for task in attack_tasks(bench, record, place)} == {"by scores", "by ranks"}
+    alone_victim = MeteredVictim(Ordering(by_length))
+    monkeypatch.setattr(bench, "victim", lambda ranker, collection: alone_victim)
+    alone = structs.replace(record, rank_only=True)
+    assert {task.attack for task in attack_tasks(bench, alone, place)} == {"by ranks"}
+    (note,) = [line for line in notes(bench) if "by scores" in line]
+    assert "needs scores, and 'r' gives ranks alone" in note
+    (line,) = summarise._left_out([alone], [], bench.spec)
+    assert line == "attacks that need scores on r, whose scores say the order alone: by scores, by ranks"
