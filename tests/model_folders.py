@@ -31,6 +31,20 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 """Families of cross-encoders: class of transformers and its configuration."""
 
+CAUSAL = {**SIZES, "num_key_value_heads": 2, "max_position_embeddings": 512, "vocab_size": 350, "eos_token_id": 0}
+GEMMA = {**CAUSAL, "head_dim": 8, "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]}
+DECODERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("Llama", CAUSAL),
+    "qwen2": ("Qwen2", CAUSAL),
+    "gemma3": ("Gemma3", {**GEMMA, "query_pre_attn_scalar": 8}),
+}
+"""Families of decoder-only language models; Gemma 3 with a layer that sees 8 tokens."""
+
+CHAT = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content | trim }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
 
 class Maker:
     """Makes folders below one folder.
@@ -50,7 +64,7 @@ class Maker:
         import torch
 
         torch.manual_seed(0)
-        tokenizer = self._byte_level() if kind.startswith("Qwen2") else self.tokenizer
+        tokenizer = self._byte_level() if kind.endswith("CausalLM") else self.tokenizer
         options = {"vocab_size": len(tokenizer), "pad_token_id": 0, **options}
         made = getattr(self.tf, kind)(getattr(self.tf, config)(**options))
         for parameter in made.parameters():
@@ -72,6 +86,18 @@ class Maker:
             eos_token="<|endoftext|>",
             model_max_length=512,
         )
+
+    def decoder(self, name: str, *, chat: bool = False) -> Path:
+        """A decoder-only language model of the family of that name."""
+        kind, options = DECODERS[name]
+        config = f"{kind}TextConfig" if kind == "Gemma3" else f"{kind}Config"
+        folder = self.model(f"{name} {chat}", f"{kind}ForCausalLM", config, **options)
+        tokenizer = self._byte_level()
+        tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+        if chat:
+            tokenizer.chat_template = CHAT
+        tokenizer.save_pretrained(folder)
+        return folder
 
     def classifier(self, name: str, **options: Any) -> Path:
         """A BERT cross-encoder."""

@@ -64,13 +64,16 @@ class MissingExtra(PluginError):
         what: What needs it, for example ``"the cross_encoder ranker"``.
         extra: The extra of the ``robustrank`` distribution that brings it.
         package: The package that could not be imported.
+        also: What pip is to install besides, with its options.
     """
 
     exit_code = 3
 
-    def __init__(self, what: str, *, extra: str, package: str) -> None:
-        super().__init__(f"{what} needs the package {package!r}; install it with: pip install 'robustrank[{extra}]'")
-        self._arguments = {"what": what, "extra": extra, "package": package}
+    def __init__(self, what: str, *, extra: str, package: str, also: str = "") -> None:
+        more = f" && pip install {also}" if also else ""
+        command = f"pip install 'robustrank[{extra}]'{more}"
+        super().__init__(f"{what} needs the package {package!r}; install it with: {command}")
+        self._arguments = {"what": what, "extra": extra, "package": package, "also": also}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by keyword arguments, so that a worker process can return the error."""

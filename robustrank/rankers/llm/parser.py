@@ -25,6 +25,10 @@ _STRICT = {
     LETTERS: re.compile(r"\s*(?:\[[A-Z]\]|[A-Z])(?:[\s>,]++(?:\[[A-Z]\]|[A-Z]))*+\s*"),
 }
 _RUN = {NUMBERS: re.compile(r"\d+"), LETTERS: re.compile(r"[^\W\d_]+")}
+_CHOICE = {
+    STRICT: re.compile(r"\s*(?:[Pp]assage\s+)?\W?([A-Z])\W{0,2}\s*"),
+    LENIENT: re.compile(r"(?:\W*|.*?\b[Pp]assage\s+\W?)([A-Z])\b.*", re.DOTALL),
+}
 _DIGITS = 9
 """Longest number that is read as one; longer ones are of no document."""
 
@@ -62,6 +66,25 @@ def read(written: Written, count: int, *, labels: str = NUMBERS, parser: str = L
         cut=cut,
     )
     return Order(named, faults)
+
+
+def choose(written: Written, count: int, *, parser: str = STRICT) -> tuple[int | None, Faults]:
+    """The 0-based place of the one document that an answer names by its letter, and what is wrong in the answer.
+
+    Args:
+        written: The answer; one that was cut after a letter is none the worse.
+        count: Documents shown.
+        parser: ``"strict"`` reads a letter, or ``Passage`` and a letter, and nothing else; ``"lenient"`` answers that
+            begin so, or say it somewhere.
+    """
+    text = spoken(written.text)
+    if written.refused or not (text.strip() or written.cut):
+        return None, Faults(refused=1)
+    match = _CHOICE[parser].fullmatch(text)
+    if match is None:
+        return None, Faults(unparsed=1, cut=int(written.cut))
+    place = ord(match[1]) - ord("A")
+    return (place, Faults()) if place < count else (None, Faults(out_of_range=1))
 
 
 def spoken(text: str) -> str:

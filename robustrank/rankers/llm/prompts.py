@@ -107,7 +107,8 @@ YES_NO = Template(
     text="Query: {query}\n\nPassage: {passage}\n\nDoes this passage help to answer the query? Reply yes or no.\nReply:"
 )
 
-QUERY_OF = Template(text="Passage: {passage}\nA query that this passage answers:")
+QUERY_OF = Template(text="Passage: {passage}\n", begin="A query that this passage answers:")
+"""The query is what would follow."""
 
 
 def dialogue(query: str, texts: Sequence[str], labels: Sequence[str], order: str) -> list[Segment]:

