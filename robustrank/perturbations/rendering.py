@@ -23,7 +23,7 @@ BACKSPACE, DELETE = "\b", "\x7f"
 FILLERS = "\u3164\u115f\u1160\uffa0\u2800"
 """Letters, and a pattern of Braille, without ink."""
 
-_BLANK = re.compile(
+BLANKS = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
@@ -40,7 +40,7 @@ def rendered(text: str) -> str:
     """The characters that are drawn, in the order from left to right."""
     if text.isascii() and BACKSPACE not in text and DELETE not in text:
         return text
-    return _BLANK.sub("", _displayed(_erased(text)))
+    return BLANKS.sub("", _displayed(erased(text)))
 
 
 def skeleton(text: str) -> str:
@@ -80,7 +80,7 @@ def _prototypes() -> Mapping[int, str]:
     return {int(code, 16): "".join(chr(int(each, 16)) for each in prototype.split()) for code, prototype in pairs}
 
 
-def _erased(text: str) -> str:
+def erased(text: str) -> str:
     """The text after every backspace and delete has taken effect."""
     if BACKSPACE not in text and DELETE not in text:
         return text

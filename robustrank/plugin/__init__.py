@@ -80,7 +80,16 @@ from robustrank.perturbations.apply import with_edits
 from robustrank.perturbations.contextual_substitutes import load as load_substitutes
 from robustrank.perturbations.operations import Edited, Operation, declare
 from robustrank.perturbations.quality import language_model
-from robustrank.perturbations.rendering import FILLERS, characters_changed, look_the_same, twins
+from robustrank.perturbations.rendering import (
+    BLANKS,
+    FILLERS,
+    characters_changed,
+    erased,
+    look_the_same,
+    rendered,
+    skeleton,
+    twins,
+)
 from robustrank.perturbations.substitutes import SubstituteTable, function_words
 from robustrank.perturbations.substitutes import load as load_table
 from robustrank.protocols.interface import AuditProtocol, Evidence, Section
@@ -107,6 +116,7 @@ if TYPE_CHECKING:
     from robustrank.stats.intervals import mean, share
 
 __all__ = [
+    "BLANKS",
     "FILLERS",
     "SENTENCES",
     "TIE_RULE",
@@ -200,6 +210,7 @@ __all__ = [
     "clusters",
     "cost",
     "declare",
+    "erased",
     "function_words",
     "gaps",
     "in_place_of",
@@ -214,8 +225,10 @@ __all__ = [
     "moved_words",
     "order",
     "rank_of",
+    "rendered",
     "sentences",
     "share",
+    "skeleton",
     "substitute",
     "twins",
     "with_edits",
