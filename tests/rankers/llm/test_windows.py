@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil
@@ -13,7 +14,9 @@ import pytest
 from robustrank.core import usage
 from robustrank.core.answers import Answering, Faults, Repair
 from robustrank.core.errors import InvalidAnswer, PluginError, PluginFailed
+from robustrank.core.plugin_spec import Plugin, parse
 from robustrank.core.types import Document, Query
+from robustrank.plugins import registry
 from robustrank.rankers.llm.backends.scripted import Answer, Scripted, ScriptedModel, Shown
 from robustrank.rankers.llm.interface import Ability, Prompt, Written
 from robustrank.rankers.llm.windows import LlmWindows, spans
@@ -203,6 +206,15 @@ def test_the_fingerprint_covers_prompt_and_reading() -> None:
 def test_impossible_parameters_are_refused(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(PluginError, match=message):
         LlmWindows(**{"lm": Scripted(), **parameters})
+
+
+def test_an_audit_file_names_ranker_and_model() -> None:
+    plugin = parse("llm_windows(lm={'use': 'scripted', 'position_bias': 0.5}, window=4, step=2)")
+    ranker = registry.build("ranker", plugin)
+    assert ranker.lm == ScriptedModel(position_bias=0.5)
+    assert pickle.loads(pickle.dumps(ranker)) == ranker  # noqa: S301
+    with pytest.raises(PluginError, match="no language_model named 'script'; did you mean 'scripted'"):
+        registry.build("ranker", Plugin(use="llm_windows", params={"lm": {"use": "script"}}))
 
 
 def test_obedience_moves_the_document_with_the_instruction_to_the_front_in_its_share_of_prompts() -> None:
