@@ -87,6 +87,7 @@ def test_printable_ascii_stays_as_it_is(text: str) -> None:
         "Съешь ещё этих мягких французских булок", "Το παιδί τρέχει στην πλατεία", "שלום עולם", "مرحبا بالعالم",
         "می\u200cخواهم", "क्\u200dष हिन्दी", "สวัสดีชาวโลก", "你好,世界", "こんにちは、カタカナ", "안녕하세요",
         "naïve café", "Tiếng Việt có dấu", "iPhone и телефон", "β-carotene and α-synuclein", "integrin αvβ3",
+        "p110α and NF-κB",
     ],
 )  # fmt: skip
 def test_other_scripts_are_not_damaged(text: str) -> None:

@@ -124,6 +124,8 @@ def _of_one_script(word: str, dominant: str) -> str:
 @lru_cache(maxsize=65_536)
 def _twin(character: str, script: str) -> str:
     """The letter of a script that looks like one, in the same case where there is one; empty where there is none."""
+    if character.islower() and character != "ο" and _script(character) == "GREEK":
+        return ""  # alpha to omega mean something beside Latin letters, but for omicron
     alike = [
         other for other in (skeleton(character), *twins(character)) if len(other) == 1 and _script(other) == script
     ]
