@@ -23,6 +23,7 @@ from robustrank.work.base import CertifyTask, Place, RankTask, Task
 from robustrank.work.checks import CheckTask
 from robustrank.work.long_documents import LongDocumentTask
 from robustrank.work.planting import PlantTask
+from robustrank.work.presentation import PresentationTask
 from robustrank.work.records import RankingRecord
 from robustrank.work.variations import EditTask, VaryTask, edits_of
 from robustrank.work.workbench import Workbench
@@ -97,7 +98,7 @@ def price(task: Task, bench: Workbench) -> int:
         pairs = len(texts) if card.pointwise else sum(2 * len(edit.rivals) for edit in edits)
     elif isinstance(task, PlantTask):
         pairs = _planted(task, bench, card.pointwise)
-    elif isinstance(task, LongDocumentTask):
+    elif isinstance(task, LongDocumentTask | PresentationTask):
         pairs = task.pairs(bench)
     else:
         pairs = len(_texts(docs)) if isinstance(task, RankTask | CertifyTask) else 0

@@ -226,6 +226,25 @@ class LongDocumentSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PresentationSpec:
+    """``[presentation]``: every ranker is asked for the same lists again, and in other orders.
+
+    Args:
+        orders: Seeded orders in which each list is shown.
+        cyclic: Show every cyclic shift of a list in place of seeded orders: each document stands once in every place.
+        repeats: How often each list is asked in the order in which the audit asks it.
+        queries: Lists of the home collection, the first ones.
+        sentence: Move the sentence most like the query to the start, the middle and the end of a relevant document.
+    """
+
+    orders: Annotated[int, Meta(ge=2)] = 5
+    cyclic: bool = False
+    repeats: Annotated[int, Meta(ge=2)] = 2
+    queries: Count = 20
+    sentence: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class PoolingSpec:
     """``[pooling]``: runs of one collection, to measure how conclusions depend on the judgments.
 
@@ -323,6 +342,7 @@ class AuditSpec:
     sequential: SequentialSpec | None = None
     pooling: PoolingSpec | None = None
     long_document: LongDocumentSpec | None = None
+    presentation: PresentationSpec | None = None
     task_timeout: float = 3600.0
     """Seconds that one task may take (:mod:`robustrank.work.executors`)."""
     gates: tuple[GateSpec, ...] = key("gate", default=())
@@ -354,7 +374,7 @@ class AuditSpec:
         data = asdict(self)
         for name in ("gates", "accepted", "ratchet", "sequential", "source", "task_timeout", "suite"):
             del data[name]
-        for name in ("pooling", "long_document", "corpus"):
+        for name in ("pooling", "long_document", "presentation", "corpus"):
             if data[name] is None:
                 del data[name]
         for collection in data["collections"]:

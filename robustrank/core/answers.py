@@ -50,6 +50,10 @@ class Faults:
         """Of both."""
         return Faults(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)})
 
+    def __sub__(self, other: Faults) -> Faults:
+        """What is left without the other ones."""
+        return Faults(**{each.name: getattr(self, each.name) - getattr(other, each.name) for each in fields(self)})
+
     def __bool__(self) -> bool:
         """Whether there is any."""
         return any(getattr(self, each.name) for each in fields(self))
@@ -112,6 +116,10 @@ class Answers:
     def __add__(self, other: Answers) -> Answers:
         """Of both."""
         return Answers(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)})
+
+    def __sub__(self, other: Answers) -> Answers:
+        """What was answered since."""
+        return Answers(**{each.name: getattr(self, each.name) - getattr(other, each.name) for each in fields(self)})
 
     @classmethod
     def of(cls, answer: Answer) -> Answers:

@@ -42,7 +42,7 @@ def _matches(figure: Figure, where: Mapping[str, str], home: str, leading: str) 
     """Whether a figure has all labels of ``where``, and the defaults for the keys that ``where`` leaves out."""
     if ("attack" not in where and figure.control) or ("slice" in figure.labels and "slice" not in where):
         return False
-    defaults = {"stratum": "all", "of": leading, "queries": HELD_OUT, "at": END}
+    defaults = {"stratum": "all", "of": leading, "queries": HELD_OUT, "at": END, "fault": "any"}
     if figure.home_is_default:
         defaults["collection"] = home
     wanted = {**{key: value for key, value in defaults.items() if key in figure.labels}, **where}

@@ -10,6 +10,7 @@ from robustrank.core.types import Status
 from robustrank.measures import effectiveness
 from robustrank.measures.bounds import difference_bounds
 from robustrank.protocols.interface import Evidence
+from robustrank.protocols.presented import sorts
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.stats import intervals
 from robustrank.stats.comparisons import paired
@@ -167,7 +168,7 @@ def _first_stage(evidence: Evidence, records: Sequence[RankingRecord]) -> list[R
         if len(mine) < FEW or ranker.plugin.use == home.first_stage.use:
             continue
         same = sum(order(list(zip(r.doc_ids, r.scores, strict=True))) == list(r.doc_ids) for r in mine)
-        if same >= ALIKE * len(mine):
+        if same >= ALIKE * len(mine) and not sorts(evidence, ranker.name):
             detail = (
                 f"on {same} of {len(mine)} lists of {home.name}; figures of it are those of {home.first_stage}. A "
                 "service that gives up often returns what it was given"
@@ -175,7 +176,7 @@ def _first_stage(evidence: Evidence, records: Sequence[RankingRecord]) -> list[R
             title = f"{ranker.name}: returns the order of the first stage"
             flags.append(flag(Check.FIRST_STAGE, Severity.SERIOUS, title, detail, ranker=ranker.name))
             continue
-        before = _measured(mine, measure)
+        before = first_stage_values(mine, measure)
         after = [r.measures[measure] for r in mine]
         difference = paired(after, before, bounds=difference_bounds(measure)).estimate
         if difference.high < 0:
@@ -189,7 +190,7 @@ def _first_stage(evidence: Evidence, records: Sequence[RankingRecord]) -> list[R
     return flags
 
 
-def _measured(records: Sequence[RankingRecord], measure: str) -> list[float]:
+def first_stage_values(records: Sequence[RankingRecord], measure: str) -> list[float]:
     """The measure of the lists in first-stage order."""
     values = []
     for record in records:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from robustrank.core.flags import Check
 from robustrank.core.types import SpeaksOf, Status
 from robustrank.perturbations import operations
-from robustrank.protocols import certified, ranker_flags
+from robustrank.protocols import certified, order_flags, ranker_flags
 from robustrank.protocols.interface import Evidence
 from robustrank.protocols.masking import masked
 from robustrank.protocols.ranker_flags import NOISE, SERIOUS, flag
@@ -30,13 +30,15 @@ def red_flags(evidence: Evidence) -> list[RedFlag]:
     done = [r for r in records if r.status is Status.OK]
     rankings = [r for r in done if isinstance(r, RankingRecord)]
     checks = [r for r in done if isinstance(r, CheckRecord)]
+    of_rankers = ranker_flags.of_rankers(evidence, rankings, checks)
     flags = [
         *_broken_certificates(certificates, attacked),
         *_miscounted(attacked),
         *_unconfirmed(attacked),
         *_did_nothing(attacked),
         *_added_nothing([r for r in records if isinstance(r, PlantRecord)]),
-        *ranker_flags.of_rankers(evidence, rankings, checks),
+        *of_rankers,
+        *order_flags.of_orders(evidence, rankings, of_rankers),
         *masked(attacked),
         *_without_effect(attacks),
         *_no_better_than_control(attacks),

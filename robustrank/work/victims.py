@@ -11,6 +11,7 @@ class MeteredVictim:
     """A ranker under test on one collection, with the meter around the innermost ranker."""
 
     def __init__(self, ranker: Ranker, defense: Defense | None = None, *, listwise: bool = False) -> None:
+        self._beside: list[MeteredRanker] = []
         if defense is None:
             self.declared = ranker.card
             self.ranker = MeteredRanker(ranker, listwise=listwise)
@@ -24,22 +25,33 @@ class MeteredVictim:
             self.uncached = MeteredRanker(defended, cache=False, listwise=listwise)
             self._meters = [inner]
 
+    def beside(self, ranker: Ranker) -> MeteredRanker:
+        """The ranker under test in another form, uncached; what it does counts here until the next :meth:`reset`."""
+        meter = MeteredRanker(ranker, cache=False)
+        self._beside.append(meter)
+        return meter
+
     @property
     def pairs(self) -> int:
         """Pairs the innermost ranker has scored so far."""
-        return sum(meter.pairs for meter in self._meters)
+        return sum(meter.pairs for meter in self._counted)
 
     @property
     def answers(self) -> Answers:
         """What the innermost ranker answered so far, where it says what was wrong in that."""
-        return sum((meter.answers for meter in self._meters), Answers())
+        return sum((meter.answers for meter in self._counted), Answers())
 
     @property
     def seconds(self) -> float:
         """Seconds inside the innermost ranker so far."""
-        return sum(meter.seconds for meter in self._meters)
+        return sum(meter.seconds for meter in self._counted)
+
+    @property
+    def _counted(self) -> list[MeteredRanker]:
+        return [*self._meters, *self._beside]
 
     def reset(self) -> None:
         """Forget scores, and what was counted."""
+        self._beside.clear()
         for meter in (self.ranker, self.uncached, *self._meters):
             meter.reset()
