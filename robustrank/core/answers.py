@@ -85,6 +85,21 @@ class Answer:
     comparisons: int = 0
 
 
+def impossible(answer: Answer) -> str:
+    """What of an answer's counts cannot be; empty where they can."""
+    if answer.invalid > answer.answers or (answer.invalid > 0) != bool(answer.faults):
+        return f"{answer.invalid} of {answer.answers} answers are invalid, with faults {answer.faults}"
+    if answer.unchanged > answer.orderings:
+        return f"{answer.unchanged} of {answer.orderings} orders are as shown"
+    if answer.ties > answer.comparisons:
+        return f"{answer.ties} of {answer.comparisons} comparisons are tied"
+    counts = [value for name, value in vars(answer).items() if isinstance(value, int)] + [*vars(answer.faults).values()]
+    most = max(vars(answer.faults).values(), default=0)
+    if min(counts) < 0 or most > answer.invalid:
+        return f"counts of {answer.invalid} invalid answers with faults {answer.faults}"
+    return ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answers:
     """What a ranker answered to several lists, counted.
@@ -112,6 +127,18 @@ class Answers:
     orderings: int = 0
     ties: int = 0
     comparisons: int = 0
+
+    def sentence(self) -> str:
+        """For people, what was wrong in them."""
+        kinds = [f"{getattr(self.faults, each.name):,} {each.name.replace('_', ' ')}" for each in fields(self.faults)]
+        some = ", ".join(kind for kind in kinds if not kind.startswith("0 "))
+        parts = [
+            f"{self.invalid:,} of {self.answers:,} answers invalid{f' ({some})' if some else ''}",
+            f"{self.unchanged:,} of {self.orderings:,} orders as shown" if self.orderings else "",
+            f"{self.ties:,} of {self.comparisons:,} comparisons tied" if self.comparisons else "",
+            f"{self.lost_lists:,} of {self.lists:,} lists lost to invalid answers" if self.lost_lists else "",
+        ]
+        return ", ".join(filter(None, parts))
 
     def __add__(self, other: Answers) -> Answers:
         """Of both."""

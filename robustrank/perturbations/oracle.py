@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TypeVar
 
 from robustrank.core import interrupts
-from robustrank.core.answers import Answering, Answers
+from robustrank.core.answers import Answering, Answers, impossible
 from robustrank.core.errors import (
     AccessDenied,
     BudgetExhausted,
@@ -152,6 +152,8 @@ class MeteredRanker:
         except InvalidAnswer:
             self.answers += Answers(lists=1, invalid_lists=1, lost_lists=1)
             raise
+        if wrong := impossible(answer):
+            raise ContractError(f"ranker {self.card.name}: what it says of its answers cannot be: {wrong}")
         self.answers += Answers.of(answer)
         return answer.scores
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from robustrank.config.specs import AuditSpec
+from robustrank.core.answers import Answers
 from robustrank.core.types import Access, Surface
 from robustrank.core.usage import Usage
 from robustrank.perturbations import operations
@@ -194,6 +195,7 @@ def _with_cost(ranker: AuditedRanker, tasks: Sequence[TaskRecord], spec: AuditSp
         claimed=next((r.claimed for r in spec.rankers if r.name == ranker.name), {}),
         tasks=_tallies(mine),
         service=sum(used, Usage()) if (used := [r.service for r in mine if r.service]) else None,
+        answers=sum(answers, Answers()) if (answers := [r.answers for r in mine if r.answers]) else None,
     )
 
 

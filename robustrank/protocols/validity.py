@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from robustrank.core.answers import Answering, Answers, Faults, Repair
+from robustrank.core.errors import PluginFailed
 from robustrank.core.types import Estimate
 from robustrank.protocols.interface import AuditProtocol, Evidence, Section
 from robustrank.protocols.position import tau
@@ -191,13 +192,15 @@ def _repaired(
 
 def _speaks(bench: Workbench, ranker: str) -> bool:
     """Whether a ranker, or the one behind a defended one, says what was wrong in its answers."""
-    base = bench.spec.victim(ranker).ranker.name
-    return isinstance(bench.victim(base, bench.spec.home.name).ranker.ranker, Answering)
+    return _alone(bench, bench.spec.victim(ranker).ranker.name)
 
 
 def _alone(bench: Workbench, ranker: str) -> bool:
     """Whether it can be given other repairs: behind a defense it cannot."""
-    return isinstance(bench.victim(ranker, bench.spec.home.name).ranker.ranker, Answering)
+    try:
+        return isinstance(bench.victim(ranker, bench.spec.home.name).ranker.ranker, Answering)
+    except PluginFailed:  # its tasks will say so, and its gates have no figure
+        return True
 
 
 def _result(summary: Summary) -> Validity | None:

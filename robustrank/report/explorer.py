@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from robustrank.core.escaping import label, reveal
+from robustrank.core.types import Status
 from robustrank.results.attack_cases import AttackedCase
+from robustrank.results.outcomes import Ending
 from robustrank.results.summary import Summary
 from robustrank.storage.hashing import digest
 
@@ -55,12 +57,18 @@ def embed(summary: Summary, marks: Mapping[str, Mapping[str, str]]) -> str:
 
 def _column(rows: Sequence[AttackedCase], name: str) -> dict[str, Any]:
     """The distinct values of a column, and each row's index among them unless all differ."""
-    cells = [getattr(row, name) for row in rows]
+    cells = [_ended(row) if name == "status" else getattr(row, name) for row in rows]
     if any(isinstance(cell, list) for cell in cells):
         cells = [tuple(cell) for cell in cells]  # which can be looked up
     places = {cell: place for place, cell in enumerate(dict.fromkeys(cells))}
     values = [round(cell, _DIGITS) if isinstance(cell, float) else cell for cell in places]
     return {"values": values} if len(values) == len(cells) else {"values": values, "at": [places[c] for c in cells]}
+
+
+def _ended(row: AttackedCase) -> str:
+    """How a case ended: its status, or why it says nothing though its task ended well."""
+    undecided = row.status is Status.OK and row.ending not in (Ending.SUCCEEDED, Ending.FAILED)
+    return str(row.ending if undecided else row.status)
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -137,6 +137,7 @@ def overview(summary: Summary) -> list[Table | Text]:
         parts.append(safe(f"{summary.sequential.queries} queries of each collection so far; {why}."))
     parts.append(_rankers(summary))
     parts += [safe(f"{r.name}: its service: {r.service.sentence()}") for r in summary.rankers if r.service]
+    parts += [safe(f"{r.name}: {r.answers.sentence()}") for r in summary.rankers if r.answers]
     parts += _judgments(summary)
     if summary.verdicts:
         parts += gates(summary.verdicts, summary.red_flags)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from robustrank.core.answers import Answers
 from robustrank.core.errors import StoreError
 from robustrank.core.types import Access, Estimate, Goal, Range, SpeaksOf, Status, Surface
 from robustrank.core.usage import Usage
@@ -52,6 +53,8 @@ class RankerSummary:
     """Kind of task to how they ended."""
     service: Usage | None = None
     """What its calls of a service cost, faults included; ``None`` where it made none."""
+    answers: Answers | None = None
+    """What it answered in all; ``None`` where it does not say what was wrong in that."""
 
 
 @dataclass(frozen=True, kw_only=True)
