@@ -70,7 +70,13 @@ def binding(figure: Figure, summary: Summary) -> str:
     bases = {ranker.name: ranker.base for ranker in summary.rankers}
     ranker, attack = figure.labels.get("ranker"), figure.labels.get("attack")
     rankers = None if ranker is None else {ranker, bases.get(ranker) or ranker, *figure.others}
-    flags = [flag for flag in summary.red_flags if flag.binds and flag.about(rankers, attack, figure.collection)]
+    flags = [
+        flag
+        for flag in summary.red_flags
+        if flag.binds
+        and flag.about(rankers, attack, figure.collection)
+        and (figure.robustness or not flag.of_robustness)
+    ]
     if not flags:
         return ""
     more = f", and {len(flags) - 1} more" if len(flags) > 1 else ""

@@ -174,6 +174,7 @@ def kind(
     bounds: tuple[float, float] = (0, 1),
     unbounded: str = "",
     defaults: Mapping[str, str] | None = None,
+    robustness: bool = True,
     possible: Callable[[AuditSpec], bool] = lambda spec: True,
     fits: Callable[[Workbench, str], bool] = lambda bench, ranker: True,
 ) -> FigureKind:
@@ -187,6 +188,7 @@ def kind(
         bounds: Of its value.
         unbounded: Why it has no bounds that are known beforehand.
         defaults: Labels that may be left out, and what is taken then.
+        robustness: Whether a good value is a claim of robustness.
         possible: Whether an audit file with ``[presentation]`` has it.
         fits: Whether a ranker has it.
     """
@@ -218,6 +220,7 @@ def kind(
                     ends=each.ends,
                     open=each.open,
                     made=digest(name, told, summary.seed)[:12],
+                    robustness=robustness,
                 )
 
     return FigureKind(

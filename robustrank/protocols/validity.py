@@ -127,13 +127,18 @@ def _shares(asked: Mapping[str, Sequence[Asking]], count: Callable[[Asking], tup
 
 def _invalid(fault: str, asked: Mapping[str, Sequence[Asking]], lost: Mapping[str, str], *, speaks: bool) -> Value:
     def count(call: Asking) -> tuple[float, float]:
-        answers = call.answers or Answers()  # of a lost list it is known that one answer was invalid, and no more
+        answers = call.answers or Answers()  # of a lost list it is known that one answer was invalid, not how
         some = answers.invalid + answers.lost_lists if fault == "any" else getattr(answers.faults, _field(fault))
         every = answers.answers + (answers.lost_lists if fault == "any" else 0)
         return some, every
 
     missing = "no answer has been read to its end" if speaks else SILENT
-    return value(INVALID, _shares(asked, count), lost, missing=missing, fault=fault)
+    if fault == FAULTS[0]:
+        return value(INVALID, _shares(asked, count), lost, missing=missing, fault=fault)
+    unknown = {q: calls for q, calls in asked.items() if any(call.error for call in calls)}
+    told = {query_id: calls for query_id, calls in asked.items() if query_id not in unknown}
+    without = {query_id: next(call.error for call in calls if call.error) for query_id, calls in unknown.items()}
+    return value(INVALID, _shares(told, count), {**lost, **without}, missing=missing, fault=fault)
 
 
 def _field(fault: str) -> str:
@@ -215,12 +220,14 @@ PROTOCOL = AuditProtocol(
     summarise=summarise,
     figures=(
         kind(INVALID, "share of a ranker's answers that are no order of the documents, or have one kind of fault",
-             _result, {"fault": FAULTS}, defaults={"fault": "any"}, fits=_speaks),
-        kind(COPIED, "share of answers that give the documents back in the order shown", _result, {"shown": SHOWN}),
-        kind(TIES, "share of comparisons that tell no winner", _result, fits=_speaks),
-        kind(DISAGREEMENT, "share of pairs of documents that a repeat of the same question orders otherwise", _result),
+             _result, {"fault": FAULTS}, defaults={"fault": "any"}, fits=_speaks, robustness=False),
+        kind(COPIED, "share of answers that give the documents back in the order shown", _result, {"shown": SHOWN},
+             robustness=False),
+        kind(TIES, "share of comparisons that tell no winner", _result, fits=_speaks, robustness=False),
+        kind(DISAGREEMENT, "share of pairs of documents that a repeat of the same question orders otherwise", _result,
+             robustness=False),
         kind(REPAIRED, "nDCG@10 under each repair of invalid answers (a list without a result is 0), or of lists with "
-             "valid answers only", _result, {"repair": REPAIRS}, fits=_alone),
+             "valid answers only", _result, {"repair": REPAIRS}, fits=_alone, robustness=False),
     ),
     sections=(Section(anchor="validity", title="Validity of answers", place=76),),
 )  # fmt: skip

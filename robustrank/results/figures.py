@@ -71,6 +71,8 @@ class Figure:
     """Rankers it depends on beside that of its labels."""
     home_is_default: bool = True
     """Whether a gate that names no collection means the home collection."""
+    robustness: bool = True
+    """Whether a good value is a claim of robustness, which a ranker that does not rank cannot have."""
 
     def __str__(self) -> str:
         """For messages: ``ASR@10 (ranker 'a', attack 'b')``."""

@@ -49,6 +49,11 @@ class RedFlag:
         """
         return self.severity is Severity.SERIOUS and not self.accepted and self.check is not Check.ERRORS
 
+    @property
+    def of_robustness(self) -> bool:
+        """Whether it says that nothing is ranked, so that only claims of robustness are void: the rest is measured."""
+        return self.check in (Check.COMPETENCE, Check.COPIES)
+
     def about(self, rankers: Collection[str] | None, attack: str | None, collection: str) -> bool:
         """Whether a figure is about its subjects.
 

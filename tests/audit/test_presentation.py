@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -17,9 +19,12 @@ from robustrank.core.answers import Answer, Faults, Repair
 from robustrank.core.flags import Check
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Document, Query, RankerCard
+from robustrank.judging.gate import binding
 from robustrank.plugins import registry
 from robustrank.protocols import position, validity
 from robustrank.report.html import render
+from robustrank.results.figures import Figure
+from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.summary import Summary, read
 from robustrank.results.verdicts import Outcome
 from robustrank.storage import journal
@@ -169,6 +174,27 @@ def test_a_ranker_that_copies_is_flagged_and_its_gates_say_why(summary: Summary)
     assert [flag.ranker for flag in summary.red_flags if flag.check is Check.COPIES] == ["copies"]
     reason = next(verdict.reason for verdict in summary.verdicts if verdict.gate == "copier")
     assert "red flag" in reason
+
+
+def test_flags_that_nothing_is_ranked_bind_claims_of_robustness_and_not_what_is_measured() -> None:
+    figures = {name: Figure(measure=name, labels={"ranker": "r"}, robustness=name == "tau between orders")
+               for name in ("tau between orders", "invalid answers")}  # fmt: skip
+    flags = [
+        RedFlag(check=check, severity=Severity.SERIOUS, title="t", detail="d", ranker="r")
+        for check in (Check.COPIES, Check.COMPETENCE)
+    ]
+    summary = cast(Summary, SimpleNamespace(rankers=[], red_flags=flags))
+    assert {name: bool(binding(figure, summary)) for name, figure in figures.items()} == {
+        "tau between orders": True, "invalid answers": False,
+    }  # fmt: skip
+
+
+def test_figures_of_validity_are_no_claims_of_robustness(summary: Summary) -> None:
+    claims = {
+        protocol.name: {figure.robustness for kind in protocol.figures for figure in kind.measured(summary)}
+        for protocol in (position.PROTOCOL, validity.PROTOCOL)
+    }
+    assert claims == {"position": {True}, "validity": {False}}
 
 
 def test_lists_that_are_lost_to_invalid_answers_are_errors_of_the_audit_and_open_in_its_figures(

@@ -199,3 +199,10 @@ def test_robustness_is_claimed_only_of_rankers_that_order_better_than_their_inpu
     worse = lambda query, docs: docs[::-1]  # noqa: E731
     assert checks(Ordering(worse), IN_ORDER) & {Check.COMPETENCE, Check.FIRST_STAGE}
     assert Check.COMPETENCE not in checks(WordWeights(), MANY)  # of rankers of single documents other flags speak
+
+
+def test_kinds_of_faults_are_open_where_lists_were_lost() -> None:
+    value = row(Answering(by_length, wrong_about("?"), Repair.ERROR)).figure("invalid answers", fault="missing")
+    assert value is not None
+    assert value.estimate is not None
+    assert (value.estimate.value, dict(value.open)) == (0, {"bad": (0, 1)})

@@ -63,8 +63,9 @@ def _labels(row: Effectiveness) -> dict[str, str]:
 def _figure(row: Effectiveness, measure: str, labels: dict[str, str], estimate: Estimate) -> Figure:
     ends = row.ends.get({LOWEST: LOWEST, JUDGED: "judged"}[measure])
     return Figure(
-        measure=measure, labels=labels, estimate=estimate, collection=row.collection, tally=row.tally, ends=ends
-    )
+        measure=measure, labels=labels, estimate=estimate, collection=row.collection, tally=row.tally, ends=ends,
+        robustness=False,
+    )  # fmt: skip
 
 
 def _means(summary: Summary) -> Iterator[Figure]:
@@ -79,6 +80,7 @@ def _means(summary: Summary) -> Iterator[Figure]:
             tally=row.tally,
             ends=row.ends.get("mean"),
             open=row.open,
+            robustness=False,
         )
 
 
