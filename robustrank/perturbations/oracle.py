@@ -182,12 +182,13 @@ class MeteredOracle:
 
     Args:
         ranker: The victim.
-        case: The case; its candidates' clean scores are computed once, at no cost to the attack.
+        case: The case.
         threat: Sets the access level.
         budget: Sets the limit on calls.
         counts: Whether a perturbation is legal, so that its rank may enter :attr:`trajectory`.
-        asked: The candidates in the order in which the ranker is asked for them, whatever order the attack sees;
-            ``None`` is that of the case.
+        clean: (document id, clean score) of the candidates, in the order in which the ranker is asked for them,
+            whatever order the attack sees. Without them the ranker is asked, in the order of the case, at no cost to
+            the attack.
     """
 
     def __init__(
@@ -198,7 +199,7 @@ class MeteredOracle:
         budget: Budget,
         counts: Callable[[Perturbation], bool] = lambda perturbation: True,
         *,
-        asked: Sequence[Document] | None = None,
+        clean: Sequence[tuple[str, float]] | None = None,
     ) -> None:
         self._ranker = ranker
         self._counts = counts
@@ -209,9 +210,10 @@ class MeteredOracle:
         self._threat = threat
         self._budget = budget
         self._meter = Meter(budget.calls, "pairs")
-        docs = case.candidates if asked is None else asked
-        clean = ranker.score(case.query, docs)
-        self._clean = [(doc.doc_id, score) for doc, score in zip(docs, clean, strict=True)]
+        if clean is None:
+            scores = ranker.score(case.query, case.candidates)
+            clean = [(doc.doc_id, score) for doc, score in zip(case.candidates, scores, strict=True)]
+        self._clean = clean
 
     @property
     def budget(self) -> Budget:

@@ -14,7 +14,7 @@ from robustrank.core.errors import AccessDenied, shortened
 from robustrank.core.interfaces import Attack
 from robustrank.core.ranking import fallen, order, rank_of
 from robustrank.core.sentences import SENTENCES
-from robustrank.core.types import Access, Case, Document, Perturbation, Status
+from robustrank.core.types import Access, Case, Perturbation, Status
 from robustrank.core.words import UNIT
 from robustrank.measures import effectiveness
 from robustrank.perturbations.apply import apply, perturbed_scores
@@ -116,7 +116,7 @@ class AttackTask:
         case, clean = self._case(bench)
         docs = self.place.docs(bench)
         ranker.remember(case.query, docs, self.clean_scores)
-        outcome = self._attacked(bench, attack, case, docs)
+        outcome = self._attacked(bench, attack, case, clean)
         # Fresh calls, through a meter of their own: what an attack saw or left in a cache is no evidence.
         invalid = victim.answers.invalid_lists
         after, unranked = tried(lambda: perturbed_scores(fresh, case, outcome.done, clean), clean, self.who)
@@ -182,17 +182,17 @@ class AttackTask:
         """Clean documents; not drawn where nothing reads them."""
         return bench.clean(self.place.collection) if language_model() is not None else ()
 
-    def _attacked(self, bench: Workbench, attack: Attack, case: Case, docs: tuple[Document, ...]) -> _Outcome:
+    def _attacked(self, bench: Workbench, attack: Attack, case: Case, clean: Scored) -> _Outcome:
         """Let the attack act, and judge what it returns from the two texts alone."""
         spec, place = self._spec(bench), self.place
         # An attack without access to the ranker does not see its ranking either.
-        shown = case._replace(candidates=docs) if attack.threat.access is Access.NONE else case
+        shown = case._replace(candidates=place.docs(bench)) if attack.threat.access is Access.NONE else case
 
         def legal(trial: Perturbation) -> bool:
             return not verify(case, trial, attack.threat, replace(spec.budget, similarity=None)).violations
 
         meter = place.victim(bench).ranker
-        oracle = MeteredOracle(meter, case, attack.threat, spec.budget, legal, asked=docs)
+        oracle = MeteredOracle(meter, case, attack.threat, spec.budget, legal, clean=clean)
         before = meter.scored
         # The victim is left out on purpose: a control then makes the same edits to the same target of every victim.
         rng = Random(digest(self._identity(bench), place.collection, place.query_id, self.target))
