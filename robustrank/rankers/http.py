@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextvars import copy_context
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal
 from urllib.parse import quote
@@ -17,7 +13,7 @@ from robustrank.core.errors import ContractError, PluginError
 from robustrank.core.types import Document, Query, RankerCard
 from robustrank.core.usage import Usage
 from robustrank.rankers.services import formats
-from robustrank.rankers.services.client import Client, Limits, ServiceError, check_address, lost
+from robustrank.rankers.services.client import Client, Limits, ServiceError, check_address, lost, shared, together
 from robustrank.rankers.services.formats import Format
 
 
@@ -121,13 +117,7 @@ class HttpRanker:
             return self._ask(query.text, texts)
         distinct = list(dict.fromkeys(texts))
         calls = [distinct[start : start + self._limit] for start in range(0, len(distinct), self._limit)]
-        if len(calls) == 1:
-            answers = [self._ask(query.text, calls[0])]
-        else:
-            threads = _threads(self.in_flight)
-            asked = [threads.submit(copy_context().run, self._ask, query.text, part) for part in calls]
-            wait(asked)  # also those after one that failed, so that what they cost is counted for this list
-            answers = [each.result() for each in asked]
+        answers = together(lambda part: self._ask(query.text, part), calls, self.in_flight)
         scores = dict(zip(distinct, (score for part in answers for score in part), strict=True))
         return [scores[text] for text in texts]
 
@@ -179,23 +169,7 @@ class HttpRanker:
             attempts=self.attempts,
         )  # fmt: skip
         address = self.url.rstrip("/") + self._format.path.replace("{model}", quote(self.model, safe=""))
-        return _client(address, self.key_env, self._format.authorization, limits, self.insecure)
-
-
-@lru_cache(maxsize=16)
-def _client(address: str, key_env: str, scheme: str, limits: Limits, insecure: bool) -> Client:
-    """One client for an address, shared by all rankers and threads of a process: limits are the service's."""
-    key = os.environ.get(key_env, "") if key_env else ""
-    if key_env and not key:
-        raise PluginError(f"http: the environment variable {key_env} (key_env) is not set")
-    if key != key.strip() or not key.isprintable():
-        raise PluginError(f"http: the value of {key_env} has blanks or line ends around it")
-    return Client(address, {"Accept": "application/json"}, f"{scheme} {key}" if key else "", limits, insecure=insecure)
-
-
-@lru_cache(maxsize=4)
-def _threads(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, thread_name_prefix="robustrank-http")
+        return shared(address, self.key_env, self._format.authorization, limits, self.insecure)
 
 
 def _number(value: Any) -> float:

@@ -63,12 +63,12 @@ def score(query: str, texts: Sequence[str]) -> list[float]:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch, plugins: None) -> Iterator[None]:
     """Waits between requests are not waited; the key is set."""
-    from robustrank.rankers.http import _client
+    from robustrank.rankers.services.client import shared
 
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=lambda seconds: None))
     monkeypatch.setenv("RERANK_KEY", KEY)
     yield
-    _client.cache_clear()
+    shared.cache_clear()
 
 
 def of_service(service: FakeService) -> AuditSpec:

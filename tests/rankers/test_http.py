@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from robustrank.core.errors import ContractError, PluginError, RobustRankError
 from robustrank.core.types import Document, Query
-from robustrank.rankers.http import HttpRanker, _client
+from robustrank.rankers.http import HttpRanker
 from robustrank.rankers.services import client
-from robustrank.rankers.services.client import Gate, ServiceError, check_address, retry_after
+from robustrank.rankers.services.client import Gate, ServiceError, check_address, retry_after, shared
 from robustrank.rankers.services.formats import FORMATS
 from robustrank.testing import check_ranker
 from robustrank.testing.services import FakeService, Reply
@@ -46,7 +46,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     waits: list[float] = []
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=waits.append))
     yield waits
-    _client.cache_clear()
+    shared.cache_clear()
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from ipaddress import ip_address
 from queue import Empty, SimpleQueue
 from threading import Condition, Thread
 from time import monotonic, sleep, time
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from weakref import finalize
 
 from robustrank.core import usage
 from robustrank.core.errors import MissingExtra, PluginError, RobustRankError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 LARGEST = 16 << 20
 """Bytes of an answer."""
@@ -254,6 +260,42 @@ class Gate:
             if self._good >= 20 and self._limit < self._most:
                 self._limit, self._good = self._limit + 1, 0
                 self._changed.notify_all()
+
+
+@lru_cache(maxsize=16)
+def shared(address: str, key_env: str, scheme: str, limits: Limits, insecure: bool) -> Client:
+    """One client for an address, shared by all rankers and threads of a process: limits are the service's.
+
+    Args:
+        address: Full URL.
+        key_env: Environment variable that holds the key; empty: no key.
+        scheme: What precedes the key in the header ``Authorization``.
+        limits: Of concurrency, rate and time.
+        insecure: Allow plain HTTP to hosts that are not local.
+
+    Raises:
+        PluginError: The variable is not set, or holds what is no key.
+    """
+    key = os.environ.get(key_env, "") if key_env else ""
+    if key_env and not key:
+        raise PluginError(f"http: the environment variable {key_env} (key_env) is not set")
+    if key != key.strip() or not key.isprintable():
+        raise PluginError(f"http: the value of {key_env} has blanks or line ends around it")
+    return Client(address, {"Accept": "application/json"}, f"{scheme} {key}" if key else "", limits, insecure=insecure)
+
+
+def together(ask: Callable[[Item], Result], items: Sequence[Item], in_flight: int) -> list[Result]:
+    """Ask for all items, so many at one time; what fails is raised when all have ended, so that all are counted."""
+    if len(items) == 1:
+        return [ask(items[0])]
+    asked = [_threads(in_flight).submit(copy_context().run, ask, item) for item in items]
+    wait(asked)
+    return [each.result() for each in asked]
+
+
+@lru_cache(maxsize=4)
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix="robustrank-http")
 
 
 @contextmanager
