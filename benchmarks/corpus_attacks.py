@@ -66,6 +66,8 @@ use = "{use}"
 {more}
 budget = {{ plants = {plants}, plant_words = {words} }}
 """
+LONG, LONGER = "concept, longer", 120
+"""A setting with documents of more words, and how many."""
 CONCEPT, WORD = "nfcorpus-cancer", "cancer"
 POOLS = ("msmarco-dl21", "msmarco-dl19", "selqa", "checkthat2020", "lisa")
 
@@ -111,6 +113,16 @@ def other_searches() -> list[Attack]:
     ]
 
 
+def longer() -> list[Attack]:
+    """Ten documents with a suffix of 100 pieces, as the published concept attack has them, and the defaults' search."""
+    plants = 10
+    return [
+        (f"gaslite, {plants}", "plant_gaslite", plants, 'knows = "concept"'),
+        (f"control: stuffing, {plants}", "plant_stuffing", plants, ""),
+        (f"control: natural passages, {plants}", "plant_natural", plants, ""),
+    ]
+
+
 def settings(data: Path, vectors: Path) -> dict[str, AuditSpec]:
     """Setting to audit."""
     dense = f'{{ use = "dense", cache = "{vectors}", device = "cpu" }}'
@@ -121,6 +133,7 @@ def settings(data: Path, vectors: Path) -> dict[str, AuditSpec]:
         "final, one query": ("msmarco-dl19", 2, dense, 5, 38, "", single(5)),
         "final, any query": ("msmarco-dl19", 2, dense, 21, 22, "", several("nothing")),
         "concept": (CONCEPT, 1, dense, 20, 20, 'split = "train"', several("concept")),
+        LONG: (CONCEPT, 1, dense, 20, 20, 'split = "train"', longer()),
         "develop, other searches": ("msmarco-dl21", 2, dense, 26, 27, "", other_searches()),
     }  # fmt: skip
     specs = {}
@@ -131,7 +144,10 @@ def settings(data: Path, vectors: Path) -> dict[str, AuditSpec]:
             background=background, stage=stage, known=known, held_out=held_out, payload=PAYLOAD,
             queries=known + held_out, more=more, path=vectors.parent / home if home == CONCEPT else data / home,
         )  # fmt: skip
-        tables = (ATTACK.format(name=n, use=use, more=more, plants=k, words=WORDS) for n, use, k, more in attacks)
+        tables = (
+            ATTACK.format(name=n, use=use, more=more, plants=k, words=LONGER if name == LONG else WORDS)
+            for n, use, k, more in attacks
+        )
         specs[name] = audit_file.parse(head + "".join(tables), where=name)
     return specs
 
