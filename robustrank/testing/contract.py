@@ -13,6 +13,7 @@ from multiprocessing.reduction import ForkingPickler
 from random import Random
 from typing import Any
 
+from robustrank.core.answers import Answering, Repair, impossible
 from robustrank.core.errors import AccessDenied, BudgetExhausted, ContractError
 from robustrank.core.interfaces import Attack, Certifier, Defense, Ranker, WhiteBox, lends_gradients
 from robustrank.core.progress import Silent
@@ -174,7 +175,8 @@ def check_ranker(ranker: Ranker, query: Query, docs: Sequence[Document], *, tole
 
     Raises:
         ContractError: Its scores are of a wrong number or not finite, it is not as deterministic or pointwise as its
-            card says, it cannot score an empty text, or its gradients do not fit the document.
+            card says, it cannot score an empty text, its gradients do not fit the document, or what it says of its
+            answers cannot be.
     """
     if not isinstance(ranker, Ranker) or not isinstance(ranker.card, RankerCard):
         raise ContractError(f"{type(ranker).__name__} has no `card` or no `score`, so it is no ranker")
@@ -205,6 +207,15 @@ def check_ranker(ranker: Ranker, query: Query, docs: Sequence[Document], *, tole
     if lends_gradients(ranker):
         for document in [*docs, Document("empty", "")]:
             _check_gradients(ranker, name, query, document)
+    if isinstance(ranker, Answering):
+        answer = ranker.answer(query, docs)
+        if wrong := impossible(answer):
+            raise ContractError(f"ranker {name}: what it says of its answers cannot be: {wrong}")
+        if card.deterministic:
+            require_equal(answer.scores, scores, "`answer` gives other scores than `score`")
+        for repair in Repair:
+            if ranker.repaired(repair).repair != repair:
+                raise ContractError(f"ranker {name}: `repaired` gives a ranker of another repair than {repair.value!r}")
 
 
 def check_defense(

@@ -13,8 +13,8 @@ from msgspec import structs
 from robustrank.audit.planned import notes
 from robustrank.audit.targets import attack_tasks
 from robustrank.config import audit_file
-from robustrank.core.answers import Answers, Faults, Repair
-from robustrank.core.errors import AccessDenied
+from robustrank.core.answers import Answer, Answers, Faults, Repair, impossible
+from robustrank.core.errors import AccessDenied, ContractError
 from robustrank.core.interfaces import Oracle
 from robustrank.core.types import (
     Access,
@@ -29,11 +29,14 @@ from robustrank.core.types import (
     ThreatModel,
 )
 from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
-from robustrank.protocols import adversarial, effectiveness, summarise
+from robustrank.protocols import adversarial, cases, effectiveness, summarise
+from robustrank.report.explorer import _ended
 from robustrank.results.outcomes import Ending, undecided
+from robustrank.testing import check_ranker
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import RankTask
 from robustrank.work.records import AttackRecord, RankingRecord
+from robustrank.work.transfer import TransferTask
 from robustrank.work.victims import MeteredVictim
 from robustrank.work.workbench import Workbench
 from tests.ordering_rankers import Answering, Ordering, by_length, wrong_about
@@ -219,3 +222,83 @@ def test_attacks_that_need_scores_are_left_out_on_a_ranker_that_gives_ranks_alon
     assert "needs scores, and 'r' gives ranks alone" in note
     (line,) = summarise._left_out([alone], [], bench.spec)
     assert line == "attacks that need scores on r, whose scores say the order alone: by scores, by ranks"
+
+
+IMPOSSIBLE = (
+    Answer(scores=(), answers=1, invalid=2, faults=Faults(missing=2)),
+    Answer(scores=(), invalid=1),
+    Answer(scores=(), faults=Faults(cut=1)),
+    Answer(scores=(), unchanged=1),
+    Answer(scores=(), ties=2, comparisons=1),
+    Answer(scores=(), answers=4, invalid=1, faults=Faults(missing=3)),
+    Answer(scores=(), orderings=-1, unchanged=-1),
+)
+
+
+class Tells(Answering):
+    """Says something of its answers, whatever they are."""
+
+    def __init__(self, told: Answer) -> None:
+        super().__init__(by_length, wrong_about("?"))
+        self._told = told
+
+    def answer(self, query: Query, docs: Sequence[Document], /) -> Answer:
+        return replace(self._told, scores=super().answer(query, docs).scores)
+
+
+@pytest.mark.parametrize("told", IMPOSSIBLE)
+def test_counts_that_cannot_be_break_the_contract_in_audits_and_in_the_check_for_authors(told: Answer) -> None:
+    assert impossible(told)
+    with pytest.raises(ContractError, match="what it says of its answers cannot be"):
+        MeteredRanker(Tells(told)).score(QUERY, DOCS)
+    with pytest.raises(ContractError, match="what it says of its answers cannot be"):
+        check_ranker(Tells(told), QUERY, DOCS)
+
+
+def test_a_ranker_that_keeps_to_the_contract_of_answers_passes_the_check_for_authors() -> None:
+    check_ranker(Answering(by_length, wrong_about("a")), QUERY, DOCS)
+
+    class Deaf(Answering):
+        def repaired(self, repair: Repair, /) -> Answering:
+            return self
+
+    with pytest.raises(ContractError, match="another repair than 'input'"):
+        check_ranker(Deaf(by_length, wrong_about("a")), QUERY, DOCS)
+
+    class Differs(Answering):
+        def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+            return [-score for score in super().score(query, docs)]
+
+    with pytest.raises(ContractError, match="`answer` gives other scores"):
+        check_ranker(Differs(by_length, wrong_about("?")), QUERY, DOCS)
+
+
+def test_what_a_ranker_answered_is_a_sentence_for_people() -> None:
+    answers = Answers(
+        lists=9, invalid_lists=2, lost_lists=1, answers=1200, invalid=3, faults=Faults(missing=2, out_of_range=1),
+        unchanged=4, orderings=1100, ties=5, comparisons=6,
+    )  # fmt: skip
+    assert answers.sentence() == (
+        "3 of 1,200 answers invalid (2 missing, 1 out of range), 4 of 1,100 orders as shown, 5 of 6 comparisons tied, "
+        "1 of 9 lists lost to invalid answers"
+    )
+
+
+def test_the_explorer_names_a_case_by_why_it_says_nothing() -> None:
+    """A case that would read as an attack without success is one of an invalid answer."""
+    bad = attacked(Answering(by_length, wrong_about("zzz")), "zzzzzzzz", "d0")
+    rows = cases.cases([structs.replace(bad, rank_after=4, key="k")], []).rows
+    assert [(row.status, row.ending, row.success, row.error) for row in rows] == [
+        (Status.OK, Ending.INVALID_ANSWER, False, "the ranker's answer for the changed list was invalid")
+    ]
+    assert _ended(rows[0]) == "invalid answer"
+
+
+def test_a_changed_list_with_an_invalid_answer_is_open_in_transfer() -> None:
+    made = TransferTask(
+        place=PLACE, source="s", attack="lift", control=False, target="d2", text="zzzzzzzz", reached_there=True,
+        clean_scores=tuple(Ordering(by_length).score(QUERY, DOCS)),
+    )  # fmt: skip
+    bench = Bench(Answering(by_length, wrong_about("zzz")), DOCS)
+    record = made.perform(cast(Workbench, bench))
+    assert (record.status, record.invalid_answer, undecided(record)) == (Status.OK, True, Ending.INVALID_ANSWER)
