@@ -21,6 +21,7 @@ from robustrank.results.red_flags import accept
 from robustrank.results.summary import AttackResult, RankerSummary, Summary
 from robustrank.storage.typed import convert, plain
 from robustrank.work.audited import AuditedRanker
+from robustrank.work.check_records import CheckRecord
 from robustrank.work.records import AttackRecord, RankingRecord, Record, SessionRecord, SetupRecord, TaskRecord
 
 
@@ -44,7 +45,11 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
         collections=setup.collections,
         rankers=[_with_cost(ranker, tasks, spec) for ranker in setup.rankers],
         tested=tested(fields["attacks"], spec),
-        not_tested=[*_left_out(tasks, fields["attacks"], spec), *not_tested(fields["attacks"], spec)],
+        not_tested=[
+            *_left_out(tasks, fields["attacks"], spec),
+            *_one_order(tasks, spec),
+            *not_tested(fields["attacks"], spec),
+        ],
         environment={**plain(setup.environment), **_cost(tasks, ordered)},
         source=spec.source,
         results=results,
@@ -165,6 +170,15 @@ def _left_out(tasks: Sequence[TaskRecord], results: Sequence[AttackResult], spec
                 f"attacks that need scores on {ranker}, whose scores say the order alone: {', '.join(missing)}"
             )
     return lines
+
+
+def _one_order(tasks: Sequence[TaskRecord], spec: AuditSpec) -> list[str]:
+    """That lists were shown in one order alone, where a ranker may depend on it."""
+    if spec.presentation is not None:
+        return []
+    lists = [r.ranker for r in tasks if isinstance(r, CheckRecord) and (r.listwise or not r.pointwise)]
+    depend = ", ".join(dict.fromkeys(lists))
+    return [f"other orders of the lists, which rankings may depend on ([presentation]): {depend}"] if depend else []
 
 
 def _in_file_order(tasks: Sequence[TaskRecord], spec: AuditSpec) -> list[TaskRecord]:

@@ -16,7 +16,7 @@ from robustrank.protocols.position import RankerPosition, flips, tau
 from robustrank.testing import WordWeights
 from robustrank.work.base import Place
 from robustrank.work.presentation import PresentationTask, moved_texts
-from robustrank.work.presentation_records import How, PresentationRecord
+from robustrank.work.presentation_records import Asking, How, PresentationRecord
 from robustrank.work.workbench import Workbench
 from tests.ordering_rankers import Answering, ByPlace, Ordering, by_length, copied, wrong_about
 from tests.presented import SPEC, Bench, shown
@@ -172,3 +172,14 @@ def test_gates_can_name_every_figure() -> None:
     ]  # fmt: skip
     off = audit_file.parse(SPEC.format("sentence = false"))
     assert "sentence place" not in [name for kind in position.PROTOCOL.figures for name in kind.names(off)]
+
+
+def test_with_drawn_orders_a_document_is_compared_with_its_ranks_in_the_other_orders() -> None:
+    """By hand, copied: document 0 is first, and second in the other order; document 2 is first, and third there."""
+    shown_as = ([0, 1, 2], [2, 0, 1])
+    record = PresentationRecord(
+        ranker="r", collection="home", query_id="q", doc_ids=["a", "b", "c"], pointwise=False, cyclic=False,
+        askings=[Asking(how=How.ORDER, shown=order, ranking=order) for order in shown_as],
+    )  # fmt: skip
+    assert position.slot_advantage(record, 0) == ((2 - 1) + (3 - 1)) / 2
+    assert position.slot_advantage(record, -1) == ((1 - 3) + (2 - 3)) / 2

@@ -13,6 +13,7 @@ from msgspec import structs
 from robustrank.audit.planned import notes
 from robustrank.audit.targets import attack_tasks
 from robustrank.config import audit_file
+from robustrank.config.specs import PresentationSpec
 from robustrank.core.answers import Answer, Answers, Faults, Repair, impossible
 from robustrank.core.errors import AccessDenied, ContractError
 from robustrank.core.interfaces import Oracle
@@ -35,12 +36,13 @@ from robustrank.results.outcomes import Ending, undecided
 from robustrank.testing import check_ranker
 from robustrank.work.attack import AttackTask
 from robustrank.work.base import RankTask
+from robustrank.work.check_records import CheckRecord
 from robustrank.work.records import AttackRecord, RankingRecord
 from robustrank.work.transfer import TransferTask
 from robustrank.work.victims import MeteredVictim
 from robustrank.work.workbench import Workbench
 from tests.ordering_rankers import Answering, Ordering, by_length, wrong_about
-from tests.work.test_order_of_asking import PLACE, QUERY, Bench, listed
+from tests.work.test_order_of_asking import PLACE, QUERY, SPEC, Bench, listed
 
 DOCS = listed(["a", "bbb", "cc", "dddd"])
 """Longest first: d3, d1, d2, d0."""
@@ -302,3 +304,14 @@ def test_a_changed_list_with_an_invalid_answer_is_open_in_transfer() -> None:
     bench = Bench(Answering(by_length, wrong_about("zzz")), DOCS)
     record = made.perform(cast(Workbench, bench))
     assert (record.status, record.invalid_answer, undecided(record)) == (Status.OK, True, Ending.INVALID_ANSWER)
+
+
+def test_an_audit_in_one_order_says_so_of_rankers_that_may_depend_on_it() -> None:
+    records = [
+        CheckRecord(ranker=name, collection="home", query_id="q", pointwise=pointwise)
+        for name, pointwise in (("r", False), ("s", True))
+    ]
+    (line,) = summarise._one_order(records, SPEC)
+    assert line == "other orders of the lists, which rankings may depend on ([presentation]): r"
+    assert summarise._one_order(records, replace(SPEC, presentation=PresentationSpec())) == []
+    assert summarise._one_order(records[1:], SPEC) == []
