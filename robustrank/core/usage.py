@@ -50,7 +50,7 @@ class Usage:
     def sentence(self) -> str:
         """For people, with what is not nothing."""
         parts = [
-            f"{self.calls:,} call{'s' * (self.calls != 1)} for {self.pairs:,} pairs",
+            f"{self.calls:,} call{'s' * (self.calls != 1)}" + (f" for {self.pairs:,} pairs" if self.pairs else ""),
             f"{self.retries:,} of them again" if self.retries else "",
             f"{self.refused:,} answered 429 or 503" if self.refused else "",
             f"{self.waited:.0f} s waited" if self.waited >= 0.5 else "",

@@ -136,7 +136,7 @@ def overview(summary: Summary) -> list[Table | Text]:
         why = summary.sequential.stopped or "not stopped yet"
         parts.append(safe(f"{summary.sequential.queries} queries of each collection so far; {why}."))
     parts.append(_rankers(summary))
-    parts += [safe(f"{r.name}: its service: {r.service.sentence()}") for r in summary.rankers if r.service]
+    parts += [safe(f"{r.name}: its calls: {r.service.sentence()}") for r in summary.rankers if r.service]
     parts += [safe(f"{r.name}: {r.answers.sentence()}") for r in summary.rankers if r.answers]
     parts += _judgments(summary)
     if summary.verdicts:

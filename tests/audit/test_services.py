@@ -119,8 +119,8 @@ def test_a_service_with_faults_that_pass_has_the_figures_of_the_function_behind_
     records = tasks(tmp_path / "out")
     assert used.pairs == sum(record.service.pairs for record in records if record.service)
     assert {type(record) for record in records if record.service} >= {RankingRecord, AttackRecord}
-    shown = next(str(part) for part in terminal.overview(summary) if "its service" in str(part))
-    assert f"mine: its service: {used.calls:,} calls for {used.pairs:,} pairs, 4 of them again, 3 answered 429" in shown
+    shown = next(str(part) for part in terminal.overview(summary) if "its calls" in str(part))
+    assert f"mine: its calls: {used.calls:,} calls for {used.pairs:,} pairs, 4 of them again, 3 answered 429" in shown
     assert "4 of them again" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     written = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert KEY.encode() not in written
