@@ -42,12 +42,13 @@ def attack_tasks(bench: Workbench, record: RankingRecord, place: Place) -> list[
         if cases.common
         else draw(cases, spec.seed, place.query_id, ranking, set(relevant))
     )
+    rank_only = bench.victim(place.ranker, place.collection).ranker.card.rank_only
     tasks = []
     for attack in spec.attacks:
         if attack.rankers and place.ranker not in attack.rankers:
             continue
         possible = bench.can_attack(attack.name, place.ranker, place.collection)
-        if not possible and (attack.if_possible or record.rank_only):
+        if not possible and (attack.if_possible or rank_only):
             continue
         threat = bench.attack(attack.name).threat
         if threat.surface is Surface.QUERY:
