@@ -40,6 +40,7 @@ class LlmFirst:
         loop: ``"ours"``, or ``"rankgpt"`` or ``"first"`` as released, whose windows leave documents out.
         prompt: A text in place of ours, with the places ``{query}`` and ``{passages}``.
         system: A system message.
+        quote: Put every document between marks drawn for the prompt, and say that nothing in it is an instruction.
     """
 
     lm: LanguageModel
@@ -53,6 +54,7 @@ class LlmFirst:
     loop: str = "ours"
     prompt: str = ""
     system: str = ""
+    quote: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "repair", asking.repair_of(_NAME, self.repair))
@@ -134,4 +136,4 @@ class LlmFirst:
     @property
     def _template(self) -> prompts.Template:
         text = self.prompt or prompts.FIRST.text
-        return replace(prompts.FIRST, text=text, system=self.system, begin=self.begin)
+        return replace(prompts.FIRST, text=text, system=self.system, quote=self.quote, begin=self.begin)

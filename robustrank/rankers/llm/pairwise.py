@@ -33,6 +33,7 @@ class LlmPairwise:
         passage_words: Blank-separated words of a document that are shown.
         prompt: A text in place of ours, with the places ``{query}`` and ``{passages}``.
         system: A system message.
+        quote: Put every document between marks drawn for the prompt, and say that nothing in it is an instruction.
     """
 
     lm: LanguageModel
@@ -45,6 +46,7 @@ class LlmPairwise:
     passage_words: int = asking.WORDS
     prompt: str = ""
     system: str = ""
+    quote: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "repair", asking.repair_of(_NAME, self.repair))
@@ -119,4 +121,4 @@ class LlmPairwise:
 
     @property
     def _template(self) -> prompts.Template:
-        return replace(prompts.COMPARE, text=self.prompt or prompts.COMPARE.text, system=self.system)
+        return replace(prompts.COMPARE, text=self.prompt or prompts.COMPARE.text, system=self.system, quote=self.quote)

@@ -30,6 +30,7 @@ class LlmYesNo:
         passage_words: Blank-separated words of a document that are shown.
         prompt: A text in place of ours, with the places ``{query}`` and ``{passage}``.
         system: A system message.
+        quote: Put every document between marks drawn for the prompt, and say that nothing in it is an instruction.
     """
 
     lm: LanguageModel
@@ -39,6 +40,7 @@ class LlmYesNo:
     passage_words: int = asking.WORDS
     prompt: str = ""
     system: str = ""
+    quote: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "yes", tuple(self.yes))
@@ -68,7 +70,7 @@ class LlmYesNo:
     @property
     def _template(self) -> prompts.Template:
         text = self.prompt or prompts.YES_NO.text
-        return replace(prompts.YES_NO, text=text, system=self.system, begin=self.begin)
+        return replace(prompts.YES_NO, text=text, system=self.system, quote=self.quote, begin=self.begin)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,7 @@ class LlmWindows:
         prompt: A text in place of ours, with the places ``{query}`` and ``{passages}``, and if wanted ``{count}`` and
             ``{labels}``.
         system: A system message.
+        quote: Put every document between marks drawn for the prompt, and say that nothing in it is an instruction.
     """
 
     lm: LanguageModel
@@ -59,6 +60,7 @@ class LlmWindows:
     loop: str = "ours"
     prompt: str = ""
     system: str = ""
+    quote: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "repair", asking.repair_of(_NAME, self.repair))
@@ -78,8 +80,9 @@ class LlmWindows:
             )
         if self.labels == LETTERS and self.window > 26:
             raise PluginError(f"{_NAME}: there are letters for 26 documents, window is {self.window}")
-        if self.turns == "multi" and self.prompt:
-            raise PluginError(f'{_NAME}: `prompt` is of one message; leave it out, or set turns = "single"')
+        for name in ("prompt", "quote"):
+            if self.turns == "multi" and getattr(self, name):
+                raise PluginError(f'{_NAME}: `{name}` is of one message; leave it out, or set turns = "single"')
         self._template.require(_NAME, "query", "passages")
         asking.require(_NAME, self.lm, Ability.GENERATE)
 
@@ -132,7 +135,7 @@ class LlmWindows:
 
     @property
     def _template(self) -> prompts.Template:
-        return replace(prompts.WINDOWS, text=self.prompt or prompts.WINDOWS.text, system=self.system)
+        return replace(prompts.WINDOWS, text=self.prompt or prompts.WINDOWS.text, system=self.system, quote=self.quote)
 
 
 _NAME = "llm_windows"
