@@ -235,5 +235,5 @@ PROTOCOL = AuditProtocol(
              {"place": SENTENCE_PLACES}, unbounded=LENGTH,
              possible=lambda spec: spec.presentation is not None and spec.presentation.sentence),
     ),
-    sections=(Section(anchor="position", title="Position", place=74),),
+    sections=(Section(anchor="positions", title="Position", place=74),),
 )  # fmt: skip

@@ -276,14 +276,14 @@ def test_every_field_of_measured_effectiveness(summary: Summary) -> None:
     means = list(kind(effectiveness.KINDS, "nDCG@10").measured(held))
     assert means[1] == Figure(
         measure="nDCG@10", labels={"ranker": "net", "collection": "home"}, estimate=rows[1].mean, collection="home",
-        per_query=rows[1].per_query, bounds=(0, 1), tally=Tally(),
+        per_query=rows[1].per_query, bounds=(0, 1), tally=Tally(), robustness=False,
     )  # fmt: skip
     assert means[3].labels == {"ranker": "net", "collection": "home", "slice": "how"}
     assert len(means) == 5
     lowest = list(kind(effectiveness.KINDS, "lowest decile").measured(held))
     assert lowest[2] == Figure(
         measure="lowest decile", labels={"ranker": "net", "collection": "away", "of": "nDCG@10"},
-        estimate=rows[2].lowest_decile, collection="away", tally=Tally(),
+        estimate=rows[2].lowest_decile, collection="away", tally=Tally(), robustness=False,
     )  # fmt: skip
     assert len(lowest) == 3  # neither the slice nor a measure without it
     shares = list(kind(effectiveness.KINDS, "judged@10").measured(held))
@@ -292,8 +292,9 @@ def test_every_field_of_measured_effectiveness(summary: Summary) -> None:
         {"ranker": "net", "collection": "home", "slice": "how"},
     ]  # fmt: skip
     assert shares[0] == Figure(
-        measure="judged@10", labels=shares[0].labels, estimate=judged, collection="home", tally=Tally()
-    )
+        measure="judged@10", labels=shares[0].labels, estimate=judged, collection="home", tally=Tally(),
+        robustness=False,
+    )  # fmt: skip
 
 
 def test_every_field_of_measured_attacks(summary: Summary) -> None:
