@@ -23,8 +23,10 @@ def require(what: str, lm: LanguageModel, *abilities: Ability) -> None:
     """The back end must have some abilities.
 
     Raises:
-        PluginError: It lacks one.
+        PluginError: It lacks one, or is no back end.
     """
+    if not hasattr(lm, "card"):
+        raise PluginError(f'{what}: lm is a table that names a back end, such as lm = {{ use = "transformers" }}')
     lacking = [ability.value for ability in abilities if ability not in lm.card.can]
     if lacking:
         have = ", ".join(sorted(ability.value for ability in lm.card.can))

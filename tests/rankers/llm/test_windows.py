@@ -197,6 +197,7 @@ def test_the_fingerprint_covers_prompt_and_reading() -> None:
         ({"repair": "none"}, "repair is 'end' or 'input' or 'error', not 'none'"),
         ({"parser": "x"}, "parser is"),
         ({"window": 0}, "window must be at least 1"),
+        ({"lm": "scripted"}, 'lm is a table that names a back end, such as lm = { use = "transformers" }'),
         ({"labels": "letters", "window": 27}, "letters for 26 documents"),
         ({"prompt": "Rank: {passages}"}, r"no place \{query\}"),
         ({"prompt": "{query} {passages}", "turns": "multi"}, "`prompt` is of one message"),

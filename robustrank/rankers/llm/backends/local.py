@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +114,13 @@ class TransformersModel:
 
     @property
     def _engine(self) -> Engine:
-        loaded = model_files.load(self.model, _WHAT, self.dtype, self.device)
-        return Engine(loaded, Renderer(loaded.tokenizer, self.chat, self.special))
+        return _engine(self.model, self.dtype, self.device, self.chat, self.special)
+
+
+@lru_cache(maxsize=2)
+def _engine(model: str, dtype: str, device: str, chat: bool, special: str) -> Engine:
+    loaded = model_files.load(model, _WHAT, dtype, device)
+    return Engine(loaded, Renderer(loaded.tokenizer, chat, special))
 
 
 class Engine:
