@@ -99,7 +99,8 @@ def test_what_prompts_share_is_computed_once(model: TransformersModel) -> None:
     prompts = [COMPARE.render("which", [TEXTS[0], other], ["A", "B"]) for other in TEXTS]
     encoded = [model._engine.renderer.encode(prompt) for prompt in prompts]
     with usage.counting() as used:
-        model.options(prompts, ["A", "B"])
+        together = model.options(prompts, ["A", "B"])
+    assert [model.options([prompt], ["A", "B"])[0] for prompt in prompts] == together
     starts = {tuple(each.ids[: each.last]) for each in encoded}
     assert 0 < len(starts) < 3
     assert used.tokens_in == sum(map(len, starts)) + sum(len(each.ids) - each.last for each in encoded)

@@ -134,9 +134,13 @@ def test_letters_that_the_service_does_not_tell_are_counted() -> None:
 
 def test_spellings_with_and_without_a_blank_are_told_apart_where_both_are_asked_for() -> None:
     with serve(lambda number, body: tells(yes=log(0.3), _yes=log(0.2), No=log(0.1))) as service:
-        ranker = LlmYesNo(lm=OpenAIModel(url=service.url, model="m"))
+        lm = OpenAIModel(url=service.url, model="m")
+        assert lm.options([[Segment("x")]], ["yes", " yes", "no"]) == [
+            [pytest.approx(log(p)) for p in (0.3, 0.2)] + [None]
+        ]
+        ranker = LlmYesNo(lm=lm)
         assert ranker.score(QUERY, DOCS) == pytest.approx([log(0.5 / 0.1)] * 3)
-        assert len(service.calls) == 3
+        assert len(service.calls) == 4
 
 
 def test_an_answer_is_begun_only_where_the_service_goes_on_with_it() -> None:
