@@ -64,7 +64,7 @@ class Maker:
         import torch
 
         torch.manual_seed(0)
-        tokenizer = self._byte_level() if kind.endswith("CausalLM") else self.tokenizer
+        tokenizer = self._byte_level() if "Qwen2" in kind or kind.endswith("CausalLM") else self.tokenizer
         options = {"vocab_size": len(tokenizer), "pad_token_id": 0, **options}
         made = getattr(self.tf, kind)(getattr(self.tf, config)(**options))
         for parameter in made.parameters():

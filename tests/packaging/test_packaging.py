@@ -73,8 +73,9 @@ def test_all_brings_every_extra_a_user_can_want() -> None:
         nested = {each for names in own for each in names.split(",")}
         return nested.union(*map(brought, nested)) if nested else nested
 
-    # textattack holds back transformers; pyterrier is for those who have pipelines in it, most of them with Java.
-    apart = {"all", "test", "benchmarks", "textattack", "pyterrier"}
+    # textattack holds back transformers; pyterrier is for those who have pipelines in it, most of them with Java;
+    # gemma has terms of use of its own.
+    apart = {"all", "test", "benchmarks", "textattack", "pyterrier", "gemma"}
     assert brought("all") == set(extras) - apart
 
 
