@@ -19,7 +19,7 @@ from robustrank.core.types import Case, Document, Perturbation, Query, Status
 from robustrank.core.words import words
 from robustrank.perturbations.apply import perturbed_scores
 from robustrank.storage.hashing import digest
-from robustrank.work.attack import HARM_MEASURE
+from robustrank.work.attack import CLOSE, HARM_MEASURE
 from robustrank.work.base import Place, RankTask, Task, tried
 from robustrank.work.presentation_records import Asking, How, PresentationRecord, SentencePlace
 from robustrank.work.records import INVALID_ANSWER, RankingRecord, Record
@@ -55,7 +55,11 @@ class PresentationTask:
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
         wanted = bench.spec.presentation
-        form = [] if wanted is None else [wanted.orders, wanted.cyclic, wanted.repeats, self.moved, SENTENCES]
+        form = (
+            []
+            if wanted is None
+            else ["arithmetic apart", wanted.orders, wanted.cyclic, wanted.repeats, self.moved, SENTENCES]
+        )
         return digest(self.kind, self.place.identity(bench), form, bench.spec.seed, *self.place.corrected(bench))
 
     def pairs(self, bench: Workbench) -> int:
@@ -76,8 +80,9 @@ class PresentationTask:
         if wanted is None:
             return record
         as_asked = range(len(record.doc_ids))
-        again = [self._asking(bench, How.AGAIN, as_asked) for _ in range(wanted.repeats)]
-        orders = [self._asking(bench, How.ORDER, shown) for shown in self._orders(bench)]
+        first: dict[int, float] = {}
+        again = [self._asking(bench, How.AGAIN, as_asked, first=first) for _ in range(wanted.repeats)]
+        orders = [self._asking(bench, How.ORDER, shown, first=first) for shown in self._orders(bench)]
         if wanted.cyclic:  # the first shift is the list as it is
             orders = [structs.replace(again[0], how=How.ORDER), *orders]
         repairs = list(self._repairs(bench, again[0]))
@@ -108,7 +113,10 @@ class PresentationTask:
         for _ in range(wanted.orders):
             yield rng.sample(numbers, len(numbers))
 
-    def _asking(self, bench: Workbench, how: How, shown: Sequence[int], repair: Repair | None = None) -> Asking:
+    def _asking(
+        self, bench: Workbench, how: How, shown: Sequence[int], repair: Repair | None = None, *,
+        first: dict[int, float] | None = None,
+    ) -> Asking:  # fmt: skip
         """One call.
 
         Args:
@@ -116,6 +124,8 @@ class PresentationTask:
             how: In which way.
             shown: Numbers of the documents, in the order shown.
             repair: Another one than the deployed ranker's.
+            first: Scores of the first call by number, which it fills. Those of a ranker of single documents may differ
+                from call to call by what arithmetic depends on the batch; as close as that, the first ones count.
         """
         victim, docs, query = self.place.victim(bench), self.place.docs(bench), self.place.query(bench)
         ranker, deployed = victim.uncached, victim.ranker.ranker
@@ -132,6 +142,8 @@ class PresentationTask:
         if error:
             return made
         number = {doc.doc_id: n for n, doc in enumerate(docs)}
+        if first is not None and ranker.card.pointwise:
+            scores = _settled(dict(zip(shown, scores, strict=True)), first)
         scored = [(doc.doc_id, score) for doc, score in zip(listed, scores, strict=True)]
         value = self.place.judged(bench, [HARM_MEASURE], scored)[HARM_MEASURE]
         return structs.replace(made, ranking=[number[doc_id] for doc_id in order(scored)], measure=value)
@@ -180,6 +192,15 @@ class PresentationTask:
             score = dict(scored)[target.doc_id]
             placed.append(SentencePlace(where=where, rank=rank_of(target.doc_id, score, scored), score=score))
         return placed
+
+
+def _settled(scores: Mapping[int, float], first: dict[int, float]) -> list[float]:
+    """The scores, or those of the first call where they differ from it by arithmetic alone; the first are kept."""
+    if not first:
+        first.update(scores)
+    allowed = CLOSE * (max(first.values()) - min(first.values()))
+    close = all(abs(score - first[number]) <= allowed for number, score in scores.items())
+    return [first[number] if close else score for number, score in scores.items()]
 
 
 def moved_texts(doc: Document, query: Query) -> dict[str, str]:

@@ -55,6 +55,27 @@ def test_a_ranking_that_does_not_depend_on_the_order_has_no_spread_exactly(
         assert figure(mine, "slot advantage", slot=slot) == 0
 
 
+class Rounds:
+    """The length of a text, and a little more the later it stands in the call, as batches change what is added up."""
+
+    card = RankerCard(name="rounds", fingerprint="1")
+
+    def __init__(self, by: float) -> None:
+        self.by = by
+
+    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
+        return [len(doc.text) + self.by * place for place, doc in enumerate(docs)]
+
+
+@pytest.mark.parametrize(("by", "steady"), [(1e-7, True), (0.1, False)])
+def test_equal_documents_do_not_change_places_by_arithmetic_alone(by: float, *, steady: bool) -> None:
+    lists = {"one": ["x" * 5] * 4 + ["x" * 9, "y"], "two": ["y" * 3, "z" * 3, "y", "y" * 8]}
+    mine = row(Rounds(by), "orders = 5", lists)
+    assert (figure(mine, "tau between orders") == 1) is steady
+    assert (figure(mine, "slot advantage", slot="first") == 0) is steady
+    assert mine.pointwise
+
+
 def test_a_ranker_that_copies_has_the_rank_of_the_place_in_all_cyclic_shifts() -> None:
     """By hand, N = 5: rank = place; another first document in every shift; (N + 1) / 2 - 1 ranks gained at the top.
 
