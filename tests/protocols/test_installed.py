@@ -85,6 +85,7 @@ def test_two_kinds_of_figures_with_one_name_are_refused(offered: Callable[..., N
         pooling = None
         corpus = None
         long_document = None
+        presentation = None
 
         class cases:
             strata = ()
