@@ -19,6 +19,9 @@ from robustrank.work.workbench import Workbench
 CHECK_LISTS, CHECK_DEPTH = 2, 5
 """Lists, and documents of each, with which a ranker is asked whether it is what it declares."""
 
+ATTACKS = "attacks"
+"""The phase of attacks on lists."""
+
 Records = Mapping[str, Record]
 
 
@@ -124,7 +127,7 @@ PHASES = (
     Phase("ranking", _rankings),
     Phase("variations", _variations),
     Phase("edits", _edits),
-    Phase("attacks", _attacks),
+    Phase(ATTACKS, _attacks),
     Phase("certificates", _certificates),
 )
 """The phases of every audit, in order."""

@@ -6,15 +6,15 @@ killed at any moment resumes where it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from robustrank.audit import inventory, isolation, planned, state
+from robustrank.audit import inventory, isolation, ladder, planned, state
 from robustrank.audit.loop import Loop
-from robustrank.audit.phases import every_phase, phases
+from robustrank.audit.phases import ATTACKS, every_phase, phases
 from robustrank.audit.plan import Plan
 from robustrank.audit.probes import Failures, listwise, refuse_changed, refuse_orders, refuse_unsteady
 from robustrank.audit.session import Allowance, Session
@@ -187,7 +187,7 @@ class _Run:
     def _do(self, setup: str, queries: int | None) -> tuple[Plan, bool]:
         """Perform the open tasks of the first queries, phase by phase; the plan, and whether all of them are done."""
         planned = {"setup": [setup]}
-        for phase, tasks in phases(self.bench, self.records, queries):
+        for phase, tasks in self._rounds(queries):
             keyed = {task.key(self.bench): task for task in tasks}
             planned[phase] = list(keyed)
             plan = Plan(phases=planned, names=names(), sequential=None if queries is None else _BETWEEN)
@@ -200,6 +200,14 @@ class _Run:
             self._perform(phase, keyed, most)
         plan = Plan(phases=planned, names=names())
         return plan, plan.done(self.records.keys())
+
+    def _rounds(self, queries: int | None) -> Iterator[tuple[str, Sequence[Task]]]:
+        """The phases; that of attacks several times where they are tried one after another."""
+        for phase, tasks in phases(self.bench, self.records, queries):
+            if phase == ATTACKS and self.spec.cases.ladder:
+                yield from ((phase, made) for made in ladder.rounds(self.bench, tasks, self.records))
+            else:
+                yield phase, tasks
 
     def _tell_failed(self, phase: str, keys: Iterable[str]) -> None:
         """Say which tasks are done again, and what they cost so far."""

@@ -148,6 +148,9 @@ class CasesSpec:
         transfer: Put the texts made against each ranker before the others, at one pair each where they are point-wise.
         common: Draw targets by their rank in the first stage: the same documents for every ranker, wherever it ranks
             them. By default by their clean rank under the attacked ranker.
+        ladder: Try the attacks that promote, those of one kind of edit in the order of the file, until one brings the
+            target to the first rank, of point-wise rankers. The worst case over attacks is the same; what single
+            attacks do is then known of a part of the targets alone. By default with a suite, and not without one.
     """
 
     queries: Count = 20
@@ -157,6 +160,7 @@ class CasesSpec:
     collection: str | None = None
     transfer: bool = True
     common: bool = False
+    ladder: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,11 +40,13 @@ Success = Callable[[AttackRecord], bool]
 
 
 class LostCase(NamedTuple):
-    """A case that was planned and could not be tried, because the victim could not rank its list."""
+    """A case without a record: the victim could not rank its list, or it was not tried."""
 
     query_id: str
     list_length: int
     error: str
+    untried: bool = False
+    """An attack before it had brought the target to the first rank."""
 
 
 Groups = Mapping[tuple[str, str, str], Sequence[AttackRecord]]
@@ -87,6 +89,25 @@ def lost_cases(evidence: Evidence) -> dict[tuple[str, str, str], list[LostCase]]
             for stratum, count in targets.items():
                 lost.setdefault((record.ranker, attack.name, stratum), []).extend([case] * count)
     return lost
+
+
+def untried_cases(evidence: Evidence) -> dict[tuple[str, str, str], list[LostCase]]:
+    """Where attacks are tried one after another, the targets that an attack was not tried on, as :func:`lost_cases`."""
+    if not evidence.spec.cases.ladder:
+        return {}
+    targets: dict[str, dict[tuple[str, str], AttackRecord]] = {}
+    made: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for record in evidence.of(AttackRecord):
+        if record.on_document and record.goal is Goal.PROMOTE and not record.control:
+            targets.setdefault(record.ranker, {})[record.query_id, record.doc_id] = record
+            made.setdefault((record.ranker, record.attack), set()).add((record.query_id, record.doc_id))
+    missing: dict[tuple[str, str, str], list[LostCase]] = {}
+    for (ranker, attack), tried in made.items():
+        for target, like in targets[ranker].items():
+            if target not in tried:
+                case = LostCase(like.query_id, like.list_length, "not tried", untried=True)
+                missing.setdefault((ranker, attack, like.stratum), []).append(case)
+    return missing
 
 
 def attacks(records: Sequence[AttackRecord], lost: Lost = MappingProxyType({})) -> list[AttackResult]:
@@ -223,7 +244,11 @@ class _Group:
             per_query={key: by_query(self.clusters, values[key]) for key in values},
             quality=_quality(done),
             curve=_curve(done, self.tests),
-            tally=tally(self.group, [case.error for case in self.lost]),
+            tally=tally(
+                self.group,
+                [case.error for case in self.lost if not case.untried],
+                untried=sum(case.untried for case in self.lost),
+            ),
             ends=self._ends(values),
             open=self._open(values),
             deployed=self._deployed(),

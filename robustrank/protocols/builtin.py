@@ -43,8 +43,10 @@ def _adversarial(evidence: Evidence) -> Mapping[str, Any]:
     from robustrank.work.records import AttackRecord, CertificateRecord
 
     attacked = evidence.of(AttackRecord)
+    lost, untried = adversarial.lost_cases(evidence), adversarial.untried_cases(evidence)
+    missing = {key: [*lost.get(key, ()), *untried.get(key, ())] for key in (*lost, *untried)}
     return {
-        "attacks": adversarial.attacks(attacked, adversarial.lost_cases(evidence)),
+        "attacks": adversarial.attacks(attacked, missing),
         "worst_cases": adversarial.worst_cases(attacked),
         "cases": cases.cases(attacked, evidence.of(CertificateRecord)),
     }

@@ -45,6 +45,8 @@ class Member:
     """Share that it alone wins."""
     pairs: int
     """Asked of the ranker, for all targets."""
+    tried: int = 0
+    """On how many targets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,8 @@ class Ensembles:
     rows: Sequence[Ensemble] = ()
     suite: str = ""
     """The standard suite whose attacks are among them; empty where they are the audit file's alone."""
+    ladder: bool = False
+    """Attacks were tried one after another, until the target was first: shares of single ones are of those tried."""
 
 
 class _Target(NamedTuple):
@@ -116,13 +120,14 @@ def summarise(evidence: Evidence) -> Ensembles | None:
     for record in evidence.rankings:
         if record.ranker in pointwise:
             lists.setdefault((record.ranker, record.collection), {})[record.query_id] = record
-    rows = []
+    rows, ladder = [], bool(evidence.spec.cases.ladder)
     for ranker in dict.fromkeys(r.ranker for r in attacked):
         mine = [r for r in attacked if r.ranker == ranker]
         for operation, access in _levels((str(r.threat.edits.operation), r.threat.access) for r in mine):
             group = [r for r in mine if _within(str(r.threat.edits.operation), r.threat.access, operation, access)]
-            rows.append(_ensemble(ranker, operation, access, group, lists.get((ranker, group[0].collection), {})))
-    return Ensembles(rows=rows, suite=evidence.spec.suite) if rows else None
+            clean = lists.get((ranker, group[0].collection), {})
+            rows.append(_ensemble(ranker, operation, access, group, clean, ladder=ladder))
+    return Ensembles(rows=rows, suite=evidence.spec.suite, ladder=ladder) if rows else None
 
 
 def _lost(evidence: Evidence, attacked: Sequence[AttackRecord]) -> list[AttackRecord]:
@@ -162,8 +167,9 @@ def _within(operation: str, access: Access, wanted: str, most: Access) -> bool:
 
 
 def _ensemble(
-    ranker: str, operation: str, access: Access, group: Sequence[AttackRecord], lists: Mapping[str, RankingRecord]
-) -> Ensemble:
+    ranker: str, operation: str, access: Access, group: Sequence[AttackRecord], lists: Mapping[str, RankingRecord], *,
+    ladder: bool,
+) -> Ensemble:  # fmt: skip
     from robustrank.stats import intervals
 
     by_target: dict[tuple[str, str], list[AttackRecord]] = {}
@@ -199,11 +205,12 @@ def _ensemble(
                 alone=_mean([float(attack in t.won) for t in decided]),
                 adds=_mean([float(t.won == {attack}) for t in decided]),
                 pairs=sum(r.calls for r in group if r.attack == attack),
+                tried=sum(r.attack == attack for r in group),
             )
             for attack in dict.fromkeys(r.attack for r in group)
         ],
         pairs=sum(r.calls for r in group),
-        until_won=_until_won(decided, _cheapest_first(group)),
+        until_won=_until_won(decided, _in_order(group) if ladder else _cheapest_first(group)),
         per_query={
             WORST: by_query([t.query_id for t in decided], [float(bool(t.won)) for t in decided]),
             ROBUST: robust,
@@ -215,6 +222,11 @@ def _ensemble(
         ends={name: _ends(sides[name]) for name, left in open_.items() if left},
         open=open_,
     )
+
+
+def _in_order(group: Sequence[AttackRecord]) -> list[str]:
+    """Attacks in the order of the audit file, in which they were tried."""
+    return list(dict.fromkeys(record.attack for record in group))
 
 
 def _cheapest_first(group: Sequence[AttackRecord]) -> list[str]:

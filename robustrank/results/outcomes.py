@@ -65,6 +65,7 @@ class Tally:
         errors: Ended because a ranker, a service or a plug-in failed.
         invalid: Ended because the attack broke its rules.
         invalid_answers: Ended with an invalid answer of the ranker.
+        untried: Not tried, because an attack before it had brought the target to the first rank (``[cases] ladder``).
         error: The first error.
         breach: The first broken rule.
     """
@@ -73,13 +74,14 @@ class Tally:
     errors: int = 0
     invalid: int = 0
     invalid_answers: int = 0
+    untried: int = 0
     error: str = ""
     breach: str = ""
 
     @property
     def undecided(self) -> int:
         """How many say nothing."""
-        return self.errors + self.invalid + self.invalid_answers
+        return self.errors + self.invalid + self.invalid_answers + self.untried
 
     @property
     def decided(self) -> int:
@@ -95,6 +97,8 @@ class Tally:
             parts.append(f"{self.invalid} of {self.planned} {what} are invalid, first: {self.breach}")
         if self.invalid_answers:
             parts.append(f"{self.invalid_answers} of {self.planned} {what} have an invalid answer of the ranker")
+        if self.untried:
+            parts.append(f"{self.untried} of {self.planned} {what} were not tried: an earlier attack was first already")
         return "; ".join(parts)
 
 
@@ -109,22 +113,24 @@ Open = Mapping[str, tuple[float, float]]
 """Query id to the least and the greatest value it could have; only of queries with undecided cases."""
 
 
-def tally(records: Iterable[TaskRecord], lost: Sequence[str] = ()) -> Tally:
+def tally(records: Iterable[TaskRecord], lost: Sequence[str] = (), *, untried: int = 0) -> Tally:
     """Count the records.
 
     Args:
         records: Of cases or lists.
         lost: The error of every case that was planned and has no record, because its list could not be ranked.
+        untried: Cases that have none because they were not tried.
     """
     counted = list(records)
     ended = [(end, record) for record in counted if (end := undecided(record))]
     errors = [*(reason(record) for end, record in ended if end is Ending.ERROR), *lost]
     breaches = [reason(record) for end, record in ended if end is Ending.INVALID]
     return Tally(
-        planned=len(counted) + len(lost),
+        planned=len(counted) + len(lost) + untried,
         errors=len(errors),
         invalid=len(breaches),
         invalid_answers=sum(end is Ending.INVALID_ANSWER for end, _ in ended),
+        untried=untried,
         error=errors[0] if errors else "",
         breach=breaches[0] if breaches else "",
     )
@@ -138,6 +144,7 @@ def together(tallies: Iterable[Tally]) -> Tally:
         errors=sum(each.errors for each in every),
         invalid=sum(each.invalid for each in every),
         invalid_answers=sum(each.invalid_answers for each in every),
+        untried=sum(each.untried for each in every),
         error=next((each.error for each in every if each.error), ""),
         breach=next((each.breach for each in every if each.breach), ""),
     )

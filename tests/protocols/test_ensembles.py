@@ -182,6 +182,7 @@ name = "BM25"
 use = "bm25"
 [cases]
 queries = 3
+ladder = false
 [[attack]]
 name = "my own"
 use = "query_injection"
@@ -207,7 +208,8 @@ def test_the_standard_suite_goes_before_the_attacks_of_the_file(tmp_path: Path) 
 def test_the_suite_draws_its_own_targets_and_only_ranges_that_the_lists_have(tmp_path: Path) -> None:
     file = AUDIT.replace("[cases]", '[cases]\nstrata = ["2-3"]\ngoal_rank = 9\ntargets = 7')
     spec = audit_file.parse('suite = "standard"\n' + file)
-    assert spec.cases == CasesSpec(queries=3, strata=("11-20",), targets=2, goal_rank=1, common=True)
+    assert spec.cases == CasesSpec(queries=3, strata=("11-20",), targets=2, goal_rank=1, common=True, ladder=False)
+    assert audit_file.parse('suite = "standard"\n' + file.replace("ladder = false", "")).cases.ladder is True
     assert any("of each of the ranks 11-20 of the first stage" in note for note in planned.notes(Workbench(spec)))
     assert not planned.notes(Workbench(audit_file.parse(file)))
     deep = audit_file.parse('suite = "standard"\n' + file.replace("depth = 20", "depth = 60"))
@@ -255,3 +257,34 @@ def test_an_audit_by_the_standard_suite_leaves_out_what_a_ranker_does_not_lend(t
     assert not {member.attack for row in result.rows for member in row.members} & set(apart)  # rows of their own
     (verdict,) = summary.verdicts
     assert verdict.estimate == found["any", "scores"].robust
+
+
+def test_attacks_tried_one_after_another_show_the_same_worst_case_for_fewer_pairs(tmp_path: Path) -> None:
+    """Every row, of every kind of edit and access: targets lost, robust nDCG@10, best ranks, all targets at once."""
+    found = {}
+    for ladder in ("false", "true"):
+        spec = audit_file.parse('suite = "standard"\n' + AUDIT.replace("ladder = false", f"ladder = {ladder}"))
+        summary = audit.run(spec, tmp_path / ladder)
+        found[ladder] = summary, ensembles.PROTOCOL.result_in(summary)
+    (whole, full), (short, climbed) = found["false"], found["true"]
+    assert (full.ladder, climbed.ladder) == (False, True)
+    for row in full.rows:
+        mine = next(r for r in climbed.rows if (r.operation, r.access) == (row.operation, row.access))
+        assert (mine.worst, mine.robust, mine.joint, mine.ranks) == (row.worst, row.robust, row.joint, row.ranks)
+        assert mine.per_query == row.per_query
+        assert mine.pairs <= row.pairs
+    assert sum(row.pairs for row in climbed.rows) < sum(row.pairs for row in full.rows)
+    tried = {r.attack: r for r in short.attacks if r.stratum == "all"}
+    skipped = [r for r in tried.values() if r.tally.untried]
+    assert skipped
+    for row in skipped:
+        other = next(r for r in whole.attacks if (r.attack, r.stratum) == (row.attack, "all"))
+        assert row.tally.planned == other.tally.planned, "no target is forgotten"
+        ends, truth = row.ends["promoted"], other.success["promoted"].value
+        assert ends.low.value <= truth <= ends.high.value, "what it would have done lies between the ends"
+        assert "were not tried: an earlier attack was first already" in row.tally.sentence()
+    assert all(not r.tally.untried for r in tried.values() if r.control or r.goal != "promote")
+    assert all(not each.undecided for row in climbed.rows for each in row.tallies.values())
+    written = (tmp_path / "true" / "summary.json").read_bytes()
+    audit.run(spec, tmp_path / "true")
+    assert (tmp_path / "true" / "summary.json").read_bytes() == written, "another run finds nothing to do"
