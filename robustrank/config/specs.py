@@ -149,8 +149,8 @@ class CasesSpec:
         common: Draw targets by their rank in the first stage: the same documents for every ranker, wherever it ranks
             them. By default by their clean rank under the attacked ranker.
         ladder: Try the attacks that promote, those of one kind of edit in the order of the file, until one brings the
-            target to the first rank, of point-wise rankers. The worst case over attacks is the same; what single
-            attacks do is then known of a part of the targets alone. By default with a suite, and not without one.
+            target to the first rank, of point-wise rankers. The worst case over attacks is the same for fewer pairs;
+            what single attacks do is then known of a part of the targets alone, and masked gradients are not seen.
     """
 
     queries: Count = 20
@@ -160,7 +160,7 @@ class CasesSpec:
     collection: str | None = None
     transfer: bool = True
     common: bool = False
-    ladder: bool | None = None
+    ladder: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -209,7 +209,7 @@ def test_the_suite_draws_its_own_targets_and_only_ranges_that_the_lists_have(tmp
     file = AUDIT.replace("[cases]", '[cases]\nstrata = ["2-3"]\ngoal_rank = 9\ntargets = 7')
     spec = audit_file.parse('suite = "standard"\n' + file)
     assert spec.cases == CasesSpec(queries=3, strata=("11-20",), targets=2, goal_rank=1, common=True, ladder=False)
-    assert audit_file.parse('suite = "standard"\n' + file.replace("ladder = false", "")).cases.ladder is True
+    assert audit_file.parse('suite = "standard"\n' + file.replace("ladder = false", "ladder = true")).cases.ladder
     assert any("of each of the ranks 11-20 of the first stage" in note for note in planned.notes(Workbench(spec)))
     assert not planned.notes(Workbench(audit_file.parse(file)))
     deep = audit_file.parse('suite = "standard"\n' + file.replace("depth = 20", "depth = 60"))
