@@ -52,6 +52,8 @@ class Check(StrEnum):
     """Fresh calls of the ranker do not confirm what an attack saw."""
     UNCHANGED = "unchanged"
     """An attack did nothing: it changed no text and asked nothing."""
+    HINDERED = "hindered"
+    """Attacks on a defended ranker win less than texts made against its base."""
     MASKED = "masked"
     """An attack that sees less wins more targets than those that read gradients."""
     NO_EFFECT = "no effect"

@@ -128,5 +128,5 @@ RED_FLAGS = AuditProtocol(
     name="red_flags",
     about="Reasons not to believe the evaluation itself.",
     summarise=_red_flags,
-    after=("effectiveness", "adversarial"),
+    after=("effectiveness", "adversarial", "defenses"),
 )

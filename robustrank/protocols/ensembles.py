@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from msgspec import structs
-
-from robustrank.core.types import Access, Estimate, Goal, Status, Surface
-from robustrank.protocols import floor
+from robustrank.core.types import Access, Estimate
+from robustrank.protocols import floor, worst_case
 from robustrank.protocols.interface import AuditProtocol, Evidence, Section
 from robustrank.protocols.joint import attacked_at_once
+from robustrank.protocols.worst_case import TOP, Target, mean
 from robustrank.results.figures import Figure, FigureKind, by_query
-from robustrank.results.outcomes import Ends, Open, Tally, tally, undecided
+from robustrank.results.outcomes import Ends, Open, Tally, tally
 from robustrank.results.summary import Summary
 from robustrank.storage.hashing import digest
 
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from robustrank.work.records import AttackRecord, RankingRecord
     from robustrank.work.workbench import Workbench
 
-TOP = 10
-"""The rank to reach."""
 ANY = "any"
 """In place of an operation: whatever the edit is."""
 WORST, ROBUST = f"worst ASR@{TOP}", "robust nDCG@10"
@@ -90,31 +87,12 @@ class Ensembles:
     """Attacks were tried one after another, until the target was first: shares of single ones are of those tried."""
 
 
-class _Target(NamedTuple):
-    """The attacks on one document."""
-
-    query_id: str
-    records: Sequence[AttackRecord]
-    decided: bool
-    """All of them."""
-    won: frozenset[str]
-    """Attacks that reached the top ten."""
-    failed: AttackRecord | None
-    """An attack that was not decided, where that leaves the target open."""
-
-
-def _target(query_id: str, records: Sequence[AttackRecord]) -> _Target:
-    left = [r for r in records if undecided(r)]
-    won = frozenset(r.attack for r in records if r.rank_after <= TOP and r not in left)
-    return _Target(query_id, records, not left, won, left[0] if left and not won else None)
-
-
 def summarise(evidence: Evidence) -> Ensembles | None:
     """One row for every ranker, kind of edit and access at which some attack is."""
     from robustrank.work.records import AttackRecord
 
-    attacked = [r for r in evidence.of(AttackRecord) if _counts(r)]
-    attacked += _lost(evidence, attacked)
+    attacked = [r for r in evidence.of(AttackRecord) if worst_case.counts(r)]
+    attacked += worst_case.lost(evidence, attacked)
     pointwise = floor.pointwise_rankers(evidence)
     lists: dict[tuple[str, str], dict[str, RankingRecord]] = {}
     for record in evidence.rankings:
@@ -128,30 +106,6 @@ def summarise(evidence: Evidence) -> Ensembles | None:
             clean = lists.get((ranker, group[0].collection), {})
             rows.append(_ensemble(ranker, operation, access, group, clean, ladder=ladder))
     return Ensembles(rows=rows, suite=evidence.spec.suite, ladder=ladder) if rows else None
-
-
-def _lost(evidence: Evidence, attacked: Sequence[AttackRecord]) -> list[AttackRecord]:
-    """Attacks on lists that could not be ranked: errors on targets below the top ten; the list could be worth all."""
-    from robustrank.protocols.adversarial import lost_cases
-    from robustrank.work.records import RankingRecord
-
-    if not attacked or not any(map(undecided, evidence.of(RankingRecord))):
-        return []
-    like = {record.attack: record for record in attacked}
-    return [
-        structs.replace(
-            like[attack], ranker=ranker, query_id=case.query_id, doc_id=f"lost, {stratum} {place}", status=Status.ERROR,
-            error=case.error, rank_before=TOP + 1, rank_after=TOP + 1, harm_before=1.0, harm_after=1.0, calls=0,
-        )
-        for (ranker, attack, stratum), lost in lost_cases(evidence).items()
-        if attack in like
-        for place, case in enumerate(lost)
-    ]  # fmt: skip
-
-
-def _counts(record: AttackRecord) -> bool:
-    promotes = record.threat.surface is Surface.DOCUMENT and record.threat.goal is Goal.PROMOTE
-    return promotes and not record.control
 
 
 def _levels(kinds: Iterable[tuple[str, Access]]) -> list[tuple[str, Access]]:
@@ -172,13 +126,10 @@ def _ensemble(
 ) -> Ensemble:  # fmt: skip
     from robustrank.stats import intervals
 
-    by_target: dict[tuple[str, str], list[AttackRecord]] = {}
-    for record in group:
-        by_target.setdefault((record.query_id, record.doc_id), []).append(record)
-    targets = [_target(query, records) for (query, _), records in by_target.items()]
-    below = [t for t in targets if t.records[0].rank_before > TOP]
+    targets = list(worst_case.by_target(group).values())
+    below = [t for t in targets if t.below]
     decided = [t for t in below if t.failed is None]
-    sides = {WORST: _wins(below), ROBUST: _least(group)}
+    sides = {WORST: worst_case.wins(below), ROBUST: worst_case.least(group)}
     open_ = {name: {q: (a, b) for q, (a, b, known) in each.items() if not known} for name, each in sides.items()}
     robust = {q: least for q, (least, _, known) in sides[ROBUST].items() if known}
     worth = {r.query_id: r.harm_before for r in group if r.query_id in robust}
@@ -193,17 +144,17 @@ def _ensemble(
         if decided
         else None,
         robust=intervals.mean(list(robust.values()), bounds=(0, 1)) if robust else None,
-        clean=_mean(list(worth.values())),
+        clean=mean(list(worth.values())),
         joint=intervals.mean(together, bounds=(0, 1)) if together else None,
         ranks={
-            **{str(k): _mean([float(rank <= k) for rank in best]) for k in (1, 3, 10)},
-            "reciprocal": _mean([1 / rank for rank in best]),
+            **{str(k): mean([float(rank <= k) for rank in best]) for k in (1, 3, 10)},
+            "reciprocal": mean([1 / rank for rank in best]),
         },
         members=[
             Member(
                 attack=attack,
-                alone=_mean([float(attack in t.won) for t in decided]),
-                adds=_mean([float(t.won == {attack}) for t in decided]),
+                alone=mean([float(attack in t.won) for t in decided]),
+                adds=mean([float(t.won == {attack}) for t in decided]),
                 pairs=sum(r.calls for r in group if r.attack == attack),
                 tried=sum(r.attack == attack for r in group),
             )
@@ -216,10 +167,10 @@ def _ensemble(
             ROBUST: robust,
         },
         tallies={
-            WORST: tally([t.failed or next(r for r in t.records if not undecided(r)) for t in below]),
-            ROBUST: tally(_standing(group)),
+            WORST: worst_case.tally_of(below),
+            ROBUST: tally(worst_case.standing(group)),
         },
-        ends={name: _ends(sides[name]) for name, left in open_.items() if left},
+        ends={name: worst_case.ends(sides[name]) for name, left in open_.items() if left},
         open=open_,
     )
 
@@ -235,10 +186,10 @@ def _cheapest_first(group: Sequence[AttackRecord]) -> list[str]:
     for record in group:
         calls.setdefault(record.attack, []).append(record.calls)
     levels = {record.attack: record.threat.access.level for record in group}
-    return sorted(calls, key=lambda attack: (levels[attack], _mean(calls[attack]), attack))
+    return sorted(calls, key=lambda attack: (levels[attack], mean(calls[attack]), attack))
 
 
-def _until_won(targets: Sequence[_Target], attacks: Sequence[str]) -> float:
+def _until_won(targets: Sequence[Target], attacks: Sequence[str]) -> float:
     spent = []
     for target in targets:
         by_attack = {record.attack: record for record in target.records}
@@ -249,7 +200,7 @@ def _until_won(targets: Sequence[_Target], attacks: Sequence[str]) -> float:
             if attack in target.won:
                 break
         spent.append(pairs)
-    return _mean(spent)
+    return mean(spent)
 
 
 def _pairs(record: AttackRecord) -> int:
@@ -258,70 +209,10 @@ def _pairs(record: AttackRecord) -> int:
     return min(seen, default=record.calls)
 
 
-Sides = dict[str, tuple[float, float, bool]]
-"""Query to its least and greatest value, and whether it is known, which makes them one."""
-
-
-def _wins(targets: Sequence[_Target]) -> Sides:
-    """The share of a query's targets that are won, and could be."""
-    by_query: dict[str, list[_Target]] = {}
-    for target in targets:
-        by_query.setdefault(target.query_id, []).append(target)
-    sides: Sides = {}
-    for query, mine in sorted(by_query.items()):
-        won = [float(bool(t.won)) for t in mine]
-        could = [float(bool(t.won or t.failed)) for t in mine]
-        sides[query] = _mean(won), _mean(could), all(t.failed is None for t in mine)
-    return sides
-
-
-def _least(group: Sequence[AttackRecord]) -> Sides:
-    """The least nDCG@10 of a list that some attack left: 0, as far as we know, where one could not be decided."""
-    by_query: dict[str, list[AttackRecord]] = {}
-    for record in group:
-        by_query.setdefault(record.query_id, []).append(record)
-    sides: Sides = {}
-    for query, mine in sorted(by_query.items()):
-        known = [r for r in mine if undecided(r) is None]
-        least = min([mine[0].harm_before, *(r.harm_after for r in known)])
-        sides[query] = (least, least, True) if len(known) == len(mine) else (0.0, least, False)
-    return sides
-
-
-def _ends(sides: Sides) -> Ends:
-    from robustrank.stats import intervals
-
-    return Ends(*(intervals.mean([each[side] for each in sides.values()], bounds=(0, 1)) for side in (0, 1)))
-
-
-def _standing(group: Sequence[AttackRecord]) -> list[AttackRecord]:
-    """Of each list the record that leaves it open, else any."""
-    by_list: dict[str, AttackRecord] = {}
-    for record in group:
-        if record.query_id not in by_list or undecided(record):
-            by_list[record.query_id] = record
-    return list(by_list.values())
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
-
-
 def _expected(measure: str) -> Callable[[Workbench], Iterator[Figure]]:
     def expected(bench: Workbench) -> Iterator[Figure]:
         for victim in (victim for victim in bench.spec.victims if victim.attacked):
-            attacks = [a for a in bench.spec.attacks if victim.name in (a.rankers or (victim.name,))]
-            where = bench.spec.cases.collection or bench.spec.home.name
-            threats = [
-                bench.attack(attack.name).threat
-                for attack in attacks
-                if not attack.if_possible or bench.can_attack(attack.name, victim.name, where)
-            ]
-            kinds = [
-                (str(threat.edits.operation), threat.access)
-                for threat in threats
-                if threat.surface is Surface.DOCUMENT and threat.goal is Goal.PROMOTE and not threat.control
-            ]
+            kinds = [(str(t.edits.operation), t.access) for t in worst_case.threats(bench, victim)]
             for operation, access in _levels(kinds):
                 labels = {"ranker": victim.name, "operation": operation, "access": access.value}
                 yield Figure(measure=measure, labels=labels)

@@ -8,6 +8,7 @@ from robustrank.core.flags import Check
 from robustrank.core.types import SpeaksOf, Status
 from robustrank.perturbations import operations
 from robustrank.protocols import certified, order_flags, ranker_flags
+from robustrank.protocols.defenses.flags import hindered
 from robustrank.protocols.interface import Evidence
 from robustrank.protocols.masking import masked
 from robustrank.protocols.ranker_flags import NOISE, SERIOUS, flag
@@ -40,6 +41,7 @@ def red_flags(evidence: Evidence) -> list[RedFlag]:
         *of_rankers,
         *order_flags.of_orders(evidence, rankings, of_rankers),
         *masked(attacked),
+        *hindered(evidence),
         *_without_effect(attacks),
         *_no_better_than_control(attacks),
         *_illegal(attacks),

@@ -51,8 +51,8 @@ class RedFlag:
 
     @property
     def of_robustness(self) -> bool:
-        """Whether it says that nothing is ranked, so that only claims of robustness are void: the rest is measured."""
-        return self.check in (Check.COMPETENCE, Check.COPIES)
+        """Whether only claims of robustness are void: nothing is ranked, or attacks tell nothing; the rest stands."""
+        return self.check in (Check.COMPETENCE, Check.COPIES, Check.HINDERED)
 
     def about(self, rankers: Collection[str] | None, attack: str | None, collection: str) -> bool:
         """Whether a figure is about its subjects.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from time import perf_counter
 from typing import Any, Protocol, TypedDict, TypeVar
 
 from msgspec import structs
@@ -128,7 +129,9 @@ class RankTask:
         query, docs = place.query(bench), place.docs(bench)
         nothing: list[float] = []
         victim = place.victim(bench)
+        started = perf_counter()
         scores, error = tried(lambda: checked_scores(victim.ranker, query, docs), nothing, self.who)
+        seconds = perf_counter() - started
         answer = victim.answers if victim.answers.lists else None
         if error:
             return structs.replace(self.failed(bench, error), answer=answer)
@@ -136,6 +139,7 @@ class RankTask:
         scored = list(zip(ids, scores, strict=True))
         return structs.replace(
             self._listed(bench, scored), doc_ids=ids, scores=scores, base=self._base(bench, docs), answer=answer,
+            call_seconds=seconds,
         )  # fmt: skip
 
     def _listed(self, bench: Workbench, scored: Sequence[tuple[str, float]]) -> RankingRecord:
@@ -163,7 +167,10 @@ class RankTask:
         if victim.defense is None:
             return None
         base = replace(self.place, ranker=victim.ranker.name)
-        scores = checked_scores(base.victim(bench).ranker, base.query(bench), docs)
+        behind = base.victim(bench)
+        asked, started = behind.pairs, perf_counter()
+        scores = checked_scores(behind.ranker, base.query(bench), docs)
+        seconds = perf_counter() - started
         scored = [(doc.doc_id, score) for doc, score in zip(docs, scores, strict=True)]
         qrels = bench.lists(base.collection).collection.qrels[base.query_id]
         return BaseRanking(
@@ -171,6 +178,8 @@ class RankTask:
             scores=scores,
             measures=base.judged(bench, bench.spec.measures, scored),
             judged=effectiveness.judged_at(order(scored), qrels),
+            pairs=behind.pairs - asked,
+            call_seconds=seconds,
         )
 
     def failed(self, bench: Workbench, error: str) -> RankingRecord:

@@ -88,6 +88,8 @@ class BaseRanking(Part, frozen=True, kw_only=True):
     scores: Sequence[float]
     measures: Mapping[str, float]
     judged: float
+    pairs: int | None = None
+    call_seconds: float | None = None
 
 
 class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
@@ -107,6 +109,7 @@ class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
         base: Of a defended ranker, its base's ranking of the same list.
         answer: What the innermost ranker answered to this list; ``None`` as in ``answers``.
         rank_only: Whether the ranker's card says that its scores tell the order and nothing else.
+        call_seconds: Of the call that ranked the list, a defense included; ``None`` where it was not measured.
     """
 
     candidates: int = 0
@@ -122,6 +125,7 @@ class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
     base: BaseRanking | None = None
     answer: Answers | None = None
     rank_only: bool = False
+    call_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.doc_ids) != len(self.scores):
