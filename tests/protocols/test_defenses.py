@@ -248,15 +248,19 @@ def test_lists_that_the_base_or_the_defended_ranker_could_not_rank_are_open(lose
         assert found.differences["clean"].undecided == 2
 
 
-def test_undecided_cases_that_could_turn_a_difference_leave_it_not_shown() -> None:
-    records = made(30, base=range(24), unaware=(), direct=())
+@pytest.mark.parametrize(("n", "base"), [(30, 24), (60, 10)])  # at the other end it is not shown; it is the opposite
+def test_undecided_cases_that_could_turn_a_difference_leave_it_not_shown(n: int, base: int) -> None:
+    records = made(n, base=range(base), unaware=(), direct=())
     assert row(records).differences["adaptive"].shown
     broken = [
-        replace(r, status=Status.ERROR, error="down") if isinstance(r, TransferRecord) and int(r.query_id) < 26 else r
+        replace(r, status=Status.ERROR, error="down") if isinstance(r, TransferRecord) and int(r.query_id) >= 10 else r
         for r in records
     ]
     found = row(broken)
-    assert not found.differences["adaptive"].shown
+    changed = found.differences["adaptive"]
+    assert (changed.estimate.value, changed.undecided) == (-1.0, n - 10)
+    assert changed.estimate.high < -0.3  # the decided cases alone would show it
+    assert not changed.shown
     assert "lowers" not in found.sentence
 
 
@@ -271,6 +275,20 @@ def test_each_rankers_own_targets_are_compared_by_query() -> None:
     assert (value(found, "base"), value(found, "direct"), value(found, "adaptive")) == (0.8, 0.1, 0.1)
     assert change(found, "adaptive") == pytest.approx(-0.7)
     assert change(found, "unaware") == pytest.approx(-0.6)  # on the base's targets
+
+
+def test_attacks_that_a_ladder_had_no_need_of_are_not_held_for_spared_and_single_ones_are_not_compared() -> None:
+    ladder = SPEC.replace("common = true", "common = true\nladder = true")
+    records = made(10, base=(), unaware=(), direct=())
+    records += [r for q in map(str, range(10)) for r in (on("r", "b", q, 3), text("b", q, 3))]
+    won = [replace(r, rank_after=1) if isinstance(r, AttackRecord) and r.ranker == SAFE else r for r in records]
+    found = row(won, ladder)
+    assert (found.attacks, found.left_out, found.by_attack) == (["a", "b"], [], [])
+    assert (value(found, "base"), value(found, "adaptive")) == (1.0, 1.0)
+    spared = row(records, ladder)  # the attack that was tried had not won, so the next one was kept from it
+    assert (spared.attacks, spared.left_out) == (["a"], ["b"])
+    assert (value(spared, "base"), value(spared, "adaptive")) == (0.0, 1.0)
+    assert "masking" in spared.sentence
 
 
 def test_one_family_of_differences_is_corrected_over_all_rows() -> None:

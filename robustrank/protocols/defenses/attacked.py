@@ -78,8 +78,10 @@ def compared(
     lists: Mapping[str, RankingRecord],
     transfers: texts.Transfers,
     *,
+    both: Sequence[str],
     common: bool,
     worth: bool,
+    alone: bool,
 ) -> Compared:
     """Every level and difference of one defended ranker.
 
@@ -89,8 +91,10 @@ def compared(
         defended: Attacks on it.
         lists: Query to its clean list.
         transfers: Of the base's texts.
+        both: Attacks that were run on both; the base's worst case is over these.
         common: Whether both were attacked on the same documents.
         worth: Whether the nDCG@10 of lists with the base's texts follows from their ranks.
+        alone: Whether every attack was tried on every target, so that single ones can be compared.
     """
     base_lost, own_lost = _aligned(base.lost, defended.made), _aligned(defended.lost, base.made)
     groups = Groups(
@@ -101,7 +105,6 @@ def compared(
         ],
         direct=[*defended.made, *own_lost],
     )
-    both = [name for name in dict.fromkeys(r.attack for r in base.made) if name in {r.attack for r in defended.made}]
     of_base = groups._replace(base=groups.of(both).base)
     sides = _Sides(of_base, common)
     changes = {UNAWARE: difference(sides.unaware, sides.base_unaware), ADAPTIVE: difference(sides.adaptive, sides.base)}
@@ -114,7 +117,7 @@ def compared(
     return Compared(
         levels=levels,
         differences={name: each for name, each in changes.items() if each is not None},
-        by_attack=[row for name in both if (row := _against(name, groups, common)) is not None],
+        by_attack=[row for name in both if alone and (row := _against(name, groups, common)) is not None],
         hindrance=difference(sides.unaware, sides.direct),
     )
 

@@ -133,3 +133,5 @@ class Defenses:
     """Of an audit."""
 
     rows: Sequence[Defended] = ()
+    ladder: bool = False
+    """Attacks were tried one after another, until the target was first: single ones cannot be compared."""

@@ -50,7 +50,8 @@ def rows(evidence: Evidence) -> Defenses | None:
         if name == ranker.name
     ]
     corrected = _corrected(plain)
-    return Defenses(rows=[replace(row, sentence=sentences.sentence(row)) for row in corrected])
+    told = [replace(row, sentence=sentences.sentence(row)) for row in corrected]
+    return Defenses(rows=told, ladder=bool(evidence.spec.cases.ladder))
 
 
 def _row(
@@ -94,14 +95,17 @@ def _row(
         if (r.ranker, r.source, r.collection) == (name, base, collection)
     }
     worth = name in pointwise
-    of_attacks = attacked.compared(
-        name, on_base, on_it, {q: mine[q] for q in shared}, transfers, common=row.common, worth=worth
-    )
     names = [list(dict.fromkeys(r.attack for r in side.made)) for side in (on_base, on_it)]
+    needless = _needless(on_base, on_it) if evidence.spec.cases.ladder else set()
+    both = [each for each in names[0] if each in names[1] or each in needless]
+    of_attacks = attacked.compared(
+        name, on_base, on_it, {q: mine[q] for q in shared}, transfers,
+        both=both, common=row.common, worth=worth, alone=not evidence.spec.cases.ladder,
+    )  # fmt: skip
     return replace(
         row,
-        attacks=[each for each in names[0] if each in names[1]],
-        left_out=[each for each in names[0] if each not in names[1]],
+        attacks=both,
+        left_out=[each for each in names[0] if each not in both],
         own=[each for each in names[1] if each not in names[0]],
         no_worth="" if worth else "not every score of it is known to depend on its document alone",
         levels={**row.levels, **of_attacks.levels},
@@ -177,6 +181,27 @@ def _missing(evidence: Evidence, row: Defended, shared: bool, on_base: Attacks, 
         if not attacks.made:
             return f"no attack that promotes a document was run on the lists of {name}"
     return ""
+
+
+def _needless(on_base: Attacks, on_it: Attacks) -> set[str]:
+    """Attacks that the defended ranker did not meet because each of its targets stood first before they were tried.
+
+    Where attacks are tried one after another, those are no attacks that it was spared (:mod:`robustrank.audit.ladder`).
+    """
+    tried = {r.attack for r in on_it.made}
+    targets = {(r.query_id, r.doc_id) for r in on_it.made}
+    needless = set()
+    for attack in (r for r in on_base.made if r.attack not in tried):
+        like, level = str(attack.threat.edits.operation), attack.threat.access.level
+        first = {
+            (r.query_id, r.doc_id)
+            for r in on_it.made
+            if r.rank_after == 1 and not undecided(r)
+            if str(r.threat.edits.operation) == like and r.threat.access.level <= level
+        }  # fmt: skip
+        if first == targets:
+            needless.add(attack.attack)
+    return needless
 
 
 def _corrected(plain: Sequence[Defended]) -> list[Defended]:
