@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from inspect import getsource
+from inspect import getsource, signature
 from pathlib import Path
 
 import pytest
 
 from robustrank.audit import run as audit
 from robustrank.config import audit_file
+from robustrank.core.plugin_spec import Plugin
+from robustrank.plugins import registry
 from robustrank.rankers.services.formats import Format, changed
 from robustrank.testing.services import FakeService
 
 PAGE = Path(__file__).parents[2] / "docs" / "rankers.md"
-EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+EVERY = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+EXAMPLES = [example for example in EVERY if not example.startswith("name")]
+"""Tables of rankers; others are whole audit files."""
 
 AUDIT = """
 name = "docs"
@@ -104,3 +108,19 @@ def test_an_example_runs_with_the_figures_of_the_scorer_behind_it(folder: Path, 
     with FakeService(form, score) as service:
         assert means(folder, re.sub(r'url = "[^"]*"', f'url = "{service.url}"', example)) == expected
         assert service.calls
+
+
+def test_the_audit_file_with_language_models_names_what_there_is() -> None:
+    """Every ranker of it is built, over a made-up model where it names one."""
+    [file] = [example for example in EVERY if example.startswith("name")]
+    spec = audit_file.parse(file)
+    assert len(spec.rankers) > 5
+    for ranker in spec.rankers:
+        params = dict(ranker.plugin.params)
+        if "lm" not in params:
+            assert registry.load("ranker", ranker.plugin.use)
+            continue
+        named = {key: value for key, value in params["lm"].items() if key != "use"}
+        factory = registry.load("language_model", params["lm"]["use"])
+        signature(factory).bind(**named)
+        assert registry.build("ranker", Plugin(use=ranker.plugin.use, params={**params, "lm": {"use": "scripted"}}))
