@@ -95,7 +95,7 @@ class AttackTask:
         measured = f"fresh calls; clean documents from outside the lists; third defaults of attacks; {SENTENCES}"
         return digest(
             self.kind, self.place.identity(bench), self._identity(bench), self.target, self.goal_rank, measured,
-            *self.place.asked(bench), *([] if self.place.victim(bench).declared.deterministic else [DRAWS]),
+            *self.place.asked(bench),
         )  # fmt: skip
 
     def _identity(self, bench: Workbench) -> list[Any]:
@@ -119,7 +119,7 @@ class AttackTask:
         outcome = self._attacked(bench, attack, case, clean)
         # Fresh calls, through a meter of their own: what an attack saw or left in a cache is no evidence.
         invalid = victim.answers.invalid_lists
-        after, unranked = tried(lambda: self._measured(fresh, case, outcome.done, clean), clean, self.who)
+        after, unranked = tried(lambda: perturbed_scores(fresh, case, outcome.done, clean), clean, self.who)
         invalid = victim.answers.invalid_lists - invalid
         if fresh.card.rank_only:  # an equal score is an equal place, and says nothing of what the ranker reads
             same, unscored = False, ""
@@ -128,15 +128,7 @@ class AttackTask:
         failed = unranked or unscored
         status, error = (Status.ERROR, failed) if failed else (outcome.status, outcome.error)
         record = self._record(bench, case, clean, after, outcome._replace(status=status, error=error), same=same)
-        return structs.replace(record, invalid_answer=2 * invalid > _draws(fresh))
-
-    def _measured(self, ranker: MeteredRanker, case: Case, done: Perturbation, clean: Scored) -> Scored:
-        """The attacked list; of a ranker that is not deterministic the one of several in which the target's rank is the
-        median: a lucky draw is no success.
-        """
-        draws = _draws(ranker)
-        lists = [perturbed_scores(ranker, case, done, clean) for _ in range(draws)]
-        return sorted(lists, key=lambda scored: rank_of(self.target, dict(scored)[self.target], scored))[draws // 2]
+        return structs.replace(record, invalid_answer=invalid > 0)
 
     def failed(self, bench: Workbench, error: str) -> AttackRecord:
         """A failure of the attack: nothing moved."""
@@ -241,10 +233,6 @@ class AttackTask:
         }
 
 
-def _draws(ranker: MeteredRanker) -> int:
-    return 1 if ranker.card.deterministic else DRAWS
-
-
 def _same_score(ranker: MeteredRanker, case: Case, done: Perturbation, clean: Scored, after: Scored) -> bool:
     """Whether the ranker gives a changed target its clean score, bit for bit, in the same kind of call.
 
@@ -266,9 +254,6 @@ def _acted(attack: Attack, case: Case, oracle: MeteredOracle, rng: Random) -> An
     except AccessDenied as denied:
         return denied
 
-
-DRAWS = 5
-"""Fresh calls by which an attack on a ranker that is not deterministic is measured."""
 
 CLOSE = 1e-4
 """Share of the spread of a list's scores up to which they may differ by arithmetic alone."""

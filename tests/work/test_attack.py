@@ -376,39 +376,3 @@ def test_a_score_that_is_another_by_less_than_noise_is_not_the_same() -> None:
             return [score + little for score, little in zip(super().score(query, docs), more, strict=True)]
 
     assert not perform(bench(cats(0, after="cat dog"), ranker=Reads())).same_score
-
-
-class Lucky(CountsCats):
-    """Not deterministic: the target's score of every call is the next of some."""
-
-    def __init__(self, draws: Sequence[float], *, deterministic: bool = False) -> None:
-        super().__init__()
-        self.card = replace(self.card, deterministic=deterministic)
-        self.draws = list(draws)
-
-    def score(self, query: Query, docs: Sequence[Document], /) -> list[float]:
-        clean = super().score(query, docs)
-        return [
-            self.draws.pop(0) if "cat cat cat cat" in doc.text else score
-            for doc, score in zip(docs, clean, strict=True)
-        ]
-
-
-@pytest.mark.parametrize(
-    ("draws", "rank"), [([9, 0.5, 0.5, 9, 0.5], 3), ([9, 0.5, 9, 9, 0.5], 1), ([0.5, 9, 2.5, 2.5, 9], 2)]
-)
-def test_a_lucky_draw_of_a_ranker_that_is_not_deterministic_is_no_success(draws: list[float], rank: int) -> None:
-    """The median of five fresh calls counts; one call of a deterministic ranker."""
-    ranker = Lucky(draws)
-    record = perform(bench(cats(3), access=Access.NONE, ranker=ranker))
-    assert record.rank_after == rank
-    assert not ranker.draws, "five calls"
-    steady = Lucky(draws, deterministic=True)
-    assert perform(bench(cats(3), access=Access.NONE, ranker=steady)).rank_after == (1 if draws[0] == 9 else 3)
-
-
-def test_records_of_a_ranker_that_is_not_deterministic_have_keys_of_their_own() -> None:
-    keys = {
-        task().key(cast(Workbench, bench(cats(3), ranker=Lucky([], deterministic=steady)))) for steady in (True, False)
-    }
-    assert len(keys) == 2

@@ -1,7 +1,7 @@
 """Queries and documents are normalised before they are ranked: unseen characters, look-alikes and reversed letters go.
 
 It takes from an attacker what readers do not see, and nothing else: words put in, copied or replaced stay. The price is
-told by the share of clean texts that it changes, and by clean effectiveness.
+the share of clean texts that it changes, and what clean effectiveness loses by it.
 """
 
 from __future__ import annotations
