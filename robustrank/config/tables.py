@@ -27,7 +27,7 @@ T = TypeVar("T")
 OBJECTS = frozenset({"function", "object"})
 """Parameters of plug-ins that are import paths, whose module may lie beside the file."""
 
-PATHS = frozenset({"path", "run", "topics", "qrels", "documents", "misspellings"})
+PATHS = frozenset({"path", "run", "topics", "qrels", "documents", "misspellings", "boilerplate"})
 """Parameters of plug-ins that are paths, and relative to the file."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from robustrank.core.types import (
     AttackSet,
@@ -172,11 +172,28 @@ class Variation(Protocol):
 
 
 @runtime_checkable
+class TrainingEdit(Protocol):
+    """Edits what a student reads in training; it learns the targets of the unedited texts."""
+
+    def edited(self, query: str, texts: Sequence[str], rng: Random, /) -> tuple[str, list[str]]:
+        """The query and the texts of a list, in their order; all randomness comes from ``rng``."""
+
+
+@runtime_checkable
 class Defense(Protocol):
     """Turns a ranker into a defended ranker, which is again a ranker."""
 
     def wrap(self, ranker: Ranker, /) -> Ranker:
         """The defended ranker; it may also be a :class:`Certifier`."""
+
+
+@runtime_checkable
+class Replacement(Defense, Protocol):
+    """A defense whose ranker never asks the base: one that was trained in another way, for example."""
+
+    @property
+    def replaces(self) -> Literal[True]:
+        """What makes it one."""
 
 
 @dataclass(frozen=True, kw_only=True)

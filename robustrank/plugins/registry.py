@@ -23,10 +23,11 @@ KINDS = {
     "protocol": "robustrank.protocols",
     "executor": "robustrank.executors",
     "language_model": "robustrank.language_models",
+    "training_edit": "robustrank.training_edits",
 }
 """Kind of plug-in to entry-point group."""
 
-NESTED = {"lm": "language_model"}
+NESTED = {"lm": "language_model", "variation": "variation", "defenses": "defense"}
 """Parameters whose nested plug-in is of another kind than ``"ranker"``."""
 
 
@@ -81,8 +82,8 @@ def load(kind: str, name: str) -> Any:
 
 
 def build(kind: str, plugin: Plugin) -> Any:
-    """The plug-in built with its parameters; a nested table with ``use`` is a nested plug-in: a ranker, or as
-    :data:`NESTED` has it.
+    """The plug-in built with its parameters; a nested table with ``use`` is a nested plug-in (a ranker, or as
+    :data:`NESTED` has it), and a list of such tables is a list of them.
 
     Raises:
         PluginError: An unknown or missing parameter, or one that the plug-in rejects.
@@ -108,6 +109,8 @@ def build(kind: str, plugin: Plugin) -> Any:
 
 
 def _nested(key: str, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(_nested(key, each) for each in value)
     if isinstance(value, dict) and "use" in value:
         params = {name: inner for name, inner in value.items() if name != "use"}
         return build(NESTED.get(key, "ranker"), Plugin(use=value["use"], params=params))

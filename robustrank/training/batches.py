@@ -22,6 +22,8 @@ class Example(NamedTuple):
     """The teacher's scores; or 1 for the labelled document and 0 for its negatives."""
     evidence: tuple[tuple[float, ...], ...] = ()
     """For each pair, the features that a selection model reads; empty where there is none."""
+    twin: Example | None = None
+    """The same pairs after edits, where the objective reads both."""
 
 
 class Batch(NamedTuple):
@@ -31,6 +33,8 @@ class Batch(NamedTuple):
     targets: Any
     evidence: Any | None = None
     """Lists x places x features."""
+    twin: dict[str, Any] | None = None
+    """Inputs of the edited pairs, in the same places."""
 
 
 def encode(query: str, texts: Sequence[str], targets: Sequence[float], tokenizer: PairTokenizer) -> Example:
@@ -75,6 +79,21 @@ def collate(examples: Sequence[Example], batch: Sequence[tuple[int, tuple[int, .
 
     size = max(len(places) for _, places in batch)
     rows = [(examples[n], places[p] if p < len(places) else places[0]) for n, places in batch for p in range(size)]
+    twins = [(example.twin, place) for example, place in rows if example.twin is not None]
+    targets = torch.full((len(batch), size), torch.nan)
+    for row, (number, places) in enumerate(batch):
+        targets[row, : len(places)] = torch.tensor([examples[number].targets[place] for place in places])
+    evidence = [example.evidence[place] for example, place in rows if example.evidence]
+    return Batch(
+        _inputs(rows, pad), targets, torch.tensor(evidence).reshape(*targets.shape, -1) if evidence else None,
+        _inputs(twins, pad) if twins else None,
+    )  # fmt: skip
+
+
+def _inputs(rows: Sequence[tuple[Example, int]], pad: int) -> dict[str, Any]:
+    """Padded ids, segments and mask of some pairs."""
+    import torch
+
     longest = max(len(example.ids[place]) for example, place in rows)
     ids = torch.full((len(rows), longest), pad)
     segments = torch.zeros((len(rows), longest), dtype=torch.long)
@@ -84,12 +103,7 @@ def collate(examples: Sequence[Example], batch: Sequence[tuple[int, tuple[int, .
         ids[row, :length] = torch.from_numpy(example.ids[place])
         segments[row, :length] = torch.from_numpy(example.segments[place])
         mask[row, :length] = 1
-    targets = torch.full((len(batch), size), torch.nan)
-    for row, (number, places) in enumerate(batch):
-        targets[row, : len(places)] = torch.tensor([examples[number].targets[place] for place in places])
-    inputs = {"input_ids": ids, "token_type_ids": segments, "attention_mask": mask}
-    evidence = [example.evidence[place] for example, place in rows if example.evidence]
-    return Batch(inputs, targets, torch.tensor(evidence).reshape(*targets.shape, -1) if evidence else None)
+    return {"input_ids": ids, "token_type_ids": segments, "attention_mask": mask}
 
 
 def _longest(examples: Sequence[Example], item: tuple[int, tuple[int, ...]]) -> int:

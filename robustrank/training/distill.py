@@ -14,19 +14,20 @@ from robustrank.certificates import smoothing
 from robustrank.core.errors import MissingExtra, PluginError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress
+from robustrank.perturbations import substitutes
 from robustrank.plugins import registry
 from robustrank.rankers.models import onnx_int8, torch_models, weights
 from robustrank.rankers.models.pairs import PairTokenizer
 from robustrank.storage.hashing import digest
-from robustrank.training import adapters, from_labels, groups, losses
+from robustrank.training import adapters, from_labels, groups, losses, noise, robust
 from robustrank.training.batches import Example, encode, tokenizer_of
 from robustrank.training.from_labels import Ready
 from robustrank.training.groups import Group
 from robustrank.training.judged_spec import JudgedStageSpec
-from robustrank.training.noise import PerturbedGroups
+from robustrank.training.noise import EditedGroups, Reading
 from robustrank.training.spec import StageSpec, StudentSpec, load
 from robustrank.training.teacher import CachedTeacher
-from robustrank.training.trainer import Course, fit, of_scores
+from robustrank.training.trainer import Course, fit
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
@@ -93,17 +94,34 @@ def _ready(
     teachers = [(teacher(each.plugin), each.weight) for each in stage.teachers]
     progress.start(f"{stage.name}: scores of teachers", sum(len(group.texts) for group in (*train, *dev)))
     train_examples, dev_examples = (list(_examples(part, teachers, tokenizer, progress)) for part in (train, dev))
-    objective, content = of_scores(partial(_loss, stage.score_weight)), digest(train, dev)
-    if (noise := stage.noise) is None:
+    opponent = None
+    if stage.adversary is not None:
+        opponent = robust.adversary(stage.adversary, substitutes.load(stage.adversary.substitutes), tokenizer)
+    objective = robust.objective(partial(_loss, stage.score_weight), opponent, stage.invariance)
+    content, readings = digest(train, dev), _readings(stage, seed)
+    if not readings:
         return Ready(model, train_examples, dev_examples, objective, content)
-    distribution = smoothing.distribution(
-        noise.distribution, keep=noise.keep, substitutes=noise.substitutes, size=noise.size
-    )
     fresh, held_out = (
-        PerturbedGroups(distribution, groups_, [example.targets for example in examples], tokenizer, seed)
+        EditedGroups(
+            readings, groups_, [example.targets for example in examples], tokenizer, seed,
+            paired=stage.invariance is not None,
+        )
         for groups_, examples in ((train, train_examples), (dev, dev_examples))
-    )
+    )  # fmt: skip
     return Ready(model, train_examples, held_out.all(0), objective, content, fresh)
+
+
+def _readings(stage: StageSpec, seed: int) -> list[Reading]:
+    """What stands between the texts and the student, in order."""
+    readings = []
+    if (spec := stage.noise) is not None:
+        distribution = smoothing.distribution(
+            spec.distribution, keep=spec.keep, substitutes=spec.substitutes, size=spec.size
+        )
+        readings.append(noise.smoothed(distribution, seed))
+    if stage.edits:
+        readings.append(noise.edited([registry.build("training_edit", edit.plugin) for edit in stage.edits]))
+    return readings
 
 
 def _examples(

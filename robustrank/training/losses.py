@@ -73,3 +73,25 @@ def listwise(scores: Any, targets: Any) -> Any:
     present = torch.where(torch.isnan(targets), -torch.inf, scores)
     best = torch.nan_to_num(targets, nan=-torch.inf).argmax(dim=1)
     return torch.nn.functional.cross_entropy(present, best)
+
+
+def divergence(reference: Any, scores: Any, targets: Any, temperature: float = 1.0) -> Any:
+    """Kullback-Leibler divergence of the softmax over a list's scores from that over its reference scores.
+
+    Args:
+        reference: Lists x places; the distribution that the expectation is over.
+        scores: Lists x places.
+        targets: NaN where a list has no document at that place.
+        temperature: Both are divided by it.
+
+    Returns:
+        The mean over lists, in nats; 0 where the two differ by a constant.
+    """
+    import torch
+
+    absent = torch.isnan(targets)
+    first, second = (
+        (each / temperature).masked_fill(absent, -torch.inf).log_softmax(dim=1).masked_fill(absent, 0.0)
+        for each in (reference, scores)
+    )
+    return ((first.exp() * (first - second)).masked_fill(absent, 0.0)).sum(dim=1).mean()

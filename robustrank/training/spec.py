@@ -10,6 +10,7 @@ from robustrank.config.tables import key, read, read_as, toml
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.training.judged_spec import JudgedStageSpec, check_judged
+from robustrank.training.robust import AdversarySpec, Invariance
 from robustrank.training.trainer import Schedule
 
 STRATA = ((0, 5), (5, 20), (20, 100))
@@ -92,6 +93,13 @@ class NoiseSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EditSpec:
+    """One ``[[stage.edit]]``: a plug-in that edits what the student reads; teachers read clean texts."""
+
+    plugin: Plugin
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageSpec:
     """One ``[[stage]]``: a stage of distillation; it starts from the weights of the stage before.
 
@@ -104,6 +112,9 @@ class StageSpec:
         score_weight: Weight of the squared error of the scores themselves, beside that of the margins, which is 1.
         schedule: Number of steps, learning rate and checkpoints.
         noise: Perturbations that the student reads in place of the texts.
+        edits: Its ``[[stage.edit]]`` tables, applied in order, after the noise.
+        adversary: Replaces words of what is read by the student's gradients.
+        invariance: The student learns from unedited texts, and to order edited ones in the same way.
     """
 
     name: str
@@ -114,6 +125,9 @@ class StageSpec:
     score_weight: float = 0.0
     schedule: Schedule = field(default_factory=Schedule)
     noise: NoiseSpec | None = None
+    edits: tuple[EditSpec, ...] = key("edit", default=())
+    adversary: AdversarySpec | None = None
+    invariance: Invariance | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,10 +193,24 @@ def _check(stage: StageSpec, where: str) -> None:
             raise ConfigError(
                 f"{where}: source {source.name!r}: needs {len(STRATA) + 1} counts of candidates: {places}, random"
             )
+    _check_robust(stage, where)
     noise = stage.noise
     if noise is not None and (noise.distribution not in DISTRIBUTIONS or not 0.0 < noise.keep <= 1.0):
         raise ConfigError(
             f"{where}: [stage.noise] needs distribution as one of {', '.join(DISTRIBUTIONS)} "
             "and keep above 0 and at most 1, "
             f"not {noise.distribution!r} and {noise.keep!r}"
+        )
+
+
+def _check_robust(stage: StageSpec, where: str) -> None:
+    opponent, invariance = stage.adversary, stage.invariance
+    if opponent is not None and not (opponent.words >= opponent.steps >= 1 and 0.0 <= opponent.share <= 1.0):
+        raise ConfigError(f"{where}: [stage.adversary] needs words >= steps >= 1 and a share from 0 to 1")
+    if invariance is not None and not (invariance.weight >= 0.0 and invariance.temperature > 0.0):
+        raise ConfigError(f"{where}: [stage.invariance] needs a weight of at least 0 and a temperature above 0")
+    if invariance is not None and not (stage.edits or stage.noise or opponent):
+        raise ConfigError(
+            f"{where}: [stage.invariance] compares with edited texts; add [[stage.edit]], [stage.noise] or "
+            "[stage.adversary]"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from robustrank.core.answers import Answers
-from robustrank.core.interfaces import Defense, Ranker
+from robustrank.core.interfaces import Defense, Ranker, Replacement
 from robustrank.perturbations.oracle import MeteredRanker
 
 
@@ -12,10 +12,11 @@ class MeteredVictim:
 
     def __init__(self, ranker: Ranker, defense: Defense | None = None, *, listwise: bool = False) -> None:
         self._beside: list[MeteredRanker] = []
-        if defense is None:
-            self.declared = ranker.card
-            self.ranker = MeteredRanker(ranker, listwise=listwise)
-            self.uncached = MeteredRanker(ranker, cache=False, listwise=listwise)
+        if defense is None or isinstance(defense, Replacement):
+            whole = ranker if defense is None else defense.wrap(ranker)
+            self.declared = whole.card
+            self.ranker = MeteredRanker(whole, listwise=listwise)
+            self.uncached = MeteredRanker(whole, cache=False, listwise=listwise)
             self._meters = [self.ranker, self.uncached]
         else:
             inner = MeteredRanker(ranker, cache=False)

@@ -26,46 +26,12 @@ from robustrank.testing import KilledAfter
 from robustrank.training import distill, losses
 from robustrank.training.batches import Example
 from robustrank.training.groups import Group
-from robustrank.training.noise import PerturbedGroups
+from robustrank.training.noise import EditedGroups, smoothed
 from robustrank.training.spec import StageSpec, load
 from robustrank.training.trainer import Schedule, fit, of_scores
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 SALT, SEA, SUN = 4, 5, 6
-STAGE = """
-name = "grown"
-[student]
-model = "robustrank-tiny"
-max_length = 24
-[[stage]]
-name = "only"
-teacher = [{ use = "random", seed = 1 }]
-dev = 2
-schedule = { epochs = 2, lists = 2, size = 4, checkpoint = 2 }
-[[stage.source]]
-name = "topics"
-path = "home"
-split = "train"
-candidates = [2, 0, 0, 2]
-"""
-
-
-@pytest.fixture
-def training(tmp_path: Path) -> Path:
-    """A training file for the small bundled ranker beside a collection of twenty texts and eight questions."""
-    rng = Random(5)
-    texts = [" ".join(rng.choices(["sea", "sun", "salt", "moon", "wide", "bright"], k=8)) for _ in range(20)]
-    (tmp_path / "home" / "qrels").mkdir(parents=True)
-    passages, queries = (
-        [json.dumps({"_id": f"{i}", "text": t}) for i, t in enumerate(rows)] for rows in (texts, texts[:8])
-    )
-    (tmp_path / "home" / "corpus.jsonl").write_text("\n".join(passages))
-    (tmp_path / "home" / "queries.jsonl").write_text("\n".join(queries))
-    judged = "\n".join(f"{i}\t{i}\t1" for i in range(8))
-    (tmp_path / "home" / "qrels" / "train.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}\n")
-    file = tmp_path / "training.toml"
-    file.write_text(STAGE)
-    return file
 
 
 @pytest.fixture
@@ -76,10 +42,12 @@ def synonyms(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def perturbed(synonyms: str) -> PerturbedGroups:
+def perturbed(synonyms: str) -> EditedGroups:
     groups = [Group("where is salt", ("the sea is wide", "the moon", "wide sea wide sea wide sea wide"))]
     tokenizer = PairTokenizer.from_file(Path(weights.resolve("robustrank-tiny")) / "tokenizer.json", 24)
-    return PerturbedGroups(Substitution(PerturbationSets(table(synonyms), 5)), groups, [(3.0, 2.0, 1.0)], tokenizer, 13)
+    return EditedGroups(
+        [smoothed(Substitution(PerturbationSets(table(synonyms), 5)), 13)], groups, [(3.0, 2.0, 1.0)], tokenizer, 13
+    )
 
 
 def with_noise(file: Path, noise: str) -> Path:
@@ -96,14 +64,14 @@ def test_the_examples_of_certified_training_are_training_files(file: Path) -> No
     assert file.name in file.read_text()  # the command in its head
 
 
-def test_each_step_has_its_own_draw_and_repeats_it(perturbed: PerturbedGroups) -> None:
+def test_each_step_has_its_own_draw_and_repeats_it(perturbed: EditedGroups) -> None:
     steps = [perturbed(0, [2], step).ids[0].tolist() for step in range(20)]
     assert len({tuple(ids) for ids in steps}) > 5
     assert perturbed(0, [2], 7).ids[0].tolist() == steps[7]
     assert {len(ids) for ids in steps} == {len(steps[0])}
 
 
-def test_the_requested_places_are_read_and_keep_the_targets_of_the_clean_texts(perturbed: PerturbedGroups) -> None:
+def test_the_requested_places_are_read_and_keep_the_targets_of_the_clean_texts(perturbed: EditedGroups) -> None:
     read = perturbed(0, [1, 0], 3)
     assert read.targets == (2.0, 3.0)
     assert len(read.ids) == len(read.segments) == 2

@@ -65,6 +65,11 @@ class PairTokenizer:
         ids: list[int] = self._tokenizer.encode(f" {word}", add_special_tokens=False).ids
         return ids
 
+    def vocabulary(self) -> dict[str, int]:
+        """Every piece and its id, with those that are added to the model's own."""
+        ids: dict[str, int] = self._tokenizer.get_vocab(with_added_tokens=True)
+        return ids
+
     @property
     def state(self) -> str:
         """Vocabulary, normalisation and truncation, for fingerprints."""
