@@ -273,8 +273,8 @@ class Certificate:
         alpha: Probability, over the samples drawn, that any claim made from these samples about this list is false.
         samples: Samples per document, at most.
         method: The rule, for example ``"certdr-joint"``.
-        lower: The smallest lower confidence bound on a top-K document's smoothed score.
-        upper: The largest upper bound on an attacked runner-up's smoothed score.
+        lower: The smallest lower bound on a top-K document's score.
+        upper: The largest upper bound on an attacked runner-up's score; ``None`` where nothing bounds it.
         assumes: What the claim rests on: the exact smoothed ranker, the word tables (with hash), the tokenisation.
         ranker: Which ranker the claim is about.
         unit: The tokenisation that counts words.
@@ -292,7 +292,7 @@ class Certificate:
     samples: int
     method: str
     lower: float
-    upper: float
+    upper: float | None
     assumes: str
     ranker: SpeaksOf = SpeaksOf.EXACT
     unit: str = ""

@@ -57,6 +57,16 @@ def subsequence(short: Sequence[str], long: Sequence[str]) -> bool:
     return all(item in rest for item in short)
 
 
+def inserted_at(old: Sequence[str], new: Sequence[str]) -> list[int]:
+    """The places of a sequence at which one contiguous run was inserted to make another; several where items repeat."""
+    most, extra = min(len(old), len(new)), len(new) - len(old)
+    if extra < 0:
+        return []
+    head = next((i for i in range(most) if old[i] != new[i]), most)
+    tail = next((i for i in range(most) if old[-1 - i] != new[-1 - i]), most)
+    return list(range(len(old) - tail, head + 1))
+
+
 def one_character_edit(a: str, b: str) -> bool:
     """Whether the optimal-string-alignment distance of two different words is 1."""
     if len(a) > len(b):

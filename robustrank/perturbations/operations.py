@@ -8,44 +8,33 @@ with :func:`declare`.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from string import punctuation, whitespace
-from types import MappingProxyType
-from typing import Literal, NamedTuple
+from functools import lru_cache, partial
+from string import whitespace
+from typing import Literal
 
 from robustrank.core.errors import PluginError
 from robustrank.core.sentences import moved_words, sentences
 from robustrank.core.types import AttackSet, Budget
 from robustrank.core.words import cost, gaps, match_case, words
-from robustrank.perturbations.alignment import edit_distance, fewest_substitutions, one_character_edit, subsequence
+from robustrank.perturbations.alignment import (
+    edit_distance,
+    fewest_substitutions,
+    one_character_edit,
+    subsequence,
+)
 from robustrank.perturbations.contextual_substitutes import load
+from robustrank.perturbations.edited import Check, Edited
+from robustrank.perturbations.insertions import inserted, inserted_in_one_block
+from robustrank.perturbations.marks import forms, punctuation_in, strange, visible
+from robustrank.perturbations.marks import marks as marks_of
 from robustrank.perturbations.rendering import characters_changed, look_the_same
 
 SHOWN = 3
 """Illegal words named in one reason; the rest are counted."""
-
-
-class Edited(NamedTuple):
-    """The edits of one text, as measured.
-
-    Args:
-        edits: Words edited, in the unit of the operation.
-        reasons: One sentence for each thing the operation does not allow; empty means legal.
-        kinds: For an operation of several kinds of edit that may have limits of their own, the words of each:
-            ``{"substituted": 2, "inserted": 1}``.
-    """
-
-    edits: int
-    reasons: tuple[str, ...] = ()
-    kinds: Mapping[str, int] = MappingProxyType({})
-
-
-Check = Callable[[str, str, AttackSet], Edited]
-"""The clean text, the perturbed text and the attack set, to the words edited and what is not allowed about them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +112,26 @@ def covers(one: AttackSet, other: AttackSet) -> bool:
     return set(other.substitutes.split("|")) <= set(one.substitutes.split("|"))
 
 
+@lru_cache(maxsize=65536)  # every certificate of a list looks at every attack on it
+def counted(edits: AttackSet, made: AttackSet, before: str, after: str) -> int | None:
+    """Edits of a change as an attack set counts them; ``None`` where the change is not one of that set.
+
+    An attack may be allowed more than it does: the query in front of a document is a block at the start, also by an
+    attack that may insert words anywhere.
+
+    Args:
+        edits: The set.
+        made: What the attack that made the change may do, at least or at most.
+        before: The clean text.
+        after: The changed one.
+    """
+    either = includes(edits.operation, made.operation) or includes(made.operation, edits.operation)
+    if edits.costs != made.costs or not either or edits.operation not in _DECLARED:
+        return None
+    measured = _DECLARED[edits.operation].check(before, after, edits)
+    return None if measured.reasons else measured.edits
+
+
 def unit(edits: AttackSet | str) -> str:
     """What edits of a set, or of one as summaries write it, are counted in; words where it is not declared."""
     operation = _DECLARED.get(str(edits).partition("(")[0])
@@ -181,7 +190,7 @@ def _misspelt(before: str, after: str, allowed: AttackSet) -> Edited:
         replaced, before, after, lambda at, old, new: one_character_edit(old, new), "not one character edit"
     )
     rule = "characters of another script or form (look-alikes, not misspellings)"
-    return _with_rule(edited, before, after, lambda at, old, new: _forms(new) <= _forms(old), rule)
+    return _with_rule(edited, before, after, lambda at, old, new: forms(new) <= forms(old), rule)
 
 
 def _look_alike(before: str, after: str, allowed: AttackSet) -> Edited:
@@ -190,22 +199,9 @@ def _look_alike(before: str, after: str, allowed: AttackSet) -> Edited:
 
     def legal(at: int, old: str, new: str) -> bool:
         same = len(old) == len(new)
-        return same and all(a == b or _forms(b) != _forms(a) for a, b in zip(old, new, strict=True))
+        return same and all(a == b or forms(b) != forms(a) for a, b in zip(old, new, strict=True))
 
     return _with_rule(replaced, before, after, legal, "not a character of another script or form")
-
-
-def _forms(word: str) -> set[str]:
-    """Scripts of the letters of a word, and whether some are marks or compatibility forms; digits count as none."""
-    return {_form(char) for char in word if not char.isdecimal()}
-
-
-def _form(char: str) -> str:
-    if unicodedata.category(char).startswith("M"):
-        return "mark"
-    if unicodedata.normalize("NFKC", char) != char:
-        return "compatibility form"
-    return unicodedata.name(char, "unnamed").partition(" ")[0]
 
 
 def _with_rule(edited: Edited, before: str, after: str, legal: Callable[[int, str, str], bool], rule: str) -> Edited:
@@ -221,21 +217,6 @@ def _with_rule(edited: Edited, before: str, after: str, legal: Callable[[int, st
     return Edited(edited.edits, (*edited.reasons, f"{rule}: {', '.join(bad[:SHOWN])}{more}"))
 
 
-def _inserted(before: str, after: str, allowed: AttackSet) -> Edited:
-    """Every word and every other visible character stays, in order; a new word may bring one mark.
-
-    Further new marks cost 1 each.
-    """
-    old, new = _texts(before), _texts(after)
-    lost = _marks(before) - _marks(after)
-    if lost or not (subsequence(old, new) and subsequence(_visible(before), _visible(after))):
-        return Edited(edit_distance(old, new), ("an original word or character is missing, changed or out of order",))
-    extra = Counter(new) - Counter(old)
-    added = sum(count * cost(word) for word, count in extra.items())
-    marks = _marks(after) - _marks(before)
-    return Edited(added + max(0, _punctuation(marks) - extra.total()), tuple(_strange(marks)))
-
-
 def _rewritten(before: str, after: str, allowed: AttackSet) -> Edited:
     """Any words inserted, deleted or replaced; marks between words come and go with edited words only.
 
@@ -243,13 +224,13 @@ def _rewritten(before: str, after: str, allowed: AttackSet) -> Edited:
     further new marks cost 1 each.
     """
     count = edit_distance(_texts(before), _texts(after))
-    old, new = _marks(before), _marks(after)
-    edits = max(count, _punctuation(new - old))
-    reasons = _strange(new - old)
+    old, new = marks_of(before), marks_of(after)
+    edits = max(count, punctuation_in(new - old))
+    reasons = strange(new - old)
     gone = (old - new).total()
     if gone > 2 * edits:
         reasons.append(f"removes {gone} marks with {edits} edits; at most two an edit")
-    if not edits and not reasons and _visible(before) != _visible(after):
+    if not edits and not reasons and visible(before) != visible(after):
         reasons.append("changes text between words")
     return Edited(edits, tuple(reasons))
 
@@ -257,9 +238,9 @@ def _rewritten(before: str, after: str, allowed: AttackSet) -> Edited:
 def _deleted(before: str, after: str, allowed: AttackSet) -> Edited:
     """Words are left out, and the others stay in order; a word may take two marks along, and nothing is new."""
     old, new = _texts(before), _texts(after)
-    if not (subsequence(new, old) and subsequence(_visible(after), _visible(before))):
+    if not (subsequence(new, old) and subsequence(visible(after), visible(before))):
         return Edited(edit_distance(old, new), ("a word or character is new, changed or out of order",))
-    count, gone = len(old) - len(new), (_marks(before) - _marks(after)).total()
+    count, gone = len(old) - len(new), (marks_of(before) - marks_of(after)).total()
     if gone > 2 * count:
         return Edited(count, (f"removes {gone} marks with {count} words; at most two a word",))
     return Edited(count)
@@ -268,7 +249,7 @@ def _deleted(before: str, after: str, allowed: AttackSet) -> Edited:
 def _reordered(before: str, after: str, allowed: AttackSet) -> Edited:
     """Sentences change places and nothing else; counted are the words of those that moved past others."""
     old, new = ([sentence.text for sentence in sentences(text)] for text in (before, after))
-    if Counter(old) != Counter(new) or Counter(_visible(before)) != Counter(_visible(after)):
+    if Counter(old) != Counter(new) or Counter(visible(before)) != Counter(visible(after)):
         return Edited(edit_distance(_texts(before), _texts(after)), ("a sentence is missing, new or changed",))
     return Edited(moved_words(old, new))
 
@@ -290,7 +271,7 @@ def _substituted_and_inserted(before: str, after: str, allowed: AttackSet) -> Ed
         reasons.append("a word is missing, out of order, or became a word that is no substitute of it")
     edits = edit_distance(old, new) if substituted is None else substituted + added
     marks = [[c for gap in gaps(text) for c in gap if c not in whitespace] for text in (before, after)]
-    if marks[0] != marks[1] or (not edits and _visible(before) != _visible(after)):
+    if marks[0] != marks[1] or (not edits and visible(before) != visible(after)):
         reasons.append("changes text between words")
     return Edited(edits, tuple(reasons), {"substituted": substituted or 0, "inserted": added})
 
@@ -306,38 +287,43 @@ def _planted(before: str, after: str, allowed: AttackSet) -> Edited:
     if before == after:
         return Edited(0)
     count = sum(cost(word) for word in _texts(after))
-    extra = sum(_marks(after).values()) - 2 * count
+    extra = sum(marks_of(after).values()) - 2 * count
     reasons = ["changes a document that is there"] if before else []
     reasons += [f"has {extra} marks more than two a word"] if extra > 0 else []
     return Edited(count, tuple(reasons))
-
-
-def _punctuation(marks: Counter[str]) -> int:
-    return sum(count for mark, count in marks.items() if mark in punctuation)
-
-
-def _strange(extra: Counter[str]) -> list[str]:
-    """What is not allowed about new characters between words: they are punctuation, or a reason why not."""
-    strange = sorted(set(extra) - set(punctuation))
-    shown = ", ".join(map(ascii, strange))
-    return [f"inserts characters that are neither words nor punctuation: {shown}"] if strange else []
 
 
 def _texts(text: str) -> list[str]:
     return [word.text for word in words(text)]
 
 
-def _visible(text: str) -> list[str]:
-    return [character for character in text if character not in whitespace]
-
-
-def _marks(text: str) -> Counter[str]:
-    """The characters between words, without ordinary white space, and how often each occurs."""
-    return Counter(_visible("".join(gaps(text))))
-
-
 INSERT = declare(
-    Operation(name="insert", words="words inserted", check=_inserted, untested="inserted text"),
+    Operation(name="insert", words="words inserted", check=inserted, untested="inserted text"),
+)
+INSERT_BLOCK_AT_START = declare(
+    Operation(
+        name="insert_block_at_start",
+        words="words inserted in one block at the start",
+        check=partial(inserted_in_one_block, place="start"),
+        within=frozenset({"insert", "edit"}),
+    )
+)
+INSERT_BLOCK_AT_END = declare(
+    Operation(
+        name="insert_block_at_end",
+        words="words inserted in one block at the end",
+        check=partial(inserted_in_one_block, place="end"),
+        within=frozenset({"insert", "edit"}),
+    )
+)
+INSERT_BLOCK = declare(
+    Operation(
+        name="insert_block",
+        words="words inserted in one block",
+        check=inserted_in_one_block,
+        includes=frozenset({"insert_block_at_start", "insert_block_at_end"}),
+        within=frozenset({"insert", "edit"}),
+    )
 )
 SUBSTITUTE = declare(
     Operation(

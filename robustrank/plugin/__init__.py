@@ -80,7 +80,8 @@ from robustrank.core.types import (
 from robustrank.core.words import UNIT, Word, cost, gaps, in_place_of, match_case, substitute, words
 from robustrank.perturbations.apply import with_edits
 from robustrank.perturbations.contextual_substitutes import load as load_substitutes
-from robustrank.perturbations.operations import Edited, Operation, declare
+from robustrank.perturbations.edited import Edited
+from robustrank.perturbations.operations import Operation, declare
 from robustrank.perturbations.quality import language_model
 from robustrank.perturbations.rendering import (
     BLANKS,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from robustrank.core.types import AttackSet, Certificate, Status
-from robustrank.perturbations.operations import covers
+from robustrank.core.types import Certificate, Status
 from robustrank.perturbations.verify import diff
 from robustrank.protocols.adversarial import changed_text, successes
+from robustrank.protocols.certified import covered
 from robustrank.results.attack_cases import AttackedCase, Cases, Change, Proof
 from robustrank.results.outcomes import Ending, ending, reason
 from robustrank.results.select import leading
@@ -69,7 +69,7 @@ def cases(attacked: Sequence[AttackRecord], certificates: Iterable[CertificateRe
                 reached=reached,
                 success=end is Ending.SUCCEEDED,
                 fell=record.fell,
-                proofs=_proofs(certified, record.threat.edits),
+                proofs=_proofs(certified, record),
             )
         )
     return Cases(texts=list(texts), rows=rows)
@@ -86,5 +86,5 @@ def changes(before: str, after: str) -> tuple[Change, ...]:
     return tuple(made)
 
 
-def _proofs(certificates: Sequence[Certificate], edits: AttackSet) -> list[Proof]:
-    return sorted(Proof(c.k, c.radius, c.certified) for c in certificates if covers(c.edits, edits))
+def _proofs(certificates: Sequence[Certificate], record: AttackRecord) -> list[Proof]:
+    return sorted(Proof(c.k, c.radius, c.certified) for c in certificates if covered(c.edits, record))

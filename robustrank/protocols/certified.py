@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 
 from robustrank.certificates import allowed
-from robustrank.core.types import Certificate, Status
+from robustrank.core.types import AttackSet, Certificate, Status
 from robustrank.core.words import words
-from robustrank.perturbations.operations import covers
+from robustrank.perturbations.operations import counted, covers
 from robustrank.results.outcomes import Ending, Ends, of_certificate, tally, undecided
 from robustrank.results.summary import CertifiedResult
 from robustrank.stats import intervals
@@ -118,6 +119,16 @@ def tests(
             continue
         length = len(words(record.before))
         for claim in mine:
-            covered = covers(claim.edits, record.threat.edits) and record.edits <= allowed(claim.radius, length)
-            if claim.certified is held and covered and record.rank_before > claim.k:
+            below = claim.certified is held and record.rank_before > claim.k
+            if below and covered(claim.edits, record, allowed(claim.radius, length)):
                 yield record, claim
+
+
+def covered(edits: AttackSet, record: AttackRecord, most: float = inf) -> bool:
+    """Whether what an attack did is in an attack set, with at most so many edits: by what it may do, or as measured."""
+    if covers(edits, record.threat.edits) and record.edits <= most:
+        return True
+    if edits.operation == record.threat.edits.operation:
+        return False  # it is counted already
+    measured = counted(edits, record.threat.edits, record.before, record.after)
+    return measured is not None and measured <= most

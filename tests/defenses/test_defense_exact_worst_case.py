@@ -23,6 +23,8 @@ from robustrank.rankers.bm25 import BM25, FittedBM25
 from robustrank.rankers.controls import Identity
 from robustrank.retrieval.analysis import analyze
 from robustrank.testing import check_defense
+from robustrank.work.record_format import AuditFormat
+from robustrank.work.records import CertificateRecord
 from robustrank_defenses.certified.exact_worst_case import ExactWorstCase
 
 NAMES = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen", "owl", "yak"]
@@ -192,3 +194,11 @@ def test_a_certificate_says_of_how_many_documents_it_speaks(table: str) -> None:
     docs = [Document(str(n), name) for n, name in enumerate(NAMES[:4])]
     for claim in ExactWorstCase(substitutes=table).wrap(bm25(Random(1))).certify(Query("q", "ant"), docs, [1], [1]):
         assert "of the 4 documents of the list, no others" in claim.assumes
+
+
+def test_a_list_whose_worst_case_is_not_bounded_has_a_certificate_that_can_be_written(table: str) -> None:
+    docs = [Document("1", "ant"), Document("2", "ant_bee")]
+    claims = ExactWorstCase(substitutes=table).wrap(bm25(Random(4))).certify(Query("q", "ant"), docs, [1], [1])
+    record = CertificateRecord(query_id="q", ranker="r", collection="home", certificates=claims)
+    assert AuditFormat().loads(AuditFormat().dumps(record).encode()) == record
+    assert [(claim.certified, claim.upper) for claim in claims] == [(False, None)]

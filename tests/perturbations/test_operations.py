@@ -17,7 +17,8 @@ from robustrank.core.types import Access, AttackSet, Budget, Case, Document, Per
 from robustrank.core.words import words
 from robustrank.perturbations import operations
 from robustrank.perturbations.alignment import edit_distance, one_character_edit
-from robustrank.perturbations.operations import Edited, Operation, covers
+from robustrank.perturbations.edited import Edited
+from robustrank.perturbations.operations import Operation, covers
 from robustrank.perturbations.verify import verify
 from robustrank.plugin import declare
 
@@ -79,7 +80,7 @@ def test_an_undeclared_operation_is_refused_with_the_nearest_name_but_still_read
         operations.named("insrt")
     with pytest.raises(
         PluginError,
-        match=r"'zzz' is not declared \(have: delete, edit, insert, look_alike, misspell, plant, render, reorder, ",
+        match=r"'zzz' is not declared \(have: delete, edit, insert, insert_block, ",
     ):
         operations.named("zzz")
     assert operations.phrase("zzz(x)") == "zzz(x)"
@@ -95,6 +96,52 @@ def test_reports_name_operations_and_tables_in_words() -> None:
     assert operations.phrase("replace") == "words replaced by any others"
     assert operations.phrase("edit") == "words inserted, deleted or replaced"
     assert operations.phrase("insert now") == "insert now"
+
+
+@pytest.mark.parametrize(
+    ("after", "block", "start", "end"),
+    [
+        ("a b a b", True, True, True),  # equal words: the new ones may be taken for any of them
+        ("x y a b", True, True, False),
+        ("a x y b", True, False, False),
+        ("a b x y", True, False, True),
+        ("x. y! A b", False, False, False),  # a word is another one
+        ("x a y b", False, False, False),
+        ("x a b y", False, False, False),
+        ("a xb", False, False, False),  # glued
+        ("a\u0301 x a b", True, True, False),  # a mark makes another word of what was glued to it
+        ("a b", True, True, True),
+        ("a-b", True, True, True),  # a mark comes without a word
+    ],
+)
+def test_one_block_is_one_run_of_new_words(after: str, block: bool, start: bool, end: bool) -> None:
+    names = ("insert_block", "insert_block_at_start", "insert_block_at_end")
+    assert tuple(not check(name, "a b", after).reasons for name in names) == (block, start, end)
+    for name in names:
+        assert check(name, "a b", after).edits == check("insert", "a b", after).edits
+
+
+def test_why_words_are_no_block_is_in_the_reason() -> None:
+    assert check("insert_block", "a b", "x a y b").reasons == ("the new words are not one block",)
+    assert check("insert_block_at_start", "a b", "a x b").reasons == ("the new words are not one block at the start",)
+    assert check("insert_block_at_end", "a b", "a x b").reasons == ("the new words are not one block at the end",)
+
+
+def test_a_run_of_characters_that_leaves_new_words_on_both_sides_of_a_word_is_no_block() -> None:
+    """Inserted inside a word, it makes new words of the halves, and holds the old word itself."""
+    assert check("insert", "aa", "a" + " aa " + "a") == Edited(2)
+    assert check("insert_block", "aa", "a" + " aa " + "a").reasons
+
+
+def test_a_change_is_counted_by_the_set_it_is_in_whatever_its_attack_was_allowed() -> None:
+    start, insert, edit = (AttackSet(operation=o) for o in ("insert_block_at_start", "insert", "edit"))
+    assert operations.counted(start, insert, "a b", "x y a b") == 2
+    assert operations.counted(start, edit, "a b", "x y a b") == 2
+    assert operations.counted(start, insert, "a b", "a x b") is None
+    assert operations.counted(insert, start, "a b", "x a b") == 1
+    assert operations.counted(start, AttackSet(operation="substitute"), "a b", "x a b") is None
+    assert operations.counted(start, AttackSet(operation="insert", costs="prices"), "a b", "x a b") is None
+    assert operations.counted(AttackSet(operation="unheard_of"), insert, "a b", "x a b") is None
 
 
 def test_what_was_not_tested_follows_from_what_attacks_may_do() -> None:
@@ -119,8 +166,12 @@ def test_an_attack_set_covers_by_operation_costs_and_table() -> None:
     def made(operation: str, substitutes: str | None = None, costs: str | None = None) -> AttackSet:
         return AttackSet(operation=operation, substitutes=substitutes, costs=costs)
 
+    blocks = {"insert_block", "insert_block_at_start", "insert_block_at_end"}
     wide = {
-        "insert": {"insert"},
+        "insert": {"insert", *blocks},
+        "insert_block": blocks,
+        "insert_block_at_start": {"insert_block_at_start"},
+        "insert_block_at_end": {"insert_block_at_end"},
         "substitute": {"substitute"},
         "misspell": {"misspell"},
         "look_alike": {"look_alike"},
@@ -137,6 +188,7 @@ def test_an_attack_set_covers_by_operation_costs_and_table() -> None:
             "misspell",
             "look_alike",
             "insert",
+            *blocks,
             "delete",
             "substitute_and_insert",
         },

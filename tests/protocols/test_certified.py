@@ -123,3 +123,26 @@ def test_a_radius_below_one_is_a_share_of_the_words_of_the_clean_document() -> N
     records = [certificates("1", claim("1", radius=0.4))]
     assert certified.broken(records, [attack(edits=2)])  # two of five words
     assert not certified.broken(records, [structs.replace(attack(edits=2), before="one two three four")])
+
+
+@pytest.mark.parametrize(
+    ("operation", "after", "is_test"),
+    [
+        ("insert", "new words one two", True),
+        ("insert", "one two new words", False),  # not at the start
+        ("insert", "new one words two", False),
+        ("insert", "more new words one two", False),  # longer than the radius
+        ("insert_block", "new words one two", True),
+        ("edit", "new words one two", True),
+        ("edit", "new words two", False),
+        ("substitute", "one other", False),
+        ("replace", "one other", False),
+    ],
+)
+def test_a_certificate_against_a_block_is_tested_by_what_an_attack_did(
+    operation: str, after: str, is_test: bool
+) -> None:
+    threat = ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation=operation))
+    held = claim("1", edits=AttackSet(operation="insert_block_at_start"))
+    tried = structs.replace(attack(), threat=threat, before="one two", after=after, edits=2)
+    assert list(certified.tests([certificates("1", held)], [tried], held=True)) == [(tried, held)] * is_test

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from math import isfinite
 
 from robustrank.certificates import allowed
 from robustrank.certificates.bm25_worst_case import CountsTerms, worst_case
@@ -125,7 +126,7 @@ class ExactlyCertified:
             samples=1,
             method="exact",
             lower=bounds.lower,
-            upper=bounds.upper,
+            upper=bounds.upper if isfinite(bounds.upper) else None,
             assumes="; ".join(assumed),
             ranker=SpeaksOf.DEPLOYED,
             unit=UNIT,
