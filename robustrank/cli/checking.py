@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(("ranker", "attack", "defense")))
+@click.argument("kind", type=click.Choice(("ranker", "attack", "defense", "detector")))
 @click.argument("name", required=False)
 @click.option("--file", help="Check a ranker of this audit file, on lists of its home collection.")
 @click.option("--ranker", help="Name of the ranker in the audit file; NAME serves as well.")

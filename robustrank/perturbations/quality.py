@@ -15,23 +15,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from importlib.util import find_spec
-from math import exp
-from pathlib import Path
-from typing import Any
 
 from robustrank.core.types import Case, Perturbation
 from robustrank.core.words import gaps, words
 from robustrank.perturbations import grammar
 from robustrank.perturbations.substitutes import function_words
+from robustrank.perturbations.trigrams import language_model
 
-PACKAGE = "pocketsphinx"
-MODEL = "model/en-us/en-us.lm.bin"
 RATES = (0.01, 0.05)
 CLEAN = 1000
 """Clean documents that a rate of detection needs."""
-UNKNOWN = -14.0
-"""Least natural log probability of a word, also of one outside the vocabulary."""
 
 
 def of_case(case: Case, done: Perturbation, clean: Sequence[str]) -> dict[str, float]:
@@ -66,7 +59,7 @@ def quality(query: str, before: str, after: str, clean: Sequence[str]) -> dict[s
     figures = {
         "words changed": len(changed) / max(1, len(old)),
         "query words added": _share(new, query_words) - _share(old, query_words),
-        "repetition added": _repetition(new) - _repetition(old),
+        "repetition added": repetition(new) - repetition(old),
         "names and numbers changed": float(len(named.intersection(changed))),
     }
     check, tag = grammar.checker(), grammar.tagger()
@@ -96,7 +89,8 @@ def _share(tokens: Sequence[str], wanted: set[str]) -> float:
     return sum(word.lower() in wanted for word in tokens) / max(1, len(tokens))
 
 
-def _repetition(tokens: Sequence[str]) -> float:
+def repetition(tokens: Sequence[str]) -> float:
+    """The share of the commonest content word."""
     counts = Counter(word.lower() for word in tokens if word.lower() not in function_words())
     return max(counts.values(), default=0) / max(1, len(tokens))
 
@@ -110,27 +104,3 @@ def _named(text: str) -> set[int]:
         if any(c.isdigit() for c in word.text)
         or (word.text[0].isupper() and at > 0 and not set(".!?:\n") & set(before[at]))
     }
-
-
-@lru_cache(maxsize=1)
-def language_model() -> Callable[[str], float] | None:
-    """Perplexity of a text under the trigram model; ``None`` where its package is not installed."""
-    spec = find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    from pocketsphinx import Config, LogMath, NGramModel
-
-    log = LogMath()
-    path = Path(next(iter(spec.submodule_search_locations))) / MODEL
-    model: Any = NGramModel(Config(lm=None), log, str(path))
-
-    @lru_cache(maxsize=16384)
-    def perplexity(text: str) -> float:
-        tokens = [word.text.lower().replace("’", "'") for word in words(text)]
-        total = 0.0
-        for at in range(len(tokens)):
-            newest_first = tokens[max(0, at - 2) : at + 1][::-1]
-            total += max(UNKNOWN, log.log_to_ln(model.prob(newest_first)))
-        return exp(-total / len(tokens))
-
-    return perplexity

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from robustrank.core.corpus_types import CorpusAttack, CorpusCase, StageOracle
+from robustrank.core.detector_types import Detector, DetectorCard, Seen, shown
 from robustrank.core.errors import (
     AccessDenied,
     BudgetExhausted,
@@ -82,7 +83,7 @@ from robustrank.perturbations.apply import with_edits
 from robustrank.perturbations.contextual_substitutes import load as load_substitutes
 from robustrank.perturbations.edited import Edited
 from robustrank.perturbations.operations import Operation, declare
-from robustrank.perturbations.quality import language_model
+from robustrank.perturbations.quality import repetition
 from robustrank.perturbations.rendering import (
     BLANKS,
     FILLERS,
@@ -95,7 +96,9 @@ from robustrank.perturbations.rendering import (
 )
 from robustrank.perturbations.substitutes import SubstituteTable, function_words
 from robustrank.perturbations.substitutes import load as load_table
+from robustrank.perturbations.trigrams import language_model, log_probabilities
 from robustrank.protocols.interface import AuditProtocol, Evidence, Section
+from robustrank.rankers.llm.interface import LanguageModel, Segment
 from robustrank.rankers.models.batching import by_length
 from robustrank.rankers.models.weights import resolve as model_folder
 from robustrank.results.figures import Figure, FigureKind
@@ -146,6 +149,8 @@ __all__ = [
     "CorpusCase",
     "DataError",
     "Defense",
+    "Detector",
+    "DetectorCard",
     "Document",
     "Edit",
     "EditRecord",
@@ -158,6 +163,7 @@ __all__ = [
     "Figure",
     "FigureKind",
     "Goal",
+    "LanguageModel",
     "Learner",
     "MeteredSurrogate",
     "MissingExtra",
@@ -182,6 +188,8 @@ __all__ = [
     "RobustRankError",
     "ScoredDoc",
     "Section",
+    "Seen",
+    "Segment",
     "Sentence",
     "Silent",
     "SpeaksOf",
@@ -223,6 +231,7 @@ __all__ = [
     "lends_gradients",
     "load_substitutes",
     "load_table",
+    "log_probabilities",
     "look_the_same",
     "match_case",
     "mean",
@@ -231,8 +240,10 @@ __all__ = [
     "order",
     "rank_of",
     "rendered",
+    "repetition",
     "sentences",
     "share",
+    "shown",
     "skeleton",
     "substitute",
     "twins",

@@ -18,6 +18,7 @@ KINDS = {
     "ranker": "robustrank.rankers",
     "attack": "robustrank.attacks",
     "defense": "robustrank.defenses",
+    "detector": "robustrank.detectors",
     "variation": "robustrank.variations",
     "topic_attack": "robustrank.topic_attacks",
     "protocol": "robustrank.protocols",
@@ -27,7 +28,7 @@ KINDS = {
 }
 """Kind of plug-in to entry-point group."""
 
-NESTED = {"lm": "language_model", "variation": "variation", "defenses": "defense"}
+NESTED = {"detector": "detector", "lm": "language_model", "variation": "variation", "defenses": "defense"}
 """Parameters whose nested plug-in is of another kind than ``"ranker"``."""
 
 

@@ -10,6 +10,7 @@ from robustrank.testing.contract import (
     make_case,
 )
 from robustrank.testing.corpus_contract import WordVectors, check_corpus_attack
+from robustrank.testing.detector_contract import check_detector
 
 __all__ = [
     "BUDGETS",
@@ -19,6 +20,7 @@ __all__ = [
     "check_attack",
     "check_corpus_attack",
     "check_defense",
+    "check_detector",
     "check_ranker",
     "make_case",
 ]

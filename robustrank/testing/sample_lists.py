@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from robustrank.core.detector_types import Detector
 from robustrank.core.errors import ConfigError, ContractError
 from robustrank.core.interfaces import Attack, CollectionRanker, Defense, Ranker
 from robustrank.core.types import Collection, Document, Query, Surface
@@ -10,6 +11,7 @@ from robustrank.testing import (
     check_attack,
     check_corpus_attack,
     check_defense,
+    check_detector,
     check_ranker,
     make_case,
 )
@@ -46,8 +48,8 @@ def asked(ranker: Ranker | CollectionRanker) -> tuple[Ranker, list[tuple[Query, 
     return fitted, [(QUERY, tuple(COLLECTION.documents.values()))]
 
 
-def check(plugin: Attack | Defense | Ranker | CollectionRanker) -> None:
-    """Check the contract of an attack, a defense or a ranker.
+def check(plugin: Attack | Defense | Detector | Ranker | CollectionRanker) -> None:
+    """Check the contract of an attack, a defense, a detector or a ranker.
 
     Raises:
         ContractError: The plug-in breaks its contract.
@@ -61,9 +63,11 @@ def check(plugin: Attack | Defense | Ranker | CollectionRanker) -> None:
         check_attack(plugin, ranker, [make_case(ranker, QUERY.text, TEXTS, target) for target in (3, 5)])
     elif isinstance(plugin, Defense):
         check_defense(plugin, ranker, QUERY, documents)
+    elif isinstance(plugin, Detector):
+        check_detector(plugin, ranker, QUERY, documents)
     elif isinstance(plugin, CollectionRanker):
         check_ranker(plugin.fit(COLLECTION), QUERY, documents)
     elif isinstance(plugin, Ranker):
         check_ranker(plugin, QUERY, documents)
     else:
-        raise ConfigError(f"{type(plugin).__name__} is no attack, no defense and no ranker")
+        raise ConfigError(f"{type(plugin).__name__} is no attack, no defense, no detector and no ranker")

@@ -20,8 +20,9 @@ from robustrank.measures import effectiveness
 from robustrank.perturbations.apply import apply, perturbed_scores
 from robustrank.perturbations.contextual_substitutes import load
 from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
-from robustrank.perturbations.quality import language_model, of_case
+from robustrank.perturbations.quality import of_case
 from robustrank.perturbations.similarity import cosine
+from robustrank.perturbations.trigrams import language_model
 from robustrank.perturbations.verify import Finding, verify
 from robustrank.plugins import registry
 from robustrank.storage.hashing import digest

@@ -39,7 +39,7 @@ def test_audit_files_shown_in_pages_are_valid(page: Path) -> None:
 def test_the_plugins_shown_are_those_of_the_sample_package() -> None:
     text = (ROOT / "docs" / "writing-a-plugin.md").read_text(encoding="utf-8")
     sample = ROOT / "tests" / "plugin"
-    for file in ("term_echo.py", "first_words.py"):
+    for file in ("term_echo.py", "first_words.py", "shouting.py"):
         assert (sample / "robustrank_sample" / file).read_text(encoding="utf-8") in text
     protocol = (ROOT / "docs" / "writing-a-protocol.md").read_text(encoding="utf-8")
     assert (sample / "robustrank_sample" / "ties.py").read_text(encoding="utf-8") in protocol
@@ -49,6 +49,6 @@ def test_the_plugins_shown_are_those_of_the_sample_package() -> None:
 
 def test_the_test_shown_passes() -> None:
     text = (ROOT / "docs" / "writing-a-plugin.md").read_text(encoding="utf-8")
-    attack, operation, _, test = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    attack, operation, _, _, test = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     code = f"{attack}\n{operation}\n{test}\ntest_an_echo_lifts_a_document_to_the_top()\n"
     subprocess.run([sys.executable, "-c", code], check=True)
