@@ -47,7 +47,7 @@ def figures(folder: Path) -> Summary:
 @click.argument("names", nargs=-1)
 @click.option(
     "--space",
-    type=click.Choice(("substitution", "masking", "deletion")),
+    type=click.Choice(("substitution", "masking", "deletion", "erasure", "windows", "windows_apart", "highest_window")),
     help="For a function: kind of perturbation space.",
 )
 @click.option("--side", type=click.Choice(("upper", "lower")), help="For a function: side of the bound (upper).")

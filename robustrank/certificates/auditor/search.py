@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from robustrank.certificates.auditor.claims import Claim
 from robustrank.certificates.auditor.spaces import Kind, SmallSpace, Text
+from robustrank.certificates.insertion import AGGREGATES, Erasure, Reading, Windows
 
 TOLERANCE = 1e-9
 LETTERS = "abcdefgh"
@@ -72,6 +73,8 @@ def violated(claim: Claim, space: SmallSpace) -> CounterExample | None:
 
 def draw(kind: Kind, rng: Random, size: int) -> SmallSpace:
     """A random space; ``size`` from 1 to 4 says how large it may be."""
+    if kind not in ("substitution", "masking", "deletion"):
+        return _drawn_block(kind, rng, size)
     length = rng.randint(1, min(size + 1, 3 if kind != "masking" else 5))
     letters = LETTERS[: rng.randint(2, size + 2)]
     if kind == "substitution":
@@ -91,6 +94,29 @@ def draw(kind: Kind, rng: Random, size: int) -> SmallSpace:
             kept=rng.randint(1, length),
             keep=rng.choice([0.25, 0.5, 0.75]),
         )
+    return replace(space, scores=_scores(space, rng))
+
+
+def _drawn_block(kind: Kind, rng: Random, size: int) -> SmallSpace:
+    """A document, a way to read it and the longest block that an attacker may insert."""
+    apart = kind == "windows_apart"  # takes some windows
+    document = tuple(LETTERS[: rng.randint(4, len(LETTERS)) if apart else rng.randint(1, size + 2)])
+    radius = rng.randint(1, min(size, 3))
+    width = 2 if apart else rng.randint(1, size)
+    reading: Reading = Windows(
+        width=width,
+        stride=width if apart else 1,
+        aggregate={"windows_apart": "quantile", "highest_window": "max"}.get(kind, rng.choice(AGGREGATES[:3])),
+        share=rng.choice([0.2, 0.34, 0.5, 0.7]),
+    )
+    if kind == "erasure":
+        reading = Erasure(
+            words=rng.randint(radius, 3),
+            place=rng.choice(["anywhere", "anywhere", "start", "end"]),
+            stride=rng.choice([1, 1, 2, 3]),
+        )
+    vocabulary = (STRANGER, rng.choice(document)) if size < 4 else (STRANGER,)
+    space = SmallSpace(kind=kind, document=document, radius=radius, vocabulary=vocabulary, reading=reading)
     return replace(space, scores=_scores(space, rng))
 
 
@@ -126,9 +152,12 @@ def _smaller(space: SmallSpace) -> Iterator[SmallSpace]:
     for i in range(len(space.document)):
         shorter = (*space.document[:i], *space.document[i + 1 :])
         if shorter:
-            scores = {
-                _without(text, i): score for text, score in space.scores.items() if len(text) == len(space.document)
-            }
+            if space.reading is None:
+                kept_texts = {text: _without(text, i) for text in space.scores if len(text) == len(space.document)}
+            else:  # parts of a text: the letter goes wherever it is
+                letter = space.document[i]
+                kept_texts = {text: tuple(word for word in text if word != letter) for text in space.scores}
+            scores = {shorter_text: space.scores[text] for text, shorter_text in kept_texts.items()}
             radius, kept = min(space.radius, len(shorter)), max(1, min(space.kept, len(shorter)))
             yield replace(space, document=shorter, radius=radius, kept=kept, scores=scores)
     if space.radius > 1:
@@ -173,6 +202,8 @@ def described(claim: Claim, verdict: Verdict) -> str:
     if space.kind == "substitution":
         used = sorted({*space.document, *attacked})
         lines += [f"  drawn from {w}: {{{', '.join(space.sets.get(w, (w,)))}}}" for w in used]
+    elif space.reading is not None:
+        lines.append(f"  read in    {space.reading}")
     elif space.kind == "masking":
         lines.append(f"  smoothing  {space.kept} of {len(space.document)} words are read, the others are _")
     else:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
 from math import comb
 from typing import Literal
 
+from robustrank.certificates.insertion import Erasure, Reading, Run
+
 Text = tuple[str, ...]
-Kind = Literal["substitution", "masking", "deletion"]
+Kind = Literal["substitution", "masking", "deletion", "erasure", "windows", "windows_apart", "highest_window"]
 HIDDEN = "_"
 """What stands in the place of a masked word."""
 
@@ -22,14 +24,17 @@ class SmallSpace:
         kind: ``"substitution"``: each word is drawn uniformly from its set; an attack writes synonyms.
             ``"masking"``: ``kept`` words, chosen uniformly, are read; an attack writes any words in place of others.
             ``"deletion"``: each word stays with probability ``keep``; an attack inserts, deletes and replaces words.
+            The others: nothing is drawn; the text is read in parts as ``reading`` says, and an attack inserts one block
+            of words.
         document: Its words.
         radius: Words an attack may change.
         scores: The base ranker's score of a perturbed text; 0 for all texts that are not here.
-        vocabulary: Words an attacker may write, for masking and deletion.
+        vocabulary: Words an attacker may write, but for substitution.
         synonyms: Word to what an attacker may write instead, for substitution.
         sets: Word to the set it is drawn from, for substitution.
         kept: Words read, for masking.
         keep: Probability to stay, for deletion.
+        reading: The parts that are read, where nothing is drawn.
     """
 
     kind: Kind
@@ -41,6 +46,7 @@ class SmallSpace:
     sets: Mapping[str, Text] = field(default_factory=dict)
     kept: int = 1
     keep: float = 0.5
+    reading: Reading | None = None
 
     def distribution(self, document: Text | None = None) -> dict[Text, float]:
         """Perturbed text to its probability; of the clean document if none is named."""
@@ -51,12 +57,22 @@ class SmallSpace:
         return probabilities
 
     def smoothed(self, document: Text | None = None) -> float:
-        """The mean score; of the clean document if none is named."""
+        """The mean score, or that of the parts read; of the clean document if none is named."""
+        if self.reading is not None:
+            words = self.document if document is None else document
+            return self.reading.score(len(words), self.parts(self.reading, self.reading.runs(len(words)), words))
         return sum(share * self.scores.get(text, 0.0) for text, share in self.distribution(document).items())
+
+    def parts(self, reading: Reading, runs: Sequence[Run], document: Text | None = None) -> dict[Run, float]:
+        """Run to the base ranker's score of what is read for it; of the clean document if none is named."""
+        words = self.document if document is None else document
+        return {run: self.scores.get(tuple(reading.text(words, run).split()), 0.0) for run in runs}
 
     def attacks(self) -> list[Text]:
         """Every document that an attack can make, the clean one first."""
         reached = [self.document]
+        if self.reading is not None:
+            return list(dict.fromkeys(self._blocks()))
         if self.kind == "deletion":
             for _ in range(self.radius):
                 reached = list(dict.fromkeys([*reached, *(new for old in reached for new in self._edited(old))]))
@@ -72,7 +88,10 @@ class SmallSpace:
         return list(dict.fromkeys(reached))
 
     def _draws(self, words: Text) -> Iterator[tuple[Text, float]]:
-        if self.kind == "substitution":
+        if self.reading is not None:
+            runs = self.reading.runs(len(words))
+            yield from ((tuple(self.reading.text(words, run).split()), 1 / len(runs)) for run in runs)
+        elif self.kind == "substitution":
             members = [self.sets.get(word, (word,)) for word in words]
             total = 1
             for row in members:
@@ -95,3 +114,10 @@ class SmallSpace:
         for i in range(len(words)):
             yield (*words[:i], *words[i + 1 :])
             yield from ((*words[:i], new, *words[i + 1 :]) for new in self.vocabulary)
+
+    def _blocks(self) -> Iterator[Text]:
+        words = self.document
+        places = self.reading.places(len(words)) if isinstance(self.reading, Erasure) else range(len(words) + 1)
+        for count in range(self.radius + 1):
+            for block in product(self.vocabulary, repeat=count):
+                yield from ((*words[:place], *block, *words[place:]) for place in places)
