@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from robustrank.collections import lines, validate
 from robustrank.core.errors import ConfigError, DataError
@@ -93,15 +94,19 @@ class Jsonl:
         docs = validate.documents(documents(path, warning_counts, columns), path)
         queries_by_id, types = queries(Path(self.topics), self.query_type, columns)
         collection = validate.collection(
-            path.parent.name or path.stem, docs, queries_by_id, _judgments(Path(self.qrels), columns), self.qrels,
+            path.parent.name or path.stem, docs, queries_by_id, judgments(Path(self.qrels), columns), self.qrels,
             query_types=types, relevant=self.relevant, warning_counts=warning_counts,
         )  # fmt: skip
         columns.check(path)
         return collection
 
 
+Rows = Iterable[tuple[int, dict[str, Any]]]
+"""Number of a row to its fields by name."""
+
+
 def documents(
-    path: Path, warning_counts: Counter[str], columns: Columns | None = None
+    path: Path, warning_counts: Counter[str], columns: Columns | None = None, rows: Rows | None = None
 ) -> Iterator[tuple[int, Document]]:
     """Documents with their line numbers; title and text are joined by a space.
 
@@ -109,9 +114,10 @@ def documents(
         path: The file.
         warning_counts: Documents with a title but no text are counted here, by the text of the warning.
         columns: Names of fields.
+        rows: What stands in it, where it has been read; ``path`` is then a name for messages, here and below.
     """
     columns = columns or Columns()
-    for number, value in lines.objects(path):
+    for number, value in lines.objects(path) if rows is None else rows:
         text = lines.field(value, columns.names("doc_text", TEXTS, value), path, number)
         titles = [name for name in columns.names("title", ("title",), value) if value.get(name)]
         title = lines.field(value, titles, path, number) if titles else ""
@@ -121,24 +127,27 @@ def documents(
         yield number, Document(ident, f"{title} {text}".strip())
 
 
-def queries(path: Path, query_type: str, columns: Columns | None = None) -> tuple[dict[str, Query], dict[str, str]]:
+def queries(
+    path: Path, query_type: str, columns: Columns | None = None, rows: Rows | None = None
+) -> tuple[dict[str, Query], dict[str, str]]:
     """Queries by id, and the types of those that have one; runs of white space become one space."""
     types: dict[str, str] = {}
     names = columns or Columns()
 
-    def rows() -> Iterator[tuple[int, Query]]:
-        for number, value in lines.objects(path):
+    def each() -> Iterator[tuple[int, Query]]:
+        for number, value in lines.objects(path) if rows is None else rows:
             query_id = lines.field(value, names.names("query_id", IDS, value), path, number).strip()
             if isinstance(value.get(query_type), str | int):
                 types[query_id] = str(value[query_type])
             text = lines.field(value, names.names("query_text", TEXTS, value), path, number)
             yield number, Query(query_id, " ".join(text.split()))
 
-    return validate.queries(rows(), path), types
+    return validate.queries(each(), path), types
 
 
-def _judgments(path: Path, columns: Columns) -> Iterator[tuple[int, Qrel]]:
-    for number, value in lines.objects(path):
+def judgments(path: Path, columns: Columns, rows: Rows | None = None) -> Iterator[tuple[int, Qrel]]:
+    """Judgments with their line numbers."""
+    for number, value in lines.objects(path) if rows is None else rows:
         query_id, doc_id = (
             lines.field(value, columns.names(role, names, value), path, number).strip()
             for role, names in (("query_id", QUERY_IDS), ("doc_id", DOC_IDS))

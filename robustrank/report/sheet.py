@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ _PLAIN = (
     "rank_before", "rank_after", "list_length", "score_before", "score_after", "harm", "edits", "similarity", "calls",
     "success",
 )  # fmt: skip
-COLUMNS = (*_PLAIN, "control", "changed", "reached", "query", "removed", "added", "mark", "note")
+VALUES = (*_PLAIN, "control", "changed", "reached", "query", "removed", "added")
+"""Columns of a case without its review."""
+COLUMNS = (*VALUES, "mark", "note")
 
 
 def write(summary: Summary, path: Path, marks: Marks | None = None) -> int:
@@ -40,17 +42,19 @@ def write(summary: Summary, path: Path, marks: Marks | None = None) -> int:
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
     table.writerow(COLUMNS)
-    controls = {result.attack for result in summary.attacks if result.control}
-    for row in summary.cases.rows:
+    for row, cells in zip(summary.cases.rows, values(summary), strict=True):
         reviewed = (marks or {}).get(row.key, {})
-        cells = _cells(row, summary.cases.texts) | {
-            "control": row.attack in controls,
-            "mark": reviewed.get("mark", ""),
-            "note": reviewed.get("note", ""),
-        }
-        table.writerow([_cell(cells[name]) for name in COLUMNS])
+        table.writerow(map(_cell, [*cells, reviewed.get("mark", ""), reviewed.get("note", "")]))
     replace(path, written.getvalue())
     return len(summary.cases.rows)
+
+
+def values(summary: Summary) -> Iterator[list[Any]]:
+    """The values of every case, in the order of :data:`VALUES`; texts as they are."""
+    controls = {result.attack for result in summary.attacks if result.control}
+    for row in summary.cases.rows:
+        cells = _cells(row, summary.cases.texts) | {"control": row.attack in controls}
+        yield [cells[name] for name in VALUES]
 
 
 def _cells(row: AttackedCase, texts: Sequence[str]) -> dict[str, Any]:

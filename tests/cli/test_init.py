@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from robustrank.cli.init_command import collection, ranker
+from robustrank.api.tables import collection, ranker
 from robustrank.cli.main import main
 from robustrank.config import audit_file
 from robustrank.core.errors import ConfigError
