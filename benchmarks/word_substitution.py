@@ -213,7 +213,7 @@ def _attacked(
         "cpu_seconds": cpu,
         "victim_seconds": inside,
         "trajectory": list(oracle.trajectory),
-        "quality": {**of_case(case, done, ()), "similarity": _similarity(case, done)},
+        "quality": {**of_case(case, done), "similarity": _similarity(case, done)},
         "before": case.target.text,
         "after": apply(done, case)[1].text,
     }

@@ -14,7 +14,7 @@ from robustrank.stats import comparisons, intervals
 
 Record = dict[str, Any]
 REFERENCES = ("TextAttack greedy-WIR", "TextAttack beam")
-QUALITY = ("similarity", "perplexity ratio", "detected at 1 %", "detected at 5 %")
+QUALITY = ("similarity", "perplexity ratio")
 LOOKS = (
     "words changed", "part of speech kept", "grammar findings added", "names and numbers changed", "query words added",
     "repetition added",
@@ -130,7 +130,7 @@ def _looked_at(record: Record) -> Record:
     """Grammar is told from the two texts, whatever was installed where the attack ran."""
     if not record["edits"]:
         return record
-    told = quality(record["query"], record["before"], record["after"], [])
+    told = quality(record["query"], record["before"], record["after"])
     return {**record, "quality": {**told, **record["quality"]}}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from math import inf
 
+from robustrank.config.detection import SOURCES
 from robustrank.config.specs import AuditSpec
 from robustrank.config.tables import check_name
 from robustrank.core.errors import ConfigError
@@ -39,6 +40,8 @@ def check(spec: AuditSpec, where: str) -> None:
         "corpus.attack": [a.name for a in spec.corpus.attacks] if spec.corpus else [],
         "defense": [d.name for d in spec.defenses],
         "gate": [g.name for g in spec.gates],
+        "detection.detector": [d.name for d in spec.detection.detectors] if spec.detection else [],
+        "detection.source": [s.name for s in spec.detection.sources] if spec.detection else [],
     }.items():
         for name in {name for name in names if names.count(name) > 1}:
             raise ConfigError(f"{where}: two [[{kind}]] tables are named {name!r}; give one of them another `name`")
@@ -46,6 +49,7 @@ def check(spec: AuditSpec, where: str) -> None:
     _check_gates(spec, where)
     _check_pooling(spec, where)
     _check_long_document(spec, where)
+    _check_detection(spec, where)
     rankers = [r.name for r in spec.rankers]
     collections = [c.name for c in spec.collections]
     for name in (n for d in spec.defenses for n in d.rankers):
@@ -163,6 +167,19 @@ def _check_long_document(spec: AuditSpec, where: str) -> None:
             check_name(value, possible, f"{where}: [long_document] {what}")
     if not (wanted.words and wanted.where and wanted.filler):
         raise ConfigError(f"{where}: [long_document] words, where and filler must each have at least one value")
+
+
+def _check_detection(spec: AuditSpec, where: str) -> None:
+    if spec.detection is None:
+        return
+    if not spec.detection.detectors or not spec.detection.sources:
+        raise ConfigError(f"{where}: [detection] needs at least one [[detection.detector]] and [[detection.source]]")
+    own = spec.cases.collection or spec.home.name
+    if spec.detection.sources is not SOURCES and own in (source.name for source in spec.detection.sources):
+        raise ConfigError(
+            f"{where}: [[detection.source]] {own!r}: clean documents of the attacked collection are taken anyway; "
+            "give it another `name`"
+        )
 
 
 def _check_numbers(spec: AuditSpec, where: str) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from robustrank.config.detection import DetectionSpec
 from robustrank.config.tables import key
 from robustrank.core.flags import Check
 from robustrank.core.plugin_spec import Plugin
@@ -347,6 +348,7 @@ class AuditSpec:
     pooling: PoolingSpec | None = None
     long_document: LongDocumentSpec | None = None
     presentation: PresentationSpec | None = None
+    detection: DetectionSpec | None = None
     task_timeout: float = 3600.0
     """Seconds that one task may take (:mod:`robustrank.work.executors`)."""
     gates: tuple[GateSpec, ...] = key("gate", default=())
@@ -378,7 +380,7 @@ class AuditSpec:
         data = asdict(self)
         for name in ("gates", "accepted", "ratchet", "sequential", "source", "task_timeout", "suite"):
             del data[name]
-        for name in ("pooling", "long_document", "presentation", "corpus"):
+        for name in ("pooling", "long_document", "presentation", "corpus", "detection"):
             if data[name] is None:
                 del data[name]
         for collection in data["collections"]:

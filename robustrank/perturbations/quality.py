@@ -1,20 +1,16 @@
-"""Quality of a changed document: fluency, grammar, repetition, and detection by a perplexity filter.
+"""Quality of a changed document: fluency, grammar and repetition.
 
 Fluency is the perplexity under the English word trigram model that comes inside the package pocketsphinx (extra
-``fluency``); without it the figures that need it are absent. A document is called detected at a false positive rate
-when its perplexity is as high as that of at most this share of clean documents of the collection (a conformal p value,
-so the rate holds on clean documents whatever their distribution). These are :data:`CLEAN` documents from outside the
-audited lists, drawn once per collection: fewer could not tell a rate of 1 % from chance, and the other documents of a
-list of 20 could never fire at it. Grammar and parts of speech need the extra
+``fluency``); without it that figure is absent. Grammar and parts of speech need the extra
 ``grammar`` (:mod:`robustrank.perturbations.grammar`). Antonyms are not checked: the bundled tables of substitutes
-exclude them.
+exclude them. Whether a document would be detected is another question, with thresholds from clean documents:
+:mod:`robustrank.protocols.detection`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 
 from robustrank.core.types import Case, Perturbation
 from robustrank.core.words import gaps, words
@@ -22,34 +18,28 @@ from robustrank.perturbations import grammar
 from robustrank.perturbations.substitutes import function_words
 from robustrank.perturbations.trigrams import language_model
 
-RATES = (0.01, 0.05)
-CLEAN = 1000
-"""Clean documents that a rate of detection needs."""
 
-
-def of_case(case: Case, done: Perturbation, clean: Sequence[str]) -> dict[str, float]:
+def of_case(case: Case, done: Perturbation) -> dict[str, float]:
     """:func:`quality` of a perturbed case; empty where the document was not changed."""
     if done.target is None or done.target == case.target.text:
         return {}
-    return quality(case.query.text, case.target.text, done.target, clean)
+    return quality(case.query.text, case.target.text, done.target)
 
 
-def quality(query: str, before: str, after: str, clean: Sequence[str]) -> dict[str, float]:
+def quality(query: str, before: str, after: str) -> dict[str, float]:
     """Figures of one changed document, by name.
 
     Args:
         query: The query's text.
         before: The clean document.
         after: The changed one.
-        clean: Clean documents of the collection; fewer than :data:`CLEAN` give no rate of detection.
 
     Returns:
         ``words changed`` (share; 0 where their number differs), ``query words added`` (change of the share of words
         that are in the query), ``repetition added`` (change of the share of the commonest content word, a sign of
         spam), ``names and numbers changed``; with the extra ``grammar`` ``part of speech kept`` (share of the
         changed words that are the same part of speech in their sentence as before) and ``grammar findings added``;
-        and with the trigram model ``perplexity ratio`` and, where there are clean documents enough,
-        ``detected at 1 %`` and ``detected at 5 %`` (0 or 1).
+        and with the trigram model ``perplexity ratio``.
     """
     old, new = [w.text for w in words(before)], [w.text for w in words(after)]
     aligned = list(zip(old, new, strict=False)) if len(old) == len(new) else []
@@ -70,19 +60,8 @@ def quality(query: str, before: str, after: str, clean: Sequence[str]) -> dict[s
         figures["part of speech kept"] = sum(was[at] == now[at] for at in changed) / len(changed)
     perplexity = language_model()
     if perplexity is not None and old and new:
-        value = perplexity(after)
-        figures["perplexity ratio"] = value / perplexity(before)
-        others = _of_clean(perplexity, tuple(clean))
-    if perplexity is not None and old and new and len(others) >= CLEAN:
-        p = (1 + sum(other >= value for other in others)) / (1 + len(others))
-        figures |= {f"detected at {rate:.0%}".replace("%", " %"): float(p <= rate) for rate in RATES}
+        figures["perplexity ratio"] = perplexity(after) / perplexity(before)
     return figures
-
-
-@lru_cache(maxsize=8)  # the same documents for every case of a collection
-def _of_clean(perplexity: Callable[[str], float], clean: tuple[str, ...]) -> Sequence[float]:
-    """Perplexities of those clean documents that have words."""
-    return [perplexity(text) for text in clean if words(text)]
 
 
 def _share(tokens: Sequence[str], wanted: set[str]) -> float:

@@ -331,10 +331,7 @@ def _quality(group: Sequence[AttackRecord]) -> dict[str, Estimate]:
     means: dict[str, Estimate] = {}
     for places, of_these in alike.items():
         some = [group[n] for n in places]
-        figures = {
-            name: ([r.quality[name] for r in some], (0.0, 1.0) if name.startswith("detected") else (-1.0, 1.0))
-            for name in of_these
-        }
+        figures = {name: ([r.quality[name] for r in some], (-1.0, 1.0)) for name in of_these}
         means |= intervals.means(figures, clusters=[r.query_id for r in some])
     return {name: means[name] for name in names}
 

@@ -11,7 +11,6 @@ from robustrank.core.answers import Answers
 from robustrank.core.types import Access, Surface
 from robustrank.core.usage import Usage
 from robustrank.perturbations import operations
-from robustrank.perturbations.quality import CLEAN
 from robustrank.protocols import corpus
 from robustrank.protocols.installed import protocols
 from robustrank.protocols.interface import Evidence
@@ -132,11 +131,8 @@ def not_tested(results: Sequence[AttackResult], spec: AuditSpec) -> list[str]:
     }.items():
         if level not in {r.access for r in real}:
             lines.append(what)
-    if any("perplexity ratio" in r.quality and "detected at 1 %" not in r.quality for r in real):
-        lines.append(
-            f"whether a perplexity filter detects changed documents: that takes {CLEAN} clean documents from outside "
-            "the audited lists, and the collection has fewer"
-        )
+    if any(r.surface is Surface.DOCUMENT for r in real) and spec.detection is None:
+        lines.append("whether a detector would see the changed documents ([detection])")
     if Surface.QUERY not in {r.surface for r in real}:
         lines.append("changed queries (typos, paraphrases)")
     lines += operations.not_made([r.edits_allowed for r in real])

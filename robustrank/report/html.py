@@ -51,8 +51,9 @@ def render(summary: Summary, marks: Marks | None = None) -> str:
     """
     from markupsafe import Markup
 
-    from robustrank.report import charts, explorer, pool_view, view
+    from robustrank.report import charts, detection_charts, explorer, pool_view, view
 
+    results = _results(summary)
     style = _file("style.css")
     script = _file("script.js") + _file("explorer.js")
     return (
@@ -61,10 +62,11 @@ def render(summary: Summary, marks: Marks | None = None) -> str:
         .render(
             summary=summary,
             sections=_sections(),
-            results=_results(summary),
+            results=results,
             view=view.build(summary),
             pool=pool_view.build(summary),
             charts=charts.draw(summary),
+            curves=detection_charts.draw(results.get("detection")),
             style=Markup(style),
             style_hash=_hash(style),
             script=Markup(script),

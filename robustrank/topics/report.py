@@ -41,9 +41,9 @@ def _table(summary: dict[str, Any]) -> list[str]:
         "Brackets are 95 % intervals over topics.",
         "",
         "| victim | attack | n | held-out boost | worst query | QSR@50% | QSR@75% | QSR@100% | top 10 for 50% "
-        "| attacked boost | lists | edits | similarity | perplexity ratio | detected at 5 % | texts scored "
+        "| attacked boost | lists | edits | similarity | perplexity ratio | texts scored "
         "| planning s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in summary["rows"]:
         f = row["figures"]
@@ -54,7 +54,7 @@ def _table(summary: dict[str, Any]) -> list[str]:
             _bracket(f["held_out worst boost"], 1), *(_bracket(f[f"held_out QSR@{share:.0%}"], 2) for share in SHARES),
             _bracket(f[f"held_out QSR@50% in top {TOP}"], 2),
             _bracket(f["attack boost"], 1), f"{f['lists']['value']:.0f}", f"{edits:.1f}",
-            *(_value(f.get(name), 2) for name in ("similarity", "perplexity ratio", "detected at 5 %")),
+            *(_value(f.get(name), 2) for name in ("similarity", "perplexity ratio")),
             f"{f['texts_scored']['value']:.0f}", f"{f['planning_seconds']['value']:.2f}",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")

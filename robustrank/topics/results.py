@@ -135,8 +135,6 @@ def _answered(group: Sequence[TopicRecord]) -> list[tuple[float, float]]:
 
 def _quality_bounds(name: str) -> Bounds:
     """Least and greatest value of a figure of quality, by its name."""
-    if name.startswith("detected"):
-        return 0.0, 1.0
     return (-1.0, 1.0) if name.endswith("added") else NOT_NEGATIVE
 
 

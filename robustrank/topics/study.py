@@ -241,11 +241,10 @@ def _scored(attack: TopicAttack) -> int:
 
 
 def _quality(case: TopicCase, offered: str) -> dict[str, float]:
-    """Quality figures of the changed text, next to the other documents of the attacked lists; empty if unchanged."""
+    """Quality figures of the changed text; empty if unchanged."""
     if offered == case.target.text:
         return {}
-    others = {d.doc_id: d.text for docs in case.lists for d in docs if d.doc_id != case.target.doc_id}
-    return quality(" ".join(query.text for query in case.queries), case.target.text, offered, list(others.values()))
+    return quality(" ".join(query.text for query in case.queries), case.target.text, offered)
 
 
 def _agreement(attack: TopicAttack, role: Role) -> float | None:

@@ -22,7 +22,6 @@ from robustrank.perturbations.contextual_substitutes import load
 from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
 from robustrank.perturbations.quality import of_case
 from robustrank.perturbations.similarity import cosine
-from robustrank.perturbations.trigrams import language_model
 from robustrank.perturbations.verify import Finding, verify
 from robustrank.plugins import registry
 from robustrank.storage.hashing import digest
@@ -93,7 +92,7 @@ class AttackTask:
 
     def key(self, bench: Workbench) -> str:
         """Hash of what the record depends on."""
-        measured = f"fresh calls; clean documents from outside the lists; third defaults of attacks; {SENTENCES}"
+        measured = f"fresh calls; third defaults of attacks; {SENTENCES}"
         return digest(
             self.kind, self.place.identity(bench), self._identity(bench), self.target, self.goal_rank, measured,
             *self.place.asked(bench),
@@ -171,17 +170,13 @@ class AttackTask:
             score_seen=None if outcome.seen is None else outcome.seen[1],
             rank_seen=None if outcome.seen is None else outcome.seen[0],
             same_score=same,
-            quality=of_case(case, outcome.done, self._clean(bench)),
+            quality=of_case(case, outcome.done),
             trajectory=outcome.trajectory,
             query=case.query.text,
             query_after=new_query.text if outcome.offered.query is not None else None,
             before=case.target.text,
             after=new_target.text,
         )
-
-    def _clean(self, bench: Workbench) -> Sequence[str]:
-        """Clean documents; not drawn where nothing reads them."""
-        return bench.clean(self.place.collection) if language_model() is not None else ()
 
     def _attacked(self, bench: Workbench, attack: Attack, case: Case, clean: Scored) -> _Outcome:
         """Let the attack act, and judge what it returns from the two texts alone."""

@@ -89,7 +89,7 @@ def tasks(bench: Workbench, records: Mapping[str, Record], places: Sequence[Plac
         return []
     texts: dict[tuple[str, str], list[AttackRecord]] = {}
     for record in records.values():
-        if isinstance(record, AttackRecord) and handed_in(record) and _current(record, bench):
+        if isinstance(record, AttackRecord) and handed_in(record) and current(record, bench):
             texts.setdefault((record.collection, record.query_id), []).append(record)
     made: list[Task] = []
     for place in (place for place in places if place.ranker in attacked):
@@ -114,7 +114,7 @@ def tasks(bench: Workbench, records: Mapping[str, Record], places: Sequence[Plac
     return made
 
 
-def _current(record: AttackRecord, bench: Workbench) -> bool:
+def current(record: AttackRecord, bench: Workbench) -> bool:
     """Whether a record is of this state of the audit: the folder keeps those of earlier models and attacks too."""
     if record.attack not in {attack.name for attack in bench.spec.attacks}:
         return False

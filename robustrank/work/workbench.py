@@ -14,6 +14,7 @@ from robustrank.collections import background
 from robustrank.config.specs import AuditSpec, VariationSpec
 from robustrank.core import interrupts
 from robustrank.core.corpus_types import CorpusAttack
+from robustrank.core.detector_types import Detector
 from robustrank.core.errors import (
     ConfigError,
     ContractError,
@@ -36,9 +37,7 @@ from robustrank.core.interfaces import (
 )
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Access, Collection, Document, Query, Surface, Variant
-from robustrank.core.words import words
 from robustrank.perturbations.oracle import MeteredRanker
-from robustrank.perturbations.quality import CLEAN
 from robustrank.plugins import registry
 from robustrank.retrieval.first_stage import first_stage, searcher, searches
 from robustrank.retrieval.lists import Lists
@@ -157,7 +156,6 @@ class Workbench(Bench):
         self.spec = spec
         self._lists: dict[str, Lists] = {}
         self._searchers: dict[str, Searcher] = {}
-        self._clean: dict[str, Sequence[str]] = {}
         self._fitted: dict[tuple[str, str], Ranker] = {}
         self._own = local()
         """Of a thread: its victims, because a meter counts one task at a time."""
@@ -202,24 +200,6 @@ class Workbench(Bench):
         with self._building:
             lists = self.lists(name)
             return self._searchers.get(name) or searcher(lists.spec.first_stage, lists.collection)
-
-    def clean(self, name: str) -> Sequence[str]:
-        """Texts of documents outside the audited lists, drawn with the audit's seed; none where there are too few.
-
-        Args:
-            name: Of the collection.
-        """
-        if name not in self._clean:
-            lists = self.lists(name)
-            listed = {doc.doc_id for docs in lists.candidates.values() for doc in docs}
-            others = sorted(
-                doc_id for doc_id, doc in lists.collection.documents.items() if doc_id not in listed and words(doc.text)
-            )
-            drawn: list[str] = []
-            if len(others) >= CLEAN:
-                drawn = Random(f"{self.spec.seed}|clean|{lists.collection.digest}").sample(others, CLEAN)
-            self._clean[name] = [lists.collection.documents[doc_id].text for doc_id in drawn]
-        return self._clean[name]
 
     def victim(self, ranker: str, collection: str) -> MeteredVictim:
         """A ranker under test by name, fitted to a collection where it has statistics of one.
@@ -333,6 +313,12 @@ class Workbench(Bench):
         attack: CorpusAttack = self.plugin("attack", next(a for a in named if a.name == name).plugin)
         return attack
 
+    def detector(self, name: str) -> Detector:
+        """A detector of ``[detection]`` by its name in the audit file."""
+        named = self.spec.detection.detectors if self.spec.detection else ()
+        detector: Detector = self.plugin("detector", next(d for d in named if d.name == name).plugin)
+        return detector
+
     @cached_property
     def similarity(self) -> MeteredRanker | None:
         """The bi-encoder whose cosine measures how much an edit changed a text; ``None`` without its extra."""
@@ -361,11 +347,15 @@ class Workbench(Bench):
             *((v.name, "variation", v.plugin) for v in spec.variations),
             *((a.name, "attack", a.plugin) for a in spec.attacks),
             *((a.name, "corpus attack", a.plugin) for a in (spec.corpus.attacks if spec.corpus else ())),
+            *((d.name, "detector", d.plugin) for d in (spec.detection.detectors if spec.detection else ())),
+            *((s.name, "collection", s.plugin) for s in (spec.detection.sources if spec.detection else ())),
         ]:
             with self._loading(f"{kind} {name!r}"):
                 built = self.plugin(kind.removeprefix("corpus "), plugin)
                 if kind == "variation" and not isinstance(built, Variation):
                     raise PluginError(f"variation {plugin}: has no `variants`")
+                if kind == "detector" and not isinstance(built, Detector):
+                    raise PluginError(f"detector {plugin}: has no `card` or no `suspicion`")
                 if kind in ("attack", "corpus attack"):
                     self._check_attack(kind, name, plugin, built)
 

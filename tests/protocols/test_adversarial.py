@@ -52,7 +52,7 @@ def record(query: str, before: int, after: int, **more: Any) -> AttackRecord:
 CASES = [
     record(
         "q1", 11, 2, doc_id="a", harm_before=0.9, harm_after=0.4, calls=7, edits=1, judged_after=0.9, seconds=0.2,
-        similarity=0.8, quality={"perplexity": 0.5, "detected by x": 0.5}, trajectory=[(1, 12), (4, 10), (6, 2)],
+        similarity=0.8, quality={"perplexity": 0.5, "words changed": 0.5}, trajectory=[(1, 12), (4, 10), (6, 2)],
     ),
     record(
         "q1", 13, 11, doc_id="b", harm_before=0.9, harm_after=0.8, calls=8, edits=4, judged_after=0.3, seconds=0.4,
@@ -63,7 +63,7 @@ CASES = [
         "q3", 19, 19, calls=0, edits=0, judged_after=0.1, seconds=0.3, status=Status.ERROR, error="no answer",
         similarity=0.1, trajectory=[(1, 3)],
     ),
-    record("q4", 15, 16, calls=1, edits=5, judged_after=0.2, seconds=0.8, similarity=1.0, quality={"detected by x": 1}),
+    record("q4", 15, 16, calls=1, edits=5, judged_after=0.2, seconds=0.8, similarity=1.0, quality={"words changed": 1}),
 ]  # fmt: skip
 CLUSTERS = ["q1", "q1", "q2", "q4"]
 """Of the decided cases."""
@@ -108,7 +108,7 @@ def test_every_field_of_a_result_is_that_of_its_cases_with_intervals_clustered_b
         },
         quality={
             "perplexity": intervals.mean([0.5, -0.25], clusters=["q1", "q1"], bounds=(-1, 1)),
-            "detected by x": intervals.mean([0.5, 1], clusters=["q1", "q4"], bounds=(0, 1)),
+            "words changed": intervals.mean([0.5, 1], clusters=["q1", "q4"], bounds=(-1, 1)),
         },
         curve=[(2, 0.25), (4, 0.5)], changed=4, same_score=0,
         tally=Tally(planned=5, errors=1, error="no answer"),

@@ -86,6 +86,7 @@ def test_two_kinds_of_figures_with_one_name_are_refused(offered: Callable[..., N
         corpus = None
         long_document = None
         presentation = None
+        detection = None
 
         class cases:
             strata = ()

@@ -118,9 +118,6 @@ class Bench:
     def victim(self, ranker: str, collection: str) -> MeteredVictim:
         return self.metered
 
-    def clean(self, name: str) -> Sequence[str]:
-        return ()
-
     def lists(self, name: str) -> SimpleNamespace:
         collection = SimpleNamespace(qrels={"q": QRELS}, relevant=1, digest="home digest")
         return SimpleNamespace(queries={"q": QUERY}, candidates={"q": DOCS}, collection=collection)
@@ -181,7 +178,7 @@ def test_every_field_of_the_record_of_a_legal_attack() -> None:
         harm_after=about((1 + 2 / 2) / (2 + 1 / 1.5849625)),
         judged_after=0.5, fell=[Fall("top", 1, 2, relevant=False), Fall("mid", 2, 3, relevant=True)], edits=3,
         similarity=1.0, calls=3, scored=2, score_seen=4.0, rank_seen=1,
-        quality=quality("cat", "cat", "cat cat cat cat", ["cat cat cat", "cat cat", "dog"]),
+        quality=quality("cat", "cat", "cat cat cat cat"),
         # The second probe inserts five words: it is paid for, and no success.
         trajectory=[(2, 3), (3, 1)], query="cat", query_after=None, before="cat", after="cat cat cat cat",
         status=Status.OK, error="",
@@ -333,7 +330,7 @@ def test_the_key_depends_on_list_attack_table_encoder_seed_target_and_goal() -> 
             identity(place, encoder),
             "low",
             1,
-            f"fresh calls; clean documents from outside the lists; third defaults of attacks; {SENTENCES}",
+            f"fresh calls; third defaults of attacks; {SENTENCES}",
         )
     some = [task(), task(target="mid"), task(goal_rank=2), task(place=replace(task().place, depth=3))]
     assert len({each.key(cast(Workbench, plain)) for each in some}) == 4

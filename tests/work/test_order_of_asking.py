@@ -82,9 +82,6 @@ class Bench:
     def victim(self, ranker: str, collection: str) -> MeteredVictim:
         return self._victim
 
-    def clean(self, name: str) -> Sequence[str]:
-        return ()
-
     def lists(self, name: str) -> Any:
         grades = {"q": {doc.doc_id: number % 3 for number, doc in enumerate(self.docs)}}
         collection = SimpleNamespace(
