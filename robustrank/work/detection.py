@@ -28,7 +28,7 @@ class Text(NamedTuple):
     text: str
 
 
-class _Judge:
+class Judge:
     """A detector, asked about documents; keeps the first thing that went wrong."""
 
     def __init__(self, bench: Workbench, name: str, place: Place, background: Sequence[str]) -> None:
@@ -77,7 +77,7 @@ class DetectionTask:
     def perform(self, bench: Workbench) -> DetectionRecord:
         """Every document of the list, and every text in the place of its document."""
         query, docs = self.place.query(bench), self.place.docs(bench)
-        judge = _Judge(bench, self.detector, self.place, drawn(bench, self.place.collection).background)
+        judge = Judge(bench, self.detector, self.place, drawn(bench, self.place.collection).background)
         by_id = {doc.doc_id: doc for doc in docs}
         values = judge.values(query, docs, docs)
         changed = [by_id[each.doc_id]._replace(text=each.text) for each in self.texts]
@@ -121,7 +121,7 @@ class CleanDetectionTask:
     def perform(self, bench: Workbench) -> CleanDetectionRecord:
         """Each document for the query that finds it."""
         clean = drawn(bench, self.source)
-        judge = _Judge(bench, self.detector, self.place, clean.background)
+        judge = Judge(bench, self.detector, self.place, clean.background)
         values = [judge.values(each.query, [each.document], each.list)[0] for each in clean.candidates]
         return self._record(bench, values, judge.error)
 

@@ -69,7 +69,8 @@ def _clean(evidence: Evidence, ranker: str, detector: str) -> list[CleanDetectio
         asks = "gradients" in record.needs
         if record.detector == detector and (record.ranker == ranker or not asks):
             every[record.source] = record
-    return list(every.values())
+    wanted = [source.name for source in evidence.spec.detection.sources] if evidence.spec.detection else []
+    return sorted(every.values(), key=lambda r: -1 if r.own else wanted.index(r.source))
 
 
 def _detector(
