@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -11,18 +10,16 @@ from typing import Any
 from robustrank.api import tables
 from robustrank.api.result import AuditResult
 from robustrank.audit import run as auditing
+from robustrank.audit import state
 from robustrank.audit.session import Allowance
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.core import plugin_spec
 from robustrank.core.errors import ConfigError
-from robustrank.core.progress import Progress
+from robustrank.core.progress import LOGGER, Progress
 from robustrank.judging import checks
 from robustrank.plugins import registry
 from robustrank.report import terminal
-from robustrank.results import summary as results
-
-LOGGER = logging.getLogger("robustrank")
 
 ATTACKS: Sequence[Mapping[str, Any]] = (
     {"name": "query at the start", "use": "query_injection"},
@@ -98,21 +95,24 @@ def audit(
     with _watched(progress) as listener:
         summary = auditing.run(
             spec, folder, executor=registry.build("executor", plugin_spec.parse(executor)), fresh=fresh,
-            allowance=Allowance(tasks=tasks, pairs=pairs, minutes=minutes), progress=_Logged(listener),
+            allowance=Allowance(tasks=tasks, pairs=pairs, minutes=minutes), progress=listener,
         )  # fmt: skip
     return AuditResult(summary, folder)
 
 
 def load(folder: str | Path) -> AuditResult:
-    """The result of an audit that ran before.
+    """The result of an audit that ran before, as its records have it.
 
     Args:
-        folder: Of the audit, with ``summary.json`` in it.
+        folder: Of the audit.
 
     Raises:
-        StoreError: There is none, or it cannot be read.
+        StoreError: There is no audit in it, or it cannot be read.
     """
-    return AuditResult(results.read(Path(folder) / "summary.json"), Path(folder))
+    current = state.current(Path(folder))
+    if current.note:
+        LOGGER.warning("%s", current.note)
+    return AuditResult(current.summary, Path(folder))
 
 
 def _spec(
@@ -164,27 +164,3 @@ def _watched(progress: bool | Progress) -> AbstractContextManager[Progress | Non
     if isinstance(progress, bool):
         return terminal.watching() if progress else nullcontext(None)
     return nullcontext(progress)
-
-
-class _Logged:
-    """Passes progress on, and logs phases and messages as libraries do: to the logger ``robustrank``."""
-
-    def __init__(self, listener: Progress | None) -> None:
-        self._listener = listener
-
-    def start(self, phase: str, total: int) -> None:
-        """Log and pass on."""
-        LOGGER.info("%s: %d", phase, total)
-        if self._listener is not None:
-            self._listener.start(phase, total)
-
-    def advance(self, n: int = 1) -> None:
-        """Pass on."""
-        if self._listener is not None:
-            self._listener.advance(n)
-
-    def message(self, text: str) -> None:
-        """Log and pass on."""
-        LOGGER.warning("%s", text)
-        if self._listener is not None:
-            self._listener.message(text)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from markupsafe import Markup, escape
 
 from robustrank.api import frames
-from robustrank.core.errors import ConfigError
+from robustrank.core.errors import ConfigError, MissingExtra
 from robustrank.core.escaping import for_csv, for_terminal
 from robustrank.core.types import Estimate
 from robustrank.judging import figures, gate
@@ -134,8 +134,10 @@ class AuditResult:
             if form == "csv":
                 replace(path, _csv(columns()))
             else:
-                from pyarrow import parquet
-
+                try:
+                    from pyarrow import parquet
+                except ImportError as error:
+                    raise MissingExtra("Parquet files", extra="data", package="pyarrow") from error
                 parquet.write_table(frames.frame(columns(), "pyarrow"), path)
             paths.append(path)
         return paths

@@ -22,7 +22,7 @@ from robustrank.config.specs import AuditSpec
 from robustrank.core.interfaces import Executor
 from robustrank.core.interrupts import watched
 from robustrank.core.plugin_spec import Plugin
-from robustrank.core.progress import Progress, Silent
+from robustrank.core.progress import Logged, Progress, Silent
 from robustrank.core.types import Status
 from robustrank.judging.gate import judge
 from robustrank.plugins import registry
@@ -75,7 +75,7 @@ def run(
             where
         )  # whatever earlier runs left, this audit is not finished until its plan is done
         try:
-            result = _Run(spec, journal, executor, progress or Silent(), allowance or Allowance()).go()
+            result = _Run(spec, journal, executor, Logged(progress or Silent()), allowance or Allowance()).go()
         finally:
             executor.close()
     return result if result.made_from else state.judged(result, spec, where)

@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -78,8 +78,14 @@ def _refused(error: BaseException) -> str:
 
 @click.group(cls=_Shell, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="robustrank")
-def main() -> None:
+@click.option("-v", "--verbose", count=True, help="Log what runs to stderr; twice: of libraries too.")
+def main(verbose: int) -> None:
     """Audit how robust a ranker is: i.i.d., out of distribution, under attack, and with certificates."""
+    if verbose:
+        import logging
+
+        logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
+        logging.getLogger("robustrank" if verbose == 1 else None).setLevel(logging.INFO)
 
 
 @main.command()
@@ -251,6 +257,24 @@ def report(folder: Path, out: Path, marks: Path | None, sheet: Path | None) -> N
 
         click.echo(f"{sheet}: {sheets.write(summary, sheet, review_marks)} cases", err=True)
     click.echo(folder / "report.html")
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("to", metavar="TO", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Folder that holds audits."
+)
+@click.option("--format", "form", type=click.Choice(("csv", "parquet")), default="csv", show_default=True)
+def export(folder: Path, to: Path, out: Path, form: Literal["csv", "parquet"]) -> None:
+    """Write figures, clean queries, attacked cases and gates as tables into the folder TO.
+
+    DIR is an audit folder or its audit file. Parquet needs the extra `data`.
+    """
+    from robustrank import api
+
+    for path in api.load(audited(folder, out)).write(to, form):
+        click.echo(path)
 
 
 @main.command()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
+
+LOGGER = logging.getLogger("robustrank")
+"""Where a program that uses RobustRank sees what runs; it says nothing unless the program configures logging."""
+LOGGER.addHandler(logging.NullHandler())
 
 
 class Progress(Protocol):
@@ -29,3 +34,28 @@ class Silent:
 
     def message(self, text: str) -> None:
         """Ignored."""
+
+
+class Logged:
+    """Passes progress on, and logs phases and messages.
+
+    Args:
+        listener: Receives it.
+    """
+
+    def __init__(self, listener: Progress) -> None:
+        self._listener = listener
+
+    def start(self, phase: str, total: int) -> None:
+        """Log and pass on."""
+        LOGGER.info("%s: %d", phase, total)
+        self._listener.start(phase, total)
+
+    def advance(self, n: int = 1) -> None:
+        """Pass on."""
+        self._listener.advance(n)
+
+    def message(self, text: str) -> None:
+        """Log and pass on."""
+        LOGGER.warning("%s", text)
+        self._listener.message(text)

@@ -62,6 +62,7 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
     tokenizer = tokenizer_of(backbone, spec.student.max_length)
     torch.manual_seed(spec.seed)
     model = _student(backbone, spec.student)
+    start = {name: weight.clone() for name, weight in model.state_dict().items()} if spec.student.change < 1 else {}
     adapter = adapters.adapted(model, spec.student.adapter) if spec.student.adapter else None
     courses: dict[str, Course] = {}
     content, forbidden = digest(asdict(spec.student), spec.seed), groups.forbidden_keys(spec.exclude)
@@ -82,6 +83,9 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
         )  # fmt: skip
     if adapter is not None:
         model = adapter.merge_and_unload()
+    if start:
+        trained = model.state_dict()
+        model.load_state_dict({name: torch.lerp(start[name], trained[name], spec.student.change) for name in trained})
     return _export(model, backbone, Path(spec_path), courses, out / spec.name)
 
 

@@ -55,12 +55,15 @@ class StudentSpec:
         dropout: Dropout of hidden states and attention; none by default, because overfitting of real-valued teacher
             scores is slight and dropout costs a small student capacity.
         adapter: Rank of low-rank updates (LoRA) to train in place of all weights; merged into the weights at the end.
+        change: Share of the change of every weight that is kept at the end: below 1 the model lies between what it was
+            and what training made of it (Wortsman et al. 2022, who found such models more robust out of distribution).
     """
 
     model: str
     max_length: int = 128
     dropout: float = 0.0
     adapter: int | None = None
+    change: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +162,8 @@ def load(path: Path | str) -> TrainingSpec:
     spec = read_as(TrainingSpec, toml(read(path, "training file"), where), where, folder)
     if not spec.stages:
         raise ConfigError(f"{where}: needs at least one [[stage]]")
+    if not 0.0 <= spec.student.change <= 1.0:
+        raise ConfigError(f"{where}: [student]: change must be from 0 to 1, not {spec.student.change}")
     for stage in spec.stages:
         place = f"{where}: stage {stage.name!r}"
         if isinstance(stage, JudgedStageSpec):

@@ -273,3 +273,52 @@ def test_phases_and_messages_are_logged(tmp_path: Path, caplog: pytest.LogCaptur
         api.audit(ranker=overlap, data=FRAMES, depth=24, attacks=[], out=tmp_path, progress=False)
     assert any("ranking" in record.message for record in caplog.records)
     assert all(record.name == "robustrank" for record in caplog.records)
+
+
+def test_a_program_that_configures_no_logging_sees_none(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "from robustrank import api\n"
+        "api.audit(ranker={'use': 'random'}, data='scifact', queries=2, depth=12, attacks=[], progress=False, "
+        f"out={str(tmp_path)!r})"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_the_command_exports_what_the_result_writes(result: api.AuditResult, tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from robustrank.cli.main import main
+
+    done = CliRunner().invoke(main, ["export", str(result.folder), str(tmp_path / "to")])
+    assert done.exit_code == 0, done.output
+    for path in result.write(tmp_path / "own"):
+        assert (tmp_path / "to" / path.name).read_text() == path.read_text()
+
+
+def test_a_verbose_command_says_what_runs(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    file = tmp_path / "own.audit.toml"
+    file.write_text(
+        'name = "own"\nmeasures = ["nDCG@10"]\n[[collection]]\nuse = "scifact"\nqueries = 2\ndepth = 12\n'
+        '[[ranker]]\nuse = "random"\n'
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "robustrank",
+        "-v",
+        "audit",
+        str(file),
+        "--out",
+        str(tmp_path),
+        "--executor",
+        "serial",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "robustrank INFO ranking: 2" in done.stderr

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from robustrank.core.errors import ConfigError, ContractError, PluginError
@@ -342,6 +343,24 @@ def test_a_robust_training_that_was_cut_off_makes_the_same_ranker(training: Path
     figures = json.loads((whole / "courses.json").read_text())["only"]["figures"][0]
     assert figures["divergence"] > 0
     assert figures["spread of scores in a list"] > 0
+
+
+def test_a_part_of_the_change_lies_between_before_and_after(training: Path, tmp_path: Path) -> None:
+    def weights_of(change: str) -> dict[str, Any]:
+        file = training.with_name(f"change{change}.toml")
+        file.write_text(training.read_text().replace("max_length = 24", f"max_length = 24\n{change}"))
+        return dict(load_file(distill.run(file, tmp_path / f"out{change}", Silent()) / "model.safetensors"))
+
+    before, after, quarter = (weights_of(f"change = {share}") for share in ("0.0", "1.0", "0.25"))
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    assert moved
+    for name in moved:
+        expected = 0.75 * before[name].float() + 0.25 * after[name].float()
+        assert torch.allclose(quarter[name].float(), expected, atol=2e-3)
+    parent = load_file(Path(weights.resolve("robustrank-tiny")) / "model.safetensors")
+    assert all(torch.equal(before[name].float(), parent[name].half().float()) for name in before)
+    with pytest.raises(ConfigError, match="change must be from 0 to 1"):
+        weights_of("change = 1.5")
 
 
 @pytest.mark.parametrize(
