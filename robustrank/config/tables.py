@@ -212,15 +212,25 @@ class _Reader:
         if not isinstance(data["use"], str):
             raise ConfigError(f"{self.where}: {place}: use must be text, not {data['use']!r}")
         params = {name: value for name, value in data.items() if name not in own and name not in ("use", "name")}
-        paths = {"path"} if "path" in params else PATHS  # beside a folder, other names are names inside it
-        for name, value in params.items():
-            if self.folder is None or not isinstance(value, str):
-                continue
-            if name in OBJECTS:
-                params[name] = import_path.beside(value, self.folder)
-            elif name in paths or value.startswith("./"):
-                params[name] = str(self.folder / value)
-        return Plugin(use=data["use"], params=params)
+        return Plugin(use=data["use"], params=params if self.folder is None else _beside(params, self.folder))
+
+
+def _beside(params: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Parameters of a plug-in with their paths, and those of plug-ins among them, relative to a folder."""
+    paths = {"path"} if "path" in params else PATHS  # beside a folder, other names are names inside it
+
+    def placed(name: str, value: Any) -> Any:
+        if isinstance(value, Mapping) and "use" in value:
+            return _beside(value, folder)
+        if isinstance(value, list | tuple):
+            return type(value)(placed(name, each) if isinstance(each, Mapping) else each for each in value)
+        if not isinstance(value, str):
+            return value
+        if name in OBJECTS:
+            return import_path.beside(value, folder)
+        return str(folder / value) if name in paths or value.startswith("./") else value
+
+    return {name: placed(name, value) for name, value in params.items()}
 
 
 @cache

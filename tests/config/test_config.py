@@ -154,6 +154,16 @@ def test_relative_paths_start_at_the_audit_file(tmp_path: Path, table: str, path
     assert params == {key: value.replace("HERE", str(tmp_path)) for key, value in paths.items()}
 
 
+def test_paths_of_plugins_within_plugins_start_at_the_audit_file_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    defense = "[[defense]]\nuse = 'retrained'\nranker = { use = 'cross_encoder', model = './m', device = 'cpu' }\n"
+    chain = "[[defense]]\nuse = 'chain'\ndefenses = [{ use = 'trim', boilerplate = 'b.txt' }, { use = 'normalise' }]\n"
+    path.write_text(f"name = 'x'\n[[collection]]\nuse = 'any'\n[[ranker]]\nuse = 'bm25'\n{defense}{chain}")
+    trained, chained = (each.plugin.params for each in audit_file.load(path).defenses)
+    assert trained == {"ranker": {"use": "cross_encoder", "model": f"{tmp_path}/m", "device": "cpu"}}
+    assert chained == {"defenses": [{"use": "trim", "boilerplate": f"{tmp_path}/b.txt"}, {"use": "normalise"}]}
+
+
 def test_a_missing_file_is_an_error_that_says_what_writes_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="`robustrank init` writes one"):
         audit_file.load(tmp_path / "none.toml")

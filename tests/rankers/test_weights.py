@@ -51,3 +51,10 @@ def test_a_carrier_that_is_not_installed_names_its_extra(monkeypatch: pytest.Mon
 def test_a_folder_is_a_path_and_anything_else_a_hub_id(tmp_path: Path) -> None:
     assert weights.resolve(str(tmp_path)) == tmp_path
     assert weights.resolve("organisation/model") == "organisation/model"
+
+
+@pytest.mark.parametrize("model", ["./none", "../none", "/none/such", "~/none", "a/b/none"])
+def test_a_folder_that_is_none_is_no_hub_id(model: str) -> None:
+    with pytest.raises(PluginError, match="no such folder"):
+        weights.resolve(model)
+    assert weights.resolve("owner/name") == "owner/name"

@@ -86,11 +86,15 @@ def resolve(model: str) -> Path | str:
 
     Raises:
         MissingExtra: The package that carries a bundled model is not installed.
-        PluginError: The weight file is not the one that was checked.
+        PluginError: The weight file is not the one that was checked, or there is no such folder.
     """
     if model in BUNDLED:
         return _bundled(model)
-    return Path(model) if Path(model).is_dir() else model
+    if Path(model).is_dir():
+        return Path(model)
+    if model.startswith((".", "/", "~")) or model.count("/") > 1:  # a hub id is a name, or an owner and a name
+        raise PluginError(f"model {model!r}: no such folder")
+    return model
 
 
 def in_onnx(where: Path | str, file: str | None = None) -> bool:
