@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 
 

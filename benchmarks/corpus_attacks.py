@@ -23,7 +23,7 @@ from pathlib import Path
 from time import strftime
 from typing import Any
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.core.progress import Progress

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 from robustrank.rankers.cross_encoder import CrossEncoder, _Batched
 from robustrank.work import attack as attack_task

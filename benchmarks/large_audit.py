@@ -18,12 +18,12 @@ from random import Random
 
 from msgspec import structs
 
-from robustrank.audit import inventory, state
-from robustrank.audit.phases import phases
-from robustrank.audit.plan import Plan
-from robustrank.audit.run import folder as folder_of
-from robustrank.audit.run import names
-from robustrank.audit.session import Session
+from robustrank.auditing import inventory, state
+from robustrank.auditing.phases import phases
+from robustrank.auditing.plan import Plan
+from robustrank.auditing.run import folder as folder_of
+from robustrank.auditing.run import names
+from robustrank.auditing.session import Session
 from robustrank.config import audit_file
 from robustrank.core.progress import Silent
 from robustrank.core.types import Status

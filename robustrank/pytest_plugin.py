@@ -119,7 +119,7 @@ class _Audits:
 
     def folder(self, spec: AuditSpec) -> Path:
         """Where the audit's records lie."""
-        from robustrank.audit import run as audit
+        from robustrank.auditing import run as audit
 
         return audit.folder(spec, self._store)
 
@@ -139,7 +139,7 @@ class _Audits:
     def _run(self, spec: AuditSpec, folder: Path) -> Summary:
         import warnings
 
-        from robustrank.audit import run as audit
+        from robustrank.auditing import run as audit
         from robustrank.core import plugin_spec
         from robustrank.plugins import registry
         from robustrank.results import summary

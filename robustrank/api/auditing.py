@@ -9,9 +9,9 @@ from typing import Any
 
 from robustrank.api import tables
 from robustrank.api.result import AuditResult
-from robustrank.audit import run as auditing
-from robustrank.audit import state
-from robustrank.audit.session import Allowance
+from robustrank.auditing import run as auditing
+from robustrank.auditing import state
+from robustrank.auditing.session import Allowance
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.core import plugin_spec

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from robustrank.audit import state
+from robustrank.auditing import state
 from robustrank.config.specs import AuditSpec, GateSpec
 from robustrank.core.errors import ConfigError, StoreError
 from robustrank.core.escaping import for_terminal

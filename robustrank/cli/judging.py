@@ -27,7 +27,7 @@ def audited(path: Path, out: Path) -> Path:
     """The audit folder for a path: the path itself, or the folder of the audit file at that path."""
     if not path.is_file():
         return path
-    from robustrank.audit import run as auditing
+    from robustrank.auditing import run as auditing
     from robustrank.config import audit_file
 
     return auditing.folder(audit_file.load(path), out)
@@ -35,7 +35,7 @@ def audited(path: Path, out: Path) -> Path:
 
 def figures(folder: Path) -> Summary:
     """The figures of an audit folder; where its summary does not have them, a line on stderr says so."""
-    from robustrank.audit import state
+    from robustrank.auditing import state
 
     current = state.current(folder)
     if current.note:
@@ -101,7 +101,7 @@ def gate_(
     unless all gates are held, and with 3 where the audit could not measure anything.
     `--format github` also writes a job summary where GitHub asks for one.
     """
-    from robustrank.audit import state
+    from robustrank.auditing import state
     from robustrank.cli import gate_command
     from robustrank.config import audit_file
     from robustrank.judging import checks

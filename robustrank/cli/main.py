@@ -136,15 +136,15 @@ def audit(
         spec = replace(spec, task_timeout=task_timeout)
     checks.check(spec)
     if plan:
-        from robustrank.audit import cost
+        from robustrank.auditing import cost
         from robustrank.report import terminal
 
         for part in terminal.plan(cost.plan(spec)):
             terminal.open_console().print(part)
         return
     runner = registry.build("executor", plugin_spec.parse(executor))
-    from robustrank.audit import run as auditing
-    from robustrank.audit.session import Allowance
+    from robustrank.auditing import run as auditing
+    from robustrank.auditing.session import Allowance
     from robustrank.report import terminal
 
     folder = auditing.folder(spec, out)
@@ -241,7 +241,7 @@ def report(folder: Path, out: Path, marks: Path | None, sheet: Path | None) -> N
 
     DIR is an audit folder or its audit file.
     """
-    from robustrank.audit import state
+    from robustrank.auditing import state
 
     folder = audited(folder, out)
     from robustrank.report import html as pages
@@ -309,7 +309,7 @@ def status(folder: Path, out: Path) -> None:
 
     DIR is an audit folder or its audit file.
     """
-    from robustrank.audit import plan
+    from robustrank.auditing import plan
 
     folder = audited(folder, out)
     progress = plan.progress(folder)

@@ -13,8 +13,8 @@ from typing import Any
 
 from msgspec import structs
 
-from robustrank.audit.loop import Loop
-from robustrank.audit.session import Session
+from robustrank.auditing.loop import Loop
+from robustrank.auditing.session import Session
 from robustrank.core.errors import ContractError, MissingExtra
 from robustrank.core.interfaces import Executor
 from robustrank.core.plugin_spec import Plugin

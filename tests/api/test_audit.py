@@ -13,7 +13,7 @@ import pytest
 
 from robustrank import api
 from robustrank.api import frames, tables
-from robustrank.audit import run as auditing
+from robustrank.auditing import run as auditing
 from robustrank.config import audit_file
 from robustrank.core.errors import ConfigError, DataError, PluginError
 from robustrank.core.types import Document, Query, RankerCard
@@ -322,3 +322,31 @@ def test_a_verbose_command_says_what_runs(tmp_path: Path) -> None:
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "robustrank INFO ranking: 2" in done.stderr
+
+
+def test_the_public_names_are_those_of_the_page_and_load_nothing_before_they_are_used() -> None:
+    import subprocess
+    import sys
+
+    import robustrank
+
+    assert robustrank.audit is api.audit
+    assert robustrank.AuditResult is api.AuditResult
+    assert robustrank.load is api.load
+    code = (
+        "import sys, robustrank; assert not [name for name in sys.modules if name.startswith(('numpy', 'robustrank.'))]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import re
+
+    monkeypatch.chdir(tmp_path)
+    page = Path(__file__).resolve().parents[2] / "docs" / "python.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), names)  # noqa: S102
+    assert names["result"].finished
+    assert names["gated"].gates

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 from robustrank.core.interfaces import Attack
 from robustrank.core.types import Budget, Status

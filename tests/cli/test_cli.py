@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from robustrank.audit import run as audit
-from robustrank.audit import state
-from robustrank.audit.plan import Plan
-from robustrank.audit.session import Allowance
+from robustrank.auditing import run as audit
+from robustrank.auditing import state
+from robustrank.auditing.plan import Plan
+from robustrank.auditing.session import Allowance
 from robustrank.cli.main import main
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec, GateSpec

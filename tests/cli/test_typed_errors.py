@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.cli.main import main
 from robustrank.config import audit_file
 from robustrank.storage import files, journal
@@ -129,7 +129,7 @@ def test_what_the_system_refuses_is_told_with_advice(
     def refuse(*arguments: object) -> None:
         raise OSError(number, "refused")
 
-    monkeypatch.setattr("robustrank.audit.plan.progress", refuse)
+    monkeypatch.setattr("robustrank.auditing.plan.progress", refuse)
     ends(3, advice, "status", where)
 
 
@@ -137,5 +137,5 @@ def test_running_out_of_memory_is_told(where: Path, monkeypatch: pytest.MonkeyPa
     def refuse(*arguments: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("robustrank.audit.plan.progress", refuse)
+    monkeypatch.setattr("robustrank.auditing.plan.progress", refuse)
     ends(3, "not enough memory", "status", where)

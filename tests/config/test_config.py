@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError

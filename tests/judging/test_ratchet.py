@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from robustrank.audit import run as audit
-from robustrank.audit import state
+from robustrank.auditing import run as audit
+from robustrank.auditing import state
 from robustrank.cli.main import main
 from robustrank.config import audit_file as config
 from robustrank.config.specs import GateSpec

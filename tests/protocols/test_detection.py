@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 from robustrank.core.detector_types import DetectorCard, Seen
 from robustrank.core.errors import ConfigError, PluginError

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
-from robustrank.audit import planned
-from robustrank.audit import run as audit
+from robustrank.auditing import planned
+from robustrank.auditing import run as audit
 from robustrank.cli.main import main
 from robustrank.config import audit_file
 from robustrank.config.specs import CasesSpec, GateSpec

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 from robustrank.core.errors import ConfigError
 from robustrank.core.ranking import order

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from robustrank.audit import cost
-from robustrank.audit import run as audit
+from robustrank.auditing import cost
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError

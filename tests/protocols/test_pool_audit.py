@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 from robustrank.core.errors import ConfigError, DataError
 from robustrank.core.types import Estimate, Range

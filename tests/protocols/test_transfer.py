@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from robustrank.audit import cost
-from robustrank.audit import run as audit
-from robustrank.audit.plan import read_plan
+from robustrank.auditing import cost
+from robustrank.auditing import run as audit
+from robustrank.auditing.plan import read_plan
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.protocols import transfer

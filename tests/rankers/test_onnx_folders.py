@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from robustrank.audit import planned
+from robustrank.auditing import planned
 from robustrank.config import audit_file
 from robustrank.core.errors import ContractError, PluginError
 from robustrank.core.types import Document, Query

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from robustrank.audit import state
+from robustrank.auditing import state
 from robustrank.cli.main import main
 from robustrank.core.errors import DataError
 from robustrank.report import marks

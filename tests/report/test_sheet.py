@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from robustrank.audit import state
+from robustrank.auditing import state
 from robustrank.cli.main import main
 from robustrank.core.types import Status
 from robustrank.report import sheet

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file as config
 from robustrank.core.errors import DataError
 from robustrank.core.interfaces import Executor

@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 from msgspec import structs
 
-from robustrank.audit.planned import notes
-from robustrank.audit.targets import attack_tasks
+from robustrank.auditing.planned import notes
+from robustrank.auditing.targets import attack_tasks
 from robustrank.config import audit_file
 from robustrank.config.specs import PresentationSpec
 from robustrank.core.answers import Answer, Answers, Faults, Repair, impossible

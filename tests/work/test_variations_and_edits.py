@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from robustrank.audit import cost
-from robustrank.audit import run as audit
+from robustrank.auditing import cost
+from robustrank.auditing import run as audit
 from robustrank.cli.main import main
 from robustrank.collections import jsonl
 from robustrank.collections.competition import Competition

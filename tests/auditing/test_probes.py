@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from robustrank.audit import run as audit
-from robustrank.audit.probes import EQUAL
+from robustrank.auditing import run as audit
+from robustrank.auditing.probes import EQUAL
 from robustrank.cli.main import main
 from robustrank.config import audit_file
 from robustrank.config.specs import AttackSpec, AuditSpec, VariationSpec

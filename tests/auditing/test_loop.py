@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from robustrank.audit.loop import Loop
+from robustrank.auditing.loop import Loop
 from robustrank.core.progress import Silent
 from robustrank.storage import journal as store
 from robustrank.storage.journal import Journal

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from robustrank.audit import plan, state
-from robustrank.audit import run as audit
-from robustrank.audit.plan import read_plan
-from robustrank.audit.session import Allowance
+from robustrank.auditing import plan, state
+from robustrank.auditing import run as audit
+from robustrank.auditing.plan import read_plan
+from robustrank.auditing.session import Allowance
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.core.errors import ConfigError, StoreError

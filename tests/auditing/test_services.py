@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
 from robustrank.core import plugin_spec

@@ -11,8 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from robustrank.audit.phases import PHASES
-from robustrank.audit.plan import PLAN, Plan, read_plan
+from robustrank.auditing.phases import PHASES
+from robustrank.auditing.plan import PLAN, Plan, read_plan
 from robustrank.config.specs import AuditSpec
 from robustrank.core.collecting import put_off
 from robustrank.core.errors import StoreError

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from msgspec import structs
 
-from robustrank.audit.inventory import now
+from robustrank.auditing.inventory import now
 from robustrank.storage import hashing
 from robustrank.work.check_records import CheckRecord
 from robustrank.work.records import BaseRecord, SessionRecord, TaskRecord

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from robustrank.audit import run, state
-from robustrank.audit.plan import progress
+from robustrank.auditing import run, state
+from robustrank.auditing.plan import progress
 from robustrank.config import audit_file
 from robustrank.core.errors import StoreError
 from robustrank.core.types import Status

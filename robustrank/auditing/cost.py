@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from itertools import islice
 from time import perf_counter
 
-from robustrank.audit import planned
-from robustrank.audit.phases import phases
+from robustrank.auditing import planned
+from robustrank.auditing.phases import phases
 from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, Document, Surface
 from robustrank.perturbations.oracle import MeteredRanker

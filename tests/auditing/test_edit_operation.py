@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 from robustrank.core.interfaces import Oracle
 from robustrank.core.types import AttackSet, Case, Perturbation, ThreatModel

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from robustrank.audit import cost, isolation
-from robustrank.audit import run as audit
+from robustrank.auditing import cost, isolation
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 from robustrank.core import plugin_spec
 from robustrank.core.errors import ContractError, PluginFailed

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from robustrank.audit import cost
-from robustrank.audit import run as auditing
+from robustrank.auditing import cost
+from robustrank.auditing import run as auditing
 from robustrank.config import audit_file
 from robustrank.core.errors import ConfigError
 from robustrank.core.progress import Silent

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from robustrank.audit.targets import attack_tasks, draw, draw_relevant
+from robustrank.auditing.targets import attack_tasks, draw, draw_relevant
 from robustrank.config import audit_file
 from robustrank.config.specs import CasesSpec
 from robustrank.core.ranking import order

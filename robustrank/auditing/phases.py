@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from robustrank.audit.targets import attack_tasks
+from robustrank.auditing.targets import attack_tasks
 from robustrank.core.interfaces import Certifier
 from robustrank.core.types import Status
 from robustrank.protocols.installed import protocols

@@ -1,6 +1,6 @@
 """Runs an audit: plan tasks, skip those already recorded, perform the rest, summarise.
 
-The phases are those of :mod:`robustrank.audit.phases`. Each needs only the records of the ones before, so an audit
+The phases are those of :mod:`robustrank.auditing.phases`. Each needs only the records of the ones before, so an audit
 killed at any moment resumes where it was.
 """
 
@@ -12,12 +12,12 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from robustrank.audit import inventory, isolation, ladder, planned, state
-from robustrank.audit.loop import Loop
-from robustrank.audit.phases import ATTACKS, every_phase, phases
-from robustrank.audit.plan import Plan
-from robustrank.audit.probes import Failures, listwise, refuse_changed, refuse_orders, refuse_unsteady
-from robustrank.audit.session import Allowance, Session
+from robustrank.auditing import inventory, isolation, ladder, planned, state
+from robustrank.auditing.loop import Loop
+from robustrank.auditing.phases import ATTACKS, every_phase, phases
+from robustrank.auditing.plan import Plan
+from robustrank.auditing.probes import Failures, listwise, refuse_changed, refuse_orders, refuse_unsteady
+from robustrank.auditing.session import Allowance, Session
 from robustrank.config.specs import AuditSpec
 from robustrank.core.interfaces import Executor
 from robustrank.core.interrupts import watched

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from robustrank.audit import run as audit
-from robustrank.audit import state
-from robustrank.audit.phases import phases
-from robustrank.audit.session import Allowance
+from robustrank.auditing import run as audit
+from robustrank.auditing import state
+from robustrank.auditing.phases import phases
+from robustrank.auditing.session import Allowance
 from robustrank.config import audit_file
 from robustrank.core.errors import ConfigError, PluginError, StoreError
 from robustrank.core.types import Perturbation, Status
@@ -276,7 +276,7 @@ def test_a_summary_is_made_from_records_alone_where_the_plug_ins_are_gone(
     (folder / "summary.json").unlink()
     code = (
         "import sys; from pathlib import Path\n"
-        "from robustrank.audit import state\n"
+        "from robustrank.auditing import state\n"
         "from robustrank.plugins import registry\n"
         "load = registry.load\n"
         "def gone(kind, *names):\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from robustrank.audit import run as auditing
+from robustrank.auditing import run as auditing
 from robustrank.config import audit_file
 from robustrank.core.flags import Check
 from robustrank.core.types import Access, AttackSet, Case, Perturbation, Surface, ThreatModel

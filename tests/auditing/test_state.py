@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from robustrank.audit import plan, state
-from robustrank.audit import run as audit
-from robustrank.audit.plan import Plan, read_plan
-from robustrank.audit.session import Allowance
+from robustrank.auditing import plan, state
+from robustrank.auditing import run as audit
+from robustrank.auditing.plan import Plan, read_plan
+from robustrank.auditing.session import Allowance
 from robustrank.cli.main import main
 from robustrank.config import audit_file
 from robustrank.core.types import Status

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from robustrank.audit import run as audit
+from robustrank.auditing import run as audit
 from robustrank.config import audit_file
 from robustrank.core.plugin_spec import Plugin
 from robustrank.plugins import registry
