@@ -186,7 +186,8 @@ def _missing(evidence: Evidence, row: Defended, shared: bool, on_base: Attacks, 
 def _needless(on_base: Attacks, on_it: Attacks) -> set[str]:
     """Attacks that the defended ranker did not meet because each of its targets stood first before they were tried.
 
-    Where attacks are tried one after another, those are no attacks that it was spared (:mod:`robustrank.auditing.ladder`).
+    Where attacks are tried one after another (:mod:`robustrank.auditing.ladder`), those are no attacks that it was
+    spared.
     """
     tried = {r.attack for r in on_it.made}
     targets = {(r.query_id, r.doc_id) for r in on_it.made}
