@@ -56,12 +56,11 @@ def test_what_stands_below_the_first_ten_or_in_no_list_is_no_hub() -> None:
     assert (row.queries, row.flagged, row.missing) == (N // 2, [], "")
 
 
-def test_lists_of_every_length_keep_the_documents_that_stood_there() -> None:
-    # The shared document of a list is its first: with a plant it stays among the first ten, and is no hub of the plant.
+def test_a_document_that_stood_in_every_list_before_leaves_nothing_to_show_against_a_plant() -> None:
     short = [ranking(query, doc_ids=["everywhere", f"d{query}"], scores=[0.0, 0.0]) for query in range(N)]
     (row,) = rows(planted((1,)), lists=short)
     assert row.natural == 1.0
-    assert row.flagged == []  # no document stands in more than all lists; nothing is said against the plant
+    assert row.flagged == []  # none stands in more than all lists
 
 
 def test_every_attack_has_one_row_of_the_first_ranker() -> None:
