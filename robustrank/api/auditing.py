@@ -14,6 +14,7 @@ from robustrank.auditing import state
 from robustrank.auditing.session import Allowance
 from robustrank.config import audit_file
 from robustrank.config.specs import AuditSpec
+from robustrank.config.writing import as_toml
 from robustrank.core import plugin_spec
 from robustrank.core.errors import ConfigError
 from robustrank.core.progress import LOGGER, Progress
@@ -139,7 +140,7 @@ def _spec(
         ],
         "gate": [*options.get("gate", ()), *({"name": _sentence(gate), **gate} for gate in gates)],
     }  # fmt: skip
-    text = tables.as_toml({key: value for key, value in whole.items() if value != []})
+    text = as_toml({key: value for key, value in whole.items() if value != []})
     return audit_file.parse(text, where="robustrank.audit", folder=here)
 
 

@@ -54,6 +54,8 @@ def check(spec: AuditSpec, where: str) -> None:
     collections = [c.name for c in spec.collections]
     for name in (n for d in spec.defenses for n in d.rankers):
         check_name(name, rankers, f"{where}: [[defense]] ranker")
+    if len(audited := [r.name for r in spec.rankers if r.audited]) > 1:
+        raise ConfigError(f"{where}: an audit is about one [[ranker]]; `audited = true` is set of {', '.join(audited)}")
     victims = [victim.name for victim in spec.victims]
     for name in {name for name in victims if victims.count(name) > 1}:
         raise ConfigError(

@@ -50,6 +50,8 @@ class RankerSpec:
     plugin: Plugin
     name: str
     attacked: bool = True
+    audited: bool = False
+    """Whether the audit is about it: its figures lead the report. Default: the first one that is not the baseline."""
     family: str | None = None
     group: str | None = None
     claimed: Mapping[str, float] = field(default_factory=dict)
@@ -387,5 +389,5 @@ class AuditSpec:
             if not collection["background"]:
                 del collection["background"]
         for ranker in data["rankers"]:
-            del ranker["claimed"], ranker["family"], ranker["group"]
+            del ranker["audited"], ranker["claimed"], ranker["family"], ranker["group"]
         return data

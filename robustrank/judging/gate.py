@@ -269,6 +269,8 @@ class _Judge:
             reason=reason,
             estimate=estimate,
             limit=_wanted(self.gate),
+            measure=self.gate.measure,
+            where=self.gate.where,
             queries_needed=needed,
             held=outcome is Outcome.PASS or (outcome is Outcome.INCONCLUSIVE and self.gate.allow_inconclusive),
         )

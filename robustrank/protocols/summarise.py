@@ -32,15 +32,19 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
     tasks = _in_file_order([r for r in ordered if isinstance(r, TaskRecord)], spec)
     fields, results = _results(Evidence(spec=spec, setup=setup, tasks=tasks))
     fields["red_flags"] = accept(fields["red_flags"], spec.accepted)
+    audited = next((ranker.name for ranker in spec.rankers if ranker.audited), None)
     return Summary(
         name=spec.name,
         started=setup.started,
         finished=(sessions[-1].finished if sessions else setup.started) if finished else None,
         seed=spec.seed,
-        headline=headline(fields["attacks"], spec.baseline, results.get("corpus")),
+        headline=headline(
+            fields["attacks"], select.leader(setup.rankers, audited, spec.baseline), results.get("corpus")
+        ),
         home=spec.home.name,
         measure=spec.measures[0],
         baseline=spec.baseline,
+        audited=audited,
         collections=setup.collections,
         rankers=[_with_cost(ranker, tasks, spec) for ranker in setup.rankers],
         tested=tested(fields["attacks"], spec),
@@ -69,15 +73,15 @@ def _results(evidence: Evidence) -> tuple[dict[str, Any], dict[str, Any]]:
     return fields, results
 
 
-def headline(results: Sequence[AttackResult], baseline: str | None, added: Mapping[str, Any] | None = None) -> str:
-    """The strongest attack that is not a control, in one sentence with its interval.
+def headline(results: Sequence[AttackResult], audited: str | None, added: Mapping[str, Any] | None = None) -> str:
+    """The strongest attack on the audited ranker that is not a control, in one sentence with its interval.
 
     Args:
         results: Of attacks that change a document or a query.
-        baseline: At a tie another ranker leads.
+        audited: The ranker that the audit is about; where no attack on it was judged, any other one.
         added: What the protocol ``corpus`` found, as plain data.
     """
-    worst = select.strongest(results, baseline=baseline)
+    worst = select.strongest(results, ranker=audited) or select.strongest(results)
     if worst is None and results:
         counts = together(result.tally for result in results if result.stratum == "all")
         return f"No attack could be judged: {counts.sentence()}."

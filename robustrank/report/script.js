@@ -11,7 +11,7 @@
   });
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open], .long, .data, .about, .far)")];
+    opened = [...document.querySelectorAll("details:not([open], .long, .data, .about, .far, .part, .part *)")];
     for (const part of opened) part.open = true;
   });
   addEventListener("afterprint", () => {
@@ -19,7 +19,10 @@
   });
   const reveal = () => {
     const target = document.getElementById(location.hash.slice(1));
-    if (target?.tagName === "DETAILS") target.open = true;
+    for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
+    const fold = target?.querySelector(":scope > details.part");
+    if (fold) fold.open = true;
+    if (target?.closest("details")) target.scrollIntoView();
   };
   addEventListener("hashchange", reveal);
   reveal();

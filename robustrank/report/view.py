@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from robustrank.core.types import Estimate
+from robustrank.judging.advice import Advice, advise
 from robustrank.judging.gate import measured_nothing
+from robustrank.judging.proposals import Proposal, propose
 from robustrank.report.filters import number, radius
+from robustrank.report.head import Example, WeakQuery, case_of, example, weakest
 from robustrank.results.red_flags import RedFlag, Severity
-from robustrank.results.select import lead, strongest
+from robustrank.results.select import audited, lead, lead_change, strongest, surest_loss
 from robustrank.results.summary import (
     AgainstControl,
     AttackResult,
@@ -42,6 +45,8 @@ class KeyFigure:
     subject: str = ""
     """Names from the audit file, which need escaping."""
     note: str
+    missing: str = "not measured"
+    """What stands in place of the figure where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +124,17 @@ class View:
     """Why nothing was measured; empty where something was."""
     confidence: Sequence[float]
     """Of all intervals in the summary."""
+    audited: str
+    """The ranker that the audit is about; empty without rankers."""
     key_figures: Sequence[KeyFigure]
+    example: Example | None
+    gate_cases: Sequence[str]
+    """Of each gate, the key of the case to look at; empty where it is about none."""
+    proposals: Sequence[Proposal]
+    """Gates that could be set; empty where some are."""
+    advice: Sequence[Advice]
+    weakest: Sequence[WeakQuery]
+    """The clean queries that the audited ranker served worst."""
     serious: Sequence[RedFlag]
     level: float
     shown: Sequence[Comparison]
@@ -140,12 +155,19 @@ class View:
 
 def build(summary: Summary) -> View:
     """Arrange a summary for the templates."""
+    name = audited(summary)
     return View(
         state=_state(summary),
         sentence=sentence(summary.verdicts),
         nothing=measured_nothing(summary),
         confidence=sorted({e.confidence for e in _estimates(summary)}),
+        audited=name or "",
         key_figures=_key_figures(summary),
+        example=example(summary, name),
+        gate_cases=[case_of(verdict, summary) for verdict in summary.verdicts],
+        proposals=[] if summary.verdicts else propose(summary),
+        advice=advise(summary),
+        weakest=weakest(summary, name),
         serious=[flag for flag in summary.red_flags if flag.severity is Severity.SERIOUS],
         level=LEVEL,
         shown=[c for c in summary.comparisons if c.p_holm < LEVEL],
@@ -189,11 +211,6 @@ def _state(summary: Summary) -> str:
 def hardest_control(result: AttackResult) -> AgainstControl | None:
     """The control that comes closest to the attack."""
     return min(result.against_controls, key=lambda against: against.difference.value, default=None)
-
-
-def lead_change(shift: Shift) -> Estimate:
-    """The estimate shown for a shift: relative to the baseline's, else relative, else absolute."""
-    return shift.relative_to_baseline or shift.relative or shift.change
 
 
 def pieces(diff: Sequence[tuple[str, str, str]]) -> list[Piece]:
@@ -262,7 +279,7 @@ def _row(ranker: RankerSummary, summary: Summary) -> RankerRow:
     return RankerRow(
         ranker=ranker,
         iid=next((e for e in _led(summary, summary.home) if e.ranker == name), None),
-        shift=min((s for s in summary.shifts if s.ranker == name), key=lambda s: lead_change(s).value, default=None),
+        shift=surest_loss(summary.shifts, name),
         attack=attack,
         against=hardest_control(attack) if attack else None,
         certificates=[c for c in certificates if c.radius == least],
@@ -278,38 +295,53 @@ def _led(summary: Summary, collection: str) -> list[Effectiveness]:
 
 
 def _key_figures(summary: Summary) -> list[KeyFigure]:
-    defended = {r.name for r in summary.rankers if r.base is not None}  # ranked on fewer queries: not comparable
-    led = [e for e in _led(summary, summary.home) if e.ranker not in defended]
-    best = max(led, key=lambda e: e.mean.value, default=None)
-    loss = min(summary.shifts, key=lambda s: lead_change(s).value, default=None)
-    attack = strongest(summary.attacks, baseline=summary.baseline)
-    held = max(summary.certificates, key=lambda c: (c.crq.value, c.radius, -c.k), default=None)
+    """Of the ranker that the audit is about, chosen by the bound that is certain."""
+    name = audited(summary)
+    effect = next((e for e in _led(summary, summary.home) if e.ranker == name), None)
+    loss = surest_loss(summary.shifts, name)
+    certain = loss is not None and lead_change(loss).high < 0
+    attack = strongest(summary.attacks, ranker=name)
+    proven = {ranker.name for ranker in summary.rankers if name in (ranker.name, ranker.base)}
+    held = max(
+        (c for c in summary.certificates if c.ranker in proven),
+        key=lambda c: (c.crq.low, c.crq.value, c.radius, -c.k),
+        default=None,
+    )
     return [
         KeyFigure(
-            title="Best effectiveness",
-            estimate=best.mean if best else None,
+            title="Effectiveness",
+            estimate=effect.mean if effect else None,
             digits=3,
-            subject=best.ranker if best else "",
-            note=f"{summary.measure} on {summary.home}" if best else "No list was ranked.",
+            subject=effect.ranker if effect else "",
+            note=f"{summary.measure} on {summary.home}" if effect else "No list of it was ranked.",
         ),
         KeyFigure(
-            title="Worst shift",
-            estimate=lead_change(loss) if loss else None,
+            title="Loss out of distribution",
+            estimate=lead_change(loss) if loss and certain else None,
             sign=True,
-            subject=loss.ranker if loss else "",
-            note=_loss(loss, summary) if loss else "No second collection and no query types.",
+            missing="none is shown" if loss else "not measured",
+            subject=loss.target if loss and certain else "",
+            note=_loss(loss, summary, name) if loss else "No second collection and no query types.",
         ),
         KeyFigure(
             title="Strongest attack",
             estimate=attack.success[lead(attack)] if attack else None,
-            subject=f"{attack.attack}, against {attack.ranker}" if attack else "",
-            note=_success(attack) if attack else "No attack was run.",
+            subject=attack.attack if attack else "",
+            note=_success(attack)
+            if attack
+            else "No attack on it was judged."
+            if summary.attacks
+            else "No attack was run.",
         ),
         KeyFigure(
-            title="Best certificate",
+            title="Surest certificate",
             estimate=held.crq if held else None,
             subject=held.ranker if held else "",
-            note=_proven(held, summary.home) if held else _unproven(summary),
+            note=_proven(held, summary.home)
+            if held
+            else f"No certificate of {name}."
+            if summary.certificates
+            else _unproven(summary),
         ),
     ]
 
@@ -325,19 +357,25 @@ def _unproven(summary: Summary) -> str:
     return "The audit file requests no certificate."
 
 
-def _loss(shift: Shift, summary: Summary) -> str:
+def _loss(shift: Shift, summary: Summary, ranker: str | None) -> str:
+    tried = sum(s.ranker == ranker for s in summary.shifts)
+    least = "its interval lies below zero" if tried == 1 else f"of {tried} shifts, the loss whose interval is surest"
+    if lead_change(shift).high >= 0:
+        return f"{'The interval' if tried == 1 else f'Every interval of {tried} shifts'} reaches zero."
     what = f"{shift.measure}, {shift.source} → {shift.target}"
     if shift.relative_to_baseline:
-        return f"relative change of {what}, minus that of {summary.baseline}"
-    return f"relative change of {what}" if shift.relative else f"change of {what}"
+        return f"relative change of {what}, minus that of {summary.baseline}; {least}"
+    return f"{'relative change' if shift.relative else 'change'} of {what}; {least}"
 
 
 def _success(attack: AttackResult) -> str:
+    way, _, k = lead(attack).partition("@")
+    did = {"ASR": f"of documents lifted into the top {k}", "out": f"of relevant documents pushed out of the top {k}"}
+    share = did.get(way, f"of cases: {lead(attack)}")
     control = hardest_control(attack)
-    share = f"of cases: {lead(attack)}"
     if control is None:
         return f"{share}; no control to compare with"
-    return f"{share}; {number(control.difference.value, sign=True)} over {control.control}"
+    return f"{share}; {number(control.difference.value, sign=True)} against {control.control}"
 
 
 def _grouped(

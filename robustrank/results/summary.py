@@ -310,6 +310,8 @@ class Summary:
     """Versions, hardware, wall seconds, pairs scored, seconds in rankers, tie rule, tokenisation, spec hash."""
     source: str
     """The audit file."""
+    audited: str | None = None
+    """The ranker that the audit file names as the one that it is about (:func:`robustrank.results.select.audited`)."""
     verdicts: Sequence[Verdict] = ()
     pooling: Pooling | None = None
     cases: Cases = field(default_factory=Cases)

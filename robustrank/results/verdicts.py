@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from robustrank.core.types import Estimate
@@ -32,6 +32,9 @@ class Verdict:
     queries_needed: int | None = None
     held: bool = False
     """Pass, or inconclusive where the audit file allows that in writing."""
+    measure: str = ""
+    where: Mapping[str, str | int | float] = field(default_factory=dict)
+    """Which figure it is about, as the gate says."""
 
 
 WORDS = {

@@ -201,18 +201,16 @@ def test_the_strongest_attack_is_the_one_with_the_highest_lower_bound_not_the_hi
     assert select.strongest([many, few]) is many
 
 
-def test_at_equal_lower_bounds_the_higher_estimate_and_then_another_ranker_than_the_baseline_leads() -> None:
+def test_at_equal_lower_bounds_the_higher_estimate_leads() -> None:
     low, high = result("low", 0, 3), result("high", 1, 5)
     sharp = Estimate(0.5, 0.1, 0.9, 5)
     blunt = Estimate(0.4, 0.1, 0.9, 5)
     tied = [
         AttackResult(**{**vars(each), "success": {"ASR@10": estimate}, "ranker": ranker})
-        for each, estimate, ranker in ((low, blunt, "r"), (high, sharp, "base"), (high, sharp, "net"))
+        for each, estimate, ranker in ((low, blunt, "r"), (high, sharp, "net"))
     ]
-    leader = select.strongest(tied, baseline="base")
-    assert leader is tied[2]
-    assert select.strongest(tied[:2], baseline="base") is tied[1]
-    assert select.strongest(tied, baseline="net") is tied[1]
+    assert select.strongest(tied) is tied[1]
+    assert select.strongest(tied, ranker="r") is tied[0]
 
 
 def test_controls_strata_other_rankers_and_query_attacks_beside_document_attacks_do_not_lead() -> None:

@@ -265,16 +265,6 @@ def test_an_unfinished_audit_does_not_say_that_no_certificate_was_asked_for(summ
     assert "not reached its certificates yet" in view.build(replace(whole, finished=None)).key_figures[3].note
 
 
-def test_the_best_ranker_is_chosen_among_those_that_ranked_all_queries(summaries: SimpleNamespace) -> None:
-    whole = summaries.realistic()
-    perfect = [
-        replace(e, mean=Estimate(1.0, 1.0, 1.0, 20)) if e.ranker == "smoothed + BM25" else e
-        for e in whole.effectiveness
-    ]
-    best = view.build(replace(whole, effectiveness=perfect)).key_figures[0]
-    assert best.subject == "MiniLM-L12 cross-encoder"
-
-
 def test_a_control_is_never_the_strongest_attack(summaries: SimpleNamespace) -> None:
     attacks = summaries.realistic().attacks
     assert strongest([r for r in attacks if r.control]) is None

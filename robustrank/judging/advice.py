@@ -1,0 +1,130 @@
+"""What to do about the figures of an audit: sentences by rule, each only where the interval of its figure bears it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from robustrank.core.types import Estimate
+from robustrank.judging import gate
+from robustrank.protocols.installed import protocols
+from robustrank.results.figures import Figure
+from robustrank.results.outcomes import together
+from robustrank.results.select import audited, lead, lead_change, strongest, surest_loss
+from robustrank.results.summary import AttackResult, Summary
+
+_COPIED, _ASKED = ("copy_best_sentence",), ("query_injection", "template_sentence")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """One thing to do."""
+
+    do: str
+    """In a few words."""
+    because: str
+    """The figures, with their intervals. Names in it may be an attacker's."""
+    anchor: str
+    """The section with the details."""
+
+
+def advise(summary: Summary) -> list[Advice]:
+    """For the audited ranker, the most urgent first; empty where no figure bears any advice."""
+    name = audited(summary)
+    if name is None:
+        return []
+    return [
+        *_errors(summary, name),
+        *_attacks(summary, name),
+        *_defenses(summary, name),
+        *_shift(summary, name),
+        *_queries(summary),
+    ]
+
+
+def _errors(summary: Summary, name: str) -> Iterable[Advice]:
+    """What makes figures void comes first."""
+    for ranker in summary.rankers:
+        counts = together(ranker.tasks.values())
+        if ranker.name == name and counts.undecided:
+            yield Advice(
+                do="Make failed tasks run first", because=f"{name}: {counts.sentence('tasks')}.", anchor="flags"
+            )
+    void = gate.binding(Figure(measure="", labels={"ranker": name}), summary)
+    if void:
+        yield Advice(do="Settle what makes figures void first", because=f"{void[0].upper()}{void[1:]}.", anchor="flags")
+
+
+def _attacks(summary: Summary, name: str) -> Iterable[Advice]:
+    """For kinds of text that are shown to rise by more than a control does."""
+    mine = [r for r in summary.attacks if r.ranker == name and _beyond_control(r)]
+    for plugins, do in (
+        (
+            _ASKED,
+            "Drop text that repeats the query before ranking (defense “trim”, or a detector)",
+        ),
+        (
+            _COPIED,
+            "Drop copied sentences before ranking (defense “trim”, or a detector of near duplicates)",
+        ),
+    ):
+        worst = strongest((r for r in mine if r.plugin.partition("(")[0] in plugins), ranker=name)
+        if worst is not None:
+            share, gain = worst.success[lead(worst)], min(worst.against_controls, key=lambda a: a.difference.low)
+            yield Advice(
+                do=do,
+                because=f"“{worst.attack}” succeeds in {_percent(share)}, {_signed(gain.difference)} more than "
+                f"{gain.control}. Audit the ranker so defended: this audit does not say that it helps.",
+                anchor="attacks",
+            )
+
+
+def _beyond_control(result: AttackResult) -> bool:
+    against = [a.difference.low > 0 and a.p_holm < 0.05 for a in result.against_controls]
+    return bool(result.success) and bool(against) and all(against)
+
+
+def _defenses(summary: Summary, name: str) -> Iterable[Advice]:
+    """Defenses that are shown to lower the worst case, and those that are shown not to be worth their cost."""
+    from robustrank.protocols.defenses.results import ADAPTIVE, CLEAN
+
+    result = next((p.result_in(summary) for p in protocols() if p.name == "defenses" and p.result is not None), None)
+    for row in getattr(result, "rows", ()):
+        change, cost = row.differences.get(ADAPTIVE), row.differences.get(CLEAN)
+        if row.base != name or row.hindered or change is None:
+            continue
+        if change.shown and change.estimate.value < 0:
+            yield Advice(do=f"Consider deploying {row.ranker}", because=row.sentence, anchor="defenses")
+        elif cost is not None and cost.shown and cost.estimate.value < 0:
+            yield Advice(do=f"Do not deploy {row.ranker} on these figures", because=row.sentence, anchor="defenses")
+
+
+def _shift(summary: Summary, name: str) -> Iterable[Advice]:
+    loss = surest_loss(summary.shifts, name)
+    if loss is not None and lead_change(loss).high < 0:
+        yield Advice(
+            do=f"Test and tune on data like {loss.target} before serving it",
+            because=f"{loss.measure} changes by {_signed(lead_change(loss))}"
+            f"{f' relative to {summary.baseline}' if loss.relative_to_baseline else ''}.",
+            anchor="shift",
+        )
+
+
+def _queries(summary: Summary) -> Iterable[Advice]:
+    needed = [v.queries_needed for v in summary.verdicts if v.queries_needed is not None and not v.held]
+    if needed:
+        yield Advice(
+            do=f"Audit about {max(needed):,} queries",
+            because=f"That many would decide {len(needed)} undecided gate{'s' if len(needed) > 1 else ''}.",
+            anchor="gates",
+        )
+
+
+def _percent(estimate: Estimate) -> str:
+    value, low, high = (f"{x:.0%}" for x in estimate[:3])
+    return f"{value} of cases [{low}, {high}], n={estimate.n}"
+
+
+def _signed(estimate: Estimate) -> str:
+    value, low, high = (f"{x + 0.0:+.2f}" for x in estimate[:3])
+    return f"{value} [{low}, {high}]"

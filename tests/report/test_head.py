@@ -1,0 +1,141 @@
+"""The first screen: the audited ranker leads by bounds that are certain, and nothing is proposed beyond its figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from robustrank.core.types import Estimate
+from robustrank.judging import gate
+from robustrank.judging.advice import advise
+from robustrank.judging.proposals import propose
+from robustrank.protocols.summarise import headline
+from robustrank.report import html, view
+from robustrank.results.outcomes import Tally
+from robustrank.results.select import audited
+from robustrank.results.summary import AgainstControl, Summary
+from robustrank.results.verdicts import Outcome, Verdict
+
+CROSS, BI, BM25 = "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder", "BM25"
+
+
+@pytest.fixture
+def whole(summaries: SimpleNamespace) -> Summary:
+    summary: Summary = summaries.realistic()
+    return replace(summary, red_flags=(), verdicts=())
+
+
+def with_shift(summary: Summary, target: str, change: Estimate) -> Summary:
+    """One more shift of the audited ranker."""
+    mine = next(s for s in summary.shifts if s.ranker == CROSS)
+    more = replace(mine, target=target, relative=change, relative_to_baseline=change)
+    return replace(summary, shifts=[*summary.shifts, more])
+
+
+def beyond_control(summary: Summary, difference: Estimate) -> Summary:
+    control = AgainstControl(control="benign insertion", difference=difference, p=0.001, p_holm=0.004)
+    attacks = [replace(r, against_controls=() if r.control else [control]) for r in summary.attacks]
+    return replace(summary, attacks=attacks)
+
+
+def test_the_audited_ranker_leads_and_the_baseline_does_not_unless_it_is_named(whole: Summary) -> None:
+    assert audited(whole) == CROSS
+    assert audited(replace(whole, audited=BI)) == BI
+    assert audited(replace(whole, rankers=whole.rankers[:1])) == BM25
+    effectiveness, _, attack, _ = view.build(replace(whole, audited=BI)).key_figures
+    assert effectiveness.subject == BI
+    assert attack.estimate == next(r for r in whole.attacks if r.ranker == BI).success["ASR@10"]
+    assert headline(whole.attacks, BI).startswith(f"Against {BI}, ")
+
+
+def test_the_extreme_of_a_noisy_slice_does_not_lead_and_a_smaller_certain_loss_does(whole: Summary) -> None:
+    noisy = with_shift(whole, "noise", Estimate(-1.0, -1.0, 3.92, 5))
+    loss = view.build(noisy).key_figures[1]
+    assert (loss.estimate, loss.missing) == (None, "none is shown")
+    certain = Estimate(-0.1, -0.15, -0.05, 400)
+    loss = view.build(with_shift(noisy, "certain", certain)).key_figures[1]
+    assert (loss.estimate, loss.subject) == (certain, "certain")
+
+
+def test_proposed_gates_hold_at_their_limit_and_no_closer(whole: Summary) -> None:
+    whole = with_shift(whole, "SelQA", Estimate(-0.2, -0.31, -0.1, 100))
+    proposals = propose(whole)
+    assert [p.gate.measure for p in proposals][:2] == ["nDCG@10", "ASR@10"]
+    for proposal in proposals:
+        limit = proposal.gate
+        near = replace(limit, min=limit.min and limit.min + 0.01, max=limit.max and limit.max - 0.01)
+        outcomes = [v.outcome for v in gate.judge([limit, near], whole)]
+        assert outcomes == [Outcome.PASS, Outcome.INCONCLUSIVE], proposal.gate
+        assert proposal.text.startswith("[[gate]]\nname = ")
+    assert "Proposed gates" in html.render(whole)
+    assert propose(replace(whole, finished=None)) == []
+
+
+def test_no_gate_is_proposed_where_some_are_set(whole: Summary) -> None:
+    verdict = Verdict(gate="g", outcome=Outcome.PASS, reason="", estimate=None, limit="", held=True)
+    assert "Proposed gates" not in html.render(replace(whole, verdicts=[verdict]))
+
+
+def test_advice_about_an_attack_needs_an_interval_beyond_every_control(whole: Summary) -> None:
+    shown = beyond_control(whole, Estimate(0.6, 0.4, 0.8, 30))
+    assert any("repeats the query" in a.do for a in advise(shown))
+    assert not any(a.anchor == "attacks" for a in advise(beyond_control(whole, Estimate(0.6, -0.01, 0.8, 30))))
+    bare = replace(whole, attacks=[replace(r, against_controls=()) for r in whole.attacks])
+    assert not any(a.anchor == "attacks" for a in advise(bare))
+
+
+def test_advice_about_a_shift_needs_a_loss_that_is_certain(whole: Summary) -> None:
+    assert not any(a.anchor == "shift" for a in advise(with_shift(whole, "noise", Estimate(-1.0, -1.0, 0.01, 5))))
+    assert any(a.anchor == "shift" for a in advise(with_shift(whole, "sure", Estimate(-0.2, -0.3, -0.1, 90))))
+
+
+def test_failed_tasks_come_before_all_other_advice(whole: Summary) -> None:
+    shown = beyond_control(whole, Estimate(0.6, 0.4, 0.8, 30))
+    failed = Tally(planned=30, errors=2, error="connection refused")
+    rankers = [replace(r, tasks={"attack": failed}) if r.name == CROSS else r for r in shown.rankers]
+    first = advise(replace(shown, rankers=rankers))[0]
+    assert first.do == "Make failed tasks run first"
+    assert "connection refused" in first.because
+
+
+def test_queries_are_advised_only_for_gates_that_are_undecided(whole: Summary) -> None:
+    open_gate = Verdict(gate="g", outcome=Outcome.INCONCLUSIVE, reason="", estimate=None, limit="", queries_needed=1150)
+    assert advise(replace(whole, verdicts=[open_gate]))[-1].do == "Audit about 1,150 queries"
+    assert not any("queries" in a.do for a in advise(replace(whole, verdicts=[replace(open_gate, held=True)])))
+
+
+def test_hostile_text_in_the_example_stays_text(whole: Summary) -> None:
+    text = "<script>window.pwned=1</script>"
+    cases = [replace(c, query=text, diff=[("insert", "", text)]) for c in whole.worst_cases]
+    page = html.render(replace(whole, worst_cases=cases))
+    example = page.partition('<div class="example">')[2].partition("</div>\n</div>")[0] or page
+    assert text not in page
+    assert "&lt;script&gt;" in example
+
+
+def test_a_gate_on_an_attack_links_to_its_largest_move(whole: Summary) -> None:
+    case = whole.worst_cases[0]
+    verdict = Verdict(
+        gate="g", outcome=Outcome.FAIL, reason="", estimate=None, limit="", measure="ASR@10",
+        where={"ranker": case.ranker, "attack": case.attack},
+    )  # fmt: skip
+    assert f'<a href="#case-{view.build(replace(whole, verdicts=[verdict])).gate_cases[0]}">' in html.render(
+        replace(whole, verdicts=[verdict])
+    )
+    other = replace(verdict, measure="nDCG@10", where={"ranker": case.ranker})
+    assert view.build(replace(whole, verdicts=[other])).gate_cases == [""]
+
+
+def test_the_worst_clean_queries_of_the_audited_ranker_are_listed_from_the_worst(whole: Summary) -> None:
+    weakest = view.build(whole).weakest
+    values = [each.value for each in weakest]
+    assert len(values) == 10
+    assert values == sorted(values)
+    [mine] = [
+        e
+        for e in whole.effectiveness
+        if (e.ranker, e.collection, e.measure, e.slice) == (CROSS, whole.home, "nDCG@10", None)
+    ]
+    assert values == sorted(mine.per_query.values())[:10]
