@@ -76,6 +76,7 @@ def test_proposed_gates_hold_at_their_limit_and_no_closer(whole: Summary) -> Non
 def test_no_gate_is_proposed_where_some_are_set(whole: Summary) -> None:
     verdict = Verdict(gate="g", outcome=Outcome.PASS, reason="", estimate=None, limit="", held=True)
     assert "Proposed gates" not in html.render(replace(whole, verdicts=[verdict]))
+    assert view.build(replace(whole, verdicts=[verdict])).proposals == []
 
 
 def test_advice_about_an_attack_needs_an_interval_beyond_every_control(whole: Summary) -> None:
@@ -108,11 +109,12 @@ def test_queries_are_advised_only_for_gates_that_are_undecided(whole: Summary) -
 
 def test_hostile_text_in_the_example_stays_text(whole: Summary) -> None:
     text = "<script>window.pwned=1</script>"
-    cases = [replace(c, query=text, diff=[("insert", "", text)]) for c in whole.worst_cases]
-    page = html.render(replace(whole, worst_cases=cases))
-    example = page.partition('<div class="example">')[2].partition("</div>\n</div>")[0] or page
+    [case, *_] = whole.worst_cases
+    case = replace(case, ranker=CROSS, attack="query at the start", query=text, diff=[("insert", "", text)])
+    page = html.render(replace(whole, worst_cases=[case], cases=replace(whole.cases, rows=())))
+    example = page.partition('<div class="example">')[2].partition("Key figures")[0]
+    assert example.count("&lt;script&gt;") == 2
     assert text not in page
-    assert "&lt;script&gt;" in example
 
 
 def test_a_gate_on_an_attack_links_to_its_largest_move(whole: Summary) -> None:
@@ -121,6 +123,9 @@ def test_a_gate_on_an_attack_links_to_its_largest_move(whole: Summary) -> None:
         gate="g", outcome=Outcome.FAIL, reason="", estimate=None, limit="", measure="ASR@10",
         where={"ranker": case.ranker, "attack": case.attack},
     )  # fmt: skip
+    assert view.build(replace(whole, verdicts=[verdict])).gate_cases[0] in {
+        c.key[:16] for c in whole.worst_cases if (c.ranker, c.attack) == (case.ranker, case.attack)
+    }
     assert f'<a href="#case-{view.build(replace(whole, verdicts=[verdict])).gate_cases[0]}">' in html.render(
         replace(whole, verdicts=[verdict])
     )
