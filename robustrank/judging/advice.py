@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from robustrank.core.types import Estimate
 from robustrank.judging import gate
+from robustrank.protocols.defenses.results import ADAPTIVE, CLEAN
 from robustrank.protocols.installed import protocols
 from robustrank.results.figures import Figure
 from robustrank.results.outcomes import together
@@ -86,8 +87,6 @@ def _beyond_control(result: AttackResult) -> bool:
 
 def _defenses(summary: Summary, name: str) -> Iterable[Advice]:
     """Defenses that are shown to lower the worst case, and those that are shown not to be worth their cost."""
-    from robustrank.protocols.defenses.results import ADAPTIVE, CLEAN
-
     result = next((p.result_in(summary) for p in protocols() if p.name == "defenses" and p.result is not None), None)
     for row in getattr(result, "rows", ()):
         change, cost = row.differences.get(ADAPTIVE), row.differences.get(CLEAN)
