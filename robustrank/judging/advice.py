@@ -66,7 +66,7 @@ def _attacks(summary: Summary, name: str) -> Iterable[Advice]:
         ),
         (
             _COPIED,
-            "Drop copied sentences before ranking (defense “trim”, or a detector of near duplicates)",
+            "Drop documents that copy sentences of others before ranking (defense “filter”, detector “near_duplicate”)",
         ),
     ):
         worst = strongest((r for r in mine if r.plugin.partition("(")[0] in plugins), ranker=name)
