@@ -20,6 +20,9 @@ from robustrank.work.check_records import CheckRecord
 from robustrank.work.plant_records import PlantRecord
 from robustrank.work.records import AttackRecord, CertificateRecord, RankingRecord, TaskRecord, VariationRecord
 
+ROUNDING = 1e-5
+"""Share of a score by which two calls in single precision may differ, in batches of other lengths."""
+
 
 def red_flags(evidence: Evidence) -> list[RedFlag]:
     """All flags that hold, serious ones first."""
@@ -101,13 +104,16 @@ def _unconfirmed(attacked: Sequence[AttackRecord]) -> list[RedFlag]:
     """Attacks that were answered with other scores for their final text than a fresh call gives.
 
     Scores differ where they do by more than :data:`robustrank.protocols.ranker_flags.SERIOUS` of the change that the
-    attack made, or by which the target's rank moves.
+    attack made and more than :data:`ROUNDING`, or by which the target's rank moves.
     """
     groups: dict[tuple[str, str], list[tuple[AttackRecord, float]]] = {}
     for record in attacked:
         if undecided(record) or record.score_seen is None or record.rank_seen is None:
             continue
         off = abs(record.score_seen - record.score_after)
+        scale = max(abs(record.score_seen), abs(record.score_after), abs(record.score_before))
+        if off <= ROUNDING * scale and record.rank_seen == record.rank_after:
+            continue  # an edit that the ranker does not read moves a score by rounding alone
         size = max(abs(record.score_seen - record.score_before), abs(record.score_after - record.score_before))
         share = off / size if size else 0.0
         if share > SERIOUS or (record.rank_seen != record.rank_after and share > 10 * NOISE):

@@ -167,6 +167,13 @@ def test_a_success_that_fresh_calls_do_not_confirm_is_flagged() -> None:
     assert found([attack(score_seen=0.1 + 1e-7, rank_seen=15)]) == {}
 
 
+def test_rounding_of_an_edit_that_the_ranker_does_not_read_is_no_flag_and_more_is_one() -> None:
+    unread = {"score_before": -8.217, "score_after": -8.217, "rank_seen": 15}
+    assert found([attack(score_seen=-8.217 + 3e-6, **unread)]) == {}
+    assert Check.UNCONFIRMED in found([attack(score_seen=-8.217 + 3e-3, **unread)])
+    assert Check.UNCONFIRMED in found([attack(score_seen=-8.217 + 3e-6, **(unread | {"rank_seen": 1}))])
+
+
 @pytest.mark.parametrize("counts", [{"calls": 0, "scored": 501}, {"calls": 100}, {"calls": -500}])
 def test_records_whose_counts_do_not_add_up_are_flagged_and_undecided(counts: dict[str, int]) -> None:
     record = attack(status=Status.OK, **counts)
