@@ -1,7 +1,7 @@
-"""Which clean documents the defenses `trim` and `normalise` change: ``python benchmarks/changed_texts.py FOLDER [SPLIT]``.
+"""Which clean documents `trim` and `normalise` change: ``python benchmarks/changed_texts.py FOLDER [SPLIT]``.
 
-Takes the first relevant document of every query of a collection in BEIR layout, and prints, by type of query (a language,
-in XQuAD), how many of these a defense changes before they are ranked.
+Takes the first relevant document of every query of a collection in BEIR layout, and prints, by type of query (a
+language, in XQuAD), how many of these a defense changes before they are ranked.
 """
 
 from __future__ import annotations
