@@ -45,10 +45,14 @@ class AuditResult:
 
     @property
     def passed(self) -> bool | None:
-        """Whether every gate holds; ``False`` too where nothing could be measured, ``None`` where no gate is set."""
+        """Whether every gate holds.
+
+        ``False`` too where nothing could be measured; ``None`` where no gate is set, or all hold of an audit that is
+        not finished.
+        """
         if gate.exit_code(self.summary) != 0:
             return False
-        return True if self.gates else None
+        return True if self.gates and self.finished else None
 
     @property
     def verdict(self) -> str:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pandas as pd
 import pytest
@@ -170,18 +171,22 @@ def test_the_same_call_resumes_and_another_ranker_is_another_audit(tmp_path: Pat
 
     def counted(query: str, texts: list[str]) -> list[float]:
         calls.append(query)
-        return overlap(query, texts)
+        return [score + crc32(text.encode()) / 2**40 for score, text in zip(overlap(query, texts), texts, strict=True)]
 
     arguments: dict[str, Any] = {"data": FRAMES, "depth": 24, "options": CASES, "out": tmp_path, "progress": False}
-    part = api.audit(ranker=counted, tasks=3, **arguments)
+    holds = [{"measure": "nDCG@10", "min": 0.01, "bound": "value", "where": {"ranker": "ranker"}}]
+    part = api.audit(ranker=counted, tasks=4, gates=holds, **arguments)
     assert not part.finished
+    assert part.gates[0].held
+    assert part.passed is None
     assert "not finished" in str(part)
     assert "Not finished" in part._repr_html_()
-    whole = api.audit(ranker=counted, **arguments)
+    whole = api.audit(ranker=counted, gates=holds, **arguments)
     assert whole.finished
+    assert whole.passed is True
     assert whole.folder == part.folder
     before = len(calls)
-    again = api.audit(ranker=counted, **arguments)
+    again = api.audit(ranker=counted, gates=holds, **arguments)
     assert again.summary.made_from == whole.summary.made_from
     assert len(calls) - before < before / 3  # the checks that it is still the same ranker
     other = api.audit(ranker=overlap, **arguments)
