@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, inf
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 RATES = (0.01, 0.05)
 """Rates of false alarms."""
@@ -35,6 +37,8 @@ def threshold(clean: Sequence[float | None], rate: float) -> float:
 
 def placements(values: Sequence[float], clean: Sequence[float]) -> list[float]:
     """Of each value, the share of clean ones below it, those that are equal counted half; their mean is the AUC."""
+    import numpy as np
+
     ordered = np.sort(np.asarray(clean, dtype=np.float64))
     wanted = np.asarray(values, dtype=np.float64)
     both = np.searchsorted(ordered, wanted, side="left") + np.searchsorted(ordered, wanted, side="right")
@@ -77,6 +81,8 @@ def precision(detected: float, alarms: float, base: float) -> float:
 
 def thinned(curve: Sequence[tuple[float, float]], most: int = 60) -> list[tuple[float, float]]:
     """At most so many points of a rising curve of false alarms, evenly on a logarithmic scale; its ends among them."""
+    import numpy as np
+
     if len(curve) <= most:
         return list(curve)
     wanted = np.geomspace(5e-4, 1.0, most - 1)
@@ -86,6 +92,8 @@ def thinned(curve: Sequence[tuple[float, float]], most: int = 60) -> list[tuple[
 
 def _above(values: Sequence[float], clean: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Shares of clean and of attacked values at or above each distinct value, from the greatest down."""
+    import numpy as np
+
     ordered, attacked = (np.sort(np.asarray(each, dtype=np.float64)) for each in (clean, values))
     cuts = np.unique(np.concatenate([ordered, attacked]))[::-1]
     return tuple(  # type: ignore[return-value]  # two of them

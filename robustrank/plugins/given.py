@@ -23,7 +23,7 @@ def keep(key: str, value: Any) -> str:
     return key
 
 
-def given(key: str) -> Any:
+def given(*, key: str) -> Any:
     """An object that was handed to ``robustrank.audit`` in this process.
 
     Args:

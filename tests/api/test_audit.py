@@ -254,7 +254,7 @@ def test_a_file_is_audited_as_by_the_command(tmp_path: Path) -> None:
 
 def test_an_object_of_another_process_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="serial"):
-        given.given("nothing-of-that-name")
+        given.given(key="nothing-of-that-name")
 
 
 def test_frames_are_read_as_files_are(tmp_path: Path) -> None:

@@ -219,6 +219,7 @@ def test_status_tells_how_much_is_planned(home: Path, tmp_path: Path) -> None:
         ("attacks", 6, 6, 0),
         ("certificates", 0, 0, 0),
         ("corpus", 0, 0, 0),
+        ("detection", 0, 0, 0),
         ("long_documents", 0, 0, 0),
         ("position", 0, 0, 0),
         ("transfer", 0, 0, 0),

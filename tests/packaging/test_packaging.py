@@ -40,6 +40,8 @@ def test_every_plugin_is_a_frozen_dataclass_with_keyword_parameters(kind: str, n
     plugin = registry.load(kind, name)
     if not is_dataclass(plugin):  # a name may also stand for a function that makes one
         assert all(p.kind is p.KEYWORD_ONLY for p in inspect.signature(plugin).parameters.values())
+        if name == "given":
+            return  # whatever object was handed to robustrank.audit
         plugin = get_type_hints(plugin)["return"]
     assert is_dataclass(plugin)
     assert vars(plugin)["__dataclass_params__"].frozen

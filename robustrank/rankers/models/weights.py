@@ -92,7 +92,8 @@ def resolve(model: str) -> Path | str:
         return _bundled(model)
     if Path(model).is_dir():
         return Path(model)
-    if model.startswith((".", "/", "~")) or model.count("/") > 1:  # a hub id is a name, or an owner and a name
+    is_path = model.startswith((".", "/", "~")) or model.count("/") > 1  # a hub id is a name, or an owner and a name
+    if is_path and not Path(model).exists():
         raise PluginError(f"model {model!r}: no such folder")
     return model
 
