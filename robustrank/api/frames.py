@@ -38,7 +38,7 @@ def rows(frame: Any, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and isnan(value))
+    return value is None or (isinstance(value, float) and isnan(value)) or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _plain(value: Any) -> Any:

@@ -275,7 +275,7 @@ class AuditResult:
         shown = {
             (each.a, each.collection)
             for each in summary.comparisons
-            if each.measure == summary.measure and each.p_holm < 0.05
+            if each.measure == summary.measure and each.b == summary.baseline and each.p_holm < 0.05
         }
         rows = [
             [

@@ -1,7 +1,7 @@
 """What a detector is: from a document, and what its card asks for, to a number that is higher for what is suspicious.
 
 Thresholds are not the detector's: they come from clean documents (:mod:`robustrank.protocols.detection`), or from
-whoever deploys it (the defense ``filter``).
+those who deploy it (the defense ``filter``).
 """
 
 from __future__ import annotations

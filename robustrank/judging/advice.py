@@ -86,16 +86,21 @@ def _beyond_control(result: AttackResult) -> bool:
 
 
 def _defenses(summary: Summary, name: str) -> Iterable[Advice]:
-    """Defenses that are shown to lower the worst case, and those that are shown not to be worth their cost."""
+    """Defenses that are shown to lower the worst case, or to cost effectiveness; one that does both is to be weighed."""
     result = next((p.result_in(summary) for p in protocols() if p.name == "defenses" and p.result is not None), None)
     for row in getattr(result, "rows", ()):
-        change, cost = row.differences.get(ADAPTIVE), row.differences.get(CLEAN)
-        if row.base != name or row.hindered or change is None:
+        if row.base != name or row.hindered or gate.binding(Figure(measure="", labels={"ranker": row.ranker}), summary):
             continue
-        if change.shown and change.estimate.value < 0:
-            yield Advice(do=f"Consider deploying {row.ranker}", because=row.sentence, anchor="defenses")
-        elif cost is not None and cost.shown and cost.estimate.value < 0:
-            yield Advice(do=f"Do not deploy {row.ranker} on these figures", because=row.sentence, anchor="defenses")
+        change, cost = row.differences.get(ADAPTIVE), row.differences.get(CLEAN)
+        lowers = change is not None and change.shown and change.estimate.value < 0
+        costs = cost is not None and cost.shown and cost.estimate.value < 0
+        if lowers or costs:
+            do = {
+                (True, False): f"Consider deploying {row.ranker}",
+                (True, True): f"Weigh {row.ranker}: it lowers the worst case, and clean effectiveness too",
+                (False, True): f"Do not deploy {row.ranker} on these figures",
+            }[lowers, costs]
+            yield Advice(do=do, because=row.sentence, anchor="defenses")
 
 
 def _shift(summary: Summary, name: str) -> Iterable[Advice]:

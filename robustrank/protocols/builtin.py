@@ -15,6 +15,7 @@ from robustrank.protocols.figures import effectiveness as effectiveness_figures
 from robustrank.protocols.figures import out_of_distribution as shift_figures
 from robustrank.protocols.figures import pooling as pool_figures
 from robustrank.protocols.interface import AuditProtocol, Evidence, Section
+from robustrank.protocols.lost import lost_cases, untried_cases
 
 
 def _effectiveness(evidence: Evidence) -> Mapping[str, Any]:
@@ -43,7 +44,7 @@ def _adversarial(evidence: Evidence) -> Mapping[str, Any]:
     from robustrank.work.records import AttackRecord, CertificateRecord
 
     attacked = evidence.of(AttackRecord)
-    lost, untried = adversarial.lost_cases(evidence), adversarial.untried_cases(evidence)
+    lost, untried = lost_cases(evidence), untried_cases(evidence)
     missing = {key: [*lost.get(key, ()), *untried.get(key, ())] for key in (*lost, *untried)}
     return {
         "attacks": adversarial.attacks(attacked, missing),

@@ -59,7 +59,7 @@ def tally_of(targets: Sequence[Target]) -> Tally:
 
 def lost(evidence: Evidence, attacked: Sequence[AttackRecord]) -> list[AttackRecord]:
     """Attacks on lists that could not be ranked: errors on targets below the top ten; the list could be worth all."""
-    from robustrank.protocols.adversarial import lost_cases
+    from robustrank.protocols.lost import lost_cases
     from robustrank.work.records import RankingRecord
 
     if not attacked or not any(map(undecided, evidence.of(RankingRecord))):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -344,14 +345,27 @@ def test_the_public_names_are_those_of_the_page_and_load_nothing_before_they_are
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_of_the_page_run(tmp_path: Path) -> None:
     import re
+    import subprocess
+    import sys
 
-    monkeypatch.chdir(tmp_path)
     page = Path(__file__).resolve().parents[2] / "docs" / "python.md"
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    names: dict[str, Any] = {}
-    for block in blocks:
-        exec(compile(block, str(page), "exec"), names)  # noqa: S102
-    assert names["result"].finished
-    assert names["gated"].gates
+    assert len(blocks) == 4
+    checks = "assert result.finished and gated.gates and small.finished\n"
+    (tmp_path / "page.py").write_text("\n".join([*blocks, checks]), encoding="utf-8")
+    subprocess.run([sys.executable, "page.py"], cwd=tmp_path, check=True)
+
+
+def test_a_star_is_a_difference_to_the_baseline_and_to_nobody_else(result: api.AuditResult) -> None:
+    [comparison] = [c for c in result.summary.comparisons if c.b == "random"]
+    for other, p, stars in (("random", 0.01, 1), ("someone", 0.01, 0), ("random", 0.2, 0)):
+        changed = replace(comparison, a="overlap", b=other, p_holm=p)
+        table = api.AuditResult(replace(result.summary, comparisons=[changed]), result.folder).table()
+        assert table.count("*") == stars
+
+
+def test_a_value_that_is_not_there_is_no_field() -> None:
+    table = pd.DataFrame({"query_id": ["1", "2"], "type": pd.array([None, 3], dtype="Int64"), "when": [pd.NaT, pd.NaT]})
+    assert [row for _, row in frames.rows(table, "queries")] == [{"query_id": "1"}, {"query_id": "2", "type": 3}]

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from robustrank.collections.bundled import SciFact
 from robustrank.core.errors import DataError, PluginError
 from robustrank.core.types import Budget, Document, Query
-from robustrank.core.words import words
+from robustrank.core.words import Word, words
 from robustrank.perturbations.oracle import MeteredOracle, MeteredRanker
 from robustrank.rankers.controls import Random as RandomRanker
 from robustrank.testing import check_defense, make_case
 from robustrank_attacks.insertion.query_injection import QueryInjection
 from robustrank_defenses.chain import Chain
+from robustrank_defenses.input import trim
 from robustrank_defenses.input.normalise import Normalise
 from robustrank_defenses.input.trim import Trim, without_echo
 
@@ -58,6 +59,25 @@ def test_an_echo_is_sought_at_the_ends_alone() -> None:
     middle = f"{filler}one two three {filler}".strip()
     assert without_echo(query, middle) == middle
     assert without_echo(query, f"one two three {middle} one two three") == middle
+
+
+def test_a_document_of_echoes_alone_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work grows with the text, not with its square: long hostile documents must not stop the defense."""
+    read: list[str] = []
+
+    def counted(text: str) -> list[Word]:
+        read.append(text)
+        return words(text)
+
+    monkeypatch.setattr(trim, "words", counted)
+    assert without_echo("one two three", "one two three, " * 300 + "the sea is wide") == "the sea is wide"
+    assert len(read) == 2  # the query, and the text
+
+
+def test_echoes_within_echoes_and_marks_between_them() -> None:
+    assert without_echo("one two three", "one two one two three three end of it all is here") == "end of it all is here"
+    assert without_echo("one two three", "Foo, one two three, bar baz qux") == "Foo,, bar baz qux"
+    assert without_echo("one two three", "One two three. One, two, three! ") == ""
 
 
 def test_short_queries_are_not_sought() -> None:

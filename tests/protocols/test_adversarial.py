@@ -23,6 +23,7 @@ from robustrank.core.types import (
 )
 from robustrank.protocols import adversarial
 from robustrank.protocols.interface import Evidence
+from robustrank.protocols.lost import LostCase, lost_cases
 from robustrank.results import select
 from robustrank.results.outcomes import Ends, Tally
 from robustrank.results.summary import AttackResult, WorstCase
@@ -386,8 +387,8 @@ def test_cases_of_lists_that_could_not_be_ranked_are_lost_one_for_each_target() 
     environment = Environment(versions={}, python="", platform="", cores=1, tie_rule="", word_unit="", spec_hash="")
     setup = SetupRecord(started="", collections=[home], rankers=[], queries={}, environment=environment)
     given = Evidence(spec=audit_file.parse(LOST_AUDIT), setup=setup, tasks=records)
-    lost = adversarial.lost_cases(given)
-    case = adversarial.LostCase
+    lost = lost_cases(given)
+    case = LostCase
     assert lost == {
         # ranks 11 and 12, three of the last five; of forty three of either
         ("r", "inject", "11-20"): [case("q1", 12, "HTTP 429")] * 2 + [case("q2", 40, "HTTP 429")] * 3,

@@ -7,16 +7,20 @@ from types import SimpleNamespace
 
 import pytest
 
+from robustrank.core.flags import Check
 from robustrank.core.types import Estimate
 from robustrank.judging import gate
 from robustrank.judging.advice import advise
 from robustrank.judging.proposals import propose
+from robustrank.protocols.defenses.results import ADAPTIVE, CLEAN, Defended, Defenses, Difference
 from robustrank.protocols.summarise import headline
 from robustrank.report import html, view
 from robustrank.results.outcomes import Tally
+from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.select import audited
 from robustrank.results.summary import AgainstControl, Summary
 from robustrank.results.verdicts import Outcome, Verdict
+from robustrank.storage import typed
 
 CROSS, BI, BM25 = "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder", "BM25"
 
@@ -90,6 +94,37 @@ def test_advice_about_an_attack_needs_an_interval_beyond_every_control(whole: Su
 def test_advice_about_a_shift_needs_a_loss_that_is_certain(whole: Summary) -> None:
     assert not any(a.anchor == "shift" for a in advise(with_shift(whole, "noise", Estimate(-1.0, -1.0, 0.01, 5))))
     assert any(a.anchor == "shift" for a in advise(with_shift(whole, "sure", Estimate(-0.2, -0.3, -0.1, 90))))
+
+
+@pytest.mark.parametrize(
+    ("adaptive", "clean", "flagged", "expected"),
+    [
+        (-0.4, 0.0, False, ["Consider deploying trim + it"]),
+        (-0.4, -0.3, False, ["Weigh trim + it: it lowers the worst case, and clean effectiveness too"]),
+        (0.0, -0.3, False, ["Do not deploy trim + it on these figures"]),
+        (0.0, 0.0, False, []),
+        (0.4, 0.0, False, []),
+        (-0.4, 0.0, True, []),
+    ],
+)
+def test_a_defense_is_advised_by_what_is_shown_of_it_and_not_where_its_figures_are_void(
+    whole: Summary, adaptive: float, clean: float, flagged: bool, expected: list[str]
+) -> None:
+    def difference(value: float) -> Difference:
+        estimate = Estimate(value, value - 0.1, value + 0.1, 40)
+        return Difference(estimate=estimate, p=0.001 if value else 1.0, p_holm=0.002 if value else 1.0)
+
+    row = Defended(
+        ranker="trim + it", base=CROSS, defense="trim", collection=whole.home, sentence="It is so.",
+        differences={ADAPTIVE: difference(adaptive), CLEAN: difference(clean)},
+    )  # fmt: skip
+    ranker = replace(whole.rankers[1], name="trim + it", base=CROSS)
+    flag = RedFlag(check=Check.CONSTANT, severity=Severity.SERIOUS, title="t", detail="d", ranker="trim + it")
+    audit = replace(
+        whole, results={"defenses": typed.plain(Defenses(rows=[row]))}, rankers=[*whole.rankers, ranker],
+        red_flags=[flag] if flagged else [],
+    )  # fmt: skip
+    assert [a.do for a in advise(audit) if a.anchor == "defenses"] == expected
 
 
 def test_failed_tasks_come_before_all_other_advice(whole: Summary) -> None:

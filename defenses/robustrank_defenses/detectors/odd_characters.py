@@ -1,6 +1,6 @@
 """Characters that readers do not see or take for others: what the normaliser would change of a document.
 
-A detector that alarms on what ``normalise`` would mend anyway; where both can be had, the normaliser loses less.
+A detector that alarms on what ``normalise`` would change anyway; where both can be had, the normaliser loses less.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What spammers repeat is removed before a document is ranked: pasted queries, equal sentences, boilerplate.
 
 Each part is a rule about text, without a ranker or a fitted threshold, so its price is counted by reading what it
-removes from clean documents. It is defeated by whoever paraphrases the query, interleaves it with other words, or
-writes a sentence of their own around it.
+removes from clean documents. It is defeated by attackers who paraphrase the query, interleave it with other words, or
+write a sentence of their own around it.
 """
 
 from __future__ import annotations
@@ -123,30 +123,43 @@ def without_echo(query: str, text: str) -> str:
     sought = [word.text.lower() for word in words(query)]
     if len(sought) < SHORTEST:
         return text
-    while (echo := _echo(sought, words(text))) is not None:
+    among, gone = words(text), []
+    while (echo := _echo(sought, among)) is not None:
         first, last = echo
-        before, after = text[:first], text[last:]
-        text = after.lstrip(" \t\r\n.,:;!?-") if not words(before) else f"{before.rstrip()}{_joint(before, after)}"
-    return text
+        gone.append((among[first].start, among[last].end))
+        del among[first : last + 1]
+    return _without(text, gone, among[0].start if among else len(text))
 
 
-def _joint(before: str, after: str) -> str:
-    rest = after.lstrip()
-    return f" {rest}" if rest[:1].isalnum() and before[-1:].isspace() else rest
+def _without(text: str, gone: Sequence[tuple[int, int]], begins: int) -> str:
+    """A text without some stretches, which may overlap; ``begins`` is where the first word that is left stands."""
+    if not gone:
+        return text
+    kept, last = "", 0
+    for start, end in [*sorted(gone), (len(text), len(text))]:
+        piece = text[last:start]
+        if start > begins and start >= last:  # before, nothing is left but what stood between removed words
+            if kept:
+                piece = piece.lstrip()
+                kept = f"{kept.rstrip()}{' ' if piece[:1].isalnum() else ''}{piece}"
+            else:
+                kept = piece.lstrip(" \t\r\n.,:;!?-") if last else piece
+        last = max(last, end)
+    return kept
 
 
 def _echo(sought: Sequence[str], among: Sequence[Word]) -> tuple[int, int] | None:
-    """Start and end of the run at an end of a text that repeats most of the query in the fewest words."""
+    """First and last place of the run, at an end of a text, that repeats most of the query in the fewest words."""
     least, longest, zone = ceil(ECHO * len(sought)), ceil(FILLED * len(sought)), ENDS * len(sought)
     best: tuple[int, int, int, int] | None = None
     vocabulary = frozenset(sought)
-    for part in (among[:zone], among[-zone:]) if len(among) > zone else (among,):
-        forms = [word.text.lower() for word in part]
+    for begin in (0, len(among) - zone) if len(among) > zone else (0,):
+        forms = [word.text.lower() for word in among[begin : begin + zone]]
         if sum(form in vocabulary for form in forms) < least:
             continue
         for first, last in _runs(forms, vocabulary, least, longest):
             common = _in_order(sought, forms[first : last + 1])
-            candidate = (-common, last - first, part[first].start, part[last].end)
+            candidate = (-common, last - first, begin + first, begin + last)
             if common >= least and (best is None or candidate < best):
                 best = candidate
     return None if best is None else best[2:]

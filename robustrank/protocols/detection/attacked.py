@@ -16,7 +16,7 @@ from robustrank.measures.detection import (
     roc,
     thinned,
 )
-from robustrank.protocols.adversarial import LostCase, successes
+from robustrank.protocols.adversarial import successes
 from robustrank.protocols.detection.results import (
     AUC,
     BASES,
@@ -27,6 +27,7 @@ from robustrank.protocols.detection.results import (
     filtered,
     named,
 )
+from robustrank.protocols.lost import LostCase
 from robustrank.results.figures import by_query
 from robustrank.results.outcomes import Ends, Open, Tally, tally, undecided
 from robustrank.results.select import leading

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from robustrank.core.ranking import order
 from robustrank.core.types import Estimate
-from robustrank.protocols.adversarial import LostCase, lost_cases, untried_cases
 from robustrank.protocols.defenses.texts import worth
 from robustrank.protocols.detection import hubs
 from robustrank.protocols.detection.attacked import Calibration, Values, against
 from robustrank.protocols.detection.results import AgainstDetector, Detection, DetectorRow, Harm
 from robustrank.protocols.detection.thresholds import elsewhere, false_alarms, thresholds, why_none
 from robustrank.protocols.interface import Evidence
+from robustrank.protocols.lost import LostCase, lost_cases, untried_cases
 from robustrank.results.outcomes import Ends, undecided
 from robustrank.stats.comparisons import holm
 from robustrank.work.detection_records import CleanDetectionRecord, DetectionRecord
