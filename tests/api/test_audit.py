@@ -127,12 +127,13 @@ def test_everything_is_written_and_read_back(result: api.AuditResult, tmp_path: 
 
 
 def test_a_cell_of_a_csv_file_is_no_formula(tmp_path: Path) -> None:
-    hostile = DOCUMENTS.assign(text=[f"=cmd() {text}" for text in DOCUMENTS["text"]])
+    hostile = QUERIES.assign(text=[f"=cmd() {text}" for text in QUERIES["text"]])
     evil = api.audit(
-        ranker=overlap, data=FRAMES | {"documents": hostile}, depth=24, attacks=["query_injection"], options=CASES,
+        ranker=overlap, data=FRAMES | {"queries": hostile}, depth=24, attacks=["query_injection"], options=CASES,
         out=tmp_path, progress=False,
     )  # fmt: skip
     evil.write(tmp_path / "out")
+    assert "=cmd()" in (tmp_path / "out" / "cases.csv").read_text()
     assert "\n=" not in (tmp_path / "out" / "cases.csv").read_text()
     assert ",=" not in (tmp_path / "out" / "cases.csv").read_text()
 

@@ -137,6 +137,19 @@ def test_pairs_of_clean_and_edited_lists_have_the_same_targets_and_places(tokeni
     assert batch.twin["input_ids"].shape[0] == 2
 
 
+def test_edits_are_drawn_anew_for_every_step_and_list_and_again_in_the_same_way(tokenizer: PairTokenizer) -> None:
+    groups = [Group(QUERY, tuple(TEXTS)), Group(QUERY, tuple(TEXTS))]
+    fresh = EditedGroups(
+        [noise.edited([built("query_words", share=1.0)])], groups, [(3.0, 2.0, 1.0)] * 2, tokenizer, 13
+    )
+
+    def read(number: int, step: int) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(ids.tolist()) for ids in fresh(number, (0, 1), step).ids)
+
+    assert len({read(number, step) for number in (0, 1) for step in range(10)}) > 15
+    assert read(0, 7) == read(0, 7)
+
+
 def test_the_divergence_is_that_of_the_softmax_of_what_is_there() -> None:
     reference = torch.tensor([[1.0, 2.0, 9.0], [0.5, -1.0, 2.0]])
     scores = torch.tensor([[2.0, 0.0, -5.0], [0.5, 1.0, 1.0]], requires_grad=True)
@@ -285,11 +298,13 @@ class TestAdversary:
         self, tiny: Any, tokenizer: PairTokenizer
     ) -> None:
         attack = robust.adversary(AdversarySpec(words=3, share=0.5), TABLE, tokenizer)
-        batch = batch_of(tokenizer)
+        example = encode(QUERY, TEXTS * 8, tuple(range(24)), tokenizer)
+        batch = collate([example], [(0, tuple(range(24)))], 0)
         tiny.eval()
         with torch.no_grad():
-            first, second = (attack(tiny, batch).inputs["input_ids"] for _ in range(2))
-        assert torch.equal(first, second)
+            first, *others = (attack(tiny, batch).inputs["input_ids"] for _ in range(4))
+        assert not torch.equal(first, batch.inputs["input_ids"])
+        assert all(torch.equal(first, other) for other in others)
         assert all(parameter.grad is None for parameter in tiny.parameters())
 
     def test_a_student_without_word_pieces_is_refused(self) -> None:

@@ -1,8 +1,8 @@
 """Erase and check, for scores: a text scores what its worst remainder does, when any short run of words is left out.
 
 An attacker who inserts a block of words cannot lift the text above what it scored without it. Kumar et al., "Certifying
-LLM Safety against Adversarial Prompting", 2023 (arXiv 2309.02705), erase tokens and check each remainder for harm; here the
-least score is taken, and a list is certified. Theorem 10 of docs/certificates.md.
+LLM Safety against Adversarial Prompting", 2023 (arXiv 2309.02705), erase tokens and check each remainder for harm; here
+the least score is taken, and a list is certified. Theorem 10 of docs/certificates.md.
 """
 
 from __future__ import annotations
