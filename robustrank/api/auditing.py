@@ -61,7 +61,7 @@ def audit(
             name of a bundled collection, or ``"irds:..."``; a :class:`~robustrank.plugin.Collection`; a mapping with
             the data frames ``documents``, ``queries`` and ``qrels``; a table as in an audit file; or a mapping of names
             to these, of which the first is home and the others are out of distribution.
-        queries: How many queries of each collection; default all.
+        queries: How many queries of each collection; default all. A table of ``data`` may have its own, here and below.
         depth: How many candidates of each query are ranked.
         attacks: Names of plug-ins, tables as in an audit file, or attack objects; default a few cheap ones
             (:data:`ATTACKS`), none with an empty list or with a ``suite``.
@@ -122,22 +122,25 @@ def _spec(
 ) -> AuditSpec:  # fmt: skip
     if ranker is None or data is None:
         raise ConfigError("robustrank.audit needs an audit file, or both `ranker` and `data`")
+    for key, argument in (("collection", "data"), ("ranker", "ranker"), ("suite", "suite")):
+        if key in options:
+            raise ConfigError(f"robustrank.audit: options has {key!r}; use the argument `{argument}`")
     here = Path.cwd()
     rankers = [tables.of_ranker(name, each, here) for name, each in _named(ranker, "ranker", "use").items()]
-    collections = [
-        tables.of_data(name, each, here) for name, each in _named(data, "data", *tables.FRAMES, "use").items()
-    ]
+    handed = _named(data, "data", *tables.FRAMES, "use")
+    collections = [{**sizes, **tables.of_data(name, each, here)} for name, each in handed.items()]
     chosen = (() if suite else ATTACKS) if attacks is None else attacks
     names = [each["name"] for each in rankers if each.get("attacked", True)]
+    wrapped = [
+        {"rankers": names, "attacked": True, **tables.of_plugin("defense", each, number)}
+        for number, each in enumerate(defenses, 1)
+    ]
     whole: dict[str, Any] = {
         "name": "audit", "seed": 13, "measures": ["nDCG@10"], **({"suite": suite} if suite else {}), **options,
         "collection": collections,
         "ranker": rankers,
         "attack": [*options.get("attack", ()), *(tables.of_plugin("attack", a, n) for n, a in enumerate(chosen, 1))],
-        "defense": [
-            {"rankers": names, "attacked": True, **tables.of_plugin("defense", each, number)}
-            for number, each in enumerate(defenses, 1)
-        ],
+        "defense": [*options.get("defense", ()), *wrapped],
         "gate": [*options.get("gate", ()), *({"name": _sentence(gate), **gate} for gate in gates)],
     }  # fmt: skip
     text = as_toml({key: value for key, value in whole.items() if value != []})

@@ -86,7 +86,7 @@ def _beyond_control(result: AttackResult) -> bool:
 
 
 def _defenses(summary: Summary, name: str) -> Iterable[Advice]:
-    """Defenses that are shown to lower the worst case, or to cost effectiveness; one that does both is to be weighed."""
+    """Defenses that are shown to lower the worst case, or to cost effectiveness; one that does both is weighed."""
     result = next((p.result_in(summary) for p in protocols() if p.name == "defenses" and p.result is not None), None)
     for row in getattr(result, "rows", ()):
         if row.base != name or row.hindered or gate.binding(Figure(measure="", labels={"ranker": row.ranker}), summary):

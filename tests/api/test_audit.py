@@ -370,3 +370,29 @@ def test_a_star_is_a_difference_to_the_baseline_and_to_nobody_else(result: api.A
 def test_a_value_that_is_not_there_is_no_field() -> None:
     table = pd.DataFrame({"query_id": ["1", "2"], "type": pd.array([None, 3], dtype="Int64"), "when": [pd.NaT, pd.NaT]})
     assert [row for _, row in frames.rows(table, "queries")] == [{"query_id": "1"}, {"query_id": "2", "type": 3}]
+
+
+def test_sizes_reach_every_collection_and_a_table_has_its_own(tmp_path: Path) -> None:
+    done = api.audit(
+        ranker={"use": "random"}, data={"home": "scifact", "far": {"use": "selqa", "queries": 3}}, queries=2, depth=12,
+        attacks=[], out=tmp_path, progress=False,
+    )  # fmt: skip
+    assert [(c.name, c.queries, c.depth) for c in done.summary.collections] == [("home", 2, 12), ("far", 3, 12)]
+
+
+def test_tables_among_the_options_are_added_and_none_is_lost(tmp_path: Path) -> None:
+    more = {
+        "attack": [{"name": "end", "use": "query_injection", "place": "end"}],
+        "defense": [{"name": "clean", "use": "normalise", "rankers": ["ranker"]}],
+        "gate": [{"name": "g", "measure": "nDCG@10", "min": 0.9, "where": {"ranker": "ranker"}}],
+    }
+    done = api.audit(
+        ranker=overlap, data=FRAMES, depth=24, attacks=["benign_insertion"], defenses=["trim"],
+        gates=[{"measure": "nDCG@10", "min": 0.8, "where": {"ranker": "ranker"}}], options=CASES | more, out=tmp_path, progress=False,
+    )  # fmt: skip
+    assert {r.attack for r in done.summary.attacks} == {"end", "benign_insertion"}
+    assert {r.name for r in done.summary.rankers} == {"ranker", "trim + ranker", "clean + ranker"}
+    assert [v.gate for v in done.gates] == ["g", "nDCG@10 at least 0.8 (ranker ranker)"]
+    for key in ("collection", "ranker", "suite"):
+        with pytest.raises(ConfigError, match=key):
+            api.audit(ranker=overlap, data=FRAMES, options={key: []}, out=tmp_path, progress=False)
