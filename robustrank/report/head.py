@@ -47,7 +47,7 @@ def example(summary: Summary, ranker: str | None) -> Example | None:
         return None
     won = {row.key for row in summary.cases.rows if row.success}
     cases = [c for c in summary.worst_cases if (c.ranker, c.attack) == (attack.ranker, attack.attack)]
-    if won:
+    if summary.cases.rows:  # a summary that holds no cases has the worst ones alone
         cases = [c for c in cases if c.key in won or c.key[:16] in won]
     if not cases:
         return None

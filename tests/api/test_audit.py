@@ -388,7 +388,8 @@ def test_tables_among_the_options_are_added_and_none_is_lost(tmp_path: Path) -> 
     }
     done = api.audit(
         ranker=overlap, data=FRAMES, depth=24, attacks=["benign_insertion"], defenses=["trim"],
-        gates=[{"measure": "nDCG@10", "min": 0.8, "where": {"ranker": "ranker"}}], options=CASES | more, out=tmp_path, progress=False,
+        gates=[{"measure": "nDCG@10", "min": 0.8, "where": {"ranker": "ranker"}}],
+        options=CASES | more, out=tmp_path, progress=False,
     )  # fmt: skip
     assert {r.attack for r in done.summary.attacks} == {"end", "benign_insertion"}
     assert {r.name for r in done.summary.rankers} == {"ranker", "trim + ranker", "clean + ranker"}

@@ -14,7 +14,7 @@ from robustrank.judging.advice import advise
 from robustrank.judging.proposals import propose
 from robustrank.protocols.defenses.results import ADAPTIVE, CLEAN, Defended, Defenses, Difference
 from robustrank.protocols.summarise import headline
-from robustrank.report import html, view
+from robustrank.report import head, html, view
 from robustrank.results.outcomes import Tally
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.select import audited
@@ -150,6 +150,13 @@ def test_hostile_text_in_the_example_stays_text(whole: Summary) -> None:
     example = page.partition('<div class="example">')[2].partition("Key figures")[0]
     assert example.count("&lt;script&gt;") == 2
     assert text not in page
+
+
+def test_where_no_case_succeeded_there_is_no_example(whole: Summary) -> None:
+    assert head.example(whole, CROSS) is not None
+    rows = [replace(row, success=False) for row in whole.cases.rows]
+    assert rows
+    assert head.example(replace(whole, cases=replace(whole.cases, rows=rows)), CROSS) is None
 
 
 def test_a_gate_on_an_attack_links_to_its_largest_move(whole: Summary) -> None:
