@@ -153,10 +153,17 @@ def test_hostile_text_in_the_example_stays_text(whole: Summary) -> None:
 
 
 def test_where_no_case_succeeded_there_is_no_example(whole: Summary) -> None:
-    assert head.example(whole, CROSS) is not None
-    rows = [replace(row, success=False) for row in whole.cases.rows]
-    assert rows
-    assert head.example(replace(whole, cases=replace(whole.cases, rows=rows)), CROSS) is None
+    case = replace(whole.worst_cases[0], ranker=CROSS, attack="query at the start")
+    row = replace(whole.cases.rows[0], key=case.key[:16], ranker=CROSS, attack="query at the start")
+
+    def shown(success: bool) -> head.Example | None:
+        cases = replace(whole.cases, rows=[replace(row, success=success)])
+        return head.example(replace(whole, worst_cases=[case], cases=cases), CROSS)
+
+    won = shown(True)
+    assert won is not None
+    assert won.case == case
+    assert shown(False) is None
 
 
 def test_a_gate_on_an_attack_links_to_its_largest_move(whole: Summary) -> None:
