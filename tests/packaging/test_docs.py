@@ -13,7 +13,7 @@ from robustrank.config import audit_file
 from robustrank.judging import checks
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_plugins_and_figures_in_the_docs_are_those_declared() -> None:
