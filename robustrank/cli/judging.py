@@ -242,3 +242,38 @@ def leaderboard(folder: Path, out: Path) -> None:
 
     count = boards.write(folder, out, lambda path: figures(path.parent))
     click.echo(f"{out}: {count} rankers")
+
+
+@click.command()
+@click.argument("places", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("audits"), show_default=True, help="Folder of the pages."
+)
+@click.option(
+    "--back", type=click.IntRange(min=0), help="Compare each audit with at most so many before it.  [default: all]"
+)
+def bundle(places: tuple[Path, ...], out: Path, back: int | None) -> None:
+    """Write pages about several audits: an index, their reports, gates over time, comparisons.
+
+    DIR is a folder that is searched for audits at any depth, or a summary.json. The pages need no server and load
+    nothing from elsewhere: OUT/index.html opens from disk, or any web server serves the folder. The same command renews
+    them.
+    """
+    from robustrank.report import bundle as bundles
+
+    def note(line: str) -> None:
+        click.echo(for_terminal(line), err=True)
+
+    written = bundles.write(places, out, _kept, back=back, note=note)
+    for path, reason in written.left_out:
+        note(f"left out: {path}: {reason}")
+    click.echo(
+        f"{written.index}: {written.audits} audits, {written.trends} gates over time, {written.comparisons} comparisons"
+    )
+
+
+def _kept(path: Path) -> Summary:
+    """The figures of the audit whose summary is, or would be, at a path."""
+    from robustrank.results import summary
+
+    return figures(path.parent) if path.name == "summary.json" else summary.read(path)

@@ -327,5 +327,6 @@ for command in (
     judging.gate_,
     judging.compare,
     judging.leaderboard,
+    judging.bundle,
 ):
     main.add_command(command)

@@ -269,6 +269,7 @@ class _Judge:
             reason=reason,
             estimate=estimate,
             limit=_wanted(self.gate),
+            at=_limit(self.gate),
             measure=self.gate.measure,
             where=self.gate.where,
             queries_needed=needed,

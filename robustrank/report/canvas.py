@@ -23,12 +23,13 @@ WIDTH, MARGIN, SCALE = 400, 10, 34
 
 _PALETTE = {
     "ink": "#1a1c1f", "muted": "#5b6067", "rule": "#dddfdc", "band": "#e4e5e2", "back": "#fdfdfc", "attack": "#c44a00",
+    "pass": "#00694e", "fail": "#a63400", "open": "#6b5200",
     "series-1": "#0072b2", "series-2": "#d55e00", "series-3": "#00876a", "series-4": "#a8577f", "series-5": "#8a6d00",
     "series-6": "#3a3f45",
 }  # fmt: skip
 """Variables of the page's style sheet, with its light colours for files that stand alone."""
 
-INK, MUTED, RULE, BAND, BACK, ATTACK, *SERIES = (f"var(--{name})" for name in _PALETTE)
+INK, MUTED, RULE, BAND, BACK, ATTACK, PASS, FAIL, OPEN, *SERIES = (f"var(--{name})" for name in _PALETTE)
 MARKERS = "osD^vPX"
 LINES = ("-", "--", "-.", ":")
 _DASHES = {"--": "6 3", "-.": "6 2 1.5 2", ":": "1.5 2.5"}

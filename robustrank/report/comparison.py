@@ -33,10 +33,25 @@ def write(old: Summary, new: Summary, changes: Sequence[Change], notes: Sequence
     Raises:
         StoreError: It cannot be written.
     """
+    files.replace(path, render(old, new, changes, notes))
+
+
+def render(
+    old: Summary, new: Summary, changes: Sequence[Change], notes: Sequence[str], index: str | None = None
+) -> str:
+    """The page as HTML.
+
+    Args:
+        old: The first audit.
+        new: The second.
+        changes: Between the two.
+        notes: Why they may not be comparable.
+        index: Address of a page of all audits; ``None`` where there is none.
+    """
     moved = [change for change in changes if not set(_values(change)) <= {0.0, 1.0}]
     charts = [_chart(change) for change in sorted(moved, key=lambda change: change.p)[:MOST]]
-    files.replace(
-        path, pages.render("comparison", old=old.name, new=new.name, changes=changes, notes=notes, charts=charts)
+    return pages.render(
+        "comparison", old=old.name, new=new.name, changes=changes, notes=notes, charts=charts, index=index
     )
 
 

@@ -42,12 +42,13 @@ def write(summary: Summary, path: Path, marks: Marks | None = None) -> None:
     replace(path, render(summary, marks))
 
 
-def render(summary: Summary, marks: Marks | None = None) -> str:
+def render(summary: Summary, marks: Marks | None = None, index: str | None = None) -> str:
     """The report as one HTML document.
 
     Args:
         summary: Of the audit.
         marks: Review marks to put in (:func:`robustrank.report.marks.read`).
+        index: Address of a page of several audits that the report is one of.
     """
     from markupsafe import Markup
 
@@ -61,6 +62,7 @@ def render(summary: Summary, marks: Marks | None = None) -> str:
         .get_template("report.html.j2")
         .render(
             summary=summary,
+            index=index,
             sections=_sections(),
             results=results,
             view=view.build(summary),

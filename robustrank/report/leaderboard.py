@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from robustrank.core.errors import ConfigError, RobustRankError
 from robustrank.core.types import Access, Estimate
 from robustrank.protocols.ensembles import ANY, PROTOCOL, WORST, Ensembles
-from robustrank.report import pages
+from robustrank.report import pages, several
 from robustrank.report.filters import budget, radius
 from robustrank.results import summary
 from robustrank.results.outcomes import Tally, together
@@ -95,7 +94,7 @@ class _Key(NamedTuple):
     suite: str
 
 
-def write(folder: Path, path: Path, read: Callable[[Path], Summary] = summary.read) -> int:
+def write(folder: Path, path: Path, read: several.Read = summary.read) -> int:
     """Write the page; the number of rankers on it.
 
     Args:
@@ -107,18 +106,8 @@ def write(folder: Path, path: Path, read: Callable[[Path], Summary] = summary.re
         ConfigError: There is no audit in the folder.
         StoreError: The page cannot be written.
     """
-    records = {each.parent.with_name("summary.json") for each in folder.rglob("records/*.jsonl")}
-    summaries = sorted({*folder.rglob("summary.json"), *records})
-    if not summaries:
-        raise ConfigError(f"{folder}: no audit in it or below; `robustrank audit` writes them")
-    rows: list[tuple[_Key, Row]] = []
-    left_out = []
-    for each in summaries:
-        try:
-            rows += _rows(read(each), each, path)
-        except (RobustRankError, TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
-            left_out.append((str(each.relative_to(folder)), f"{type(error).__name__}: {error}"))
-    boards = _boards(rows)
+    found, left_out = several.gather([folder], read, lambda audit, at: _rows(audit, at, path))
+    boards = _boards([row for rows in found for row in rows])
     files.replace(path, pages.render("leaderboard", boards=boards, left_out=left_out))
     return sum(len(board.rows) for board in boards)
 

@@ -29,7 +29,7 @@ from robustrank.storage import typed
 from robustrank.storage.files import replace
 from robustrank.work.audited import AuditedCollection
 
-SCHEMA = 6
+SCHEMA = 7
 
 
 @dataclass(frozen=True, kw_only=True)

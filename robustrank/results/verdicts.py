@@ -29,6 +29,8 @@ class Verdict:
     estimate: Estimate | None
     limit: str
     """For example ``"at most 0.10"``."""
+    at: float | None = None
+    """The limit as a number."""
     queries_needed: int | None = None
     held: bool = False
     """Pass, or inconclusive where the audit file allows that in writing."""

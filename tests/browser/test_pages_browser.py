@@ -1,4 +1,4 @@
-"""The pages of a comparison and of a leaderboard in a real browser: quiet, accessible, not wider than the screen."""
+"""Comparison, leaderboard and index of a bundle in a real browser: quiet, accessible, not wider than the screen."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from robustrank.judging import compare
+from robustrank.report import bundle, leaderboard
 from robustrank.report import comparison as comparison_page
-from robustrank.report import leaderboard
 from robustrank.results import summary as summaries_
 from robustrank.results.summary import Summary
+from robustrank.results.verdicts import Outcome
 
 pytestmark = pytest.mark.browser
 
@@ -53,7 +54,18 @@ def board(summary: Summary, folder: Path) -> str:
     return (folder / "page.html").read_text(encoding="utf-8")
 
 
-PAGES = {"comparison": comparison, "leaderboard": board}
+def index(summary: Summary, folder: Path) -> str:
+    """The index of a bundle of two audits whose gates came to different outcomes, one of them without a figure."""
+    old, new = two(summary)
+    turned = [replace(v, outcome=o, estimate=None) for v, o in zip(new.verdicts, Outcome, strict=False)]
+    for name, each in (("one", old), ("two", replace(new, verdicts=turned))):
+        (folder / "runs" / name).mkdir(parents=True, exist_ok=True)
+        summaries_.write(each, folder / "runs" / name / "summary.json")
+    bundle.write([folder / "runs"], folder / "pages", summaries_.read)
+    return (folder / "pages" / "index.html").read_text(encoding="utf-8")
+
+
+PAGES = {"comparison": comparison, "leaderboard": board, "bundle": index}
 
 
 def planted(summaries: SimpleNamespace, texts: Iterable[str]) -> Summary:

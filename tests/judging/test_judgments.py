@@ -145,8 +145,8 @@ def test_a_loss_at_any_time_has_twice_the_width_of_the_figure(summary: Summary, 
     assert "; wanted worse by at most 0.1; " in verdict.reason
     [verdict] = gate.judge([gate_], new, tmp_path / "none.json")
     assert verdict == Verdict(
-        gate="g", outcome=Outcome.INCONCLUSIVE, estimate=None, limit="worse by at most 0.1", queries_needed=None,
-        measure="nDCG@10", where=NET, held=False,
+        gate="g", outcome=Outcome.INCONCLUSIVE, estimate=None, limit="worse by at most 0.1", at=0.1,
+        queries_needed=None, measure="nDCG@10", where=NET, held=False,
         reason=f"nDCG@10 (ranker 'net', collection 'home') is not in {tmp_path / 'none.json'} yet; "
         "`robustrank gate DIR --update-ratchet` writes it",
     )  # fmt: skip
@@ -177,8 +177,8 @@ def test_every_field_of_an_inconclusive_verdict(summary: Summary) -> None:
     name = "nDCG@10 (ranker 'net', collection 'home') is 0.700 [0.600, 0.800] with n=20"
     needed = planning.needed(Estimate(0.7, 0.6, 0.8, 20), 0.65, "low", (0, 1))
     assert judge(held, "nDCG@10", NET, min=0.65, allow_inconclusive=True) == Verdict(
-        gate="g", outcome=Outcome.INCONCLUSIVE, estimate=Estimate(0.7, 0.6, 0.8, 20), limit="at least 0.65", held=True,
-        queries_needed=needed, measure="nDCG@10", where=NET,
+        gate="g", outcome=Outcome.INCONCLUSIVE, estimate=Estimate(0.7, 0.6, 0.8, 20), limit="at least 0.65", at=0.65,
+        held=True, queries_needed=needed, measure="nDCG@10", where=NET,
         reason=f"{name}; wanted at least 0.65; about {needed} queries would decide it, and home has only 30",
     )  # fmt: skip
     on = judge(held, "nDCG@10", NET, max=0.7)
