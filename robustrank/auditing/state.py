@@ -11,6 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from robustrank.auditing import history
 from robustrank.auditing.phases import PHASES
 from robustrank.auditing.plan import PLAN, Plan, read_plan
 from robustrank.config.specs import AuditSpec
@@ -22,6 +23,7 @@ from robustrank.plugins import registry
 from robustrank.protocols.installed import protocols, record_format
 from robustrank.protocols.summarise import summarise as summary_of
 from robustrank.report import html as report
+from robustrank.report.marks import Marks
 from robustrank.results import summary
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.summary import Summary
@@ -33,7 +35,7 @@ SPEC_SCHEMA = 3
 """Of ``spec.json``."""
 
 SPEC = "spec.json"
-SUMMARY = "summary.json"
+SUMMARY = history.SUMMARY
 REPORT = "report.html"
 
 
@@ -45,10 +47,17 @@ class Current(NamedTuple):
     """Why they were made from the records, in one line; empty where ``summary.json`` has them."""
 
 
-def summarise(where: Path) -> Summary:
-    """Make summary and report of an audit folder again from its records."""
+def summarise(where: Path, marks: Marks | None = None, since: Path | None = None) -> Summary:
+    """Make summary and report of an audit folder again from its records.
+
+    Args:
+        where: The audit folder.
+        marks: Review marks for the report.
+        since: The summary that the report compares it with; default that of the audit before it, where there is one.
+    """
     spec = load_spec(where)
-    return judged(_from_records(where, spec), spec, where)
+    earlier = summary.read(since) if since else None
+    return judged(_from_records(where, spec), spec, where, marks, earlier)
 
 
 def current(where: Path) -> Current:
@@ -155,15 +164,17 @@ def sum_up(records: Mapping[str, Record], spec: AuditSpec, plan: Plan, *, finish
 
 
 @put_off()
-def judged(result: Summary, spec: AuditSpec, where: Path) -> Summary:
+def judged(
+    result: Summary, spec: AuditSpec, where: Path, marks: Marks | None = None, earlier: Summary | None = None
+) -> Summary:
     """Judge the gates and write summary and report: without verdicts, where judging raises an error."""
     result = replace(result, made_from=stamp(where))
     try:
         verdicts = judge(spec.gates, result, spec.ratchet)
     except Exception:
-        _write(result, where)
+        _write(result, where, marks, earlier)
         raise
-    return _write(replace(result, verdicts=verdicts), where)
+    return _write(replace(result, verdicts=verdicts), where, marks, earlier)
 
 
 def _from_records(where: Path, spec: AuditSpec) -> Summary:
@@ -187,7 +198,8 @@ def _check_kinds(records: Mapping[str, Record], plan: Plan) -> None:
             )
 
 
-def _write(result: Summary, where: Path) -> Summary:
+def _write(result: Summary, where: Path, marks: Marks | None, earlier: Summary | None) -> Summary:
+    history.keep(where, result)
     summary.write(result, where / SUMMARY)
-    report.write(result, where / REPORT)
+    report.write(result, where / REPORT, marks, earlier or history.earlier(where, result))
     return result

@@ -236,7 +236,12 @@ def topics(file: str, out: Path) -> None:
     "--marks", type=click.Path(path_type=Path), help="Embed the review marks of this file, exported from a report."
 )
 @click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Also write all attacked cases to this file.")
-def report(folder: Path, out: Path, marks: Path | None, sheet: Path | None) -> None:
+@click.option(
+    "--since",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Say what changed since the audit of this summary.json.  [default: the one before it in --out]",
+)
+def report(folder: Path, out: Path, marks: Path | None, sheet: Path | None, since: Path | None) -> None:
     """Rebuild summary and report from the records.
 
     DIR is an audit folder or its audit file.
@@ -244,13 +249,11 @@ def report(folder: Path, out: Path, marks: Path | None, sheet: Path | None) -> N
     from robustrank.auditing import state
 
     folder = audited(folder, out)
-    from robustrank.report import html as pages
     from robustrank.report import marks as reviewed
 
     review_marks = reviewed.read(marks) if marks else {}
-    summary = state.summarise(folder)
+    summary = state.summarise(folder, review_marks, since)
     if marks:
-        pages.write(summary, folder / "report.html", review_marks)
         click.echo(f"marks: {reviewed.summary_line(review_marks)}", err=True)
     if sheet:
         from robustrank.report import sheet as sheets

@@ -19,6 +19,7 @@ from robustrank.results.figures import Figure
 from robustrank.results.select import lead
 from robustrank.results.summary import Summary
 from robustrank.stats.comparisons import holm, paired
+from robustrank.stats.planning import detectable
 
 LEVEL = 0.05
 """A change counts as shown where its corrected p value is below."""
@@ -50,6 +51,8 @@ class Change:
     """Queries that became worse, worst first."""
     improvements: Sequence[QueryChange]
     """Queries that became better, best first."""
+    seen: float
+    """About the smallest true change that so many queries show in four of five audits, after the correction."""
     invalid: str = ""
     """Why it may hide a loss: cases without an answer could make one; empty where they could not."""
 
@@ -69,17 +72,22 @@ class Change:
         return ", ".join(str(value) for key, value in self.labels.items() if key != "ranker" and value != "all")
 
 
-def changes(old: Summary, new: Summary) -> list[Change]:
+def changes(old: Summary, new: Summary, ranker: str | None = None) -> list[Change]:
     """Changes of every figure that is a mean over queries, with at least two queries in common.
 
     Of attacks the success they are judged by, and the ranks their targets gained.
+
+    Args:
+        old: The first audit.
+        new: The second.
+        ranker: Of this ranker only; default of all.
     """
     before = {_name(figure): figure for figure in _compared(old)}
     keys = [{c.name: c.query_keys for c in summary.collections} for summary in (old, new)]
     pairs = []
     for after in _compared(new):
         was = before.get(_name(after))
-        if was is not None:
+        if was is not None and ranker in (None, after.labels.get("ranker")):
             pair = _Pair(was, after, _common(was, after, keys[0], keys[1]))
             if len(pair.queries) > 1:
                 pairs.append(pair)
@@ -92,7 +100,7 @@ def changes(old: Summary, new: Summary) -> list[Change]:
             p_holm=p_holm,
             regressions=_moved(pair.queries, pair.old, pair.new, -1 if pair.after.higher_is_better else 1),
             improvements=_moved(pair.queries, pair.old, pair.new, 1 if pair.after.higher_is_better else -1),
-            invalid=pair.invalid,
+            seen=detectable(each, among=len(tested)), invalid=pair.invalid,
         )
         for pair, each, p_holm in zip(pairs, tested, corrected, strict=True)
     ]  # fmt: skip
@@ -226,7 +234,7 @@ def as_data(changed: Sequence[Change], notes: Sequence[str]) -> dict[str, object
         }
         for c in changed
     ]
-    return {"schema": 3, "notes": list(notes), "changes": rows}
+    return {"schema": 4, "notes": list(notes), "changes": rows}
 
 
 def check_any(changed: Sequence[Change]) -> None:

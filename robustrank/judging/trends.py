@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from robustrank.config.specs import GateSpec
 from robustrank.core.errors import ConfigError
@@ -67,13 +68,12 @@ def trends(summaries: Sequence[Summary]) -> list[Trend]:
     Args:
         summaries: In the order of time.
     """
-    found: dict[tuple[str, str, str, bool], list[tuple[int, Verdict]]] = {}
+    found: dict[Identity, list[tuple[int, Verdict]]] = {}
     for place, summary in enumerate(summaries):
         for verdict in summary.verdicts:
-            key = (verdict.measure, _where(verdict), summary.home, verdict.limit.startswith("worse"))
-            found.setdefault(key, []).append((place, verdict))
+            found.setdefault(identity(verdict, summary), []).append((place, verdict))
     made = []
-    for (measure, where, collection, _), each in found.items():
+    for key, each in found.items():
         if len({place for place, _ in each}) < 2:
             continue
         bases = [_basis(summaries[place], verdict) for place, verdict in each]
@@ -95,12 +95,24 @@ def trends(summaries: Sequence[Summary]) -> list[Trend]:
             for place, summary in enumerate(summaries)
             if place > points[0].place and place not in there and summary.name in names
         ]
-        made.append(Trend(measure=measure, where=where, collection=collection, points=points, absent=absent))
+        made.append(Trend(measure=key.measure, where=key.where, collection=key.home, points=points, absent=absent))
     return made
 
 
-def _where(verdict: Verdict) -> str:
-    return ", ".join(f"{key} {value}" for key, value in sorted(verdict.where.items()))
+class Identity(NamedTuple):
+    """Equal for gates on the same figure."""
+
+    measure: str
+    where: str
+    home: str
+    loss: bool
+    """Whether it limits how much worse the figure is than in the ratchet file."""
+
+
+def identity(verdict: Verdict, summary: Summary) -> Identity:
+    """What makes a gate the same in two audits."""
+    where = ", ".join(f"{key} {value}" for key, value in sorted(verdict.where.items()))
+    return Identity(verdict.measure, where, summary.home, verdict.limit.startswith("worse"))
 
 
 def _basis(summary: Summary, verdict: Verdict) -> str:

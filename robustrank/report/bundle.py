@@ -106,7 +106,8 @@ def write(
     for place, audit in enumerate(ordered):
         path = folder / REPORTS / f"{names[place]}{_slug(audit.name)}.html"
         note(f"{path.relative_to(folder)}: {audit.name}")
-        files.replace(path, html.render(audit, index=f"../{INDEX}"))
+        last = next((each for each in reversed(ordered[:place]) if each.name == audit.name and each.finished), None)
+        files.replace(path, html.render(audit, earlier=last, index=f"../{INDEX}"))
         kept.add(path)
         earlier = []
         for before in range(place - 1, -1 if back is None else max(-1, place - 1 - back), -1):

@@ -37,17 +37,20 @@ GENERAL = (
 """Sections that belong to no protocol."""
 
 
-def write(summary: Summary, path: Path, marks: Marks | None = None) -> None:
+def write(summary: Summary, path: Path, marks: Marks | None = None, earlier: Summary | None = None) -> None:
     """Write ``report.html`` atomically."""
-    replace(path, render(summary, marks))
+    replace(path, render(summary, marks, earlier=earlier))
 
 
-def render(summary: Summary, marks: Marks | None = None, index: str | None = None) -> str:
+def render(
+    summary: Summary, marks: Marks | None = None, *, earlier: Summary | None = None, index: str | None = None
+) -> str:
     """The report as one HTML document.
 
     Args:
         summary: Of the audit.
         marks: Review marks to put in (:func:`robustrank.report.marks.read`).
+        earlier: Of the audit before it, which the first screen compares it with; ``None`` where there is none.
         index: Address of a page of several audits that the report is one of.
     """
     from markupsafe import Markup
@@ -65,7 +68,7 @@ def render(summary: Summary, marks: Marks | None = None, index: str | None = Non
             index=index,
             sections=_sections(),
             results=results,
-            view=view.build(summary),
+            view=view.build(summary, earlier),
             pool=pool_view.build(summary),
             charts=charts.draw(summary),
             curves=detection_charts.draw(results.get("detection")),

@@ -10,10 +10,12 @@ from robustrank.core.types import Estimate
 from robustrank.judging.advice import Advice, advise
 from robustrank.judging.gate import measured_nothing
 from robustrank.judging.proposals import Proposal, propose
-from robustrank.report.filters import number, radius
+from robustrank.judging.since import Since, since
+from robustrank.report import key_figures
 from robustrank.report.head import Example, WeakQuery, case_of, example, weakest
+from robustrank.report.key_figures import KeyFigure
 from robustrank.results.red_flags import RedFlag, Severity
-from robustrank.results.select import audited, lead, lead_change, strongest, surest_loss
+from robustrank.results.select import audited, strongest, surest_loss
 from robustrank.results.summary import (
     AgainstControl,
     AttackResult,
@@ -32,21 +34,6 @@ KEEP = 14
 
 LEVEL = 0.05
 """Significance level: a difference is shown as significant where its corrected p value is below."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeyFigure:
-    """One figure of the first screen."""
-
-    title: str
-    estimate: Estimate | None
-    digits: int = 2
-    sign: bool = False
-    subject: str = ""
-    """Names from the audit file, which need escaping."""
-    note: str
-    missing: str = "not measured"
-    """What stands in place of the figure where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +120,8 @@ class View:
     proposals: Sequence[Proposal]
     """Gates that could be set; empty where some are."""
     advice: Sequence[Advice]
+    since: Since | None
+    """What changed since an earlier audit; ``None`` where there is none."""
     weakest: Sequence[WeakQuery]
     """The clean queries that the audited ranker served worst."""
     serious: Sequence[RedFlag]
@@ -153,8 +142,13 @@ class View:
     """Why there is no certificate, where there is none."""
 
 
-def build(summary: Summary) -> View:
-    """Arrange a summary for the templates."""
+def build(summary: Summary, earlier: Summary | None = None) -> View:
+    """Arrange a summary for the templates.
+
+    Args:
+        summary: Of the audit.
+        earlier: Of the audit before it; ``None`` where there is none.
+    """
     name = audited(summary)
     return View(
         state=_state(summary),
@@ -162,11 +156,12 @@ def build(summary: Summary) -> View:
         nothing=measured_nothing(summary),
         confidence=sorted({e.confidence for e in _estimates(summary)}),
         audited=name or "",
-        key_figures=_key_figures(summary),
+        key_figures=key_figures.of(summary),
         example=example(summary, name),
         gate_cases=[case_of(verdict, summary) for verdict in summary.verdicts],
         proposals=[] if summary.verdicts else propose(summary),
         advice=advise(summary),
+        since=None if earlier is None else since(earlier, summary),
         weakest=weakest(summary, name),
         serious=[flag for flag in summary.red_flags if flag.severity is Severity.SERIOUS],
         level=LEVEL,
@@ -188,7 +183,7 @@ def build(summary: Summary) -> View:
             for case in summary.worst_cases
         ],
         coverage=[_coverage(ranker.name, summary) for ranker in summary.rankers],
-        unproven=_unproven(summary),
+        unproven=key_figures.unproven(summary),
         certified=[
             Certified(
                 ranker=ranker,
@@ -206,11 +201,6 @@ def _state(summary: Summary) -> str:
     broken = {v.outcome for v in summary.verdicts if not v.held}
     worst = next((o for o in reversed(Outcome) if o in broken), Outcome.PASS)
     return str(worst) if summary.verdicts else "none"
-
-
-def hardest_control(result: AttackResult) -> AgainstControl | None:
-    """The control that comes closest to the attack."""
-    return min(result.against_controls, key=lambda against: against.difference.value, default=None)
 
 
 def pieces(diff: Sequence[tuple[str, str, str]]) -> list[Piece]:
@@ -278,104 +268,12 @@ def _row(ranker: RankerSummary, summary: Summary) -> RankerRow:
     attack = strongest(summary.attacks, ranker=name)
     return RankerRow(
         ranker=ranker,
-        iid=next((e for e in _led(summary, summary.home) if e.ranker == name), None),
+        iid=next((e for e in key_figures.led(summary, summary.home) if e.ranker == name), None),
         shift=surest_loss(summary.shifts, name),
         attack=attack,
-        against=hardest_control(attack) if attack else None,
+        against=key_figures.hardest_control(attack) if attack else None,
         certificates=[c for c in certificates if c.radius == least],
     )
-
-
-def _led(summary: Summary, collection: str) -> list[Effectiveness]:
-    return [
-        e
-        for e in summary.effectiveness
-        if (e.collection, e.measure) == (collection, summary.measure) and e.slice is None
-    ]
-
-
-def _key_figures(summary: Summary) -> list[KeyFigure]:
-    """Of the ranker that the audit is about, chosen by the bound that is certain."""
-    name = audited(summary)
-    effect = next((e for e in _led(summary, summary.home) if e.ranker == name), None)
-    loss = surest_loss(summary.shifts, name)
-    certain = loss is not None and lead_change(loss).high < 0
-    attack = strongest(summary.attacks, ranker=name)
-    proven = {ranker.name for ranker in summary.rankers if name in (ranker.name, ranker.base)}
-    held = max(
-        (c for c in summary.certificates if c.ranker in proven),
-        key=lambda c: (c.crq.low, c.crq.value, c.radius, -c.k),
-        default=None,
-    )
-    return [
-        KeyFigure(
-            title="Effectiveness",
-            estimate=effect.mean if effect else None,
-            digits=3,
-            subject=effect.ranker if effect else "",
-            note=f"{summary.measure} on {summary.home}" if effect else "No list of it was ranked.",
-        ),
-        KeyFigure(
-            title="Loss out of distribution",
-            estimate=lead_change(loss) if loss and certain else None,
-            sign=True,
-            missing="none is shown" if loss else "not measured",
-            subject=loss.target if loss and certain else "",
-            note=_loss(loss, summary, name) if loss else "No second collection and no query types.",
-        ),
-        KeyFigure(
-            title="Strongest attack",
-            estimate=attack.success[lead(attack)] if attack else None,
-            subject=attack.attack if attack else "",
-            note=_success(attack)
-            if attack
-            else "No attack on it was judged."
-            if summary.attacks
-            else "No attack was run.",
-        ),
-        KeyFigure(
-            title="Surest certificate",
-            estimate=held.crq if held else None,
-            subject=held.ranker if held else "",
-            note=_proven(held, summary.home)
-            if held
-            else f"No certificate of {name}."
-            if summary.certificates
-            else _unproven(summary),
-        ),
-    ]
-
-
-def _proven(held: CertifiedResult, home: str) -> str:
-    where = "" if held.collection == home else f" of {held.collection}"
-    return f"of queries{where}: no document enters the top {held.k} when {radius(held.radius)} of it change"
-
-
-def _unproven(summary: Summary) -> str:
-    if summary.finished is None and any(ranker.defense is not None for ranker in summary.rankers):
-        return "The audit has not reached its certificates yet."
-    return "The audit file requests no certificate."
-
-
-def _loss(shift: Shift, summary: Summary, ranker: str | None) -> str:
-    tried = sum(s.ranker == ranker for s in summary.shifts)
-    least = "its interval lies below zero" if tried == 1 else f"of {tried} shifts, the loss whose interval is surest"
-    if lead_change(shift).high >= 0:
-        return f"{'The interval' if tried == 1 else f'Every interval of {tried} shifts'} reaches zero."
-    what = f"{shift.measure}, {shift.source} → {shift.target}"
-    if shift.relative_to_baseline:
-        return f"relative change of {what}, minus that of {summary.baseline}; {least}"
-    return f"{'relative change' if shift.relative else 'change'} of {what}; {least}"
-
-
-def _success(attack: AttackResult) -> str:
-    way, _, k = lead(attack).partition("@")
-    did = {"ASR": f"of documents lifted into the top {k}", "out": f"of relevant documents pushed out of the top {k}"}
-    share = did.get(way, f"of cases: {lead(attack)}")
-    control = hardest_control(attack)
-    if control is None:
-        return f"{share}; no control to compare with"
-    return f"{share}; {number(control.difference.value, sign=True)} against {control.control}"
 
 
 def _grouped(

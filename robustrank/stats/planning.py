@@ -109,10 +109,17 @@ def _deviation(n: int, width: float, reach: float) -> float:
     return _root(lambda deviation: width - half_width(n, deviation, reach), 0.0, width * sqrt(n))
 
 
-def detectable(contrast: Contrast, *, power: float = POWER) -> float:
-    """Minimum detectable difference: the smallest true one that so many queries show with the given power."""
+def detectable(contrast: Contrast, *, power: float = POWER, among: int = 1) -> float:
+    """Minimum detectable difference: the smallest true one that so many queries show with the given power.
+
+    Args:
+        contrast: Of the queries.
+        power: Probability that it is shown.
+        among: Comparisons that p values are corrected for; the half-width then grows as that of a normal mean.
+    """
     low, high = contrast.estimate.value - contrast.estimate.low, contrast.estimate.high - contrast.estimate.value
-    return max(low, high) + _NORMAL.inv_cdf(power) * contrast.error
+    wider = _NORMAL.inv_cdf(1 - TAIL / among) / _NORMAL.inv_cdf(1 - TAIL)
+    return max(low, high) * wider + _NORMAL.inv_cdf(power) * contrast.error
 
 
 def expected_detectable(n: int, deviation: float, *, reach: float = 1.0, power: float = POWER) -> float:

@@ -16,7 +16,7 @@ from robustrank.judging.compare import Change, QueryChange
 from robustrank.judging.ratchet import Held, Ratchet
 from robustrank.results.figures import Figure
 from robustrank.results.summary import Summary
-from robustrank.stats import comparisons
+from robustrank.stats import comparisons, planning
 
 
 def figure(**more: Any) -> Figure:
@@ -146,16 +146,18 @@ def test_every_field_of_a_change(keyed: Summary) -> None:
     new = only(keyed, {"q1": 0.25, "q2": 0.75, "q3": 0.4, "q4": 0.25, "q5": 0.5, "q6": 1.0})
     (found,) = compare.changes(old, new)
     after, before = [0.25, 0.75, 0.4, 0.25, 0.5], [0.5, 0.5, 0.9, 0.25, 0.25]
-    difference, p, _ = comparisons.paired(after, before, bounds=(-1, 1))
+    contrast = comparisons.paired(after, before, bounds=(-1, 1))
+    difference, p, _ = contrast
+    seen = planning.detectable(contrast)
     assert found == Change(
         measure="nDCG@10", labels={"ranker": "net", "collection": "home"}, higher_is_better=True, old=2.4 / 5,
-        new=about(2.15 / 5), difference=difference, p=p, p_holm=p,
+        new=about(2.15 / 5), difference=difference, p=p, p_holm=p, seen=seen,
         regressions=[QueryChange(query_id="q3", old=0.9, new=0.4), QueryChange(query_id="q1", old=0.5, new=0.25)],
         improvements=[QueryChange(query_id="q2", old=0.5, new=0.75), QueryChange(query_id="q5", old=0.25, new=0.5)],
     )  # fmt: skip
     assert found.what == "home"
     assert compare.as_data([found], ["a note"]) == {
-        "schema": 3, "notes": ["a note"],
+        "schema": 4, "notes": ["a note"],
         "changes": [
             {
                 "measure": "nDCG@10", "labels": {"ranker": "net", "collection": "home"}, "higher_is_better": True,
@@ -166,7 +168,7 @@ def test_every_field_of_a_change(keyed: Summary) -> None:
                 "improvements": [
                     {"query_id": "q2", "old": 0.5, "new": 0.75}, {"query_id": "q5", "old": 0.25, "new": 0.5},
                 ],
-                "shown": "", "invalid": "",
+                "seen": seen, "shown": "", "invalid": "",
             }
         ],
     }  # fmt: skip
@@ -188,7 +190,7 @@ def test_where_less_is_better_a_rise_is_a_regression(keyed: Summary) -> None:
 def shown(p: float, difference: float, *, higher_is_better: bool) -> tuple[bool, bool, object]:
     change = Change(
         measure="m", labels={}, higher_is_better=higher_is_better, old=0, new=0,
-        difference=Estimate(difference, 0, 0, 2), p=p, p_holm=p, regressions=[], improvements=[],
+        difference=Estimate(difference, 0, 0, 2), p=p, p_holm=p, regressions=[], improvements=[], seen=0.0,
     )  # fmt: skip
     data: Any = compare.as_data([change], [])
     return change.worse, change.better, data["changes"][0]["shown"]

@@ -72,7 +72,8 @@ def test_a_hostile_mark_is_refused_in_one_visible_line(tmp_path: Path, name: str
 def test_the_command_puts_marks_into_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, summaries: SimpleNamespace
 ) -> None:
-    monkeypatch.setattr(state, "summarise", lambda folder: summaries.realistic())
+    monkeypatch.setattr(state, "load_spec", lambda folder: SimpleNamespace(gates=[], ratchet=None))
+    monkeypatch.setattr(state, "_from_records", lambda folder, spec: summaries.realistic())
     file = exported(tmp_path / "m.json", {"0f": {"mark": "to fix", "note": "see ticket"}})
     result = CliRunner().invoke(main, ["report", str(tmp_path), "--marks", str(file)])
     assert result.exit_code == 0, result.output

@@ -72,7 +72,7 @@ def test_the_command_writes_it_with_the_marks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, summaries: SimpleNamespace
 ) -> None:
     whole = summaries.realistic()
-    monkeypatch.setattr(state, "summarise", lambda folder: whole)
+    monkeypatch.setattr(state, "summarise", lambda folder, marks, since: whole)
     out = tmp_path / "cases.csv"
     result = CliRunner().invoke(main, ["report", str(tmp_path), "--csv", str(out)])
     assert result.exit_code == 0, result.output

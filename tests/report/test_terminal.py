@@ -51,7 +51,7 @@ def test_a_comparison_of_hostile_names_and_ids_is_printed_and_does_nothing() -> 
         Change(
             measure=text, labels={"ranker": text, "attack": text}, higher_is_better=True, old=0.5, new=0.4,
             difference=Estimate(-0.1, -0.2, -0.05, 9), p=0.01, p_holm=0.02,
-            regressions=[QueryChange(query_id=text, old=1.0, new=0.0)], improvements=[],
+            regressions=[QueryChange(query_id=text, old=1.0, new=0.0)], improvements=[], seen=0.1,
         )
         for text in STRINGS.values()
     ]  # fmt: skip

@@ -66,6 +66,7 @@ def test_the_detectable_difference_is_the_width_and_what_four_of_five_need_beyon
     half = max(against.estimate.high - against.estimate.value, against.estimate.value - against.estimate.low)
     assert stats.detectable(against) == pytest.approx(half + 0.8416 * against.error, rel=1e-3)
     assert stats.detectable(against, power=0.5) == pytest.approx(half)
+    assert stats.detectable(against, power=0.5, among=10) == pytest.approx(half * 2.807 / 1.96, rel=1e-3)
     assert stats.expected_detectable(60, 0.2) == pytest.approx(stats.detectable(against), rel=0.15)
     assert stats.expected_detectable(240, 0.2) < 0.5 * stats.expected_detectable(60, 0.2)
 
