@@ -163,8 +163,8 @@ class _Reader:
         origin, arguments = get_origin(hint), get_args(hint)
         if origin in (Union, UnionType):
             tables: list[Any] = [option for option in arguments if is_dataclass(option)]
-            if tables and isinstance(value, Mapping):  # the one that has most of the keys
-                hint = max(tables, key=lambda option: len(_fields(option).keys() & value.keys()))
+            if tables and isinstance(value, Mapping):
+                hint = _nearest(tables, value)
             elif len(arguments) == 2 and NoneType in arguments:
                 hint = next(option for option in arguments if option is not NoneType)
             origin, arguments = get_origin(hint), get_args(hint)
@@ -201,7 +201,7 @@ class _Reader:
         kinds = [hint] if is_dataclass(hint) else get_args(hint)
         if not isinstance(item, Mapping):
             raise ConfigError(f"{self.where}: {place} must be a table, not {item!r}")
-        kind = max(kinds, key=lambda option: len(_fields(option).keys() & item.keys()))
+        kind = _nearest(kinds, item)
         title = item.get("name", item.get("use"))
         return self.table(kind, item, name, f"{place} {title!r}" if isinstance(title, str) else place)
 
@@ -240,6 +240,11 @@ def _fields(kind: Any) -> dict[str, Any]:
         return {"use": str}
     hints = get_type_hints(kind, include_extras=True)
     return {name: hints[field.name] for field in dataclasses.fields(kind) if (name := _key(field)) is not None}
+
+
+def _nearest(kinds: Sequence[Any], value: Mapping[str, Any]) -> Any:
+    """The kind of table that has most of the keys, and among equals the one that has the fewest others."""
+    return max(kinds, key=lambda kind: (len(_fields(kind).keys() & value.keys()), -len(_fields(kind))))
 
 
 def _key(field: dataclasses.Field[Any]) -> str | None:

@@ -25,6 +25,14 @@ KINDS = {
     "executor": "robustrank.executors",
     "language_model": "robustrank.language_models",
     "training_edit": "robustrank.training_edits",
+    "adapter": "robustrank.adapters",
+    "compressor": "robustrank.compressors",
+    "optimizer": "robustrank.optimizers",
+    "weighting": "robustrank.weightings",
+    "objective": "robustrank.objectives",
+    "sampler": "robustrank.samplers",
+    "list_maker": "robustrank.list_makers",
+    "merge": "robustrank.merges",
 }
 """Kind of plug-in to entry-point group."""
 

@@ -35,6 +35,10 @@ class Batch(NamedTuple):
     """Lists x places x features."""
     twin: dict[str, Any] | None = None
     """Inputs of the edited pairs, in the same places."""
+    share: float = 1.0
+    """Share of the training's steps that were made before this batch."""
+    learning: bool = False
+    """Whether it is learned from; development lists are not."""
 
 
 def encode(query: str, texts: Sequence[str], targets: Sequence[float], tokenizer: PairTokenizer) -> Example:

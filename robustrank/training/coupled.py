@@ -78,8 +78,8 @@ def loss(relevance: Any, selection: Any, targets: Any, coupling: Coupling, stead
     """
     from_selection = inverse_weights(steady[1], targets, coupling)
     from_relevance = inverse_weights(steady[0], targets, coupling)
-    ranking = losses.pairwise(relevance, targets, from_selection)
-    selecting = losses.pairwise(selection, targets, from_relevance)
+    ranking = losses.pairwise(relevance, targets, from_selection).mean()
+    selecting = losses.pairwise(selection, targets, from_relevance).mean()
     figures = {
         "loss of relevance": ranking.item(),
         "loss of selection": selecting.item(),
@@ -107,7 +107,7 @@ class CoupledObjective:
         """The loss of one batch."""
         relevance = scores_of(model[RELEVANCE], batch)
         if not model.training:
-            return Outcome(losses.pairwise(relevance, batch.targets))
+            return Outcome(losses.pairwise(relevance, batch.targets).mean())
         selection = model[SELECTION](batch.evidence).squeeze(-1)
         steady = self._without_dropout(model, batch) if _drops(model) else (relevance, selection)
         return loss(relevance, selection, batch.targets, self.coupling, steady)

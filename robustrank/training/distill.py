@@ -6,26 +6,31 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from robustrank.certificates import smoothing
 from robustrank.core.errors import MissingExtra, PluginError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress
+from robustrank.core.training_types import LowRank
 from robustrank.perturbations import substitutes
 from robustrank.plugins import registry
 from robustrank.rankers.models import onnx_int8, torch_models, weights
 from robustrank.rankers.models.pairs import PairTokenizer
 from robustrank.storage.hashing import digest
-from robustrank.training import adapters, from_labels, groups, losses, noise, robust
+from robustrank.training import card, changes, from_labels, groups, losses, noise, robust
 from robustrank.training.batches import Example, encode, tokenizer_of
+from robustrank.training.card import StageCard
 from robustrank.training.from_labels import Ready
 from robustrank.training.groups import Group
 from robustrank.training.judged_spec import JudgedStageSpec
 from robustrank.training.noise import EditedGroups, Reading
-from robustrank.training.spec import StageSpec, StudentSpec, load
+from robustrank.training.parts import acting
+from robustrank.training.spec import CompressStageSpec, StageSpec, StudentSpec, load
 from robustrank.training.teacher import CachedTeacher
 from robustrank.training.trainer import Course, fit
 
@@ -43,8 +48,8 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
             steps).
 
     Returns:
-        The folder of the trained model, in half precision, with tokenizer, config, the training file and
-        ``courses.json`` with the losses; the cross-encoder ranker loads it.
+        The folder of the trained model, with tokenizer, config, the training file, ``courses.json`` with the losses
+        and ``variant.json`` with what was changed of its parent; the cross-encoder ranker loads it.
 
     Raises:
         ConfigError: The training file is wrong.
@@ -62,31 +67,61 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
     tokenizer = tokenizer_of(backbone, spec.student.max_length)
     torch.manual_seed(spec.seed)
     model = _student(backbone, spec.student)
-    start = {name: weight.clone() for name, weight in model.state_dict().items()} if spec.student.change < 1 else {}
-    adapter = adapters.adapted(model, spec.student.adapter) if spec.student.adapter else None
+    parent = {name: weight.clone() for name, weight in model.state_dict().items()}
     courses: dict[str, Course] = {}
+    cards: list[StageCard] = []
+    kept: dict[str, Mapping[str, LowRank]] = {}
     content, forbidden = digest(asdict(spec.student), spec.seed), groups.forbidden_keys(spec.exclude)
 
     def teacher(plugin: Plugin) -> CachedTeacher:
         return CachedTeacher(registry.build("ranker", plugin), out / "teacher.sqlite")
 
     for stage in spec.stages:
+        if isinstance(stage, CompressStageSpec):
+            model = registry.build("compressor", stage.compress.plugin).attach(model, spec.seed).merged()
+            content = digest(content, asdict(stage))
+            cards.append(StageCard(name=stage.name, parts={"compressor": str(stage.compress.plugin)}))
+            continue
+        changed = changes.begin(stage, model, spec.seed)
         if isinstance(stage, JudgedStageSpec):
             ready = from_labels.ready(stage, model, tokenizer, forbidden, spec.seed, teacher, progress)
         else:
             ready = _ready(stage, model, tokenizer, forbidden, spec.seed, teacher, progress)
+        parts = acting(stage, ready.model, ready.train, changed.attached, changed.factors, spec.seed)
+        open_ = sum(each.numel() for each in ready.model.parameters() if each.requires_grad)
         content = digest(content, asdict(stage), ready.content)
-        courses[stage.name] = fit(
-            ready.model, ready.train, ready.dev, ready.objective, stage.schedule,
+        course = courses[stage.name] = fit(
+            ready.model, ready.train, ready.dev, parts.objective(ready.objective(parts.reduce())), stage.schedule,
             seed=spec.seed, folder=out / "checkpoints" / f"{stage.name}-{content}", progress=progress,
-            fresh=ready.fresh,
+            fresh=ready.fresh, optimizer=parts.optimizer, attached=changed.attached, factors=changed.factors,
         )  # fmt: skip
-    if adapter is not None:
-        model = adapter.merge_and_unload()
-    if start:
-        trained = model.state_dict()
-        model.load_state_dict({name: torch.lerp(start[name], trained[name], spec.student.change) for name in trained})
-    return _export(model, backbone, Path(spec_path), courses, out / spec.name)
+        model, updates = changed.end()
+        if stage.adapter is not None and stage.adapter.keep is not None:
+            kept[stage.adapter.keep] = updates
+        cards.append(
+            StageCard(
+                name=stage.name, parts=stage.all, trained=open_, steps=course.step, best_step=course.best_step,
+                pairs=course.pairs,
+            )
+        )  # fmt: skip
+    for merge in spec.merges:
+        changes.merge(model, merge.plugin, [kept[name] for name in merge.adapters], merge.weights)
+    if spec.student.change < 1:
+        _keep_share(model, parent, spec.student.change)
+    compressed = any(stage.compress is not None for stage in spec.stages)
+    figures = card.measured(parent, model)
+    folder = _export(model, backbone, Path(spec_path), courses, out / spec.name, single=compressed)
+    card.write(folder, figures, spec.student.model, card.weights_digest(parent), cards, spec.seed)
+    return folder
+
+
+def _keep_share(model: Any, parent: Mapping[str, Any], share: float) -> None:
+    import torch
+
+    trained = model.state_dict()
+    if {name: weight.shape for name, weight in trained.items()} != {n: weight.shape for n, weight in parent.items()}:
+        raise PluginError("[student] change: the trained model has other parts than its parent, so none lies between")
+    model.load_state_dict({name: torch.lerp(parent[name], trained[name], share) for name in trained})
 
 
 def _ready(
@@ -95,13 +130,16 @@ def _ready(
 ) -> Ready:  # fmt: skip
     """The trainer's inputs for a stage of distillation."""
     train, dev = groups.build(stage, forbidden, seed)
+    for number, maker in enumerate(stage.lists):
+        plugin = registry.build("list_maker", maker.plugin)
+        train = list(plugin.lists(train, Random(f"{seed}|lists {number}")))
     teachers = [(teacher(each.plugin), each.weight) for each in stage.teachers]
     progress.start(f"{stage.name}: scores of teachers", sum(len(group.texts) for group in (*train, *dev)))
     train_examples, dev_examples = (list(_examples(part, teachers, tokenizer, progress)) for part in (train, dev))
     opponent = None
     if stage.adversary is not None:
         opponent = robust.adversary(stage.adversary, substitutes.load(stage.adversary.substitutes), tokenizer)
-    objective = robust.objective(partial(_loss, stage.score_weight), opponent, stage.invariance)
+    objective = partial(robust.objective, partial(_loss, stage.score_weight), opponent, stage.invariance)
     content, readings = digest(train, dev), _readings(stage, seed)
     if not readings:
         return Ready(model, train_examples, dev_examples, objective, content)
@@ -161,15 +199,22 @@ def _student(folder: Path, student: StudentSpec) -> Any:
         return torch_models.pretrained(AutoModelForSequenceClassification, folder, num_labels=1)
 
     model = torch_models.load("training", student.model, loader).float()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not any(fnmatch(part, each) for part in name.split(".") for each in student.freeze))
     for module in model.modules():  # after loading, because the name of the option differs between architectures
         if isinstance(module, Dropout):
             module.p = student.dropout
     return model
 
 
-def _export(model: Any, backbone: Path, spec_path: Path, courses: Mapping[str, Course], folder: Path) -> Path:
-    """The model's folder. Weights are saved in half precision, declared as float32 for inference."""
-    model.half().save_pretrained(folder)
+def _export(
+    model: Any, backbone: Path, spec_path: Path, courses: Mapping[str, Course], folder: Path, *, single: bool
+) -> Path:
+    """The model's folder. Weights are saved in half precision, declared as float32 for inference.
+
+    Those of a compressed model are saved in single precision, since half precision would move them off their grid.
+    """
+    (model.float() if single else model.half()).save_pretrained(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["dtype"] = "float32"
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

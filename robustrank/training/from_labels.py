@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from robustrank.core.progress import Progress
@@ -13,7 +14,7 @@ from robustrank.training.batches import Example, encode
 from robustrank.training.coupled import CoupledObjective
 from robustrank.training.judged import Judged
 from robustrank.training.judged_spec import JudgedStageSpec
-from robustrank.training.trainer import Fresh, Objective, of_scores
+from robustrank.training.trainer import Fresh, Objective, Reduce, of_scores
 
 LOSSES = {"pairwise": losses.pairwise, "listwise": losses.listwise}
 
@@ -24,7 +25,8 @@ class Ready(NamedTuple):
     model: Any
     train: list[Example]
     dev: list[Example]
-    objective: Objective
+    objective: Callable[[Reduce], Objective]
+    """How losses of lists become one, to the stage's own objective."""
     content: str
     """Digest of the training and development data."""
     fresh: Fresh | None = None
@@ -41,9 +43,11 @@ def ready(
     spread = _spread(train)
     train_examples, dev_examples = (list(_encoded(part, spread, tokenizer, progress)) for part in (train, dev))
     if stage.selection is None:
-        return Ready(model, train_examples, dev_examples, of_scores(LOSSES[stage.loss]), digest(train, dev))
+        own = partial(of_scores, LOSSES[stage.loss])
+        return Ready(model, train_examples, dev_examples, own, digest(train, dev))
     both = coupled.couple(model, len(spread), stage.selection)
-    return Ready(both, train_examples, dev_examples, CoupledObjective(stage.selection), digest(train, dev))
+    objective = CoupledObjective(stage.selection)
+    return Ready(both, train_examples, dev_examples, lambda reduce: objective, digest(train, dev))
 
 
 Spread = list[tuple[float, float]]

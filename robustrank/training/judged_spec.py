@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.training.coupled import Coupling
+from robustrank.training.parts import Parts
 from robustrank.training.trainer import Schedule
 
 LOSSES = ("pairwise", "listwise")
@@ -60,7 +61,7 @@ class JudgedSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgedStageSpec:
+class JudgedStageSpec(Parts):
     """One ``[[stage]]``: a stage of training on judgments; it starts from the weights of the stage before.
 
     Args:
@@ -93,12 +94,18 @@ def check_judged(stage: JudgedStageSpec, where: str) -> None:
         raise ConfigError(f"{where}: dev must be at least 1: early stopping needs a development set")
     if stage.loss not in LOSSES:
         raise ConfigError(f"{where}: loss must be one of {', '.join(LOSSES)}, not {stage.loss!r}")
+    stage.check(where)
     for judged in stage.judged:
         _check_judged(judged, f"{where}: {judged.name!r}", stage.schedule.size)
     if len({len(judged.evidence) for judged in stage.judged}) > 1:
         raise ConfigError(f"{where}: every [[stage.judged]] needs as many evidence retrievers as the others")
     if stage.selection is None:
         return
+    others = [name for name in stage.all if name not in ("adapter", "optimizer", "compressor")]
+    if others or stage.ranking != 1.0:
+        raise ConfigError(
+            f"{where}: [stage.selection] trains two models, so {', '.join(others) or 'ranking'} cannot weigh its loss"
+        )
     if stage.loss != "pairwise":
         raise ConfigError(f"{where}: [stage.selection] weights pairs; set loss to 'pairwise'")
     if not stage.judged[0].evidence:

@@ -1,4 +1,4 @@
-"""Losses of a student: the teacher's score differences and, optionally, its scores."""
+"""Losses of a student, one number a list: the teacher's score differences and, optionally, its scores; judgments."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def margin_mse(scores: Any, targets: Any) -> Any:
             needs at least two documents.
 
     Returns:
-        The mean over lists.
+        The loss of every list.
     """
     differences, present, count = _differences(scores, targets)
     centred = (differences - differences.sum(dim=1, keepdim=True) / count) * present
-    return (2.0 * centred.square().sum(dim=1, keepdim=True) / (count - 1)).mean()
+    return (2.0 * centred.square().sum(dim=1, keepdim=True) / (count - 1)).squeeze(1)
 
 
 def score_mse(scores: Any, targets: Any) -> Any:
-    """Mean squared error of the scores themselves, over all places that hold a document."""
+    """Squared error of the scores themselves, of every list; their mean is that over all places with a document."""
     differences, _, count = _differences(scores, targets)
-    return differences.square().sum() / count.sum()
+    return differences.square().sum(dim=1) * (len(count) / count.sum())
 
 
 def _differences(scores: Any, targets: Any) -> tuple[Any, Any, Any]:
@@ -47,7 +47,7 @@ def pairwise(scores: Any, targets: Any, weights: Any | None = None) -> Any:
         weights: Weight of each document as the lower one of a pair, lists x places; default 1.
 
     Returns:
-        The mean over the pairs of a list, and its mean over lists.
+        The mean over the pairs of every list.
     """
     from torch.nn.functional import softplus
 
@@ -58,7 +58,7 @@ def pairwise(scores: Any, targets: Any, weights: Any | None = None) -> Any:
     if weights is not None:
         losses = losses * weights[lists, worse]
     pairs = better.sum(dim=(1, 2))
-    return (losses / pairs[lists]).sum() / len(targets)
+    return losses.new_zeros(len(targets)).index_add(0, lists, losses / pairs[lists])
 
 
 def listwise(scores: Any, targets: Any) -> Any:
@@ -67,12 +67,15 @@ def listwise(scores: Any, targets: Any) -> Any:
     Args:
         scores: Lists x places.
         targets: As for :func:`pairwise`, with one labelled document a list.
+
+    Returns:
+        The loss of every list.
     """
     import torch
 
     present = torch.where(torch.isnan(targets), -torch.inf, scores)
     best = torch.nan_to_num(targets, nan=-torch.inf).argmax(dim=1)
-    return torch.nn.functional.cross_entropy(present, best)
+    return torch.nn.functional.cross_entropy(present, best, reduction="none")
 
 
 def divergence(reference: Any, scores: Any, targets: Any, temperature: float = 1.0) -> Any:

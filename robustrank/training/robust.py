@@ -20,7 +20,7 @@ from robustrank.perturbations.substitutes import SubstituteTable
 from robustrank.rankers.models.pairs import PairTokenizer
 from robustrank.training import losses
 from robustrank.training.batches import Batch
-from robustrank.training.trainer import Loss, Objective, Outcome, scores_of
+from robustrank.training.trainer import Loss, Objective, Outcome, Reduce, mean, scores_of
 
 MOST = 16
 """Synonyms of a word that the adversary considers."""
@@ -167,30 +167,34 @@ def adversary(spec: AdversarySpec, table: SubstituteTable, tokenizer: PairTokeni
     return Adversary(candidates, joined, spec)
 
 
-def objective(loss: Loss, opponent: Adversary | None, invariance: Invariance | None) -> Objective:
+def objective(
+    loss: Loss, opponent: Adversary | None, invariance: Invariance | None, reduce: Reduce = mean
+) -> Objective:
     """The objective of a stage.
 
     Args:
         loss: The ranking loss.
         opponent: Attacks what is read, where there is one.
         invariance: Where it is missing, the ranking loss itself is that of what is read.
+        reduce: How losses of lists become one.
     """
     attack: Callable[[Any, Batch], Batch] = opponent or (lambda model, batch: batch)
 
     def measured(model: Any, batch: Batch) -> Outcome:
         if invariance is None:
-            return Outcome(loss(scores_of(model, attack(model, batch)), batch.targets))
+            scores = scores_of(model, attack(model, batch))
+            return Outcome(reduce(loss(scores, batch.targets), batch), scores=scores)
         read = attack(model, batch if batch.twin is None else batch._replace(inputs=batch.twin))
         clean, edited = scores_of(model, batch), scores_of(model, read)
         reference = clean.detach() if invariance.detach else clean
-        ranking = loss(clean, batch.targets)
+        ranking = reduce(loss(clean, batch.targets), batch)
         divergence = losses.divergence(reference, edited, batch.targets, invariance.temperature)
         figures = {
             "ranking loss": ranking.item(),
             "divergence": divergence.item(),
             "spread of scores in a list": _spread(clean, batch.targets),
         }
-        return Outcome(ranking + invariance.weight * divergence, figures)
+        return Outcome(ranking + invariance.weight * divergence, figures, clean)
 
     return measured
 

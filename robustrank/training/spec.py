@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from robustrank.certificates.smoothing import DISTRIBUTIONS
-from robustrank.config.tables import key, read, read_as, toml
+from robustrank.config.tables import check_name, key, read, read_as, toml
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.training.judged_spec import JudgedStageSpec, check_judged
+from robustrank.training.parts import CompressSpec, Parts
 from robustrank.training.robust import AdversarySpec, Invariance
 from robustrank.training.trainer import Schedule
 
@@ -54,7 +55,7 @@ class StudentSpec:
         max_length: Word pieces of a pair.
         dropout: Dropout of hidden states and attention; none by default, because overfitting of real-valued teacher
             scores is slight and dropout costs a small student capacity.
-        adapter: Rank of low-rank updates (LoRA) to train in place of all weights; merged into the weights at the end.
+        freeze: Names of parts whose weights stay as they are, such as ``"embeddings"``; ``*`` stands for anything.
         change: Share of the change of every weight that is kept at the end: below 1 the model lies between what it was
             and what training made of it (Wortsman et al. 2022, who found such models more robust out of distribution).
     """
@@ -62,7 +63,7 @@ class StudentSpec:
     model: str
     max_length: int = 128
     dropout: float = 0.0
-    adapter: int | None = None
+    freeze: tuple[str, ...] = ()
     change: float = 1.0
 
 
@@ -103,13 +104,21 @@ class EditSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageSpec:
+class ListsSpec:
+    """One ``[[stage.lists]]``: a plug-in that makes, filters or draws training lists."""
+
+    plugin: Plugin
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSpec(Parts):
     """One ``[[stage]]``: a stage of distillation; it starts from the weights of the stage before.
 
     Args:
         name: Name in messages and of its checkpoints.
         teachers: Its ``[[stage.teacher]]`` tables; the targets are the weighted sums of their scores.
         sources: Its ``[[stage.source]]`` tables.
+        lists: Its ``[[stage.lists]]`` tables, applied in order to the training lists, before teachers score them.
         dev: Number of development queries, of the first source, for early stopping.
         pairs: Largest number of pairs that teachers score, a random sample of all sources.
         score_weight: Weight of the squared error of the scores themselves, beside that of the margins, which is 1.
@@ -123,6 +132,7 @@ class StageSpec:
     name: str
     teachers: tuple[TeacherSpec, ...] = key("teacher")
     sources: tuple[SourceSpec, ...] = key("source")
+    lists: tuple[ListsSpec, ...] = ()
     dev: int
     pairs: int | None = None
     score_weight: float = 0.0
@@ -134,6 +144,34 @@ class StageSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CompressStageSpec:
+    """One ``[[stage]]`` without data: the model is made smaller, and nothing is learned.
+
+    Args:
+        name: Name in messages.
+        compress: What makes it smaller.
+    """
+
+    name: str
+    compress: CompressSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeSpec:
+    """One ``[[merge]]``: updates that adapters kept are merged into the weights, after all stages.
+
+    Args:
+        plugin: How.
+        adapters: Names that ``[stage.adapter]`` tables ``keep``.
+        weights: Of each; all 1 without them.
+    """
+
+    plugin: Plugin
+    adapters: tuple[str, ...]
+    weights: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingSpec:
     """A whole training file.
 
@@ -141,13 +179,15 @@ class TrainingSpec:
         name: Name of the trained model.
         student: The model that is trained.
         stages: The stages, in order.
+        merges: Merges of adapters, after the stages.
         exclude: Folders in BEIR layout whose test queries are left out.
         seed: Seed of all randomness.
     """
 
     name: str
     student: StudentSpec
-    stages: tuple[StageSpec | JudgedStageSpec, ...] = key("stage")
+    stages: tuple[StageSpec | JudgedStageSpec | CompressStageSpec, ...] = key("stage")
+    merges: tuple[MergeSpec, ...] = key("merge", default=())
     exclude: tuple[str, ...] = ()
     seed: int = 13
 
@@ -168,8 +208,9 @@ def load(path: Path | str) -> TrainingSpec:
         place = f"{where}: stage {stage.name!r}"
         if isinstance(stage, JudgedStageSpec):
             check_judged(stage, place)
-        else:
+        elif isinstance(stage, StageSpec):
             _check(stage, place)
+    _check_merges(spec, where)
     return replace(
         spec,
         stages=tuple(_placed(stage, folder) for stage in spec.stages),
@@ -177,8 +218,31 @@ def load(path: Path | str) -> TrainingSpec:
     )
 
 
-def _placed(stage: StageSpec | JudgedStageSpec, folder: Path) -> StageSpec | JudgedStageSpec:
+def _check_merges(spec: TrainingSpec, where: str) -> None:
+    kept = [
+        stage.adapter.keep
+        for stage in spec.stages
+        if not isinstance(stage, CompressStageSpec) and stage.adapter is not None and stage.adapter.keep is not None
+    ]
+    if len(set(kept)) < len(kept):
+        raise ConfigError(f"{where}: two [stage.adapter] tables keep their update under one name")
+    used = [name for merge in spec.merges for name in merge.adapters]
+    for number, merge in enumerate(spec.merges, start=1):
+        place = f"{where}: [[merge]] {number}"
+        for name in merge.adapters:
+            check_name(name, kept, f"{place}: adapter")
+        if not merge.adapters or len(merge.weights) not in (0, len(merge.adapters)):
+            raise ConfigError(f"{place}: needs adapters, and no weights or one for each")
+    if unused := set(kept) - set(used):
+        raise ConfigError(f"{where}: no [[merge]] uses the kept adapter {min(unused)!r}; without one it has no effect")
+
+
+def _placed(
+    stage: StageSpec | JudgedStageSpec | CompressStageSpec, folder: Path
+) -> StageSpec | JudgedStageSpec | CompressStageSpec:
     """The stage with its folders resolved relative to the file's folder."""
+    if isinstance(stage, CompressStageSpec):
+        return stage
     if isinstance(stage, JudgedStageSpec):
         return replace(stage, judged=tuple(replace(each, path=str(folder / each.path)) for each in stage.judged))
     return replace(stage, sources=tuple(replace(each, path=str(folder / each.path)) for each in stage.sources))
@@ -198,6 +262,7 @@ def _check(stage: StageSpec, where: str) -> None:
             raise ConfigError(
                 f"{where}: source {source.name!r}: needs {len(STRATA) + 1} counts of candidates: {places}, random"
             )
+    stage.check(where)
     _check_robust(stage, where)
     noise = stage.noise
     if noise is not None and (noise.distribution not in DISTRIBUTIONS or not 0.0 < noise.keep <= 1.0):

@@ -7,22 +7,29 @@ from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from robustrank.core.errors import PluginError
 from robustrank.core.progress import Progress
+from robustrank.core.training_types import Attached, TrainingOptimizer
 from robustrank.rankers.models import first_token, fitting
+from robustrank.rankers.models.linear_maps import linear_maps
 from robustrank.training.batches import Batch, Example, collate, plan
 
 Loss = Callable[[Any, Any], Any]
-"""Scores and targets, both lists x places with NaN targets where there is no document, to a scalar tensor."""
+"""Scores and targets, both lists x places with NaN targets where there is no document, to the loss of every list."""
+
+Reduce = Callable[[Any, Batch], Any]
+"""Losses of lists and their batch to a scalar tensor."""
 
 
 class Outcome(NamedTuple):
-    """The loss of a batch, a scalar tensor, and figures to be recorded with it."""
+    """The loss of a batch, a scalar tensor; figures to be recorded with it; and the scores, lists x places."""
 
     loss: Any
     figures: Mapping[str, float] = {}
+    scores: Any | None = None
 
 
 Objective = Callable[[Any, Batch], Outcome]
@@ -38,11 +45,17 @@ def scores_of(model: Any, batch: Batch) -> Any:
     return first_token.logits(model, batch.inputs).reshape(batch.targets.shape)
 
 
-def of_scores(loss: Loss) -> Objective:
+def mean(losses: Any, batch: Batch) -> Any:
+    """Every list counts alike."""
+    return losses.mean()
+
+
+def of_scores(loss: Loss, reduce: Reduce = mean) -> Objective:
     """The objective of a loss of scores and targets."""
 
     def objective(model: Any, batch: Batch) -> Outcome:
-        return Outcome(loss(scores_of(model, batch), batch.targets))
+        scores = scores_of(model, batch)
+        return Outcome(reduce(loss(scores, batch.targets), batch), scores=scores)
 
     return objective
 
@@ -57,8 +70,8 @@ class Schedule:
         lists: Lists per step.
         size: Largest number of documents per list.
         learning_rate: Peak learning rate of AdamW.
-        head_factor: Factor on the learning rate of newly initialised parts (classification head, selection model),
-            whose scores must first reach the scale of the targets.
+        head_factor: Factor on the learning rate of the classification head and a selection model, whose scores must
+            first reach the scale of the targets.
         warmup: Share of the steps in which the rate rises linearly; it falls linearly to 0 in the others.
         weight_decay: Weight decay of AdamW.
         clip: Largest gradient norm; larger ones are scaled down to it.
@@ -84,6 +97,8 @@ class Course:
     """The state of a training run, without weights and optimizer moments."""
 
     step: int = 0
+    pairs: int = 0
+    """Pairs that were read in training."""
     best: float = inf
     best_step: int = 0
     stale: int = 0
@@ -100,6 +115,8 @@ class Course:
 def fit(
     model: Any, train: Sequence[Example], dev: Sequence[Example], objective: Objective, schedule: Schedule, *,
     seed: int, folder: Path, progress: Progress, fresh: Fresh | None = None,
+    optimizer: TrainingOptimizer | None = None, attached: Sequence[Attached] = (),
+    factors: Mapping[str, float] = MappingProxyType({}),
 ) -> Course:  # fmt: skip
     """Train a model in place; on return it has the weights with the lowest loss on ``dev``.
 
@@ -116,13 +133,17 @@ def fit(
         folder: Folder of the checkpoints.
         progress: Receives every step.
         fresh: Draws an example as read in a step, where it differs between steps.
+        optimizer: In place of AdamW.
+        attached: Changes in the model that act after every step.
+        factors: Name of a parameter to a factor on its learning rate.
 
     Raises:
         PluginError: There are no training or no development examples, or the loss is not finite.
     """
     if not train or not dev:
         raise PluginError("training needs training and development examples; one of them is missing")
-    run = _Run(model, train, dev, objective, schedule, seed, folder, fresh)
+    built = optimizer_of(model, schedule, optimizer, factors)
+    run = _Run(model, train, dev, objective, schedule, seed, folder, fresh, built, attached)
     fitting.run(
         run.course, run.end, run.advance, every=schedule.checkpoint, save=run.save, progress=progress,
         go_on=lambda: run.course.stale < schedule.patience,
@@ -139,13 +160,12 @@ class _Run:
 
     def __init__(
         self, model: Any, train: Sequence[Example], dev: Sequence[Example], objective: Objective, schedule: Schedule,
-        seed: int, folder: Path, fresh: Fresh | None,
+        seed: int, folder: Path, fresh: Fresh | None, optimizer: Any, attached: Sequence[Attached],
     ) -> None:  # fmt: skip
         self._model, self._train, self._dev = model, train, dev
         self._objective, self._schedule, self._seed, self._folder = objective, schedule, seed, folder
-        self._fresh = fresh
+        self._fresh, self._optimizer, self._attached = fresh, optimizer, attached
         self._pad = _pad(model)
-        self._optimizer = _optimizer(model, schedule)
         self._epoch: tuple[int, list[Any]] = (0, self._plan(0))
         self._per_epoch = len(self._epoch[1])
         self.total = schedule.epochs * self._per_epoch
@@ -165,8 +185,13 @@ class _Run:
             group["lr"] = group["top"] * _rate(step, self.total, schedule.warmup)
         torch.manual_seed(self._seed * 1_000_003 + step)
         self._model.train()
-        loss, figures = self._outcome(*self._read(self._batch(step), step))
+        batch = collate(*self._read(self._batch(step), step), self._pad)
+        self.course.pairs += int((~batch.targets.isnan()).sum())
+        loss, figures, _ = self._objective(self._model, batch._replace(share=step / self.total, learning=True))
         fitting.descend(self._model, self._optimizer, loss, step=step, clip=schedule.clip)
+        for part in self._attached:
+            if part.after_step(step + 1, self.total):
+                self._optimizer.state.clear()
         self.course.losses.append(loss.item())
         for name, figure in figures.items():
             self.course.noted.setdefault(name, []).append(figure)
@@ -193,9 +218,6 @@ class _Run:
         read = [self._fresh(number, places, step) for number, places in lists]
         return read, [(number, tuple(range(len(example.ids)))) for number, example in enumerate(read)]
 
-    def _outcome(self, examples: Sequence[Example], lists: Any) -> Outcome:
-        return self._objective(self._model, collate(examples, lists, self._pad))
-
     def _measure(self) -> None:
         """Mean loss over the development lists; the weights of the lowest one so far are saved."""
         import torch
@@ -203,7 +225,9 @@ class _Run:
         self._model.eval()
         with torch.no_grad():
             values = [
-                self._outcome(self._dev, [(number, tuple(range(len(example.ids))))]).loss.item()
+                self._objective(
+                    self._model, collate(self._dev, [(number, tuple(range(len(example.ids))))], self._pad)
+                ).loss.item()
                 for number, example in enumerate(self._dev)
             ]
         course, value = self.course, sum(values) / len(values)
@@ -228,26 +252,30 @@ def _pad(model: Any) -> int:
     return next((config.pad_token_id or 0 for config in configs), 0)
 
 
-NEW = frozenset({"classifier", "selection", "lora_A", "lora_B"})
-"""Names of modules that are randomly initialised."""
+HEADS = frozenset({"classifier", "selection"})
+"""Names of modules whose learning rate is that of the head."""
 
 
-def _optimizer(model: Any, schedule: Schedule) -> Any:
-    """AdamW without decay of biases and normalisations, with a higher rate for new parts, for unfrozen parameters."""
+def optimizer_of(model: Any, schedule: Schedule, plugin: TrainingOptimizer | None, factors: Mapping[str, float]) -> Any:
+    """AdamW, or that of a plug-in, without decay of biases and normalisations, for unfrozen parameters."""
     import torch
 
-    groups: dict[tuple[float, float], list[Any]] = {}
+    weights = ("weight", "parametrizations.weight.original")
+    linear = {f"{name}.{weight}" for name, _ in linear_maps(model) for weight in weights}
+    groups: dict[tuple[float, float, bool], list[Any]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         decay = schedule.weight_decay if parameter.dim() > 1 else 0.0
-        factor = schedule.head_factor if NEW & set(name.split(".")) else 1.0
-        groups.setdefault((decay, factor), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": parameters, "weight_decay": decay, "top": factor * schedule.learning_rate}
-            for (decay, factor), parameters in groups.items()
-        ],
-        lr=schedule.learning_rate,
-        fused=True,
-    )
+        factor = factors.get(name, schedule.head_factor if HEADS & set(name.split(".")) else 1.0)
+        groups.setdefault((decay, factor, name in linear), []).append(parameter)
+    if not groups:
+        raise PluginError("training: nothing of the model is open to training; freeze less")
+    tables = [
+        {
+            "params": parameters, "weight_decay": decay, "linear": matrices, "lr": factor * schedule.learning_rate,
+            "top": factor * schedule.learning_rate,
+        }
+        for (decay, factor, matrices), parameters in groups.items()
+    ]  # fmt: skip
+    return torch.optim.AdamW(tables, lr=schedule.learning_rate, fused=True) if plugin is None else plugin.build(tables)

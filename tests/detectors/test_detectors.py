@@ -41,7 +41,11 @@ def number(
 
 @pytest.mark.parametrize("name", [n for n in registry.names("detector") if n not in ("lm_perplexity",)])
 def test_every_detector_keeps_the_contract(name: str) -> None:
-    needed = {"injection_classifier": "svguardian", "perplexity": "pocketsphinx", "trained_classifier": "pocketsphinx"}.get(name)
+    needed = {
+        "injection_classifier": "svguardian",
+        "perplexity": "pocketsphinx",
+        "trained_classifier": "pocketsphinx",
+    }.get(name)
     if needed and find_spec(needed) is None:
         pytest.skip(f"{needed} is not installed")
     plugin = registry.load("detector", name)()

@@ -33,14 +33,14 @@ def test_pairwise_loss_is_the_mean_over_a_lists_pairs_and_then_over_lists() -> N
         sum(log(1 + exp(row[j] - row[best])) for j in others) / len(others)
         for row, best, others in zip(values.tolist(), (0, 2), ((1, 2, 3), (0, 1)), strict=True)
     ]
-    assert losses.pairwise(values, TARGETS).item() == pytest.approx(sum(one_by_one) / 2, rel=1e-12)
+    assert losses.pairwise(values, TARGETS).mean().item() == pytest.approx(sum(one_by_one) / 2, rel=1e-12)
 
 
 def test_listwise_loss_is_minus_the_log_share_of_the_labelled_document() -> None:
     values = scores(2)
     e = [[exp(x) for x in row] for row in values.tolist()]
     expected = -(log(e[0][0] / sum(e[0])) + log(e[1][2] / sum(e[1][:3]))) / 2
-    assert losses.listwise(values, TARGETS).item() == pytest.approx(expected, rel=1e-12)
+    assert losses.listwise(values, TARGETS).mean().item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_an_infinite_temperature_gives_exactly_twice_the_plain_gradient() -> None:
@@ -48,7 +48,7 @@ def test_an_infinite_temperature_gives_exactly_twice_the_plain_gradient() -> Non
     coupling = Coupling(temperature=float("inf"), labelled=None, normalise=False)
     both = coupled.loss(relevance, selection, TARGETS, coupling, (relevance, selection)).loss
     for each in (relevance, selection):
-        assert torch.equal(gradient(both, each), 2 * gradient(losses.pairwise(each, TARGETS), each))
+        assert torch.equal(gradient(both, each), 2 * gradient(losses.pairwise(each, TARGETS).mean(), each))
 
 
 def test_a_weight_is_one_over_one_minus_sigmoid() -> None:
@@ -63,14 +63,14 @@ def _raw() -> dict[str, Any]:
 
 def test_no_gradient_flows_through_the_weights() -> None:
     relevance, selection = scores(5), scores(6)
-    ranking = losses.pairwise(relevance, TARGETS, coupled.inverse_weights(selection, TARGETS, RAW))
+    ranking = losses.pairwise(relevance, TARGETS, coupled.inverse_weights(selection, TARGETS, RAW)).mean()
     assert torch.autograd.grad(ranking, selection, allow_unused=True) == (None,)
     analytic, step = gradient(ranking, relevance), 1e-6
     fixed = coupled.inverse_weights(selection, TARGETS, RAW)
     for place in ((0, 0), (0, 3), (1, 1)):
         moved = torch.zeros_like(relevance)
         moved[place] = step
-        up, down = (losses.pairwise(relevance.detach() + s * moved, TARGETS, fixed).item() for s in (1, -1))
+        up, down = (losses.pairwise(relevance.detach() + s * moved, TARGETS, fixed).mean().item() for s in (1, -1))
         assert analytic[place].item() == pytest.approx((up - down) / (2 * step), rel=1e-5, abs=1e-9)
 
 

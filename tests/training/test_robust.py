@@ -188,7 +188,7 @@ def test_invariance_to_nothing_costs_nothing_and_weight_none_is_plain_training(
 
 
 def test_self_teaching_moves_the_edited_reading_alone() -> None:
-    class Two(nn.Module):  # type: ignore[misc]
+    class Two(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.config = type("config", (), {"pad_token_id": 0})()
@@ -265,7 +265,7 @@ class TestAdversary:
     def test_on_a_scorer_that_adds_up_its_words_the_first_order_is_the_best_of_all_choices(
         self, tokenizer: PairTokenizer
     ) -> None:
-        class Adds(nn.Module):  # type: ignore[misc]
+        class Adds(nn.Module):
             def __init__(self, size: int) -> None:
                 super().__init__()
                 self.config = type("config", (), {"pad_token_id": 0})()

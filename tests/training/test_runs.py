@@ -26,7 +26,7 @@ from robustrank.core.types import Document, Query
 from robustrank.rankers.cross_encoder import CrossEncoder
 from robustrank.testing import KilledAfter
 from robustrank.training import distill, losses
-from robustrank.training.adapters import adapted
+from robustrank.training.adapters.peft_adapter import Peft
 from robustrank.training.batches import Example
 from robustrank.training.coupled import CoupledObjective, Coupling, couple
 from robustrank.training.trainer import BEST, CHECKPOINT, Course, Schedule, fit, of_scores
@@ -284,7 +284,7 @@ def test_a_merged_adapter_is_w_plus_ba_and_a_disabled_one_the_base_to_the_bit(tm
     inputs = {"input_ids": torch.tensor([[2, 5, 6, 3, 7, 3]])}
     with torch.no_grad():
         plain = base(**inputs).logits
-    adapter = adapted(base, 2)
+    adapter = Peft(options={"r": 2}).attach(base, 13).adapter
     fit(
         adapter.get_base_model(), examples(24, 1), examples(6, 2), of_scores(losses.margin_mse), SCHEDULE, seed=13,
         folder=tmp_path, progress=Silent(),
@@ -310,7 +310,8 @@ def test_a_merged_adapter_is_w_plus_ba_and_a_disabled_one_the_base_to_the_bit(tm
 
 
 def test_a_training_file_may_ask_for_an_adapter(training: Path, tmp_path: Path) -> None:
-    training.write_text(training.read_text().replace("max_length = 24", "max_length = 24\nadapter = 2"))
+    adapter = 'checkpoint = 2 }\n\n[stage.adapter]\nuse = "peft"\nfactor = 10.0\noptions = { r = 2 }\n'
+    training.write_text(training.read_text().replace("checkpoint = 2 }", adapter))
     folder = distill.run(training, tmp_path / "out", Silent())
     assert load_file(folder / "model.safetensors").keys() == model().state_dict().keys()
     with pytest.raises(KeyboardInterrupt):

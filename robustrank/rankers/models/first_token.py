@@ -42,11 +42,14 @@ def _is_plain_bert(model: Any) -> bool:
 
 
 def _is_plain(attention: Any, name: str) -> bool:
-    """Whether a part is a linear map of its own weights, with no adapter and no pruning mask around them."""
-    import torch
+    """Whether ``weight`` of a part is what it multiplies by: it may be parametrized, but nothing is around it."""
+    from torch.nn import Linear
+    from torch.nn.utils import parametrize
 
     part = getattr(attention, name)
-    return type(part) is torch.nn.Linear and "weight" in part._parameters and not part._forward_pre_hooks
+    if parametrize.is_parametrized(part, "weight"):
+        return parametrize.type_before_parametrizations(part) is Linear
+    return type(part) is Linear and "weight" in part._parameters and not part._forward_pre_hooks
 
 
 def _mask(attention_mask: Any, dtype: Any) -> Any:

@@ -132,7 +132,18 @@ def write(path: Path, tensors: Mapping[str, Any], metadata: dict[str, str] | Non
 
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new, metadata)
+    save_file(_apart(tensors), new, metadata)
     with new.open("rb") as file:
         os.fsync(file.fileno())
     os.replace(new, path)
+
+
+def _apart(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Tensors without shared memory, which safetensors refuses: layers may share the bases of their adapters."""
+    seen: set[int] = set()
+    apart = {}
+    for name, tensor in tensors.items():
+        whole = tensor.contiguous()
+        apart[name] = whole.clone() if whole.data_ptr() in seen else whole
+        seen.add(whole.data_ptr())
+    return apart
