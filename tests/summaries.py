@@ -35,6 +35,7 @@ from robustrank.results.summary import (
     Summary,
 )
 from robustrank.results.verdicts import Outcome, Verdict
+from robustrank.results.weak_queries import FirstDocument, WeakQuery
 from robustrank.work.audited import AuditedCollection
 
 BM25, CROSS, BI = "BM25", "MiniLM-L12 cross-encoder", "MiniLM-L6 bi-encoder"
@@ -97,6 +98,7 @@ def realistic() -> Summary:
             for radius, held in zip((1, 2, 5), line, strict=True)
         ],
         worst_cases=WORST_CASES,
+        weakest=_weakest(),
         red_flags=_flags(),
         tested=[
             "i.i.d. effectiveness on SciFact",
@@ -375,6 +377,24 @@ def _flags() -> list[RedFlag]:
             detail="only 11% of its top 10 is judged; nDCG@10 counts the rest as not relevant, which favours rankers "
             "close to the ones that were pooled",
         ),
+    ]  # fmt: skip
+
+
+def _weakest() -> list[WeakQuery]:
+    """The first could not be ranked, and of the second no candidate is relevant."""
+    return [
+        WeakQuery(
+            query_id=f"{n}", query=f"does vitamin {n} help", value=0.04 * n, candidates=20, relevant=min(n, 2),
+            first=[
+                FirstDocument(
+                    doc_id=f"d{n}{rank}", head=f"Vitamin {n} in a trial of {rank + 2} years…",
+                    grade=(None, 0, 2)[rank], relevant=rank == 2 and n > 4,
+                )
+                for rank in range(3 if n else 0)
+            ],
+            relevant_at=None if n < 2 else 3 if n > 4 else 12 - n, error="" if n else "HTTP 429",
+        )
+        for n in range(10)
     ]  # fmt: skip
 
 

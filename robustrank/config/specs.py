@@ -367,6 +367,11 @@ class AuditSpec:
         return self.collections[0]
 
     @property
+    def audited(self) -> str | None:
+        """Name of the ranker with ``audited = true``; ``None`` without one."""
+        return next((ranker.name for ranker in self.rankers if ranker.audited), None)
+
+    @property
     def victims(self) -> tuple[Victim, ...]:
         """All rankers under test: undefended ones, then defended ones."""
         by_name = {ranker.name: ranker for ranker in self.rankers}

@@ -91,6 +91,15 @@ def for_terminal(text: str) -> str:
     return _COMMAND.sub(lambda match: "∷" if match[0] == "::" else "##⟦", line)
 
 
+def beginning(text: str, most: int) -> str:
+    """The first words of a text on one line: at most so many characters, and "…" where something is left out."""
+    line = " ".join(text[: 4 * most].split())
+    if len(line) <= most and len(text) <= 4 * most:
+        return line
+    words = line[: most - 1].rpartition(" ")[0]
+    return f"{words if len(words) > most // 2 else line[: most - 1]}…"
+
+
 def for_csv(cell: str) -> str:
     """A cell that no spreadsheet runs as a formula: a quote goes before one that could; numbers stay numbers."""
     try:

@@ -19,12 +19,13 @@ from robustrank.protocols.lost import lost_cases, untried_cases
 
 
 def _effectiveness(evidence: Evidence) -> Mapping[str, Any]:
-    from robustrank.protocols import effectiveness
+    from robustrank.protocols import effectiveness, weak_queries
 
-    rankings = evidence.rankings
+    rankings, home = evidence.rankings, evidence.spec.home.name
     return {
         "effectiveness": effectiveness.effectiveness(rankings),
         "comparisons": effectiveness.comparisons(rankings, evidence.leading),
+        "weakest": weak_queries.weakest(rankings, evidence.audited, home, evidence.leading),
     }
 
 

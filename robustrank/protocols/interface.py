@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from robustrank.results.figures import FigureKind
+from robustrank.results.select import leader
 
 if TYPE_CHECKING:
     from robustrank.config.specs import AuditSpec
@@ -42,6 +43,11 @@ class Evidence:
     def leading(self) -> str:
         """The first measure of the audit file."""
         return self.spec.measures[0]
+
+    @property
+    def audited(self) -> str | None:
+        """The ranker that the audit is about; ``None`` without rankers."""
+        return leader(self.setup.rankers, self.spec.audited, self.spec.baseline)
 
     @property
     def rankings(self) -> list[RankingRecord]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
+
+from msgspec import structs
 
 from robustrank.config.specs import AuditSpec
 from robustrank.core.answers import Answers
@@ -24,27 +26,35 @@ from robustrank.work.check_records import CheckRecord
 from robustrank.work.records import AttackRecord, RankingRecord, Record, SessionRecord, SetupRecord, TaskRecord
 
 
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Ranker = TypeVar("Ranker", bound=_Named)
+
+
 def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool) -> Summary:
     """The whole summary without gates, from records and the audit file."""
     ordered = [records[key] for key in sorted(records)]
     setup = max((r for r in ordered if isinstance(r, SetupRecord)), key=lambda r: r.started)
+    first = select.leader(setup.rankers, spec.audited, spec.baseline)
+    spec = replace(spec, rankers=_led_by(first, spec.rankers))
+    setup = structs.replace(setup, rankers=_led_by(first, setup.rankers))
     sessions = sorted((r for r in ordered if isinstance(r, SessionRecord)), key=lambda r: r.finished)
     tasks = _in_file_order([r for r in ordered if isinstance(r, TaskRecord)], spec)
     fields, results = _results(Evidence(spec=spec, setup=setup, tasks=tasks))
     fields["red_flags"] = accept(fields["red_flags"], spec.accepted)
-    audited = next((ranker.name for ranker in spec.rankers if ranker.audited), None)
     return Summary(
         name=spec.name,
         started=setup.started,
         finished=(sessions[-1].finished if sessions else setup.started) if finished else None,
         seed=spec.seed,
-        headline=headline(
-            fields["attacks"], select.leader(setup.rankers, audited, spec.baseline), results.get("corpus")
-        ),
+        headline=headline(fields["attacks"], first, results.get("corpus")),
         home=spec.home.name,
         measure=spec.measures[0],
         baseline=spec.baseline,
-        audited=audited,
+        audited=spec.audited,
         collections=setup.collections,
         rankers=[_with_cost(ranker, tasks, spec) for ranker in setup.rankers],
         tested=tested(fields["attacks"], spec),
@@ -58,6 +68,11 @@ def summarise(records: Mapping[str, Record], spec: AuditSpec, *, finished: bool)
         results=results,
         **fields,
     )
+
+
+def _led_by(name: str | None, rankers: Sequence[Ranker]) -> tuple[Ranker, ...]:
+    """The ranker that the audit is about before the others, so that it leads every table."""
+    return tuple(sorted(rankers, key=lambda ranker: ranker.name != name))
 
 
 def _results(evidence: Evidence) -> tuple[dict[str, Any], dict[str, Any]]:

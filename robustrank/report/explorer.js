@@ -356,10 +356,6 @@
     choose();
     detail(current);
   });
-  for (const link of document.querySelectorAll("a[data-case]")) link.addEventListener("click", event => {
-    event.preventDefault();
-    location.hash = `case-${link.dataset.case}`;
-  });
   list.addEventListener("scroll", draw, { passive: true });
   list.addEventListener("keydown", event => {
     const page = Math.max(1, Math.floor(list.clientHeight / tall) - 1);

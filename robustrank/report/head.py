@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from robustrank.results.select import strongest
 from robustrank.results.summary import Summary, WorstCase
-from robustrank.results.verdicts import Verdict
+from robustrank.results.weak_queries import WeakQuery
 
-WORDS, CHANGES, QUERIES = 40, 4, 10
-"""The most words of one change, changes of one example, and queries of the list of the worst."""
+WORDS, CHANGES = 40, 4
+"""The most words of one change, and changes of one example."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +27,10 @@ class Example:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeakQuery:
+class Weak:
     """A clean query that was served badly."""
 
-    query_id: str
-    value: float
-    query: str
-    """Empty where no case of the audit holds its text."""
+    query: WeakQuery
     cases: int
     """Attacked cases of it, which the explorer shows."""
     case: str
@@ -61,42 +58,15 @@ def example(summary: Summary, ranker: str | None) -> Example | None:
     )
 
 
-def case_of(verdict: Verdict, summary: Summary) -> str:
-    """The key of the largest move among the cases that a gate is about; empty where it is about none."""
-    if "attack" not in verdict.where and not verdict.measure.startswith("ASR@"):
-        return ""
-    ranker = str(verdict.where.get("ranker", "")) or None
-    attack = verdict.where.get("attack")
-    if attack is None:
-        worst = strongest(summary.attacks, ranker=ranker)
-        attack = worst.attack if worst else None
-    mine = [c for c in summary.worst_cases if ranker in (None, c.ranker) and c.attack == attack]
-    largest = max(mine, key=lambda c: abs(c.rank_before - c.rank_after), default=None)
-    return largest.key[:16] if largest else ""
-
-
-def weakest(summary: Summary, ranker: str | None) -> list[WeakQuery]:
-    """The queries of the home collection with the least of the leading measure, from the worst."""
-    led = (summary.home, summary.measure, None)
-    values = next(
-        (
-            e.per_query
-            for e in summary.effectiveness
-            if e.ranker == ranker and (e.collection, e.measure, e.slice) == led
-        ),
-        {},
-    )
-    rows = [row for row in summary.cases.rows if (row.ranker, row.collection) == (ranker, summary.home)]
-    texts = {row.query_id: summary.cases.texts[row.query] for row in rows}
+def weakest(summary: Summary, ranker: str | None) -> list[Weak]:
+    """The clean queries that the audited ranker served worst, with their attacked cases."""
+    mine: dict[str, list[str]] = {}
+    for row in summary.cases.rows:
+        if (row.ranker, row.collection) == (ranker, summary.home):
+            mine.setdefault(row.query_id, []).append(row.key)
     return [
-        WeakQuery(
-            query_id=query_id,
-            value=values[query_id],
-            query=texts.get(query_id, ""),
-            cases=sum(row.query_id == query_id for row in rows),
-            case=next((row.key for row in rows if row.query_id == query_id), ""),
-        )
-        for query_id in sorted(values, key=lambda query_id: (values[query_id], query_id))[:QUERIES]
+        Weak(query=query, cases=len(mine.get(query.query_id, ())), case=next(iter(mine.get(query.query_id, ())), ""))
+        for query in summary.weakest
     ]
 
 

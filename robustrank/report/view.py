@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from robustrank.core.types import Estimate
+from robustrank.judging import figures
 from robustrank.judging.advice import Advice, advise
 from robustrank.judging.gate import measured_nothing
 from robustrank.judging.proposals import Proposal, propose
 from robustrank.judging.since import Since, since
 from robustrank.report import key_figures
-from robustrank.report.head import Example, WeakQuery, case_of, example, weakest
+from robustrank.report.flag_places import Placed, placed
+from robustrank.report.gate_cases import GateCases, of_gate
+from robustrank.report.head import Example, Weak, example, weakest
 from robustrank.report.key_figures import KeyFigure
-from robustrank.results.red_flags import RedFlag, Severity
+from robustrank.results.red_flags import Severity
 from robustrank.results.select import audited, strongest, surest_loss
 from robustrank.results.summary import (
     AgainstControl,
@@ -115,16 +118,18 @@ class View:
     """The ranker that the audit is about; empty without rankers."""
     key_figures: Sequence[KeyFigure]
     example: Example | None
-    gate_cases: Sequence[str]
-    """Of each gate, the key of the case to look at; empty where it is about none."""
+    gate_cases: Sequence[GateCases | None]
+    """Of each gate, what its figure is made of; ``None`` where the summary does not hold that."""
     proposals: Sequence[Proposal]
     """Gates that could be set; empty where some are."""
     advice: Sequence[Advice]
     since: Since | None
     """What changed since an earlier audit; ``None`` where there is none."""
-    weakest: Sequence[WeakQuery]
+    weakest: Sequence[Weak]
     """The clean queries that the audited ranker served worst."""
-    serious: Sequence[RedFlag]
+    flags: Mapping[str, Sequence[Placed]]
+    """Section to its red flags."""
+    serious: Sequence[Placed]
     level: float
     shown: Sequence[Comparison]
     """Comparisons whose corrected p value is below the level."""
@@ -149,7 +154,7 @@ def build(summary: Summary, earlier: Summary | None = None) -> View:
         summary: Of the audit.
         earlier: Of the audit before it; ``None`` where there is none.
     """
-    name = audited(summary)
+    name, flags = audited(summary), placed(summary.red_flags)
     return View(
         state=_state(summary),
         sentence=sentence(summary.verdicts),
@@ -158,12 +163,13 @@ def build(summary: Summary, earlier: Summary | None = None) -> View:
         audited=name or "",
         key_figures=key_figures.of(summary),
         example=example(summary, name),
-        gate_cases=[case_of(verdict, summary) for verdict in summary.verdicts],
+        gate_cases=_gate_cases(summary),
         proposals=[] if summary.verdicts else propose(summary),
         advice=advise(summary),
         since=None if earlier is None else since(earlier, summary),
         weakest=weakest(summary, name),
-        serious=[flag for flag in summary.red_flags if flag.severity is Severity.SERIOUS],
+        flags=flags,
+        serious=[each for group in flags.values() for each in group if each.flag.severity is Severity.SERIOUS],
         level=LEVEL,
         shown=[c for c in summary.comparisons if c.p_holm < LEVEL],
         not_shown=[c for c in summary.comparisons if not c.p_holm < LEVEL],
@@ -194,6 +200,11 @@ def build(summary: Summary, earlier: Summary | None = None) -> View:
             for (ranker, collection), group in _grouped(summary.certificates)
         ],
     )
+
+
+def _gate_cases(summary: Summary) -> list[GateCases | None]:
+    every = figures.measured(summary) if summary.verdicts else []
+    return [of_gate(verdict, summary, every) for verdict in summary.verdicts]
 
 
 def _state(summary: Summary) -> str:

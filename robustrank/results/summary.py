@@ -25,11 +25,12 @@ from robustrank.results.pooling import Pooling
 from robustrank.results.red_flags import RedFlag
 from robustrank.results.sequential import Sequential
 from robustrank.results.verdicts import Verdict
+from robustrank.results.weak_queries import WeakQuery
 from robustrank.storage import typed
 from robustrank.storage.files import replace
 from robustrank.work.audited import AuditedCollection
 
-SCHEMA = 7
+SCHEMA = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,6 +323,8 @@ class Summary:
     """``None`` where the number of queries was settled beforehand."""
     made_from: str = ""
     """A hash of all that it was made from."""
+    weakest: Sequence[WeakQuery] = ()
+    """The clean queries of the home collection that the audited ranker served worst, from the worst."""
     results: Mapping[str, Any] = field(default_factory=dict)
     """Name of a protocol of another package to its result, as plain data (``AuditProtocol.result_in``)."""
 

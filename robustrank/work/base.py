@@ -18,6 +18,7 @@ from robustrank.core.errors import (
     message,
     reason,
 )
+from robustrank.core.escaping import beginning
 from robustrank.core.interfaces import Certifier
 from robustrank.core.ranking import checked_scores, order
 from robustrank.core.types import Document, Query, Status
@@ -26,6 +27,7 @@ from robustrank.storage.hashing import digest
 from robustrank.work.records import (
     BaseRanking,
     CertificateRecord,
+    Listed,
     RankingRecord,
     TaskRecord,
 )
@@ -139,7 +141,7 @@ class RankTask:
         scored = list(zip(ids, scores, strict=True))
         return structs.replace(
             self._listed(bench, scored), doc_ids=ids, scores=scores, base=self._base(bench, docs), answer=answer,
-            call_seconds=seconds,
+            call_seconds=seconds, first=_first(docs, scored),
         )  # fmt: skip
 
     def _listed(self, bench: Workbench, scored: Sequence[tuple[str, float]]) -> RankingRecord:
@@ -159,6 +161,7 @@ class RankTask:
             relevant_from=collection.relevant,
             top_grade=bench.lists(place.collection).top_grade,
             rank_only=place.victim(bench).ranker.card.rank_only,
+            query=beginning(place.query(bench).text, 200),
         )
 
     def _base(self, bench: Workbench, docs: Sequence[Document]) -> BaseRanking | None:
@@ -185,6 +188,12 @@ class RankTask:
     def failed(self, bench: Workbench, error: str) -> RankingRecord:
         """A list without documents, so that no query leaves n."""
         return structs.replace(self._listed(bench, ()), status=Status.ERROR, error=error)
+
+
+def _first(docs: Sequence[Document], scored: Sequence[tuple[str, float]]) -> list[Listed]:
+    """The documents that a list ranks first, by their first words."""
+    texts = {doc.doc_id: doc.text for doc in docs}
+    return [Listed(doc_id, beginning(texts[doc_id], 90)) for doc_id in order(scored)[:3]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,6 +92,18 @@ class BaseRanking(Part, frozen=True, kw_only=True):
     call_seconds: float | None = None
 
 
+class Listed(NamedTuple):
+    """A document at the top of a clean list.
+
+    Args:
+        doc_id: Its id.
+        head: Its first words.
+    """
+
+    doc_id: str
+    head: str
+
+
 class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
     """One clean list, scored.
 
@@ -110,6 +122,8 @@ class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
         answer: What the innermost ranker answered to this list; ``None`` as in ``answers``.
         rank_only: Whether the ranker's card says that its scores tell the order and nothing else.
         call_seconds: Of the call that ranked the list, a defense included; ``None`` where it was not measured.
+        query: The first words of the query.
+        first: The documents that it ranks first, at most three, for people.
     """
 
     candidates: int = 0
@@ -126,6 +140,8 @@ class RankingRecord(TaskRecord, frozen=True, kw_only=True, tag="ranking"):
     answer: Answers | None = None
     rank_only: bool = False
     call_seconds: float | None = None
+    query: str = ""
+    first: Sequence[Listed] = ()
 
     def __post_init__(self) -> None:
         if len(self.doc_ids) != len(self.scores):

@@ -22,7 +22,9 @@ from robustrank.auditing.phases import phases
 from robustrank.auditing.session import Allowance
 from robustrank.config import audit_file
 from robustrank.core.errors import ConfigError, PluginError, StoreError
+from robustrank.core.ranking import order
 from robustrank.core.types import Perturbation, Status
+from robustrank.results.select import audited
 from robustrank.results.summary import Summary, read
 from robustrank.storage import journal as store
 from robustrank.work import perform as tasks
@@ -79,6 +81,31 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
     spec = audit_file.parse(SMALL)
     where = audit.folder(spec, tmp_path_factory.mktemp("audits"))
     return where, audit.run(spec, where)
+
+
+def test_the_audited_ranker_leads_every_table_and_its_worst_queries_are_shown_with_their_lists(
+    done: tuple[Path, Summary],
+) -> None:
+    where, summary = done
+    lead = audited(summary)
+    assert lead is not None
+    assert lead != audit_file.parse(SMALL).rankers[0].name  # the first one of the file is the baseline
+    for rows in (summary.effectiveness, summary.attacks, summary.shifts, summary.cases.rows):
+        rankers = [row.ranker for row in rows]
+        assert rankers == sorted(rankers, key=lambda name: name != lead)
+    assert summary.rankers[0].name == lead
+    records = {
+        r.query_id: r
+        for r in store.read(where, FORMAT).values()
+        if isinstance(r, RankingRecord) and (r.ranker, r.collection) == (lead, summary.home)
+    }
+    assert len(summary.weakest) == len(records)
+    for weak in summary.weakest:
+        record = records[weak.query_id]
+        scores = dict(zip(record.doc_ids, record.scores, strict=True))
+        assert [each.doc_id for each in weak.first] == order(list(scores.items()))[:3]
+        assert all(each.head for each in weak.first)
+        assert weak.query
 
 
 def test_every_planned_list_and_case_has_one_record(done: tuple[Path, Summary]) -> None:

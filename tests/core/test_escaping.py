@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustrank.core.escaping import for_csv, for_terminal, reveal, visible
+from robustrank.core.escaping import beginning, for_csv, for_terminal, reveal, visible
 
 STRINGS: dict[str, str] = json.loads(
     (Path(__file__).parents[1] / "data" / "hostile_strings.json").read_text(encoding="utf-8")
@@ -129,3 +129,15 @@ def test_nothing_printed_can_be_a_command_to_the_runner_of_a_workflow(text: str)
 
 def test_colons_of_ordinary_text_stay() -> None:
     assert for_terminal("a: b :: c, ::1, 10::") == "a: b :: c, ::1, 10::"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("short text", "short text"), ("two\nlines \t here", "two lines here"), ("", ""),
+        ("twenty characters go", "twenty characters go"), ("twenty characters goe", "twenty characters…"),
+        ("x" * 90, "x" * 19 + "…"), ("a " + "x" * 90, "a " + "x" * 17 + "…"), (" " * 500 + "far", "…"),
+    ],
+)  # fmt: skip
+def test_a_beginning_is_one_line_of_whole_words_and_says_what_is_left_out(text: str, shown: str) -> None:
+    assert beginning(text, 20) == shown

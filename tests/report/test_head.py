@@ -166,30 +166,26 @@ def test_where_no_case_succeeded_there_is_no_example(whole: Summary) -> None:
     assert shown(False) is None
 
 
-def test_a_gate_on_an_attack_links_to_its_largest_move(whole: Summary) -> None:
-    case = whole.worst_cases[0]
-    verdict = Verdict(
-        gate="g", outcome=Outcome.FAIL, reason="", estimate=None, limit="", measure="ASR@10",
-        where={"ranker": case.ranker, "attack": case.attack},
-    )  # fmt: skip
-    assert view.build(replace(whole, verdicts=[verdict])).gate_cases[0] in {
-        c.key[:16] for c in whole.worst_cases if (c.ranker, c.attack) == (case.ranker, case.attack)
-    }
-    assert f'<a href="#case-{view.build(replace(whole, verdicts=[verdict])).gate_cases[0]}">' in html.render(
-        replace(whole, verdicts=[verdict])
+def test_the_worst_clean_queries_stand_with_what_was_ranked_first_and_their_cases(whole: Summary) -> None:
+    row = whole.cases.rows[0]
+    first = replace(whole.weakest[1], query_id=row.query_id)
+    shown = replace(
+        whole,
+        weakest=[replace(whole.weakest[0], query_id="of no case"), first],
+        audited=row.ranker,
+        home=row.collection,
     )
-    other = replace(verdict, measure="nDCG@10", where={"ranker": case.ranker})
-    assert view.build(replace(whole, verdicts=[other])).gate_cases == [""]
-
-
-def test_the_worst_clean_queries_of_the_audited_ranker_are_listed_from_the_worst(whole: Summary) -> None:
-    weakest = view.build(whole).weakest
-    values = [each.value for each in weakest]
-    assert len(values) == 10
-    assert values == sorted(values)
-    [mine] = [
-        e
-        for e in whole.effectiveness
-        if (e.ranker, e.collection, e.measure, e.slice) == (CROSS, whole.home, "nDCG@10", None)
+    (failed, served) = view.build(shown).weakest
+    assert (failed.cases, failed.case) == (0, "")
+    same = [
+        r.key
+        for r in whole.cases.rows
+        if (r.ranker, r.collection, r.query_id) == (row.ranker, row.collection, row.query_id)
     ]
-    assert values == sorted(mine.per_query.values())[:10]
+    assert (served.cases, served.case) == (len(same), same[0])
+    table = html.render(shown).partition('id="weakest"')[2].partition("</table>")[0]
+    assert "could not be ranked: <bdi>HTTP 429</bdi>" in table
+    assert [table.find(each.head) > 0 for each in first.first] == [True] * 3
+    assert table.find(first.first[0].head) < table.find(first.first[2].head)
+    assert "none of 20" in table
+    assert f'href="#case-{same[0]}"' in table
