@@ -209,6 +209,50 @@ def train(file: str, out: Path) -> None:
 @main.command()
 @click.argument("file")
 @click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    default=STORE / "variants",
+    show_default=True,
+    help="Folder that holds trained models.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Folder that holds audits."
+)
+@click.option("--executor", default=DEFAULT, show_default=True, help="Where tasks run, as of `audit`.")
+@click.option("--train-only", is_flag=True, help="Train what is not there, and audit nothing.")
+def variants(file: str, models: Path, out: Path, executor: str, train_only: bool) -> None:
+    """Train variants of a ranker and audit all of them against it, as FILE describes; resumes a stopped run.
+
+    The exit code is that of `audit`: 1 when a gate of the audit does not hold.
+    """
+    from robustrank.auditing import run as auditing
+    from robustrank.judging import checks, gate
+    from robustrank.plugins import registry
+    from robustrank.report import terminal
+    from robustrank.training import variants as training
+
+    spec, folder = training.load(file), Path(file).parent
+    planned = training.plan(spec, folder, models)
+    checks.check(training.audit_spec(spec, folder, planned))
+    with terminal.watching() as progress:
+        training.train(planned, models, progress)
+        if train_only:
+            return
+        audited = training.audit_spec(spec, folder, planned)
+        runner = registry.build("executor", plugin_spec.parse(executor))
+        where = auditing.folder(audited, out)
+        summary = auditing.run(audited, where, executor=runner, progress=progress)
+    screen = terminal.open_console()
+    for part in terminal.overview(summary):
+        screen.print(part)
+        screen.print()
+    click.echo(f"report   {where / 'report.html'}\nsummary  {where / 'summary.json'}")
+    sys.exit(gate.exit_code(summary))
+
+
+@main.command()
+@click.argument("file")
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=STORE / "topics",

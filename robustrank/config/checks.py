@@ -54,6 +54,7 @@ def check(spec: AuditSpec, where: str) -> None:
     collections = [c.name for c in spec.collections]
     for name in (n for d in spec.defenses for n in d.rankers):
         check_name(name, rankers, f"{where}: [[defense]] ranker")
+    _check_variants(spec, where)
     if len(audited := [r.name for r in spec.rankers if r.audited]) > 1:
         raise ConfigError(f"{where}: an audit is about one [[ranker]]; `audited = true` is set of {', '.join(audited)}")
     victims = [victim.name for victim in spec.victims]
@@ -202,3 +203,18 @@ def _check_numbers(spec: AuditSpec, where: str) -> None:
                 f"{where}: [certify] radius must be whole numbers of words, or below 1 shares of a document's words, "
                 f"not {radius!r}"
             )
+
+
+def _check_variants(spec: AuditSpec, where: str) -> None:
+    """Parents are rankers that are no variants, and a variant's seeds have the same one."""
+    parents = [r.name for r in spec.rankers if r.variant is None]
+    for ranker in spec.rankers:
+        if ranker.variant is not None:
+            check_name(ranker.variant.parent, parents, f"{where}: [[ranker]] {ranker.name!r}: parent")
+    by_variant: dict[str, set[str]] = {}
+    for ranker in spec.rankers:
+        if ranker.variant is not None:
+            by_variant.setdefault(ranker.variant.name or ranker.name, set()).add(ranker.variant.parent)
+    for name, several in by_variant.items():
+        if len(several) > 1:
+            raise ConfigError(f"{where}: variant {name!r} has several parents: {', '.join(sorted(several))}")

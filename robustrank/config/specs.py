@@ -44,6 +44,26 @@ class CollectionSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class VariantOf:
+    """``variant`` of a ``[[ranker]]``: which ranker it was made from, and what was done to it.
+
+    Args:
+        parent: Name of the ranker that it is compared with.
+        name: Of the variant; rankers with the same name are its seeds, whose values are averaged query by query.
+            Default: the ranker's own.
+        trained: Number of parameters that were trained.
+        stored_bytes: Size of its weights on disk.
+        zeros: Share of zeros among the weights of its linear maps.
+    """
+
+    parent: str
+    name: str | None = None
+    trained: int | None = None
+    stored_bytes: int | None = None
+    zeros: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RankerSpec:
     """One ``[[ranker]]``; a ``family`` is one model with several seeds, a ``group`` rankers reported together."""
 
@@ -54,6 +74,8 @@ class RankerSpec:
     """Whether the audit is about it: its figures lead the report. Default: the first one that is not the baseline."""
     family: str | None = None
     group: str | None = None
+    variant: VariantOf | None = None
+    """The ranker that it is a variant of, for the protocol of variants."""
     claimed: Mapping[str, float] = field(default_factory=dict)
     """Values its developers report, by measure, for example ``{"nDCG@10": 0.71, "ASR@10": 0.05}``: only displayed."""
 

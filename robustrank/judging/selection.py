@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from robustrank.config.specs import GateSpec
 from robustrank.config.tables import suggest
 from robustrank.core.errors import ConfigError
-from robustrank.results.figures import END, HELD_OUT, Figure
+from robustrank.results.figures import END, EVERY, HELD_OUT, Figure
 
 
 class NoFigureError(ConfigError):
@@ -42,7 +42,7 @@ def _matches(figure: Figure, where: Mapping[str, str], home: str, leading: str) 
     """Whether a figure has all labels of ``where``, and the defaults for the keys that ``where`` leaves out."""
     if ("attack" not in where and figure.control) or ("slice" in figure.labels and "slice" not in where):
         return False
-    defaults = {"stratum": "all", "of": leading, "queries": HELD_OUT, "at": END, "fault": "any"}
+    defaults = {"stratum": "all", "of": leading, "queries": HELD_OUT, "at": END, "fault": "any", "variant": EVERY}
     if figure.home_is_default:
         defaults["collection"] = home
     wanted = {**{key: value for key, value in defaults.items() if key in figure.labels}, **where}

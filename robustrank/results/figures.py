@@ -26,6 +26,9 @@ MIN_SLICE = 5
 KNOWN, HELD_OUT = "known", "held out"
 """Queries that an attacker who adds documents knows, and those that the attacker does not."""
 
+EVERY = "every"
+"""The variant of a figure that is about the worst of all."""
+
 STAGE, END = "first stage", "end to end"
 """Where documents that are added stand: in the list of the first stage, and of the ranker behind it."""
 

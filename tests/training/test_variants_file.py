@@ -1,0 +1,146 @@
+"""A file of variants: what is trained, that it resumes, and the audit of all of them against their parent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from robustrank.cli.main import main
+from robustrank.core.errors import ConfigError
+from robustrank.core.progress import Silent
+from robustrank.training import distill, variants
+
+AUDIT = """
+name = "parent"
+measures = ["nDCG@10"]
+[[collection]]
+name = "home"
+use = "beir"
+path = "home"
+split = "train"
+depth = 20
+[[ranker]]
+name = "tiny"
+use = "cross_encoder"
+model = "robustrank-tiny"
+device = "cpu"
+max_length = 24
+[cases]
+queries = 8
+common = true
+[[attack]]
+name = "query at the start"
+use = "query_injection"
+"""
+FILE = """
+name = "variants"
+audit = "parent.audit.toml"
+parent = "tiny"
+training = "training.toml"
+seeds = [1, 2]
+[[variant]]
+name = "full"
+[[variant]]
+name = "LoRA"
+seeds = [1]
+[variant.stage.adapter]
+use = "peft"
+options = { r = 2 }
+[[variant]]
+name = "int8"
+learns = false
+[variant.stage.compress]
+use = "grid"
+"""
+
+
+@pytest.fixture
+def file(training: Path) -> Path:
+    """A file of variants beside a training file, an audit file and a collection."""
+    (training.parent / "parent.audit.toml").write_text(AUDIT)
+    path = training.parent / "all.variants.toml"
+    path.write_text(FILE)
+    return path
+
+
+def test_every_seed_of_a_variant_that_learns_is_a_model_and_one_of_one_that_does_not(file: Path) -> None:
+    planned = variants.plan(variants.load(file), file.parent, file.parent / "models")
+    assert [each.ranker for each in planned] == ["full, seed 1", "full, seed 2", "LoRA", "int8"]
+    assert [each.variant for each in planned] == ["full", "full", "LoRA", "int8"]
+    by_name: dict[str, Any] = {each.ranker: each.tables for each in planned}
+    assert [by_name[name]["seed"] for name in by_name] == [1, 2, 1, 1]
+    assert set(by_name["int8"]["stage"][0]) == {"name", "compress"}
+    assert by_name["LoRA"]["stage"][0]["adapter"] == {"use": "peft", "options": {"r": 2}}
+    assert by_name["full, seed 1"]["stage"][0]["source"][0]["path"] == str((file.parent / "home").resolve())
+    assert len({each.model for each in planned}) == 4
+
+
+def test_variants_are_trained_once_audited_against_their_parent_and_held_to_a_gate(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit = file.parent / "parent.audit.toml"
+    audit.write_text(f'{AUDIT}\n[[gate]]\nname = "int8"\nmeasure = "variant cost"\nmax = 0.95\n')
+    models, out = str(tmp_path / "models"), str(tmp_path / "out")
+    arguments = ["variants", str(file), "--models", models, "--out", out, "--executor", "serial"]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    (summary_file,) = (tmp_path / "out").glob("*/summary.json")
+    summary = json.loads(summary_file.read_text())
+    rows = {row["variant"]: row for row in summary["results"]["variants"]["rows"]}
+    assert set(rows) == {"full", "LoRA", "int8"}
+    assert rows["full"]["rankers"] == ["full, seed 1", "full, seed 2"]
+    assert rows["int8"]["trained"] == 0
+    assert 0 < rows["LoRA"]["trained"] < rows["full"]["trained"]
+    assert set(rows["int8"]["endpoints"]) == {"nDCG@10", "lost targets", "robust nDCG@10"}
+    page = summary_file.with_name("report.html").read_text()
+    assert 'id="variants"' in page
+    assert "int8" in page
+    ran = []
+    monkeypatch.setattr(distill, "run", lambda *rest: ran.append(rest))
+    again = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert again.exit_code == 0
+    assert not ran, "nothing is trained twice"
+
+
+def test_a_variant_whose_tables_changed_is_trained_anew(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = file.parent / "models"
+    only = FILE[: FILE.index('[[variant]]\nname = "full"')] + FILE[FILE.index('[[variant]]\nname = "int8"') :]
+    file.write_text(only)
+    variants.train(variants.plan(variants.load(file), file.parent, models), models, Silent())
+    file.write_text(only.replace('use = "grid"', 'use = "grid"\nbits = 4'))
+    ran = []
+    monkeypatch.setattr(distill, "run", lambda *rest: ran.append(rest))
+    variants.train(variants.plan(variants.load(file), file.parent, models), models, Silent())
+    assert len(ran) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('name = "LoRA"', 'name = "full"', "a name of its own"),
+        ("learns = false\n[variant.stage.compress]", "learns = false\n[variant.stage.adapter]", "nothing to do but"),
+        ('training = "training.toml"\n', "", "needs a training file, or a model"),
+        ('name = "LoRA"\n', 'name = "LoRA"\nmodel = "x"\n', "leave out the other keys"),
+        ('name = "LoRA"\n', 'name = "LoRA"\nstages = 1\n', "unknown key 'stages'; did you mean 'stage'"),
+    ],
+)
+def test_what_cannot_be_a_variant_is_refused(file: Path, old: str, new: str, message: str) -> None:
+    file.write_text(FILE.replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        variants.load(file)
+
+
+def test_a_parent_that_names_no_model_is_refused(file: Path) -> None:
+    audit = file.parent / "parent.audit.toml"
+    audit.write_text(
+        AUDIT.replace(
+            'use = "cross_encoder"\nmodel = "robustrank-tiny"\ndevice = "cpu"\nmax_length = 24', 'use = "bm25"'
+        )
+    )
+    spec = variants.load(file)
+    with pytest.raises(ConfigError, match="names no model"):
+        variants.audit_spec(spec, file.parent, variants.plan(spec, file.parent, file.parent / "models"))
