@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from robustrank.config import audit_file
+from robustrank.config.tables import read_as, toml
 from robustrank.judging import checks
+from robustrank.training.variants import VariantsSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -30,9 +32,11 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_audit_files_shown_in_pages_are_valid(page: Path) -> None:
+def test_audit_files_and_files_of_variants_shown_in_pages_are_valid(page: Path) -> None:
     for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-        if block.startswith("name ="):
+        if block.startswith("name =") and "[[variant]]" in block:
+            read_as(VariantsSpec, toml(block, page.name), page.name)
+        elif block.startswith("name ="):
             checks.check(audit_file.parse(block, where=page.name))
 
 
