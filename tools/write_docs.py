@@ -69,6 +69,8 @@ def plugins() -> str:
 def section(entry: catalogue.Entry) -> str:
     """One plug-in: what it is, where it is, its parameters."""
     lines = [f"\n### {entry.name}\n", f"{prose(catalogue.summary(entry.kind, entry.name))} (`{entry.target}`)\n"]
+    if entry.kind == "attack" and (known := catalogue.known_as(entry.name)):
+        lines.append(f"Known as: {'; '.join(known)}.\n")
     parameters = catalogue.parameters(entry.kind, entry.name)
     if parameters:
         lines += ["| parameter | type | default | |", "|---|---|---|---|"]

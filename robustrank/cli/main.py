@@ -180,6 +180,8 @@ def show(kind: str, name: str) -> None:
 
     click.echo(f"{kind} {name}: {registry.target(kind, name)} ({registry.version(kind, name)})\n")
     click.echo(catalogue.document(kind, name))
+    if kind == "attack" and (known := catalogue.known_as(name)):
+        click.echo(f"\nKnown as: {'; '.join(known)}")
     parameters = catalogue.parameters(kind, name)
     click.echo("\nParameters:" if parameters else "\nNo parameters.")
     for parameter in parameters:

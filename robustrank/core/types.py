@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from robustrank.core import catalogues
+
 
 class Query(NamedTuple):
     """A query as the user typed it."""
@@ -138,6 +140,11 @@ class ThreatModel:
     """What it sees of the first stage, where it adds documents to the corpus."""
     payload: bool = True
     """Whether every document that it adds must hold the payload, where the audit has one."""
+    known_as: tuple[str, ...] = ()
+    """Ids of what it is in public catalogues (:mod:`robustrank.core.catalogues`); none of a control."""
+
+    def __post_init__(self) -> None:
+        catalogues.check(self.known_as)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,8 @@ import sys
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, NamedTuple
 
+from robustrank.core import catalogues
+from robustrank.core.errors import RobustRankError
 from robustrank.plugins import registry
 
 
@@ -73,6 +75,17 @@ def parameters(kind: str, name: str) -> list[Parameter]:
 def summary(kind: str, name: str) -> str:
     """The docstring's first paragraph, on one line."""
     return " ".join(document(kind, name).split("\n\n", maxsplit=1)[0].split())
+
+
+def known_as(name: str) -> list[str]:
+    """What an attack is in public catalogues, as it declares that; empty of a control."""
+    plugin = registry.load("attack", name)
+    try:
+        attack = plugin()
+    except (TypeError, RobustRankError):  # parameters or a package are missing: what it declares, defaults say
+        attack = object.__new__(plugin) if isinstance(plugin, type) else None
+    threat = getattr(attack, "threat", None)
+    return [] if threat is None or threat.control else catalogues.named(threat.known_as)
 
 
 def _signature(plugin: Any) -> inspect.Signature:

@@ -164,6 +164,7 @@ class _Group:
             calls=means.get("calls"),
             edits=means.get("edits"),
             unit=operations.unit(threat.edits),
+            known_as=() if threat.control else threat.known_as,
             changed=len(changed),
             same_score=sum(r.same_score for r in changed),
             similarity=intervals.mean([s for s, _ in similar], clusters=[q for _, q in similar], bounds=(-1, 1))

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from robustrank.core import catalogues
 from robustrank.core.escaping import reveal, visible
 from robustrank.core.types import Estimate
 from robustrank.perturbations import operations
@@ -115,7 +116,7 @@ def show(text: str) -> Markup:
     return Markup("<bdi>{}</bdi>").format(Markup().join(parts))
 
 
-FILTERS: Mapping[str, Callable[..., str]] = {
+FILTERS: Mapping[str, Callable[..., str | list[str]]] = {
     "number": number,
     "interval": interval,
     "figure": figure,
@@ -127,5 +128,6 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "operation": operations.phrase,
     "extent": extent,
     "radius": radius,
+    "known_as": catalogues.named,
     "show": show,
 }

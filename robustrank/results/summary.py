@@ -30,7 +30,7 @@ from robustrank.storage import typed
 from robustrank.storage.files import replace
 from robustrank.work.audited import AuditedCollection
 
-SCHEMA = 8
+SCHEMA = 9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +217,8 @@ class AttackResult:
     ends: Mapping[str, Ends] = field(default_factory=dict)
     """Every success, ``boost`` and ``harm``, where cases are undecided."""
     open: Mapping[str, Open] = field(default_factory=dict)
+    known_as: Sequence[str] = ()
+    """Ids of the attack in public catalogues (:mod:`robustrank.core.catalogues`)."""
     deployed: Mapping[str, Estimate] = field(default_factory=dict)
     """Every success with the cases of invalid answers as the ranker's repair ranks them; empty without such cases."""
 

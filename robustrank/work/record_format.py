@@ -22,7 +22,7 @@ from robustrank.work.records import (
     VariationRecord,
 )
 
-SCHEMA = 4
+SCHEMA = 5
 """Of a line of the journal."""
 
 KINDS: tuple[type[BaseRecord], ...] = (

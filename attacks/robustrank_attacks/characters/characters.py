@@ -76,6 +76,7 @@ class Characters:
     def threat(self) -> ThreatModel:
         """Sees what ``access`` says, a control nothing; readers see the same text, or accents."""
         return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
             surface=Surface.DOCUMENT,
             access=Access.NONE if self.control else Access(self.access),
             edits=AttackSet(operation="misspell" if self._visible else "render"),

@@ -30,7 +30,11 @@ class PlantCopy:
     def threat(self) -> ThreatModel:
         """Sees which documents are found first for the known queries, as everybody does."""
         return ThreatModel(
-            surface=Surface.CORPUS, access=Access.NONE, edits=AttackSet(operation="plant"), stage=Access.RANKS
+            known_as=("LLM08:2025", "AML.T0043", "AML.T0070"),
+            surface=Surface.CORPUS,
+            access=Access.NONE,
+            edits=AttackSet(operation="plant"),
+            stage=Access.RANKS,
         )
 
     def perturb(self, case: CorpusCase, oracle: StageOracle, rng: Random, /) -> Perturbation:

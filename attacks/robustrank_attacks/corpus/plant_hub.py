@@ -50,7 +50,11 @@ class PlantHub:
     def threat(self) -> ThreatModel:
         """Has the weights of the first stage."""
         return ThreatModel(
-            surface=Surface.CORPUS, access=Access.NONE, edits=AttackSet(operation="plant"), stage=Access.WEIGHTS
+            known_as=("LLM08:2025", "AML.T0043", "AML.T0070"),
+            surface=Surface.CORPUS,
+            access=Access.NONE,
+            edits=AttackSet(operation="plant"),
+            stage=Access.WEIGHTS,
         )
 
     def perturb(self, case: CorpusCase, oracle: StageOracle, rng: Random, /) -> Perturbation:

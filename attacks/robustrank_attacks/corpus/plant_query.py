@@ -20,7 +20,12 @@ class PlantQuery:
     @property
     def threat(self) -> ThreatModel:
         """Sees nothing of the first stage."""
-        return ThreatModel(surface=Surface.CORPUS, access=Access.NONE, edits=AttackSet(operation="plant"))
+        return ThreatModel(
+            known_as=("LLM08:2025", "AML.T0043", "AML.T0070"),
+            surface=Surface.CORPUS,
+            access=Access.NONE,
+            edits=AttackSet(operation="plant"),
+        )
 
     def perturb(self, case: CorpusCase, oracle: StageOracle, rng: Random, /) -> Perturbation:
         """The documents, in the order of the queries."""

@@ -74,6 +74,7 @@ class InjectInstruction:
     def threat(self) -> ThreatModel:
         """Sees nothing of the ranker; inserts words into the document."""
         return ThreatModel(
+            known_as=("LLM01:2025", "AML.T0051"),
             surface=Surface.DOCUMENT,
             access=Access.NONE,
             edits=AttackSet(operation="insert"),

@@ -61,6 +61,7 @@ class SpoofIdentifiers:
     def threat(self) -> ThreatModel:
         """Sees nothing of the ranker; inserts words into the document."""
         return ThreatModel(
+            known_as=("LLM01:2025", "AML.T0051", "AML.T0071"),
             surface=Surface.DOCUMENT,
             access=Access.NONE,
             edits=AttackSet(operation="insert"),

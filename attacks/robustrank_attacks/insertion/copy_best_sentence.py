@@ -59,7 +59,12 @@ class CopyBestSentence:
     def threat(self) -> ThreatModel:
         """Sees what ``access`` says (the list is access to ranks, without a request); inserts into the document."""
         access = Access.RANKS if self.access == "list" else Access(self.access)
-        return ThreatModel(surface=Surface.DOCUMENT, access=access, edits=AttackSet(operation="insert"))
+        return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
+            surface=Surface.DOCUMENT,
+            access=access,
+            edits=AttackSet(operation="insert"),
+        )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The document with one sentence more; unchanged where it has the goal rank, or no sentence can be paid."""

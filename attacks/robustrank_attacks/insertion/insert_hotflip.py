@@ -80,6 +80,7 @@ class InsertHotFlip:
     def threat(self) -> ThreatModel:
         """Sees gradients, its control scores; inserts words into the document."""
         return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
             surface=Surface.DOCUMENT,
             access=Access.WEIGHTS if self.sweeps else Access.SCORES,
             edits=AttackSet(operation="insert"),

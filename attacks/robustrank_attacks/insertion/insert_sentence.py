@@ -95,7 +95,13 @@ class InsertSentence:
         """Sees what ``access`` says (the list is access to ranks, without a request); inserts into the document."""
         access = Access.RANKS if self.access == "list" else Access(self.access)
         edits = AttackSet(operation="insert")
-        return ThreatModel(surface=Surface.DOCUMENT, access=access, edits=edits, control=self.drawn)
+        return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
+            surface=Surface.DOCUMENT,
+            access=access,
+            edits=edits,
+            control=self.drawn,
+        )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The document with one sentence more; unchanged where it has the goal rank, or no sentence passes."""

@@ -96,7 +96,12 @@ class InsertTrigger:
     def threat(self) -> ThreatModel:
         """Sees what ``access`` says (the list is access to ranks, without a request); inserts into the document."""
         access = Access.SCORES if self.access == "scores" else Access.RANKS
-        return ThreatModel(surface=Surface.DOCUMENT, access=access, edits=AttackSet(operation="insert"))
+        return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
+            surface=Surface.DOCUMENT,
+            access=access,
+            edits=AttackSet(operation="insert"),
+        )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The document with a trigger in front; unchanged where it has the goal rank, or no trigger is a gain."""

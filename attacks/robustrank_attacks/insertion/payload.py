@@ -56,6 +56,7 @@ class Payload:
     def threat(self) -> ThreatModel:
         """Sees nothing of the ranker; inserts words into the document."""
         return ThreatModel(
+            known_as=("LLM08:2025", "AML.T0070"),
             surface=Surface.DOCUMENT,
             access=Access.NONE,
             edits=AttackSet(operation="insert"),

@@ -44,7 +44,12 @@ class RelevanceWords:
     @property
     def threat(self) -> ThreatModel:
         """Sees nothing of the ranker; inserts words into the document."""
-        return ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation="insert"))
+        return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
+            surface=Surface.DOCUMENT,
+            access=Access.NONE,
+            edits=AttackSet(operation="insert"),
+        )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The document with the words inserted, as far as the budget of edits goes."""

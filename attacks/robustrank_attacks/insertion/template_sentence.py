@@ -73,6 +73,7 @@ class TemplateSentence:
     def threat(self) -> ThreatModel:
         """Sees what ``access`` says; inserts words into the document."""
         return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
             surface=Surface.DOCUMENT,
             access=Access(self.access),
             edits=AttackSet(operation="insert"),

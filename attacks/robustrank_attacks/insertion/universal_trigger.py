@@ -58,7 +58,13 @@ class UniversalTrigger:
     def threat(self) -> ThreatModel:
         """Sees nothing of the ranker; inserts words into the document."""
         edits = AttackSet(operation="insert")
-        return ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=edits, control=self.control)
+        return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
+            surface=Surface.DOCUMENT,
+            access=Access.NONE,
+            edits=edits,
+            control=self.control,
+        )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The document with the words inserted, as far as the budget of edits goes."""

@@ -71,7 +71,12 @@ class WordInsertion:
     @property
     def threat(self) -> ThreatModel:
         """Sees what ``access`` says; inserts words into the document."""
-        return ThreatModel(surface=Surface.DOCUMENT, access=Access(self.access), edits=AttackSet(operation="insert"))
+        return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
+            surface=Surface.DOCUMENT,
+            access=Access(self.access),
+            edits=AttackSet(operation="insert"),
+        )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The first text that reaches the goal, else the best one tried; nothing where no word helps."""

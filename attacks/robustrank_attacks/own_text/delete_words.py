@@ -39,7 +39,12 @@ class DeleteWords:
     @property
     def threat(self) -> ThreatModel:
         """Sees what ``access`` says; deletes words of the document."""
-        return ThreatModel(surface=Surface.DOCUMENT, access=Access(self.access), edits=AttackSet(operation="delete"))
+        return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
+            surface=Surface.DOCUMENT,
+            access=Access(self.access),
+            edits=AttackSet(operation="delete"),
+        )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The first text that reaches the goal, else the best one tried; some word is always left."""

@@ -50,7 +50,12 @@ class ReorderSentences:
     @property
     def threat(self) -> ThreatModel:
         """Sees what ``access`` says; changes the order of sentences."""
-        return ThreatModel(surface=Surface.DOCUMENT, access=Access(self.access), edits=AttackSet(operation="reorder"))
+        return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
+            surface=Surface.DOCUMENT,
+            access=Access(self.access),
+            edits=AttackSet(operation="reorder"),
+        )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The first order that reaches the goal, else the best one tried; none if no order is better."""

@@ -64,6 +64,7 @@ class QueryTypos:
     def threat(self) -> ThreatModel:
         """Misspells the query, to the harm of a relevant document; sees ranks only where it searches."""
         return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
             surface=Surface.QUERY,
             access=Access.NONE if self.search == "random" else Access.RANKS,
             edits=AttackSet(operation="misspell"),

@@ -67,7 +67,9 @@ class GreedySubstitution:
     def threat(self) -> ThreatModel:
         """Sees scores; substitutes words of the document."""
         edits = AttackSet(operation="substitute", substitutes=self.substitutes)
-        return ThreatModel(surface=Surface.DOCUMENT, access=Access.SCORES, edits=edits)
+        return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"), surface=Surface.DOCUMENT, access=Access.SCORES, edits=edits
+        )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The first text that reaches the goal, else the best one."""

@@ -65,7 +65,9 @@ class ListTransfer:
     def threat(self) -> ThreatModel:
         """Sees the ranked list; substitutes words of the document."""
         edits = AttackSet(operation="substitute", substitutes=self.substitutes)
-        return ThreatModel(surface=Surface.DOCUMENT, access=Access.RANKS, edits=edits)
+        return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"), surface=Surface.DOCUMENT, access=Access.RANKS, edits=edits
+        )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The text that the surrogate scores highest, unless the target already has the goal rank."""

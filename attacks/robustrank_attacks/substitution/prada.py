@@ -73,6 +73,7 @@ class Prada:
     def threat(self) -> ThreatModel:
         """Sees weights or scores, by ``importance``; substitutes words of the document."""
         return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"),
             surface=Surface.DOCUMENT,
             access=Access.WEIGHTS if self.importance == "gradient" else Access.SCORES,
             edits=AttackSet(operation="substitute", substitutes=self.substitutes),

@@ -106,7 +106,9 @@ class WordSubstitution:
             edits = AttackSet(operation="replace")
         else:
             edits = AttackSet(operation="substitute", substitutes=self.substitutes)
-        return ThreatModel(surface=Surface.DOCUMENT, access=Access(self.access), edits=edits)
+        return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"), surface=Surface.DOCUMENT, access=Access(self.access), edits=edits
+        )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The first text that reaches the goal, else the best one scored."""

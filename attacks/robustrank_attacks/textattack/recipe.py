@@ -54,7 +54,9 @@ class TextAttackRecipe:
     def threat(self) -> ThreatModel:
         """Sees scores; replaces words of the document by any words that the recipe makes."""
         edits = AttackSet(operation="replace")
-        return ThreatModel(surface=Surface.DOCUMENT, access=Access.SCORES, edits=edits)
+        return ThreatModel(
+            known_as=("AML.T0015", "AML.T0043"), surface=Surface.DOCUMENT, access=Access.SCORES, edits=edits
+        )
 
     def perturb(self, case: Case, oracle: Oracle, rng: Random, /) -> Perturbation:
         """The best legal document the recipe came upon, also where the budget ended it."""
