@@ -12,6 +12,7 @@ from robustrank.judging.advice import Advice, advise
 from robustrank.judging.gate import measured_nothing
 from robustrank.judging.proposals import Proposal, propose
 from robustrank.judging.since import Since, since
+from robustrank.judging.standing import Standing, standings
 from robustrank.report import key_figures
 from robustrank.report.flag_places import Placed, placed
 from robustrank.report.gate_cases import GateCases, of_gate
@@ -125,6 +126,8 @@ class View:
     advice: Sequence[Advice]
     since: Since | None
     """What changed since an earlier audit; ``None`` where there is none."""
+    standings: Sequence[Standing]
+    """The audited ranker among those of audits that RobustRank comes with."""
     weakest: Sequence[Weak]
     """The clean queries that the audited ranker served worst."""
     flags: Mapping[str, Sequence[Placed]]
@@ -167,6 +170,7 @@ def build(summary: Summary, earlier: Summary | None = None) -> View:
         proposals=[] if summary.verdicts else propose(summary),
         advice=advise(summary),
         since=None if earlier is None else since(earlier, summary),
+        standings=standings(summary),
         weakest=weakest(summary, name),
         flags=flags,
         serious=[each for group in flags.values() for each in group if each.flag.severity is Severity.SERIOUS],
