@@ -9,6 +9,7 @@ from robustrank.core.types import Estimate
 from robustrank.judging import gate
 from robustrank.protocols.defenses.results import ADAPTIVE, CLEAN
 from robustrank.protocols.installed import protocols
+from robustrank.protocols.long_documents import LongDocuments
 from robustrank.results.figures import Figure
 from robustrank.results.outcomes import together
 from robustrank.results.select import audited, lead, lead_change, strongest, surest_loss
@@ -38,6 +39,7 @@ def advise(summary: Summary) -> list[Advice]:
         *_errors(summary, name),
         *_attacks(summary, name),
         *_defenses(summary, name),
+        *_unread(summary, name),
         *_shift(summary, name),
         *_queries(summary),
     ]
@@ -101,6 +103,40 @@ def _defenses(summary: Summary, name: str) -> Iterable[Advice]:
                 (False, True): f"Do not deploy {row.ranker} on these figures",
             }[lowers, costs]
             yield Advice(do=do, because=row.sentence, anchor="defenses")
+
+
+def _unread(summary: Summary, name: str) -> Iterable[Advice]:
+    """Where most documents are cut before the words of the query that an attack put in, or before their end."""
+    from robustrank.stats import intervals  # numpy: not before it is needed
+
+    found = []
+    for a in summary.attacks:
+        words_of_query = a.plugin.partition("(")[0] in _ASKED
+        if (a.ranker, a.stratum, a.control) == (name, "all", False) and words_of_query and a.changed:
+            share = intervals.share([n < a.same_score for n in range(a.changed)])
+            if share.low > 0.5:
+                found.append(
+                    f"{a.same_score} of {a.changed} documents keep their score bit for bit under “{a.attack}”: "
+                    "what stands there is not read, whoever wrote it"
+                )
+    result = next((p.result_in(summary) for p in protocols() if p.name == "long_documents"), None)
+    rows = [row for row in result.rows if row.ranker == name] if isinstance(result, LongDocuments) else []
+    for row in rows:
+        asked, unread = row.tally.decided, row.unread.get("end", 0)
+        if asked and intervals.share([n < unread for n in range(asked)]).low > 0.5:
+            found.append(
+                f"the end of a document padded by {row.words:,} words is not read in {unread} of {asked} lists"
+            )
+    lost = [row for row in rows if row.where == "start" and row.change is not None and row.change.high < 0]
+    brings = "What a longer reading brings, this audit does not measure."
+    if lost and lost[0].change is not None:
+        brings = f"Pushed back by {lost[0].words:,} words, a document changes its rank by {_signed(lost[0].change)}."
+    if found:
+        yield Advice(
+            do="Read longer inputs, or split documents into passages",
+            because=f"{found[0][0].upper()}{found[0][1:]}. {brings}",
+            anchor="long_documents" if rows else "attacks",
+        )
 
 
 def _shift(summary: Summary, name: str) -> Iterable[Advice]:

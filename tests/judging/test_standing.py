@@ -101,4 +101,4 @@ def test_the_page_names_and_dates_them_or_says_that_nothing_is_comparable(commit
     assert "of 2 other rankers, 0 better, " in head
     assert "<bdi>committed</bdi>, <bdi>2026-01-01</bdi>" in head
     other = html.render(replace(committed, name="committed")).partition('id="standing"')[2].partition("<h2")[0]
-    assert "None is on equal terms" in other
+    assert "None of the audits that RobustRank comes with has the same queries" in other

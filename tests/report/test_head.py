@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from robustrank.judging import gate
 from robustrank.judging.advice import advise
 from robustrank.judging.proposals import propose
 from robustrank.protocols.defenses.results import ADAPTIVE, CLEAN, Defended, Defenses, Difference
+from robustrank.protocols.long_documents import LongDocument, LongDocuments
 from robustrank.protocols.summarise import headline
 from robustrank.report import head, html, view
 from robustrank.results.outcomes import Tally
@@ -125,6 +127,57 @@ def test_a_defense_is_advised_by_what_is_shown_of_it_and_not_where_its_figures_a
         red_flags=[flag] if flagged else [],
     )  # fmt: skip
     assert [a.do for a in advise(audit) if a.anchor == "defenses"] == expected
+
+
+def with_end(summary: Summary, same: int) -> Summary:
+    """The query at the end of 20 documents of the audited ranker, of which so many keep their score."""
+    [first, *_] = [a for a in summary.attacks if a.ranker == CROSS and not a.control]
+    end = replace(first, attack="at the end", plugin="query_injection(place='end')", changed=20, same_score=same)
+    return replace(summary, attacks=[end], results={}, red_flags=[])
+
+
+LONGER = "Read longer inputs, or split documents into passages"
+
+
+@pytest.mark.parametrize(
+    ("same", "more", "given"),
+    [
+        (19, {}, True), (11, {}, False), (0, {}, False), (19, {"control": True}, False),
+        (19, {"plugin": "random_edits"}, False), (19, {"ranker": "another"}, False),
+    ],
+)  # fmt: skip
+def test_longer_inputs_are_advised_where_most_documents_are_cut_before_the_words_put_in(
+    whole: Summary, same: int, more: dict[str, Any], given: bool
+) -> None:
+    found = [a for a in advise(replace_attack(with_end(whole, same), **more)) if a.do == LONGER]
+    assert bool(found) is given
+    if given:
+        assert "19 of 20 documents keep their score bit for bit under “at the end”" in found[0].because
+        assert "this audit does not measure" in found[0].because
+
+
+def replace_attack(summary: Summary, **more: Any) -> Summary:
+    return replace(summary, attacks=[replace(summary.attacks[0], **more)])
+
+
+def test_what_a_longer_reading_brings_is_said_where_long_documents_were_measured(whole: Summary) -> None:
+    def row(change: Estimate) -> LongDocument:
+        return LongDocument(
+            ranker=CROSS, words=400, where="start", filler="neutral", collection=whole.home, outcomes={},
+            availability=None, blast=None, change=change, unread={"end": 18}, tally=Tally(planned=20),
+        )  # fmt: skip
+
+    def because(change: Estimate) -> str:
+        results = {"long_documents": typed.plain(LongDocuments(rows=[row(change)]))}
+        (found,) = [a for a in advise(replace(whole, attacks=[], results=results, red_flags=[])) if a.do == LONGER]
+        assert found.anchor == "long_documents"
+        return found.because
+
+    assert because(Estimate(-5.2, -7.0, -3.0, 20)) == (
+        "The end of a document padded by 400 words is not read in 18 of 20 lists. "
+        "Pushed back by 400 words, a document changes its rank by -5.20 [-7.00, -3.00]."
+    )
+    assert "does not measure" in because(Estimate(-1.0, -3.0, 1.0, 20))
 
 
 def test_failed_tasks_come_before_all_other_advice(whole: Summary) -> None:
