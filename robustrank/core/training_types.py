@@ -7,8 +7,19 @@ Randomness comes from the seed and the step alone, so that a run that was cut of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from random import Random
 from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+
+class Then(Enum):
+    """What the trainer does after a change has acted on a step."""
+
+    GO_ON = "go on"
+    FORGET_MOMENTS = "forget moments"
+    """The optimizer's moments no longer fit the weights."""
+    BEGIN_ANEW = "begin anew"
+    """Neither do they, nor count the best weights so far: what is trained has become something else."""
 
 
 class LowRank(NamedTuple):
@@ -25,15 +36,12 @@ class LowRank(NamedTuple):
 class Attached(Protocol):
     """A change that is in a model while it is trained."""
 
-    def after_step(self, step: int, total: int, /) -> bool:
+    def after_step(self, step: int, total: int, /) -> Then:
         """Act after a step of the optimizer.
 
         Args:
             step: Steps that were made, this one included.
             total: Steps in all.
-
-        Returns:
-            Whether the optimizer's moments no longer fit and are to be forgotten.
         """
 
     def merged(self) -> Any:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from robustrank.core.errors import ContractError
-from robustrank.core.training_types import Attached, ModelChange, TrainingOptimizer, WithLoss
+from robustrank.core.training_types import Attached, ModelChange, Then, TrainingOptimizer, WithLoss
 from robustrank.rankers.models import first_token, fitting
 from robustrank.training.batches import Batch
 from robustrank.training.losses import margin_mse
@@ -167,7 +167,7 @@ def _step(model: Any, optimizer: Any, batch: Batch, attached: Attached | None, s
     model.train()
     loss = _loss(model, batch._replace(share=step / STEPS), attached)
     fitting.descend(model, optimizer, loss, step=step)
-    if attached is not None and attached.after_step(step + 1, STEPS):
+    if attached is not None and attached.after_step(step + 1, STEPS) is not Then.GO_ON:
         optimizer.state.clear()
     return float(loss.detach())
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
+from robustrank.core.training_types import Then
 from robustrank.rankers.models.linear_maps import KINDS, linear_maps
 
 
@@ -23,9 +25,9 @@ class Parametrized:
 
     model: Any
 
-    def after_step(self, step: int, total: int, /) -> bool:
+    def after_step(self, step: int, total: int, /) -> Then:
         """Nothing."""
-        return False
+        return Then.GO_ON
 
     def merged(self) -> Any:
         """The plain model, with the weights that its maps multiplied by."""
@@ -50,3 +52,17 @@ def parametrize_maps(model: Any, made: Callable[[str, Any], Any], kinds: tuple[s
 
     for name, module in list(linear_maps(model, kinds)):
         parametrize.register_parametrization(module, "weight", made(name, module.weight.detach()))
+
+
+def freeze(model: Any, *, head: bool) -> None:
+    """Close a model's weights to training, but for the classification head where that is wanted."""
+    model.requires_grad_(False)
+    if head:
+        model.classifier.requires_grad_(True)
+
+
+def generator(seed: int, name: str) -> Any:
+    """A generator of torch for one linear map, the same in every process."""
+    import torch
+
+    return torch.Generator().manual_seed(Random(f"{seed}|{name}").getrandbits(62))

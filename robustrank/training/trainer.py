@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from robustrank.core.errors import PluginError
 from robustrank.core.progress import Progress
-from robustrank.core.training_types import Attached, TrainingOptimizer
+from robustrank.core.training_types import Attached, Then, TrainingOptimizer
 from robustrank.rankers.models import first_token, fitting
 from robustrank.rankers.models.linear_maps import linear_maps
 from robustrank.training.batches import Batch, Example, collate, plan
@@ -165,7 +165,7 @@ class _Run:
         self._model, self._train, self._dev = model, train, dev
         self._objective, self._schedule, self._seed, self._folder = objective, schedule, seed, folder
         self._fresh, self._optimizer, self._attached = fresh, optimizer, attached
-        self._pad = _pad(model)
+        self._pad = pad_of(model)
         self._epoch: tuple[int, list[Any]] = (0, self._plan(0))
         self._per_epoch = len(self._epoch[1])
         self.total = schedule.epochs * self._per_epoch
@@ -190,8 +190,11 @@ class _Run:
         loss, figures, _ = self._objective(self._model, batch._replace(share=step / self.total, learning=True))
         fitting.descend(self._model, self._optimizer, loss, step=step, clip=schedule.clip)
         for part in self._attached:
-            if part.after_step(step + 1, self.total):
+            then = part.after_step(step + 1, self.total)
+            if then is not Then.GO_ON:
                 self._optimizer.state.clear()
+            if then is Then.BEGIN_ANEW:
+                self.course.best, self.course.stale = inf, 0
         self.course.losses.append(loss.item())
         for name, figure in figures.items():
             self.course.noted.setdefault(name, []).append(figure)
@@ -247,7 +250,8 @@ def _rate(step: int, total: int, warmup: float) -> float:
     return (step + 1) / rising if step < rising else (total - step) / max(1, total - rising)
 
 
-def _pad(model: Any) -> int:
+def pad_of(model: Any) -> int:
+    """The id of the padding piece."""
     configs = (module.config for module in model.modules() if hasattr(module, "config"))
     return next((config.pad_token_id or 0 for config in configs), 0)
 

@@ -1,4 +1,4 @@
-"""Known answers of training plug-ins: grids, masks, projections, weights of lists, a policy gradient, a merge."""
+"""Known answers of weights of lists, objectives and samplers; values that mean nothing are refused."""
 
 from __future__ import annotations
 
@@ -9,95 +9,31 @@ import pytest
 import torch
 
 from robustrank.core.errors import ConfigError
-from robustrank.core.training_types import LowRank
 from robustrank.testing.training_contract import small_batch, small_model
-from robustrank.training.compressors.grid import Grid, rounded
-from robustrank.training.compressors.magnitude import Magnitude, smallest
-from robustrank.training.merges.sum_of_updates import SumOfUpdates
+from robustrank.training.batches import Example
+from robustrank.training.compressors.grid import Grid
+from robustrank.training.compressors.magnitude import Magnitude
 from robustrank.training.objectives import plackett_luce
+from robustrank.training.objectives.compatibility import flips
+from robustrank.training.objectives.ewc import Ewc, fisher
 from robustrank.training.objectives.plackett_luce import PlackettLuce
-from robustrank.training.optimizers.galore import GaLore, back, project, subspace
+from robustrank.training.optimizers.galore import GaLore
+from robustrank.training.samplers.fooling import Fooling, drawn
 from robustrank.training.weightings.by_loss import ByLoss
+from robustrank.training.weightings.easy_first import EasyFirst, ease
 
 
-def random(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-@pytest.mark.parametrize("bits", [2, 4, 8])
-def test_no_weight_moves_by_more_than_half_a_level_and_rounding_twice_changes_nothing(bits: int) -> None:
-    weight, levels = random(6, 50), 2 ** (bits - 1) - 1
-    on_grid = rounded(weight, levels)
-    scale = weight.abs().amax(dim=1, keepdim=True) / levels
-    assert ((on_grid - weight).abs() <= scale / 2 + 1e-12).all()
-    assert torch.allclose(rounded(on_grid, levels), on_grid, atol=1e-12)
-    assert all(len(row.unique()) <= 2 * levels + 1 for row in on_grid)
-
-
-def test_rows_of_one_size_and_rows_of_zeros_are_exact() -> None:
-    weight = torch.tensor([[3.0, -3.0, 3.0], [0.0, 0.0, 0.0]])
-    assert torch.equal(rounded(weight, 127), weight)
-
-
-def test_gradients_pass_the_rounding() -> None:
-    model = small_model()
-    Grid(bits=2).attach(model, 0)
-    model(**small_batch().inputs).logits.sum().backward()
-    weight = model.bert.encoder.layer[0].intermediate.dense.parametrizations.weight.original
-    assert (weight.grad != 0).any()
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.99])
-def test_exactly_the_smallest_share_is_masked_and_masks_are_nested(share: float) -> None:
-    weight = random(7, 9)
-    mask = smallest(weight, share)
-    assert int((mask == 0).sum()) == int(share * 63)
-    kept, gone = weight[mask == 1].abs(), weight[mask == 0].abs()
-    assert not len(gone) or gone.max() <= kept.min()
-    assert ((smallest(weight, share / 2) == 0) <= (mask == 0)).all()
-
-
-def test_equal_weights_are_masked_by_place_so_that_the_number_is_exact() -> None:
-    assert smallest(torch.ones(2, 4), 0.5).tolist() == [[0, 0, 0, 0], [1, 1, 1, 1]]
+def example(seed: int) -> Example:
+    batch = small_batch(lists=1, seed=seed)
+    rows = [row.numpy().astype("int32") for row in batch.inputs["input_ids"]]
+    segments = tuple(row.numpy().astype("int32") for row in batch.inputs["token_type_ids"])
+    return Example(tuple(rows), segments, tuple(batch.targets[0].tolist()))
 
 
 @pytest.mark.parametrize(("kind", "values"), [(Grid, {"bits": 1}), (Magnitude, {"share": 1.0}), (GaLore, {"rank": 0})])
 def test_values_that_mean_nothing_are_refused(kind: type, values: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         kind(**values)
-
-
-@pytest.mark.parametrize("shape", [(12, 5), (5, 12), (6, 6)])
-def test_a_gradient_on_its_own_subspace_is_its_best_approximation_of_that_rank(shape: tuple[int, int]) -> None:
-    gradient = random(*shape)
-    basis = subspace(gradient, 3)
-    near = back(project(gradient, basis), basis, shape)
-    left, values, right = torch.linalg.svd(gradient, full_matrices=False)
-    assert torch.allclose(near, left[:, :3] * values[:3] @ right[:3], atol=1e-12)
-    assert torch.allclose(back(project(near, basis), basis, shape), near, atol=1e-12)
-
-
-def test_the_sum_of_galores_updates_has_at_most_the_rank_of_all_its_subspaces() -> None:
-    weight = torch.nn.Parameter(random(12, 10).float())
-    start = weight.detach().clone()
-    group = {"params": [weight], "lr": 0.1, "weight_decay": 0.0, "linear": True}
-    optimizer = GaLore(rank=2, gap=3).build([group])
-    for step in range(9):
-        weight.grad = random(12, 10, seed=step + 1).float()
-        optimizer.step()
-    values = torch.linalg.svdvals(weight.detach() - start)
-    assert int((values > 1e-5 * values[0]).sum()) == 2 * 3
-
-
-def test_outside_linear_maps_galore_is_adamw() -> None:
-    weights = [torch.nn.Parameter(random(4, 3).float()) for _ in range(2)]
-    mine = GaLore().build([{"params": weights[:1], "lr": 0.01, "weight_decay": 0.1, "linear": False}])
-    theirs = torch.optim.AdamW(weights[1:], lr=0.01, weight_decay=0.1)
-    for step in range(5):
-        for weight, optimizer in zip(weights, (mine, theirs), strict=True):
-            weight.grad = random(4, 3, seed=step).float()
-            optimizer.step()
-    assert torch.allclose(weights[0], weights[1], atol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +95,53 @@ def test_equal_gains_have_no_policy_gradient_and_missing_places_none() -> None:
     assert torch.isfinite(scores.grad).all()
 
 
-def test_the_sum_of_updates_is_the_weighted_sum_of_the_matrices() -> None:
-    one, two = (LowRank(random(5, r, seed=r), random(r, 4, seed=9 + r), 2.0) for r in (1, 3))
-    merged = SumOfUpdates().merged([one, two], [0.5, 0.25])
-    assert torch.allclose(merged, 0.5 * 2 * one.up @ one.down + 0.25 * 2 * two.up @ two.down)
-    assert torch.equal(SumOfUpdates().merged([one, two], [1.0, 0.0]), 2.0 * (one.up @ one.down) + 0 * merged)
+def test_ewc_is_a_parabola_around_the_weights_before_and_its_minimum_is_the_compromise() -> None:
+    model = small_model()
+    examples = [example(seed) for seed in range(6)]
+    matters = fisher(model, examples)
+    assert all((each >= 0).all() for each in matters.values())
+    assert matters["classifier.weight"].max() > 0
+    penalty = Ewc(lists=6).start(model, examples, 0)
+    assert penalty(model, None, None).item() == 0
+    with torch.no_grad():
+        model.classifier.weight += 0.5
+    expected = 0.5 * 0.25 * matters["classifier.weight"].sum().item()
+    assert penalty(model, None, None).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_only_pairs_that_were_right_before_count_as_flips() -> None:
+    targets = torch.tensor([[2.0, 1.0, 0.0, float("nan")]])
+    before = torch.tensor([[3.0, 1.0, 2.0, 9.0]])  # right: (0, 1), (0, 2); wrong: (1, 2)
+    scores = torch.tensor([[0.0, 1.0, -1.0, 5.0]], requires_grad=True)
+    value = flips(scores, before, targets, 0.0)
+    assert value.item() == pytest.approx(1.0 / 2)
+    assert flips(before, before, targets, 0.0).item() == 0
+    value.backward()
+    assert scores.grad is not None
+    assert scores.grad.tolist() == [[-0.5, 0.5, 0.0, 0.0]]
+
+
+def test_negatives_are_the_hardest_when_cold_evenly_drawn_when_hot_and_never_above_the_ceiling() -> None:
+    scores = torch.tensor([[0.0, 5.0, 4.0, 3.0, 2.0, 1.0]]).repeat(4000, 1)
+    targets = torch.tensor([[9.0, 8.5, 0.0, 1.0, 2.0, 3.0]]).repeat(4000, 1)
+    torch.manual_seed(0)
+    cold = ~drawn(scores, targets, Fooling(keep=3, temperature=1e-4)).isnan()
+    assert cold.float().mean(dim=0).tolist() == [1, 1, 1, 0, 0, 0]
+    hot = ~drawn(scores, targets, Fooling(keep=3, temperature=1e6)).isnan()
+    assert hot[:, 1:].float().mean(dim=0).tolist() == pytest.approx([0.4] * 5, abs=0.03)
+    safe = ~drawn(scores, targets, Fooling(keep=3, temperature=1e-4, ceiling=0.9)).isnan()
+    assert safe.float().mean(dim=0).tolist() == [1, 0, 1, 1, 0, 0]
+    assert (drawn(scores, targets, Fooling(keep=9)).isnan() == targets.isnan()).all()
+
+
+def test_a_curriculum_ends_with_equal_weights_and_begins_with_the_easy_lists() -> None:
+    targets = torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [2.0, 2.0, 2.0], [5.0, 0.0, float("nan")]])
+    assert ease(targets).tolist() == pytest.approx([1.0, 0.75, 0.5, 1.0])
+    batch, losses = small_batch()._replace(targets=targets), torch.ones(4)
+    plain = EasyFirst(normalise=False)
+    assert plain.weights(losses, batch._replace(share=0.0)).tolist() == pytest.approx([1, 0.75, 0.5, 1], abs=1e-6)
+    assert plain.weights(losses, batch._replace(share=0.25)).tolist() == pytest.approx([1, 0.875, 0.75, 1], abs=1e-6)
+    assert plain.weights(losses, batch._replace(share=0.5)).tolist() == [1, 1, 1, 1]
+    anti = EasyFirst(normalise=False, hard=True).weights(losses, batch._replace(share=0.0))
+    assert anti.tolist() == pytest.approx([0, 0.25, 0.5, 0], abs=1e-6)
+    assert EasyFirst().weights(losses, batch._replace(share=0.1)).mean().item() == pytest.approx(1.0)

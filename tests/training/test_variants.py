@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from robustrank.core.errors import ConfigError, ContractError, PluginError
 from robustrank.core.plugin_spec import parse
 from robustrank.core.progress import Silent
+from robustrank.core.training_types import Then
 from robustrank.plugins import registry
 from robustrank.rankers.models import weights
 from robustrank.rankers.models.linear_maps import linear_maps
@@ -33,17 +34,43 @@ ADAPTERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("plugin", ADAPTERS)
+OURS = [
+    "nola",
+    "nola(rank=2, bases=3)",
+    "sora(shrink=0.0)",
+    "sora(shrink=0.05)",
+    "small_weights",
+    "sparse_mask(entries=100)",
+]
+
+
+@pytest.mark.parametrize("plugin", [*ADAPTERS, *OURS])
 def test_an_adapter_keeps_its_contract(plugin: str) -> None:
     check_change(registry.build("adapter", parse(plugin)))
 
 
-@pytest.mark.parametrize("plugin", ["grid", "grid(bits=4)", "magnitude", "magnitude(share=0.9)"])
+@pytest.mark.parametrize(
+    "plugin",
+    [
+        "grid",
+        "grid(bits=4)",
+        "magnitude",
+        "magnitude(share=0.9)",
+        "perp",
+        "perp(rank=0)",
+        "svd(rank=4)",
+        "trained_rank",
+    ],
+)
 def test_a_compressor_keeps_its_contract(plugin: str) -> None:
     check_change(registry.build("compressor", parse(plugin)), starts_as_parent=False)
 
 
-@pytest.mark.parametrize("plugin", ["galore", "galore(rank=2, gap=2)"])
+def test_a_model_with_fewer_layers_keeps_the_contract_but_for_its_parts() -> None:
+    check_change(registry.build("compressor", parse("layers(keep=[1])")), starts_as_parent=False, keeps_parts=False)
+
+
+@pytest.mark.parametrize("plugin", ["galore", "galore(rank=2, gap=2)", "fira", "fira(rank=2, gap=2)"])
 def test_an_optimizer_keeps_its_contract(plugin: str) -> None:
     check_optimizer(registry.build("optimizer", parse(plugin)))
 
@@ -80,10 +107,10 @@ class Broken:
 class Faulty(Parametrized):
     fault: str
 
-    def after_step(self, step: int, total: int, /) -> bool:
+    def after_step(self, step: int, total: int, /) -> Then:
         if self.fault == "moved":
             self.model.classifier.weight.data += 1.0
-        return False
+        return Then.GO_ON
 
     def merged(self) -> Any:
         model = super().merged()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from robustrank.core.errors import ConfigError, MissingExtra
-from robustrank.core.training_types import LowRank
+from robustrank.core.training_types import LowRank, Then
 from robustrank.rankers.models.linear_maps import KINDS, linear_maps
 
 HEAD = ("classifier",)
@@ -78,12 +78,12 @@ class PeftAttached:
 
     adapter: Any
 
-    def after_step(self, step: int, total: int, /) -> bool:
+    def after_step(self, step: int, total: int, /) -> Then:
         """AdaLoRA divides its ranks anew; other methods do nothing."""
         divide = getattr(self.adapter.base_model, "update_and_allocate", None)
         if divide is not None:
             divide(step)
-        return False
+        return Then.GO_ON
 
     def merged(self) -> Any:
         """The model with the update in its weights."""

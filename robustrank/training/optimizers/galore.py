@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +58,19 @@ def back(update: Any, basis: Any, shape: Sequence[int]) -> Any:
     return update @ basis.T if shape[0] >= shape[1] else basis @ update
 
 
-def projected_adam(groups: Sequence[Mapping[str, Any]], rank: int, gap: int, scale: float) -> Any:
-    """A torch optimizer: AdamW, in a subspace for groups of linear maps."""
+def projected_adam(
+    groups: Sequence[Mapping[str, Any]], rank: int, gap: int, scale: float, *,
+    rest: Callable[[dict[str, Any], Any, Any, Any], Any] | None = None,
+) -> Any:  # fmt: skip
+    """A torch optimizer: AdamW, in a subspace for groups of linear maps.
+
+    Args:
+        groups: Of parameters.
+        rank: Dimensions of the subspace.
+        gap: Steps between two decompositions.
+        scale: Of the update there.
+        rest: State, gradient, gradient and update in the subspace, to what is added to the update.
+    """
     import torch
 
     class ProjectedAdam(torch.optim.Optimizer):
@@ -72,6 +83,7 @@ def projected_adam(groups: Sequence[Mapping[str, Any]], rank: int, gap: int, sca
 
         def _update(self, weight: Any, group: Mapping[str, Any]) -> None:
             state, gradient = self.state[weight], weight.grad
+            whole = gradient
             if group["linear"]:
                 if not state or int(state["step"]) % gap == 0:
                     state["basis"] = subspace(gradient, rank)
@@ -82,7 +94,8 @@ def projected_adam(groups: Sequence[Mapping[str, Any]], rank: int, gap: int, sca
             state["step"] += 1
             update = adam(state, gradient)
             if group["linear"]:
-                update = scale * back(update, state["basis"], weight.shape)
+                added = 0.0 if rest is None else rest(state, whole, gradient, update)
+                update = scale * back(update, state["basis"], weight.shape) + added
             weight.mul_(1 - group["lr"] * group["weight_decay"]).sub_(group["lr"] * update)
 
     return ProjectedAdam([dict(group) for group in groups], {"lr": 0.0, "weight_decay": 0.0})
