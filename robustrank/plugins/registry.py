@@ -36,7 +36,13 @@ KINDS = {
 }
 """Kind of plug-in to entry-point group."""
 
-NESTED = {"detector": "detector", "lm": "language_model", "variation": "variation", "defenses": "defense"}
+NESTED = {
+    "attack": "attack",
+    "detector": "detector",
+    "lm": "language_model",
+    "variation": "variation",
+    "defenses": "defense",
+}
 """Parameters whose nested plug-in is of another kind than ``"ranker"``."""
 
 

@@ -1,0 +1,1 @@
+"""Edits of what a student reads that need parts of the harness."""
