@@ -7,6 +7,7 @@ anchor, or a page that no menu leads to is an error, and so is anything that a p
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import tempfile
@@ -42,6 +43,7 @@ def build(out: Path) -> list[str]:
             link = Path(folder, source)
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(ROOT / source)
+        os.environ["ROBUSTRANK_ROOT"] = str(ROOT)
         config = load_config(str(ROOT / "mkdocs.yml"), docs_dir=folder, site_dir=str(out))
         try:
             mkdocs_build(config)

@@ -34,6 +34,9 @@ PARTS = {"documents": ("documents", "docs", "corpus", "collection", "passages"),
          "qrels": ("qrels", "judgments", "judgements")}  # fmt: skip
 """Parameter of a collection to the names that its file may have, before the first dot."""
 
+RELATIVE = ("path", *PARTS)
+"""Parameters of a collection that are paths relative to the audit file."""
+
 FRAMES = ("documents", "queries", "qrels")
 
 
@@ -147,7 +150,7 @@ def of_data(name: str, value: Any, folder: Path) -> Table:
             "Collection, or {'documents': frame, 'queries': frame, 'qrels': frame}"
         )
     if str(value).startswith("irds:"):
-        return {"name": name, "use": "ir_datasets", "dataset": str(value).removeprefix("irds:")}
+        return {"name": name, "use": "ir_datasets", "id": str(value).removeprefix("irds:")}
     if str(value) in registry.names("collection") and not Path(value).exists():
         return {"name": name, "use": str(value)}
     return {"name": name, **collection(Path(value), folder)}

@@ -6,12 +6,12 @@ computed yet. A few pairs per ranker are scored, to measure its speed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from time import perf_counter
 
 from robustrank.auditing import planned
-from robustrank.auditing.phases import phases
+from robustrank.auditing.phases import Records, phases
 from robustrank.config.specs import AuditSpec
 from robustrank.core.types import Access, Document, Surface
 from robustrank.perturbations.oracle import MeteredRanker
@@ -44,12 +44,10 @@ def plan(spec: AuditSpec) -> Estimates:
     bench = Workbench(spec)
     bench.check()
     planned.check(bench, spec.gates)
-    [rankings] = [tasks for phase, tasks in islice(phases(bench, {}), 2) if phase == "ranking"]
-    ranked = {task.key(bench): _first_stage_ranking(task, bench) for task in rankings if isinstance(task, RankTask)}
     seconds = {}
     costs = []
     planned_tasks: list[Task] = []
-    for phase, tasks in phases(bench, ranked):
+    for phase, tasks in foreseen(bench, {}):
         planned_tasks += tasks
         groups: dict[str, list[Task]] = {}
         for task in tasks:
@@ -64,19 +62,35 @@ def plan(spec: AuditSpec) -> Estimates:
                     at_least=any(isinstance(t, AttackTask) and _unlimited(t, bench) for t in mine),
                 )
             )  # fmt: skip
-    for protocol in protocols():
-        foreseen = protocol.foreseen(bench, planned_tasks) if protocol.foreseen else {}
-        for ranker, (count, pairs) in foreseen.items():
-            minutes = pairs * seconds[ranker] / 60
-            costs.append(
-                Cost(phase=protocol.name, ranker=ranker, tasks=count, pairs=pairs, minutes=minutes, at_least=False)
-            )
+    for name, ranker, count, pairs in by_protocols(bench, planned_tasks):
+        minutes = pairs * seconds[ranker] / 60
+        costs.append(Cost(phase=name, ranker=ranker, tasks=count, pairs=pairs, minutes=minutes, at_least=False))
     power = [
         Power(collection=c.name, queries=n, detectable=expected_detectable(n, DEVIATION))
         for c in spec.collections
         if (n := len(bench.lists(c.name).queries)) > 2
     ]
     return Estimates(costs=costs, power=power, notes=planned.notes(bench))
+
+
+def foreseen(bench: Workbench, records: Records) -> Iterator[tuple[str, Sequence[Task]]]:
+    """The tasks that an audit will plan, phase by phase.
+
+    Args:
+        bench: Of the audit.
+        records: By key; of lists without a record the first stage's order stands in.
+    """
+    [rankings] = [tasks for phase, tasks in islice(phases(bench, records), 2) if phase == "ranking"]
+    keys = {task.key(bench): task for task in rankings if isinstance(task, RankTask)}
+    stand_ins = {key: _first_stage_ranking(task, bench) for key, task in keys.items() if key not in records}
+    return phases(bench, {**records, **stand_ins})
+
+
+def by_protocols(bench: Workbench, tasks: Sequence[Task]) -> Iterator[tuple[str, str, int, int]]:
+    """What protocols will add to such tasks: protocol, ranker, number of tasks, pairs."""
+    for protocol in protocols():
+        for ranker, (count, pairs) in (protocol.foreseen(bench, tasks) if protocol.foreseen else {}).items():
+            yield protocol.name, ranker, count, pairs
 
 
 def price(task: Task, bench: Workbench) -> int:

@@ -18,6 +18,7 @@ from robustrank.auditing.phases import ATTACKS, every_phase, phases
 from robustrank.auditing.plan import Plan
 from robustrank.auditing.probes import Failures, listwise, refuse_changed, refuse_orders, refuse_unsteady
 from robustrank.auditing.session import Allowance, Session
+from robustrank.auditing.time_left import TimeLeft
 from robustrank.config.specs import AuditSpec
 from robustrank.core.interfaces import Executor
 from robustrank.core.interrupts import watched
@@ -99,6 +100,7 @@ class _Run:
         self.counted: set[str] = set()
         self.failures = Failures(self.records)
         self.bench = workbench(spec)
+        self.time_left = TimeLeft(self.bench)
 
     def go(self) -> Summary:
         """Perform the remaining tasks within the allowance, and summarise; as it is written where nothing is new."""
@@ -187,6 +189,7 @@ class _Run:
     def _do(self, setup: str, queries: int | None) -> tuple[Plan, bool]:
         """Perform the open tasks of the first queries, phase by phase; the plan, and whether all of them are done."""
         planned = {"setup": [setup]}
+        foreseeable = queries is None and not self.spec.cases.ladder  # else what is asked decides how much is left
         for phase, tasks in self._rounds(queries):
             keyed = {task.key(self.bench): task for task in tasks}
             planned[phase] = list(keyed)
@@ -196,6 +199,10 @@ class _Run:
                 if isinstance(record, TaskRecord):
                     self._count(record)
             self._tell_failed(phase, keyed)
+            if foreseeable and phase in FORESEEN_AT:
+                self.time_left.foresee(self.records)
+            if foreseeable:
+                self.time_left.begin(phase, keyed, self.records)
             most = 0 if self._spent else self.now.tasks_left
             self._perform(phase, keyed, most)
         plan = Plan(phases=planned, names=names())
@@ -230,6 +237,9 @@ class _Run:
         if isinstance(record, TaskRecord):
             self._count(record)
             self.now.spend(record)
+            self.time_left.done(record)
+            if (seconds := self.time_left.seconds()) is not None:
+                self.progress.left(seconds)
             if message := self.failures.count(record):
                 self.progress.message(f"{record.ranker}: {message}")
         return not self._spent
@@ -239,6 +249,9 @@ class _Run:
             self.counted.add(record.key)
             self.whole.spend(record)
 
+
+FORESEEN_AT = ("ranking", "variations")
+"""Phases before which the rest is planned: none is ranked yet, all is ranked."""
 
 _BETWEEN = Sequential(queries=0, stopped=Stopped.NOT_YET)
 """While a batch of queries is at work, another may follow."""

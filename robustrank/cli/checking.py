@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from robustrank.cli.completion import plugin_names
 from robustrank.core import plugin_spec
 from robustrank.core.escaping import for_terminal
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("kind", type=click.Choice(("ranker", "attack", "defense", "detector")))
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=plugin_names)
 @click.option("--file", help="Check a ranker of this audit file, on lists of its home collection.")
 @click.option("--ranker", help="Name of the ranker in the audit file; NAME serves as well.")
 @click.option("--lists", type=click.IntRange(min=1), default=3, show_default=True, help="Lists of the audit file.")

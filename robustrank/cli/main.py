@@ -16,6 +16,7 @@ from typing import Any, Literal
 import click
 
 from robustrank.cli import checking, init_command, judging
+from robustrank.cli.completion import plugin_names
 from robustrank.cli.judging import STORE, audited
 from robustrank.core import plugin_spec
 from robustrank.core.errors import RobustRankError
@@ -156,6 +157,7 @@ def audit(
         screen.print(part)
         screen.print()
     click.echo(f"report   {folder / 'report.html'}\nsummary  {folder / 'summary.json'}")
+    click.echo(f"next     {terminal.next_step(summary)}")
     sys.exit(gate.exit_code(summary))
 
 
@@ -173,7 +175,7 @@ def list_(kind: str | None) -> None:
 
 @main.command()
 @click.argument("kind", type=click.Choice(list(KINDS)))
-@click.argument("name")
+@click.argument("name", shell_complete=plugin_names)
 def show(kind: str, name: str) -> None:
     """Show a plug-in's description and parameters."""
     from robustrank.plugins import catalogue, registry

@@ -19,6 +19,9 @@ class Progress(Protocol):
     def advance(self, n: int = 1) -> None:
         """``n`` more steps are done; the first call includes those that an earlier run did."""
 
+    def left(self, seconds: float) -> None:
+        """The whole run takes about so many more seconds."""
+
     def message(self, text: str) -> None:
         """Show one line of text."""
 
@@ -30,6 +33,9 @@ class Silent:
         """Ignored."""
 
     def advance(self, n: int = 1) -> None:
+        """Ignored."""
+
+    def left(self, seconds: float) -> None:
         """Ignored."""
 
     def message(self, text: str) -> None:
@@ -54,6 +60,10 @@ class Logged:
     def advance(self, n: int = 1) -> None:
         """Pass on."""
         self._listener.advance(n)
+
+    def left(self, seconds: float) -> None:
+        """Pass on."""
+        self._listener.left(seconds)
 
     def message(self, text: str) -> None:
         """Log and pass on."""

@@ -6,7 +6,7 @@ They guard against a ranker that gets worse; whether today's figures are good en
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 
 from robustrank.config.specs import GateSpec
@@ -46,6 +46,28 @@ def propose(summary: Summary) -> list[Proposal]:
     if summary.finished is None:
         return []
     return [each for each in _candidates(summary) if gate.judge([each.gate], summary)[0].outcome is Outcome.PASS]
+
+
+def for_more(proposal: Proposal, queries: int, bounds: tuple[float, float]) -> Proposal | None:
+    """A proposal for an audit of more queries than those of its estimate, whose figure is not known yet.
+
+    Args:
+        proposal: Of an audit of the first of them.
+        queries: Of the larger audit.
+        bounds: Least and greatest possible value of a query.
+
+    Returns:
+        One that holds in nineteen of twenty such audits where nothing else changes; ``None`` where its limit would
+        guard against nothing.
+    """
+    from robustrank.stats import planning  # numpy: not before it is needed
+
+    each = proposal.gate
+    if each.min is not None:
+        least = floor(100 * planning.foreseen(proposal.estimate, queries, "low", bounds)) / 100
+        return replace(proposal, gate=replace(each, min=least)) if least > bounds[0] else None
+    most = ceil(100 * planning.foreseen(proposal.estimate, queries, "high", bounds)) / 100
+    return replace(proposal, gate=replace(each, max=most)) if most <= LOOSE else None
 
 
 def _candidates(summary: Summary) -> Iterable[Proposal]:

@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from msgspec import structs
 
+from robustrank.core.strata import first_rank
 from robustrank.core.types import Estimate, Goal, Status
 from robustrank.perturbations import operations
 from robustrank.perturbations.verify import diff
@@ -88,7 +89,7 @@ def successes(group: Sequence[AttackRecord]) -> dict[str, Success]:
     reached: dict[str, Success] = {
         f"ASR@{k}": lambda r, k=k: r.rank_after <= k  # type: ignore[misc]
         for k in CUTOFFS
-        if all(r.rank_before > k for r in group)
+        if all(r.rank_before > k and first_rank(r.stratum) not in range(1, k + 1) for r in group)  # not by chance alone
     }
     return {
         "promoted": lambda r: r.rank_after < r.rank_before,

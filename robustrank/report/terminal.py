@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Task as BarTask
 from rich.table import Table
 from rich.text import Text
 
@@ -49,7 +50,7 @@ def safe(text: str, style: str = "") -> Text:
 
 
 class Bars:
-    """A progress bar per phase, with the time left; tasks done by earlier runs do not count as fast ones."""
+    """A progress bar per phase with tasks; those done by earlier runs do not count as fast ones."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -58,7 +59,7 @@ class Bars:
 
     def start(self, phase: str, total: int) -> None:
         """A new bar."""
-        self._task = self._progress.add_task(phase, total=total)
+        self._task = self._progress.add_task(phase, total=total, whole="") if total else None
         self._fresh = True
 
     def advance(self, n: int = 1) -> None:
@@ -68,6 +69,11 @@ class Bars:
         elif self._task is not None:
             self._progress.advance(self._task, n)
         self._fresh = False
+
+    def left(self, seconds: float) -> None:
+        """Beside the bar of the present phase."""
+        if self._task is not None:
+            self._progress.update(self._task, whole=_left(seconds, whole=True))
 
     def message(self, text: str) -> None:
         """A line above the bars."""
@@ -86,6 +92,7 @@ class Lines:
         self._total = self._done = self._before = 0
         self._began = self._last_line = 0.0
         self._fresh = True
+        self._whole: float | None = None
 
     def start(self, phase: str, total: int) -> None:
         """A phase begins."""
@@ -98,21 +105,41 @@ class Lines:
         if self._fresh:
             self._before = n
         now = monotonic()
-        if self._fresh or self._done == self._total or now - self._last_line > self.EVERY:
+        if self._total and (self._fresh or self._done == self._total or now - self._last_line > self.EVERY):
             self._last_line = now
-            self._console.print(f"{self._phase}: {self._done} of {self._total}{self._left(now)}")
+            self._console.print(f"{self._phase}: {self._done} of {self._total}{self._remaining(now)}")
         self._fresh = False
+
+    def left(self, seconds: float) -> None:
+        """In the lines that follow."""
+        self._whole = seconds
 
     def message(self, text: str) -> None:
         """A line."""
         self._console.print(safe(text))
 
-    def _left(self, now: float) -> str:
+    def _remaining(self, now: float) -> str:
+        """Of the whole run where that is foreseen, else of the phase."""
         just_done = self._done - self._before
+        if self._whole is not None:
+            return f", {_left(self._whole, whole=True)}"
         if not just_done or self._done == self._total:
             return ""
-        seconds = (now - self._began) / just_done * (self._total - self._done)
-        return f", about {seconds:.0f} s left" if seconds < 120 else f", about {seconds / 60:.0f} min left"
+        return f", {_left((now - self._began) / just_done * (self._total - self._done), whole=False)}"
+
+
+def _left(seconds: float, *, whole: bool) -> str:
+    amount = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"about {amount} left{' in all' if whole else ''}"
+
+
+class _Remaining(TimeRemainingColumn):
+    """The time left of the whole run where it is foreseen, else of the phase."""
+
+    def render(self, task: BarTask) -> Text:
+        """In words."""
+        whole = task.fields.get("whole")
+        return Text(whole, "progress.remaining") if whole else super().render(task)
 
 
 @contextmanager
@@ -122,7 +149,7 @@ def watching() -> Iterator[Listener]:
     if not console.is_terminal:
         yield Lines(console)
         return
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Remaining()
     with Progress(*columns, console=console) as progress:
         yield Bars(progress)
 
@@ -150,6 +177,26 @@ def overview(summary: Summary) -> list[Table | Text]:
         lines += [safe(f"  {flag.severity}: {flag.title}") for flag in summary.red_flags[:5]]
         parts.append(Text("\n").join(lines))
     return parts
+
+
+def next_step(summary: Summary) -> str:
+    """What to do now, in a sentence."""
+    undecided = [v for v in summary.verdicts if v.outcome == "inconclusive" and not v.held]
+    broken = [v for v in summary.verdicts if not v.held and v not in undecided]
+    if measured_nothing(summary):
+        return "put right what the errors name and run the same command again: failed tasks are done again"
+    if summary.finished is None:
+        return "the same command resumes the audit"
+    if broken:
+        word = "is invalid" if broken[0].outcome == "invalid" else "fails"
+        return f"open the report: “{for_terminal(broken[0].gate)}” {word}, and links to its cases"
+    if undecided:
+        needed = [v.queries_needed for v in undecided if v.queries_needed]
+        more = f" (about {max(needed)} decide what is open)" if needed else ""
+        return f"raise `queries` of the collection and of [cases]{more}, or accept the gates with other limits"
+    if summary.verdicts:
+        return "commit the audit file and run it with your tests: pytest makes a test of every gate"
+    return "open the report: it proposes gates that hold today; put those you want into the audit file"
 
 
 def gates(judged: Sequence[Verdict], flags: Sequence[RedFlag]) -> list[Table | Text]:

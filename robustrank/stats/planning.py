@@ -102,6 +102,29 @@ def needed(estimate: Estimate, limit: float, bound: Literal["low", "high"], boun
     return high
 
 
+def foreseen(estimate: Estimate, n: int, bound: Literal["low", "high"], bounds: Bounds, chance: float = 0.95) -> float:
+    """How far out the interval's ``bound`` lies at most when the audit goes on to more queries, all else equal.
+
+    Args:
+        estimate: A mean of the first queries.
+        n: Queries then, these among them.
+        bound: The end of the interval.
+        bounds: Least and greatest possible value of a query.
+        chance: Share of audits in which it lies no farther out.
+
+    Returns:
+        At least as far out as the estimate's own bound.
+    """
+    sign, own = (1, estimate.high) if bound == "high" else (-1, estimate.low)
+    reaches = (estimate.value - bounds[0], bounds[1] - estimate.value)
+    widths = (estimate.value - estimate.low, estimate.high - estimate.value)
+    capped = [min(max(r, 0.0), w * estimate.n) for r, w in zip(reaches, widths, strict=True)]
+    deviation = max(_deviation(estimate.n, w, r) for w, r in zip(widths, capped, strict=True))
+    moves = _NORMAL.inv_cdf(chance) * deviation * sqrt(max(0.0, 1 / estimate.n - 1 / n))
+    far = estimate.value + sign * (half_width(n, deviation, capped[bound == "high"]) + moves)
+    return min(max(own, far), bounds[1]) if bound == "high" else max(min(own, far), bounds[0])
+
+
 def _deviation(n: int, width: float, reach: float) -> float:
     """The standard deviation of a query's value with which an interval's end lies so far from the mean."""
     if half_width(n, 0.0, reach) >= width * (1 - 1e-6):

@@ -16,6 +16,7 @@ from robustrank.auditing.plan import Plan, read_plan
 from robustrank.auditing.session import Allowance
 from robustrank.cli.main import main
 from robustrank.config import audit_file
+from robustrank.core.progress import Silent
 from robustrank.core.types import Status
 from robustrank.plugins import registry
 from robustrank.results import summary as summaries
@@ -132,11 +133,7 @@ def test_failed_tasks_are_asked_again_and_both_lines_are_kept(
     monkeypatch.setitem(__import__("made_up_plugins").FAILURES, "raises", lambda: None)
     messages: list[str] = []
 
-    class Listener:
-        def start(self, phase: str, total: int) -> None: ...
-
-        def advance(self, n: int = 1) -> None: ...
-
+    class Listener(Silent):
         def message(self, text: str) -> None:
             messages.append(text)
 

@@ -30,6 +30,7 @@ from robustrank.results import summary as summaries
 from robustrank.results.red_flags import RedFlag, Severity
 from robustrank.results.sequential import Sequential, Stopped
 from robustrank.results.summary import Summary
+from robustrank.results.verdicts import Outcome, Verdict
 from robustrank.storage.journal import checked
 from robustrank.work.check_records import CheckRecord
 from robustrank.work.record_format import FORMAT
@@ -289,7 +290,7 @@ def test_hostile_names_are_shown_and_do_nothing(
     assert "[red]:smile:" in shown
 
 
-@pytest.mark.parametrize("seconds", [[0, 0, 100, 200, 300]])
+@pytest.mark.parametrize("seconds", [[0, 0, 100, 200, 300, 300, 300]])
 def test_lines_of_progress_tell_the_time_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], seconds: Sequence[float]
 ) -> None:
@@ -301,12 +302,51 @@ def test_lines_of_progress_tell_the_time_left(
         progress.advance()
         progress.advance()
         progress.advance(2)
+        progress.start("corpus", 0)  # a phase without tasks is not worth a line
+        progress.advance(0)
     assert capsys.readouterr().err.splitlines() == [
         "attacks: 6 of 10",
         "attacks: 7 of 10, about 5 min left",
         "attacks: 8 of 10, about 3 min left",
         "attacks: 10 of 10",
     ]
+
+
+def test_names_of_plugins_of_the_kind_are_completed() -> None:
+    def completed(*words: str) -> list[str]:
+        environment = {
+            "_ROBUSTRANK_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(words),
+            "COMP_CWORD": str(len(words) - 1),
+        }
+        done = CliRunner().invoke(main, prog_name="robustrank", env=environment)
+        return [line.partition(",")[2] for line in done.output.split()]
+
+    assert completed("robustrank", "show", "attack", "query_i") == ["query_injection"]
+    assert completed("robustrank", "check", "ranker", "bm") == ["bm25"]
+    assert completed("robustrank", "show", "attack", "bm") == []
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "finished", "step"),
+    [
+        ([], True, "it proposes gates"),
+        ([Outcome.PASS], True, "commit the audit file"),
+        ([Outcome.PASS, Outcome.INCONCLUSIVE], True, "raise `queries`"),
+        ([Outcome.INCONCLUSIVE, Outcome.FAIL], True, "“gate 1” fails"),
+        ([Outcome.INCONCLUSIVE, Outcome.INVALID], True, "“gate 1” is invalid"),
+        ([Outcome.PASS], False, "resumes the audit"),
+    ],
+)
+def test_an_audit_ends_with_what_to_do_next(
+    summary: Summary, outcomes: Sequence[Outcome], finished: bool, step: str
+) -> None:
+    verdicts = [
+        Verdict(gate=f"gate {n}", outcome=each, reason="", estimate=None, limit="", held=each is Outcome.PASS)
+        for n, each in enumerate(outcomes)
+    ]
+    ended = replace(summary, verdicts=verdicts, finished=summary.started if finished else None)
+    assert step in terminal.next_step(ended)
 
 
 def test_bars_do_not_count_what_earlier_runs_did_as_speed() -> None:

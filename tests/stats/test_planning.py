@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from scipy.stats import exponnorm, norm
@@ -76,3 +78,27 @@ def test_the_detectable_difference_is_the_width_and_what_four_of_five_need_beyon
 def test_the_sum_of_a_normal_and_an_exponential_number_has_scipys_tail(x: float, rate: float) -> None:
     expected = exponnorm.sf(x, 1 / rate) if rate < 1e4 else norm.sf(x)
     assert stats._beyond(x, rate) == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("side", ["high", "low"])
+def test_an_audit_that_goes_on_to_more_queries_keeps_its_bound_within_the_foreseen_one(side: str) -> None:
+    rng = np.random.default_rng(11)
+    end: Literal["high", "low"] = "high" if side == "high" else "low"
+    kept = []
+    for _ in range(150):
+        values = list(rng.beta(2, 3, 60))
+        foreseen = stats.foreseen(mean(values[:20], bounds=(0, 1)), 60, end, (0, 1))
+        now = getattr(mean(values, bounds=(0, 1)), side)
+        kept.append(now <= foreseen if side == "high" else now >= foreseen)
+    assert np.mean(kept) > 0.9
+    first = mean([0.2, 0.5, 0.9, 0.4], bounds=(0, 1))
+    assert stats.foreseen(first, 4, end, (0, 1)) == pytest.approx(getattr(first, side), abs=0.05)
+    assert (
+        0
+        <= stats.foreseen(first, 8, "low", (0, 1))
+        <= first.low
+        < first.high
+        <= stats.foreseen(first, 8, "high", (0, 1))
+        <= 1
+    )
