@@ -158,7 +158,15 @@ def commands() -> list[tuple[str, str]]:
     return list(found)
 
 
-PLACEHOLDERS = {"N": "1", "M": "1", "SECONDS": "1", "KIND": "attack", "DIR": "."}
+PLACEHOLDERS = {
+    "N": "1",
+    "M": "1",
+    "SECONDS": "1",
+    "KIND": "attack",
+    "DIR": ".",
+    "DIR...": ".",
+    "SUMMARY": str(ROOT / "README.md"),
+}
 """Words of the pages that stand for a value which an option would refuse."""
 
 
