@@ -63,7 +63,7 @@ INSERTS = ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=Attack
 class Rewrites:
     """Breaks its rules: it may insert, and writes another text."""
 
-    threat: ThreatModel = ThreatModel(surface=Surface.DOCUMENT, access=Access.NONE, edits=AttackSet(operation="insert"))
+    threat: ThreatModel = field(default_factory=lambda: INSERTS)
 
     def perturb(self, case: Case, oracle: object, rng: Random, /) -> Perturbation:
         return Perturbation(target="something else")
