@@ -10,6 +10,7 @@ import click
 
 from robustrank.cli.completion import plugin_names
 from robustrank.core import plugin_spec
+from robustrank.core.errors import naming
 from robustrank.core.escaping import for_terminal
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ def check(kind: str, name: str | None, file: str | None, ranker: str | None, lis
         sample_lists.check(built)
     else:
         plugin = registry.build(kind, plugin_spec.parse(wanted))
-        if kind == "ranker":
-            _say(score_doctor.diagnose(*sample_lists.asked(plugin)).lines())
-        sample_lists.check(plugin)
+        with naming(f"{kind} {wanted}"):
+            if kind == "ranker":
+                _say(score_doctor.diagnose(*sample_lists.asked(plugin)).lines())
+            sample_lists.check(plugin)
     click.echo(f"{kind} {for_terminal(wanted)} passes the contract checks")
 
 

@@ -19,7 +19,7 @@ from robustrank.cli import checking, init_command, judging
 from robustrank.cli.completion import plugin_names
 from robustrank.cli.judging import STORE, audited
 from robustrank.core import plugin_spec
-from robustrank.core.errors import RobustRankError
+from robustrank.core.errors import RobustRankError, naming
 from robustrank.core.interrupts import Stopped
 from robustrank.plugins.registry import KINDS
 from robustrank.work.executors import DEFAULT
@@ -135,12 +135,15 @@ def audit(
     spec = audit_file.load(file or ("quick" if quick else "default"), suite=suite)
     if task_timeout is not None:
         spec = replace(spec, task_timeout=task_timeout)
-    checks.check(spec)
+    with naming(file):
+        checks.check(spec)
     if plan:
         from robustrank.auditing import cost
         from robustrank.report import terminal
 
-        for part in terminal.plan(cost.plan(spec)):
+        with naming(file):
+            estimates = cost.plan(spec)
+        for part in terminal.plan(estimates):
             terminal.open_console().print(part)
         return
     runner = registry.build("executor", plugin_spec.parse(executor))
@@ -150,7 +153,7 @@ def audit(
 
     folder = auditing.folder(spec, out)
     allowance = Allowance(tasks=limit, pairs=pairs, minutes=minutes)
-    with terminal.watching() as progress:
+    with naming(file), terminal.watching() as progress:
         summary = auditing.run(spec, folder, executor=runner, fresh=fresh, allowance=allowance, progress=progress)
     screen = terminal.open_console()
     for part in terminal.overview(summary):

@@ -16,6 +16,8 @@ RobustRankError
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -142,3 +144,14 @@ def shortened(text: str) -> str:
     """A text for a record: cut after :data:`LONGEST` characters, lone surrogates escaped."""
     more = f" … ({len(text):,} characters)" if len(text) > LONGEST else ""
     return text[:LONGEST].encode(errors="backslashreplace").decode() + more
+
+
+@contextmanager
+def naming(what: str | None) -> Iterator[None]:
+    """Put what an error is about before its message, unless that names it or, of data, another file."""
+    try:
+        yield
+    except RobustRankError as error:
+        if what and what not in str(error) and not isinstance(error, DataError):
+            error.args = (f"{what}: {error}",)
+        raise

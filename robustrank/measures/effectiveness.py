@@ -77,8 +77,10 @@ def _parse(name: str, relevant: int) -> Any:
     try:
         measure = ir_measures.parse_measure(name)
     except (ValueError, NameError, KeyError, TypeError) as error:
-        near = get_close_matches(name.partition("@")[0], list(ir_measures.measures.registry), n=1, cutoff=0.3)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        kind, at, cutoff = name.partition("@")
+        spelt = {known.lower(): known for known in ir_measures.measures.registry}
+        near = get_close_matches(kind.lower(), list(spelt), n=1, cutoff=0.3)
+        hint = f"; did you mean '{ir_measures.parse_measure(spelt[near[0]]).NAME}{at}{cutoff}'?" if near else ""
         raise ConfigError(f"no measure named {name!r}{hint} (names are those of ir-measures)") from error
     if relevant != 1 and "rel" in measure.SUPPORTED_PARAMS and "rel" not in measure.params:
         measure = measure(rel=relevant)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
+from dataclasses import fields
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from robustrank.config import specs
 from robustrank.core import interrupts
 from robustrank.core.errors import PluginError, PluginFailed, RobustRankError, TimeLimitPassed, reason
 from robustrank.core.plugin_spec import Plugin
@@ -35,6 +37,12 @@ KINDS = {
     "merge": "robustrank.merges",
 }
 """Kind of plug-in to entry-point group."""
+
+TABLES = {
+    "collection": specs.CollectionSpec, "ranker": specs.RankerSpec, "attack": specs.AttackSpec,
+    "defense": specs.DefenseSpec, "variation": specs.VariationSpec,
+}  # fmt: skip
+"""Kind of plug-in to its table, whose own keys stand beside the plug-in's parameters."""
 
 NESTED = {
     "attack": "attack",
@@ -109,9 +117,14 @@ def build(kind: str, plugin: Plugin) -> Any:
         inspect.signature(factory).bind(**params)
     except TypeError as error:
         accepted = [p.name for p in inspect.signature(factory).parameters.values()]
-        near = [n for key in params if key not in accepted for n in get_close_matches(key, accepted, n=1)]
+        keys = [f.name for f in fields(TABLES[kind]) if f.name != "plugin"] if kind in TABLES else []
+        unknown = [key for key in params if key not in accepted]
+        near = [n for key in unknown for n in get_close_matches(key, [*accepted, *keys], n=1)]
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise PluginError(f"{kind} {plugin}: {error}{hint} (parameters: {', '.join(accepted) or 'none'})") from error
+        what = f"unknown key {unknown[0]!r} in its table" if unknown else str(error)
+        raise PluginError(
+            f"{kind} {plugin.use!r}: {what}{hint} (parameters: {', '.join(accepted) or 'none'})"
+        ) from error
     try:
         return factory(**params)
     except (RobustRankError, TimeLimitPassed):

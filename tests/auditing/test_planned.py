@@ -66,7 +66,7 @@ def test_strata_below_every_list_are_refused(tmp_path: Path, monkeypatch: pytest
 
 def test_a_misspelt_measure_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     message = refused(AUDIT.replace('"nDCG@10"', '"nDGC@10"'), tmp_path, monkeypatch)
-    assert "no measure named 'nDGC@10'; did you mean 'nDCG'?" in message
+    assert "no measure named 'nDGC@10'; did you mean 'nDCG@10'?" in message
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,8 @@ def test_an_audit_ends_with_ranker_table_gates_and_paths(audits: list[dict[str, 
     assert call["where"] == audit.folder(call["spec"], Path("store"))
     for expected in ("stuffing succeeded in 60%", "0.700 [0.600, 0.800]", "ranks well", "pass", "CRQ@5 0.80 (R=1)"):
         assert expected in result.stdout
-    assert result.stdout.splitlines()[-1].endswith("summary.json")
+    assert result.stdout.splitlines()[-2].endswith("summary.json")
+    assert result.stdout.splitlines()[-1].startswith("next ")
     assert "attacks: 3 of 3" in result.stderr
 
 
@@ -310,6 +311,32 @@ def test_lines_of_progress_tell_the_time_left(
         "attacks: 8 of 10, about 3 min left",
         "attacks: 10 of 10",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ('use = "scifact"\ndept = 20', "collection 'scifact': unknown key 'dept' in its table; did you mean 'depth'?"),
+        ('use = "scifact"\ndepth = 5', "'11-20' lies below the lists"),
+    ],
+)
+def test_a_mistake_in_an_audit_file_names_the_file(tmp_path: Path, changed: str, message: str) -> None:
+    path = tmp_path / "wrong.toml"
+    rest = '[[ranker]]\nuse = "bm25"\nname = "b"\n[[attack]]\nuse = "query_injection"\n'
+    path.write_text(f'name = "x"\n[[collection]]\nname = "c"\n{changed}\n{rest}')
+    for options in ([], ["--plan"]):
+        done = run("audit", path, *options, "--out", tmp_path)
+        assert done.exit_code == 2
+        assert str(path) in done.stderr
+        assert message in done.stderr
+
+
+def test_a_service_that_cannot_be_reached_is_named_by_check() -> None:
+    service = "http(url='http://127.0.0.1:9', format='tei', attempts=1)"
+    done = run("check", "ranker", service)
+    assert done.exit_code != 0
+    assert f"ranker {service}: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_names_of_plugins_of_the_kind_are_completed() -> None:

@@ -87,7 +87,7 @@ def test_judged_at_k_counts_judgments_of_this_query_over_the_documents_there() -
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nDGC@10", "no measure named 'nDGC@10'; did you mean 'nDCG'"),
+        ("nDGC@10", "no measure named 'nDGC@10'; did you mean 'nDCG@10'"),
         ("", "no measure named ''"),
         ("nDCG@10; import os", "no measure named"),
         ("P", "measure 'P': invalid param cutoff.*most measures need a cutoff"),

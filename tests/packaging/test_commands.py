@@ -26,6 +26,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"
 NOT_RUN = {
     "README.md: pip install '.[offline]' && robustrank audit": "takes 25 minutes; its report is under reports/default",
     "README.md: pip install '.[test]' && pytest -n auto": "is what CI does: .ci/run reads it there",
+    "README.md: robustrank init --model": "the same two commands are those of docs/how-to/own-model.md, which are run",
     "CONTRIBUTING.md: python3.11 -m venv .venv": "installs; .ci/run does the same in a fresh environment",
     "CONTRIBUTING.md: pytest tests/stats": "is what CI does",
     "docs/first-gate.md: python3 -m venv .venv": "installs; test_packaging.py installs the wheel, .ci/run the extras",
@@ -51,6 +52,10 @@ use = "bm25"
 name = "it ranks"
 measure = "nDCG@10"
 min = 0.05
+[[gate]]
+name = "it ranks no worse than it did"
+measure = "nDCG@10"
+worse_by = 0.02
 """
 
 
@@ -105,11 +110,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with as_file(files("robustrank").joinpath("data", "models", "robustrank-tiny")) as tiny:
         shutil.copytree(tiny, folder / "models" / "mine")
     whole = registry.build("collection", Plugin(use="scifact")).load()
-    queries = [q for q in whole.queries if whole.qrels.get(q.query_id)][:10]
+    queries = [q for q in whole.queries if whole.qrels.get(q.query_id)][:6]
     docs = {doc_id for q in queries for doc_id in whole.qrels[q.query_id]} | set(list(whole.documents)[:40])
     data = folder / "data" / "mine"
     (data / "qrels").mkdir(parents=True)
-    texts = [{"_id": d, "title": "", "text": " ".join(whole.documents[d].text.split()[:50])} for d in sorted(docs)]
+    texts = [{"_id": d, "title": "", "text": " ".join(whole.documents[d].text.split()[:30])} for d in sorted(docs)]
     (data / "corpus.jsonl").write_text("".join(json.dumps(each) + "\n" for each in texts))
     lines = [{"_id": q.query_id, "text": q.text} for q in queries]
     (data / "queries.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
@@ -124,9 +129,14 @@ def test_the_commands_of_a_page_run_as_written(tmp_path: Path, prepared: Path, p
     shutil.copytree(prepared, folder)
     if page.name == "gates.md":
         (folder / "ranker.audit.toml").write_text(GATED)
+    scripts = tmp_path / "bin"  # those of this interpreter, wherever they are installed
+    scripts.mkdir()
+    for name, module in {"pytest": "-m pytest", "robustrank": "-m robustrank", "python": ""}.items():
+        (scripts / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+        (scripts / name).chmod(0o755)
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("PYTEST")},
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{scripts}:{os.environ['PATH']}",
         "HF_HUB_OFFLINE": "1",
     }
     cells = ""
