@@ -71,7 +71,9 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
     courses: dict[str, Course] = {}
     cards: list[StageCard] = []
     kept: dict[str, Mapping[str, LowRank]] = {}
-    content, forbidden = digest(asdict(spec.student), spec.seed), groups.forbidden_keys(spec.exclude)
+    content = digest(asdict(spec.student), spec.seed)
+    learns = any(not isinstance(stage, CompressStageSpec) for stage in spec.stages)
+    forbidden = groups.forbidden_keys(spec.exclude) if learns else set()
 
     def teacher(plugin: Plugin) -> CachedTeacher:
         return CachedTeacher(registry.build("ranker", plugin), out / "teacher.sqlite")
