@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from robustrank.config import audit_file
 from robustrank.core.errors import ConfigError
-from robustrank.core.types import Status
+from robustrank.core.types import Estimate, Status
 from robustrank.protocols import variants
+from robustrank.protocols.defenses.results import Difference
 from robustrank.protocols.interface import Evidence
 from robustrank.protocols.variants.results import CLEAN, LOST, ROBUST, VariantRow, Variants
 from robustrank.results.figures import EVERY, Figure
@@ -176,6 +177,20 @@ def test_the_figure_over_all_variants_holds_where_each_one_does() -> None:
     assert worst.value == int8.value == pytest.approx(0.3 * 20 / 30)
     assert worst.high == max(int8.high, lora.high)
     assert worst.low == int8.low > 0
+
+
+def test_the_high_end_over_all_variants_is_the_highest_and_its_low_end_that_of_what_is_shown() -> None:
+    def loss(value: float, low: float, high: float, p: float) -> tuple[VariantRow, Difference]:
+        estimate = Estimate(value=value, low=low, high=high, n=30, confidence=0.95)
+        return VariantRow(variant="v", parent="r"), Difference(estimate=estimate, p=p, p_holm=p)
+
+    shown, wide, sure = loss(0.10, 0.05, 0.15, 0.01), loss(0.08, -0.10, 0.30, 0.6), loss(0.02, 0.01, 0.03, 0.02)
+    worst = variants._worst([shown, wide, sure])
+    assert worst is not None
+    assert worst.estimate[:3] == (0.10, 0.05, 0.30)
+    unsure = variants._worst([loss(0.10, 0.05, 0.15, 0.3), wide])
+    assert unsure is not None
+    assert unsure.estimate.low == -0.10
 
 
 def test_where_one_variant_is_not_measured_the_figure_over_all_is_missing() -> None:

@@ -110,6 +110,8 @@ def test_as_many_units_as_there_are_give_the_sum_and_their_order_means_nothing()
     assert torch.allclose(Lego(rank=2).merged([mixed, two], [1.0, 1.0]), few, atol=1e-9)
     scaled = LowRank(one.up * 10, one.down / 10, 1.0)
     assert torch.allclose(Lego(rank=2).merged([scaled, two], [1.0, 1.0]), few, atol=1e-9)
+    turned = LowRank(-one.up, -one.down, 1.0)
+    assert torch.allclose(Lego(rank=2).merged([turned, two], [1.0, 1.0]), few, atol=1e-9)
     assert int((torch.linalg.svdvals(few) > 1e-9).sum()) == 2
     assert torch.allclose(Lego(rank=2).merged([one, one], [0.5, 0.5]), one.up @ one.down, atol=1e-9)
 

@@ -18,7 +18,9 @@ from robustrank.training.objectives.compatibility import flips
 from robustrank.training.objectives.ewc import Ewc, fisher
 from robustrank.training.objectives.plackett_luce import PlackettLuce
 from robustrank.training.optimizers.galore import GaLore
+from robustrank.training.parts import Acting
 from robustrank.training.samplers.fooling import Fooling, drawn
+from robustrank.training.trainer import Outcome
 from robustrank.training.weightings.by_loss import ByLoss
 from robustrank.training.weightings.easy_first import EasyFirst, ease
 
@@ -145,3 +147,23 @@ def test_a_curriculum_ends_with_equal_weights_and_begins_with_the_easy_lists() -
     anti = EasyFirst(normalise=False, hard=True).weights(losses, batch._replace(share=0.0))
     assert anti.tolist() == pytest.approx([0, 0.25, 0.5, 0], abs=1e-6)
     assert EasyFirst().weights(losses, batch._replace(share=0.1)).mean().item() == pytest.approx(1.0)
+
+
+def test_development_lists_are_measured_without_weights_objectives_and_samplers() -> None:
+    class Refuses:
+        def sampled(self, model: object, batch: object, /) -> object:
+            raise AssertionError("development lists are not sampled")
+
+    parts = Acting(weightings=[ByLoss(temperature=0.1)], objectives=[(1.0, _refused)], ranking=0.5, sampler=Refuses())
+    losses = torch.tensor([0.0, 1.0, 5.0])
+    held_out, learned = small_batch()._replace(learning=False), small_batch()
+    assert parts.reduce()(losses, held_out).item() == 2.0
+    assert parts.reduce()(losses, learned).item() > 2.5
+    own = parts.objective(lambda model, batch: Outcome(torch.tensor(7.0)))
+    assert own(None, held_out).loss.item() == 7.0
+    with pytest.raises(AssertionError, match="not sampled"):
+        own(None, learned)
+
+
+def _refused(model: object, batch: object, scores: object) -> torch.Tensor:
+    raise AssertionError("development lists have no added objective")

@@ -23,6 +23,7 @@ from robustrank.testing import KilledAfter
 from robustrank.testing.training_contract import check_change, check_optimizer, small_model
 from robustrank.training import distill
 from robustrank.training.card import measured, weights_digest
+from robustrank.training.merges.sum_of_updates import SumOfUpdates
 from robustrank.training.parametrized import Parametrized, parametrize_maps
 from robustrank.training.spec import load
 
@@ -234,7 +235,28 @@ def test_frozen_parts_do_not_move(training: Path, tmp_path: Path) -> None:
             assert torch.equal(stored[name], parent[name]) == ("embeddings" in name), name
 
 
-def test_two_kept_adapters_are_merged_into_the_parent(training: Path, tmp_path: Path) -> None:
+def test_the_weights_before_a_sparse_mask_was_chosen_are_never_the_best_ones(training: Path, tmp_path: Path) -> None:
+    adapter = '[stage.adapter]\nuse = "sparse_mask"\nentries = 500\nhead = false'
+    folder = distill.run(with_tables(training, adapter), tmp_path / "out", Silent())
+    stored = load_file(folder / "model.safetensors")
+    parent = load_file(Path(weights.resolve("robustrank-tiny")) / "model.safetensors")
+    moved = sum(int((stored[name] != parent[name]).sum()) for name in stored)
+    assert 0 < moved <= 500
+    (stage,) = variant(folder)["stages"]
+    assert stage["best_step"] > stage["steps"] // 2
+
+
+def test_two_kept_adapters_are_merged_into_the_parent(
+    training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sums: list[Any] = []
+    plain = SumOfUpdates.merged
+
+    def noted(self: SumOfUpdates, *given: Any) -> Any:
+        sums.append(plain(self, *given))
+        return sums[-1]
+
+    monkeypatch.setattr(SumOfUpdates, "merged", noted)
     head, _, stage = training.read_text().partition("[[stage]]")
     adapter = 'checkpoint = 2 }}\n[stage.adapter]\nuse = "peft"\nkeep = "{}"\nhead = false\noptions = {{ r = {} }}'
     text = head
@@ -242,7 +264,15 @@ def test_two_kept_adapters_are_merged_into_the_parent(training: Path, tmp_path: 
         mine = stage.replace('"only"', f'"{name}"').replace("checkpoint = 2 }", adapter.format(name, rank))
         text += f"[[stage]]{mine}"
     training.write_text(text + '\n[[merge]]\nuse = "sum"\nadapters = ["one", "two"]\nweights = [1.0, 0.5]\n')
-    card = variant(distill.run(training, tmp_path / "out", Silent()))
+    folder = distill.run(training, tmp_path / "out", Silent())
+    card, stored = variant(folder), load_file(folder / "model.safetensors")
+    parent = load_file(Path(weights.resolve("robustrank-tiny")) / "model.safetensors")
+    targets = sorted(name for name in card["ranks"] if "query" in name or "value" in name)
+    for name, update in zip(targets, sums, strict=True):
+        assert update.abs().max() > 0
+        assert torch.allclose(
+            stored[name].float(), parent[name].float() + update, atol=1e-3 * float(update.abs().max()) + 2e-4
+        )
     assert {rank for name, rank in card["ranks"].items() if "query" in name or "value" in name} == {3}
     assert {rank for name, rank in card["ranks"].items() if "query" not in name and "value" not in name} == {0}
 
