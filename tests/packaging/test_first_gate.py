@@ -38,7 +38,7 @@ def same(text: str, folder: Path) -> str:
 
 def test_the_page_has_commands_to_run() -> None:
     commands = [command for command, _ in steps()]
-    assert len(commands) >= 7
+    assert len(commands) >= 6
     assert "pytest -q" in commands
 
 
