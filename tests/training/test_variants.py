@@ -57,6 +57,8 @@ def test_an_adapter_keeps_its_contract(plugin: str) -> None:
         "grid(bits=4)",
         "magnitude",
         "magnitude(share=0.9)",
+        "maestro",
+        "maestro(rank=3, penalty=0.001)",
         "perp",
         "perp(rank=0)",
         "svd(rank=4)",

@@ -110,17 +110,24 @@ def truncated(weight: Any, energy: float) -> Any:
     return weight.clone() if count >= len(values) else (left[:, :count] * values[:count]) @ right[:count]
 
 
-def _factored(weight: Any, rank: int) -> Any:
+def factors(weight: Any, rank: int) -> tuple[Any, Any]:
+    """U sqrt(S) and sqrt(S) V' of the leading singular directions: outputs x rank, and rank x inputs."""
     import torch
 
     left, values, right = torch.linalg.svd(weight, full_matrices=False)
     root = values[:rank].sqrt()
+    return (left[:, :rank] * root).contiguous(), (root[:, None] * right[:rank]).contiguous()
+
+
+def _factored(weight: Any, rank: int) -> Any:
+    import torch
+
+    up, down = factors(weight, rank)
 
     class Product(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.up = torch.nn.Parameter((left[:, :rank] * root).contiguous())
-            self.down = torch.nn.Parameter((root[:, None] * right[:rank]).contiguous())
+            self.up, self.down = torch.nn.Parameter(up), torch.nn.Parameter(down)
 
         def forward(self, weight: Any) -> Any:
             return self.up @ self.down
