@@ -120,8 +120,9 @@ def test_what_is_lost_is_the_mean_difference_and_the_order_is_counted() -> None:
     assert int8.order.tau.value == pytest.approx(1 - 2 / 190)
     assert int8.order.worse[0][1] == pytest.approx(SECOND - 1)
     assert len(int8.order.worse) == 10
-    assert "another document first for 100 % of queries" in int8.sentence
+    assert "another document first for 100 % of queries, and other documents into the top ten for 0 %" in int8.sentence
     assert "Worse: effectiveness" in int8.sentence
+    assert "Nothing is shown" in row(of(PLAIN), "int8").sentence
 
 
 def test_seeds_are_averaged_query_by_query_and_shown_one_by_one() -> None:

@@ -9,26 +9,27 @@ NAMES = {CLEAN: "effectiveness", ROBUST: "effectiveness under attack", LOST: "th
 
 
 def sentence(row: VariantRow) -> str:
-    """Order first, then what is shown to be worse or better, then what is not, with what would have been seen."""
+    """How it orders, then what is shown to be worse or better; of effectiveness, what would have been seen."""
     parts = []
     if row.order is not None:
-        first = row.order.other_first
-        parts.append(f"It puts another document first for {_percent(first.value)} of queries (n={first.n})")
+        first, top = row.order.other_first, row.order.other_top
+        parts.append(
+            f"It puts another document first for {_percent(first.value)} of queries, and other documents into the top "
+            f"ten for {_percent(top.value)} (n={first.n})"
+        )
     shown = [(name, each) for name, each in row.endpoints.items() if each.difference and each.difference.shown]
-    rest = [(name, each) for name, each in row.endpoints.items() if each.difference and not each.difference.shown]
     worse = [_said(name, each) for name, each in shown if _worse(name, each)]
     better = [_said(name, each) for name, each in shown if not _worse(name, each)]
     if worse:
         parts.append(f"worse: {'; '.join(worse)}")
     if better:
         parts.append(f"better: {'; '.join(better)}")
-    if rest:
-        named = ", ".join(
-            f"{name} ({_signed(each.difference.estimate)}; {each.detectable:.2f} would have been seen)"
-            for name, each in rest
-            if each.difference is not None and each.detectable is not None
+    clean = row.endpoints.get(CLEAN)
+    if row.endpoints and not shown:
+        seen = (
+            f" (a difference of {clean.detectable:.2f} nDCG@10 would have been)" if clean and clean.detectable else ""
         )
-        parts.append(f"not shown to differ: {named}" if named else "too few queries for anything else")
+        parts.append(f"nothing is shown to be worse or better{seen}")
     open_ = sum(each.difference.undecided for each in row.endpoints.values() if each.difference)
     if open_:
         parts.append(f"{open_} queries undecided")
