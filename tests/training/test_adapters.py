@@ -9,6 +9,7 @@ from robustrank.core.training_types import LowRank, Then
 from robustrank.rankers.models.linear_maps import linear_maps
 from robustrank.testing.training_contract import small_batch, small_model
 from robustrank.training.adapters import nola
+from robustrank.training.adapters.compander import squashed
 from robustrank.training.adapters.entries import SmallWeights, SparseMask
 from robustrank.training.adapters.sora import Sora, soft_threshold
 from robustrank.training.compressors.magnitude import smallest
@@ -125,3 +126,32 @@ def test_ties_leaves_out_what_disagrees_and_dare_is_right_on_average() -> None:
     assert torch.equal(Dare(density=1.0).merged([one, two], [1.0, 1.0]), SumOfUpdates().merged([one, two], [1.0, 1.0]))
     draws = torch.stack([Dare(density=0.3, seed=s).merged([one], [1.0]) for s in range(3000)])
     assert draws.mean(dim=0).tolist()[0] == pytest.approx([4.0, -1.0, 0.0], abs=0.4)
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_a_squashed_weight_is_the_parents_at_the_start_and_stays_below_its_bound(learned: bool) -> None:
+    weight = random(6, 5)
+    part = squashed(weight, 1.5, learned)
+    free = part.right_inverse(weight)
+    assert torch.allclose(part(free), weight, atol=1e-12)
+    bound = 1.5 * weight.abs().max()
+    assert part(1e9 * free).abs().max() <= bound
+    assert part(1e9 * free).abs().max() > 0.999 * bound
+    assert len(list(part.parameters())) == (2 if learned else 0)
+
+
+def test_the_slope_of_a_squashed_weight_is_the_closed_form_and_a_wide_bound_is_the_identity() -> None:
+    weight, free = random(6, 5), random(6, 5, seed=1).requires_grad_()
+    part = squashed(weight, 1.5, True)
+    with torch.no_grad():
+        part.b.mul_(0.3)
+    part(free).sum().backward()
+    assert free.grad is not None
+    assert torch.allclose(free.grad, part.a * part.b / (part.b**2 + free**2))
+    assert torch.autograd.gradcheck(part, (free,))
+    assert torch.allclose(squashed(weight, 1e6, False)(free), free, atol=1e-9)
+
+
+def test_a_map_of_zeros_can_be_squashed() -> None:
+    part = squashed(torch.zeros(2, 3), 1.5, False)
+    assert torch.equal(part(part.right_inverse(torch.zeros(2, 3))), torch.zeros(2, 3))

@@ -36,6 +36,8 @@ ADAPTERS = [
 
 
 OURS = [
+    "compander",
+    "compander(learned=True)",
     "nola",
     "nola(rank=2, bases=3)",
     "sora(shrink=0.0)",
@@ -57,6 +59,9 @@ def test_an_adapter_keeps_its_contract(plugin: str) -> None:
         "grid(bits=4)",
         "magnitude",
         "magnitude(share=0.9)",
+        "dead_neurons(cycles=1)",
+        "graph_mask",
+        "graph_mask(graph='watts_strogatz', targets=['query', 'up'])",
         "maestro",
         "maestro(rank=3, penalty=0.001)",
         "perp",
