@@ -12,6 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from robustrank.core.types import Estimate
+from robustrank.report.canvas import MUTED, Canvas, style
+
+SAID = {"adaptive": "attacks on the defended ranker too; 95 % interval", "unaware": "texts made for the base alone"}
 COLUMNS = (
     "collection", "ranker", "defense", "clean nDCG@10", "minus base", "base attacked", "unaware", "adaptive",
     "adaptive minus base", "worst nDCG@10 minus base's", "certified", "pairs", "time",
@@ -21,13 +25,44 @@ COLUMNS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("summary", type=Path, nargs="+")
-    rows = [row for path in parser.parse_args().summary for row in defended(path)]
+    parser.add_argument(
+        "--figure", type=Path, help="SVG file: what an attacker achieves who does not know, and who does"
+    )
+    arguments = parser.parse_args()
+    rows = [row for path in arguments.summary for row in defended(path)]
+    if arguments.figure:
+        arguments.figure.write_text(drawn(rows) + "\n", encoding="utf-8")
     print("\n".join([*table(COLUMNS, [figures(row) for row in rows]), *by_attack(rows), *sentences(rows)]))
 
 
 def defended(path: Path) -> list[Mapping[str, Any]]:
     results = json.loads(path.read_text(encoding="utf-8"))["results"]["defenses"]
     return list(results["rows"])
+
+
+def drawn(rows: Sequence[Mapping[str, Any]]) -> str:
+    """One line a defense: the base's share of lost targets, that by texts made for the base, and the adaptive one."""
+    line, head = 30.0, 40.0
+    canvas = Canvas(head + line * len(rows), (0, 1), "share of targets that are lifted into the top 10")
+    (blue, dot), (orange, square) = style(0), style(1)
+    for place, (name, colour, marker) in enumerate((("adaptive", blue, dot), ("unaware", orange, square))):
+        canvas.entry(12 + 14 * place, f"{name}: {SAID[name]}", colour, marker)
+    texts = []
+    for number, row in enumerate(rows):
+        y = head + line * number + 8
+        level = {name: Estimate(*each["estimate"]) for name, each in row["levels"].items() if each["estimate"]}
+        defense = row["ranker"].removesuffix(f" + {row['base']}")
+        name = f"{defense} ({row['base']}, {row['collection']})"
+        canvas.label(y, name, f"{level['unaware'].value:.2f} to {level['adaptive'].value:.2f}")
+        canvas.line([level["base"].value] * 2, [y + 2, y + 20], MUTED, width=2)
+        canvas.interval(y + 11, level["adaptive"], blue, dot)
+        canvas.mark(level["unaware"].value, y + 11, orange, square, size=11, hollow=True)
+        texts.append(f"{name}: unaware {show(level['unaware'])}, adaptive {show(level['adaptive'])}")
+    return str(
+        canvas.svg(
+            "Success of attackers who do not know of a defense, and who do. " + "; ".join(texts), standalone=True
+        )
+    )
 
 
 def figures(row: Mapping[str, Any]) -> list[str]:
