@@ -55,8 +55,8 @@ def drawn(rows: Sequence[Mapping[str, Any]]) -> str:
         name = f"{defense} ({row['base']}, {row['collection']})"
         canvas.label(y, name, f"{level['unaware'].value:.2f} to {level['adaptive'].value:.2f}")
         canvas.line([level["base"].value] * 2, [y + 2, y + 20], MUTED, width=2)
-        canvas.interval(y + 11, level["adaptive"], blue, dot)
         canvas.mark(level["unaware"].value, y + 11, orange, square, size=11, hollow=True)
+        canvas.interval(y + 11, level["adaptive"], blue, dot)
         texts.append(f"{name}: unaware {show(level['unaware'])}, adaptive {show(level['adaptive'])}")
     return str(
         canvas.svg(
