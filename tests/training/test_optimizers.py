@@ -9,6 +9,8 @@ import torch
 
 from robustrank.training.optimizers.fira import Fira
 from robustrank.training.optimizers.galore import GaLore, back, project, subspace
+from robustrank.training.optimizers.weight_norm import WeightNorm
+from robustrank.training.optimizers.weight_norm import gradients as gradients_of
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -74,3 +76,74 @@ def test_the_rest_that_fira_adds_grows_by_a_hundredth_at_most() -> None:
         optimizer.step()
         norms.append(float(optimizer.state[weight]["rest"]))
     assert all(after <= 1.01 * before * (1 + 1e-9) for before, after in pairwise(norms))
+
+
+def test_gradients_of_lengths_and_directions_are_those_of_autograd() -> None:
+    direction = (3.0 * random(5, 4)).requires_grad_()
+    length = random(5, 1, seed=1).requires_grad_()
+    gradient = random(5, 4, seed=2)
+    (gradient * length * direction / direction.norm(dim=1, keepdim=True)).sum().backward()
+    mine = gradients_of(gradient, direction.detach(), length.detach())
+    assert direction.grad is not None
+    assert length.grad is not None
+    assert torch.allclose(mine.length, length.grad, atol=1e-12)
+    assert torch.allclose(mine.direction, direction.grad, atol=1e-12)
+    assert (mine.direction * direction).sum(dim=1).abs().max() < 1e-12
+    released = gradients_of(gradient, direction.detach(), length.detach(), tangent=False)
+    assert torch.allclose(released.direction, length.detach() / direction.detach().norm(dim=1, keepdim=True) * gradient)
+
+
+def normalised(plugin: WeightNorm, weight: torch.nn.Parameter, lr: float = 0.1, decay: float = 0.0) -> torch.optim.Adam:
+    built: torch.optim.Adam = plugin.build([{"params": [weight], "lr": lr, "weight_decay": decay, "linear": True}])
+    return built
+
+
+def test_with_the_full_rank_one_step_is_that_of_adam_on_lengths_and_on_directions_in_the_basis() -> None:
+    start, gradient = random(6, 4), random(6, 4, seed=1)
+    weight = torch.nn.Parameter(start.clone())
+    weight.grad = gradient.clone()
+    normalised(WeightNorm(rank=4), weight).step()
+    length = start.norm(dim=1, keepdim=True)
+    both = gradients_of(gradient, start, length)
+    basis = subspace(both.direction, 4)
+    direction = start - 0.1 * (both.direction @ basis).sign() @ basis.T  # the first step of Adam is the sign
+    expected = (length - 0.1 * both.length.sign()) * direction / direction.norm(dim=1, keepdim=True)
+    assert torch.allclose(weight, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_a_learned_length_lasts_and_in_the_released_code_for_one_step(released: bool) -> None:
+    weight = torch.nn.Parameter(random(6, 4))
+    optimizer = normalised(WeightNorm(rank=4, released=released), weight)
+    weight.grad = random(6, 4, seed=1)
+    optimizer.step()
+    learned = weight.detach().clone()
+    optimizer.param_groups[0]["lr"] = 0.0
+    optimizer.step()
+    assert torch.allclose(weight, learned, atol=1e-12) != released
+    lengths, directions = weight.norm(dim=1), optimizer.state[weight]["direction"].norm(dim=1)
+    assert torch.allclose(lengths, directions if released else learned.norm(dim=1))
+
+
+def test_decay_shortens_rows_and_rows_of_zeros_stay_zeros() -> None:
+    start = random(6, 4)
+    start[2] = 0.0
+    weight = torch.nn.Parameter(start.clone())
+    weight.grad = torch.zeros(6, 4, dtype=torch.float64)
+    normalised(WeightNorm(), weight, decay=0.5).step()
+    assert torch.allclose(weight, 0.95 * start)
+    weight.grad = random(6, 4, seed=1)
+    normalised(WeightNorm(), weight).step()
+    assert torch.equal(weight[2], torch.zeros(4, dtype=torch.float64))
+    assert torch.isfinite(weight).all()
+
+
+def test_directions_move_in_a_subspace_of_the_rank() -> None:
+    weight = torch.nn.Parameter(random(12, 10))
+    optimizer = normalised(WeightNorm(rank=2, gap=3), weight)
+    start = weight.detach().clone()
+    for step in range(6):
+        weight.grad = random(12, 10, seed=step + 1)
+        optimizer.step()
+    change = torch.linalg.svdvals(optimizer.state[weight]["direction"] - start)
+    assert int((change > 1e-9 * change[0]).sum()) == 4

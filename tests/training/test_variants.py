@@ -16,6 +16,7 @@ from robustrank.core.errors import ConfigError, ContractError, PluginError
 from robustrank.core.plugin_spec import parse
 from robustrank.core.progress import Silent
 from robustrank.core.training_types import Then
+from robustrank.core.types import Document, Query
 from robustrank.plugins import registry
 from robustrank.rankers.models import weights
 from robustrank.rankers.models.linear_maps import linear_maps
@@ -36,6 +37,8 @@ ADAPTERS = [
 
 
 OURS = [
+    "bottleneck",
+    "bottleneck(size=3, head=False)",
     "compander",
     "compander(learned=True)",
     "nola",
@@ -44,7 +47,12 @@ OURS = [
     "sora(shrink=0.05)",
     "small_weights",
     "sparse_mask(entries=100)",
+    "spectral",
+    "spectral(vectors=3, gap=1)",
 ]
+
+
+WEIGHT_NORM = ["weight_norm", "weight_norm(rank=2, gap=2)", "weight_norm(released=True)"]
 
 
 @pytest.mark.parametrize("plugin", [*ADAPTERS, *OURS])
@@ -78,7 +86,7 @@ def test_a_model_with_fewer_layers_keeps_the_contract_but_for_its_parts() -> Non
     check_change(registry.build("compressor", parse("layers(keep=[1])")), starts_as_parent=False, keeps_parts=False)
 
 
-@pytest.mark.parametrize("plugin", ["galore", "galore(rank=2, gap=2)", "fira", "fira(rank=2, gap=2)"])
+@pytest.mark.parametrize("plugin", ["galore", "galore(rank=2, gap=2)", "fira", "fira(rank=2, gap=2)", *WEIGHT_NORM])
 def test_an_optimizer_keeps_its_contract(plugin: str) -> None:
     check_optimizer(registry.build("optimizer", parse(plugin)))
 
@@ -298,6 +306,30 @@ def test_two_kept_adapters_are_merged_into_the_parent(
 def test_what_cannot_be_combined_is_refused_before_anything_runs(training: Path, tables: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load(with_tables(training, tables))
+
+
+def test_an_update_that_is_not_of_low_rank_cannot_be_kept(training: Path, tmp_path: Path) -> None:
+    with_tables(training, '[stage.adapter]\nuse = "bottleneck"\nhead = false\nkeep = "x"')
+    training.write_text(training.read_text() + '\n[[merge]]\nuse = "sum"\nadapters = ["x"]\n')
+    with pytest.raises(PluginError, match="no update of low rank"):
+        distill.run(training, tmp_path / "out", Silent())
+
+
+def test_a_wider_feed_forward_part_is_stored_as_a_plain_model(training: Path, tmp_path: Path) -> None:
+    folder = distill.run(with_tables(training, '[stage.adapter]\nuse = "bottleneck"\nsize = 5'), tmp_path, Silent())
+    assert json.loads((folder / "config.json").read_text())["intermediate_size"] == 512 + 5
+    stored = load_file(folder / "model.safetensors")
+    parent = load_file(Path(weights.resolve("robustrank-tiny")) / "model.safetensors")
+    for name, weight in stored.items():
+        if "classifier" not in name:
+            assert torch.equal(weight[tuple(slice(size) for size in parent[name].shape)], parent[name]), name
+    assert (stored["bert.encoder.layer.1.output.dense.weight"][:, 512:] != 0).any()
+    query, texts = Query("q", "sea"), [Document("a", "wide sea"), Document("b", "salt sun moon")]
+    before, after = (
+        registry.build("ranker", parse(f"cross_encoder(model={model!r})")).score(query, texts)
+        for model in ("robustrank-tiny", str(folder))
+    )
+    assert all(abs(x - y) > 0 for x, y in zip(before, after, strict=True))
 
 
 def test_an_adapter_that_trained_the_head_cannot_be_kept(training: Path, tmp_path: Path) -> None:

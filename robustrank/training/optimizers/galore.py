@@ -88,10 +88,6 @@ def projected_adam(
                 if not state or int(state["step"]) % gap == 0:
                     state["basis"] = subspace(gradient, rank)
                 gradient = project(gradient, state["basis"])
-            if "step" not in state:
-                state["step"] = torch.zeros(())
-                state["first"], state["second"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
-            state["step"] += 1
             update = adam(state, gradient)
             if group["linear"]:
                 added = 0.0 if rest is None else rest(state, whole, gradient, update)
@@ -101,8 +97,14 @@ def projected_adam(
     return ProjectedAdam([dict(group) for group in groups], {"lr": 0.0, "weight_decay": 0.0})
 
 
-def adam(state: Mapping[str, Any], gradient: Any, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> Any:
-    """The direction of Adam (Kingma and Ba 2015), whose moments in ``state`` are brought up to date."""
+def adam(state: dict[str, Any], gradient: Any, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> Any:
+    """The direction of Adam (Kingma and Ba 2015), whose moments in ``state`` are brought up to date, or begun."""
+    import torch
+
+    if "step" not in state:
+        state["step"] = torch.zeros(())
+        state["first"], state["second"] = torch.zeros_like(gradient), torch.zeros_like(gradient)
+    state["step"] += 1
     first, second, step = state["first"], state["second"], float(state["step"])
     first.lerp_(gradient, 1 - betas[0])
     second.mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
