@@ -55,6 +55,20 @@ from robustrank.core.topic_types import (
     TopicCase,
     TopicOracle,
 )
+from robustrank.core.training_types import (
+    Attached,
+    ListMaker,
+    LowRank,
+    Merge,
+    ModelChange,
+    Sampler,
+    Then,
+    TrainingObjective,
+    TrainingOptimizer,
+    Weighting,
+    WithLoss,
+    WithUpdates,
+)
 from robustrank.core.types import (
     Access,
     AttackSet,
@@ -100,6 +114,7 @@ from robustrank.perturbations.trigrams import language_model, log_probabilities
 from robustrank.protocols.interface import AuditProtocol, Evidence, Section
 from robustrank.rankers.llm.interface import LanguageModel, Segment
 from robustrank.rankers.models.batching import by_length
+from robustrank.rankers.models.linear_maps import linear_maps
 from robustrank.rankers.models.weights import resolve as model_folder
 from robustrank.results.figures import Figure, FigureKind
 from robustrank.results.summary import Summary
@@ -129,6 +144,7 @@ __all__ = [
     "UNIT",
     "Access",
     "AccessDenied",
+    "Attached",
     "Attack",
     "AttackRecord",
     "AttackSet",
@@ -165,8 +181,12 @@ __all__ = [
     "Goal",
     "LanguageModel",
     "Learner",
+    "ListMaker",
+    "LowRank",
+    "Merge",
     "MeteredSurrogate",
     "MissingExtra",
+    "ModelChange",
     "OpenEncoder",
     "Operation",
     "Oracle",
@@ -186,6 +206,7 @@ __all__ = [
     "RankingRecord",
     "Replacement",
     "RobustRankError",
+    "Sampler",
     "ScoredDoc",
     "Section",
     "Seen",
@@ -201,17 +222,23 @@ __all__ = [
     "SurrogateAttack",
     "Task",
     "TaskRecord",
+    "Then",
     "ThreatModel",
     "TopicAttack",
     "TopicBudget",
     "TopicCase",
     "TopicOracle",
     "TrainingEdit",
+    "TrainingObjective",
+    "TrainingOptimizer",
     "Variant",
     "Variation",
     "VariationRecord",
     "Vectors",
+    "Weighting",
     "WhiteBox",
+    "WithLoss",
+    "WithUpdates",
     "Word",
     "WordGradients",
     "Workbench",
@@ -229,6 +256,7 @@ __all__ = [
     "in_place_of",
     "language_model",
     "lends_gradients",
+    "linear_maps",
     "load_substitutes",
     "load_table",
     "log_probabilities",

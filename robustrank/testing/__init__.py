@@ -11,6 +11,7 @@ from robustrank.testing.contract import (
 )
 from robustrank.testing.corpus_contract import WordVectors, check_corpus_attack
 from robustrank.testing.detector_contract import check_detector
+from robustrank.testing.training_contract import check_change, check_optimizer
 
 __all__ = [
     "BUDGETS",
@@ -18,9 +19,11 @@ __all__ = [
     "WordVectors",
     "WordWeights",
     "check_attack",
+    "check_change",
     "check_corpus_attack",
     "check_defense",
     "check_detector",
+    "check_optimizer",
     "check_ranker",
     "make_case",
 ]
