@@ -1,7 +1,8 @@
 """Tables and curves of certified lists: ``python benchmarks/certificates_report.py``.
 
 Reads what ``certificates_sweep.py``, ``certification_cost.py`` and ``certificates_falsified.py`` left in
-``reports/certificates`` and writes ``README.md`` and the curves beside it; every number comes from these files.
+``reports/certificates`` and writes ``tables.md``, the curves beside it, and the first table of ``README.md``; every
+number of them comes from these files.
 """
 
 from __future__ import annotations
@@ -13,19 +14,18 @@ from statistics import fmean
 from typing import Any
 
 from certificates_sweep import KS, OUT, RADII, TRAINED_FROM
+from study_page import put
 
 from robustrank.core.types import Estimate
 from robustrank.stats import comparisons, intervals
 
-HEAD = """# Certified lists by rule
+SCRIPT = "benchmarks/certificates_report.py"
+HEAD = """# Certified lists by rule: all tables
 
-Made by `benchmarks/certificates_sweep.py`, `certification_cost.py`, `certificates_falsified.py`,
-`certificates_soundness.py` and `certificates_report.py`; their docstrings have the commands. CRQ@K is the share of
+Written by `python benchmarks/certificates_report.py`; the [study](README.md) says what they show. CRQ@K is the share of
 lists whose top K is certified against every attack of at most R words (5 %: a share of each document's words) on all
 documents of the list below, alpha 0.05 joint over the list. Brackets are 95 % intervals over queries
-([docs/statistics.md](../../docs/statistics.md)). The rules and their proofs:
-[docs/certificates.md](../../docs/certificates.md). Rules named `shared-` speak of the deployed ranker and are certain;
-the others speak of the exact smoothed ranker. `certdr-2022` is no joint guarantee and stands for comparison.
+([docs/statistics.md](../../docs/statistics.md)).
 """
 NAMES = {
     "bm25": "BM25",
@@ -57,7 +57,6 @@ def main() -> None:
     sweeps = {name: found for name, found in settings_.items() if "held" in found}
     lines = [
         HEAD,
-        *_summary(sweeps),
         *_trained(sweeps),
         *_costs(settings_),
         *_falsified(settings_),
@@ -66,7 +65,8 @@ def main() -> None:
     for name, found in sweeps.items():
         _curves(found, OUT / f"{name}.svg")
         lines += _setting(name, found)
-    (OUT / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (OUT / "tables.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    put(OUT / "README.md", SCRIPT, list(_summary(sweeps)))
 
 
 def crq(found: Found, row: str, k: int, radius: float, samples: int | None = None) -> Estimate:
@@ -77,12 +77,11 @@ def crq(found: Found, row: str, k: int, radius: float, samples: int | None = Non
 
 def _summary(sweeps: Mapping[str, Found]) -> Iterator[str]:
     """Per setting: what is asked of the rules, cell by cell."""
-    yield "## The rules against each other\n"
     yield (
         "Cells: one K and one R, 12 a setting. A rule holds in a cell where its CRQ is not below that of "
         "`certdr-joint` and\nat least twice that of `certdr-2022`, or above 0 where that is 0. `quantile` for the "
         "exact ranker and `shared-quantile`\nfor the deployed one were named before the runs; the latter was "
-        "sharpened (theorem 8) after a first look at the L-12 on DL 2019.\n"
+        "sharpened (theorem 8) after a first look at the L-12 on DL 2019. `-`: not run.\n"
     )
     yield f"| setting | lists | samples | cells with `certdr-2022` above 0 | {' | '.join(f'`{r}`' for r in JUDGED)} |"
     yield "|---" * (4 + len(JUDGED)) + "|"
@@ -245,7 +244,8 @@ def _setting(name: str, found: Found) -> Iterator[str]:
         "sigmoid((score - "
         f"{found['center']}) / {found['temperature']}); mean shift by R: {moved}. nDCG@10 without smoothing "
         f"{told(intervals.mean(found['plain nDCG@10'], bounds=(0, 1)))}. "
-        f"The band is the 95 % interval of `{BANDED}`.\n\n![]({name}.svg)\n"
+        f"The band is the 95 % interval of `{BANDED}`.\n\n"
+        f"![Share of certified lists over changed words and over samples]({name}.svg)\n"
     )
     heads = [f"@{k} R={'5 %' if radius == 0.05 else radius}" for k, radius in CELLS]
     yield f"| rule | smoothed nDCG@10 | {' | '.join(heads)} |"

@@ -1,4 +1,4 @@
-"""The page of reports/certified-insertion: ``python benchmarks/certified_insertion.py AUDIT ... [--attacks AUDIT]``.
+"""The tables of reports/certified-insertion: ``python benchmarks/certified_insertion.py AUDIT ... [--attacks AUDIT]``.
 
 Each AUDIT is what ``robustrank audit`` left of an audit file there. Prints Markdown: what each defended ranker
 certifies against one inserted block, its effectiveness and paired cost against the base, what attacks within the
@@ -23,24 +23,6 @@ from robustrank.storage import journal
 from robustrank.work.record_format import FORMAT
 from robustrank.work.records import AttackRecord, CertificateRecord, RankingRecord
 
-HEAD = """# What is certified against one inserted block of words
-
-The defenses `erase` and `windows` ([how, and proofs](../../docs/certificates.md#a-block-of-inserted-words)): certain
-claims about the deployed ranker that no document below the top K enters it, whatever block of at most R words is
-inserted into all of them (at the start for `start s`; anywhere for the others). `start s` takes the least score without
-the first 0 to s words, `anywhere s` that without blocks of s words and the stride, `windows W` a quantile over all
-windows of W words (`low`: the quantile 0.25). Intervals are 95 %, over queries; the cost is paired, on the same lists.
-
-**What was looked at, and when.** Defenses, widths and strides were chosen on some queries of DL 2021 and NFCorpus.
-DL 2019 and SciFact were run with the audit files beside this page and looked at once. The machine was shared with other
-work, so lists were cut down for time, each before its own figures were seen: SciFact to 40 queries, attacks to few
-queries and calls. The list of robustrank-tiny (`tiny`) on DL 2019 was planned with 20 queries, three defenses and
-attacks, and was cut down to 15 queries, one defense and no attack after BM25's figures on DL 2019 had been seen.
-`windows` and `anywhere` did not come to an end on SciFact, of which nothing had been seen, and were left out there.
-
-Made by `robustrank audit` of these files, and `python benchmarks/certified_insertion.py AUDIT ... --attacks AUDIT`.
-"""
-
 BOUNDS = ("erase", "erase-plain", "windows", "windows-ordered")
 SEED, MEASURE = 29, "nDCG@10"
 
@@ -51,7 +33,6 @@ def main() -> None:
     parser.add_argument("--attacks", type=Path, nargs="*", default=[])
     parser.add_argument("--cases", type=int, default=2500)
     options = parser.parse_args()
-    print(HEAD)
     for folder in options.folders:
         print("\n".join(shares(folder)))
     print("\n".join(falsified([*options.folders, *options.attacks])))

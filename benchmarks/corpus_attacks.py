@@ -8,8 +8,8 @@ Three settings, each an audit whose records stay in WORK, so that an interrupted
 * ``concept``: NFCorpus queries (of its train split) that have one word, with the pools of MS MARCO and more as
   background.
 
-``--report FOLDER`` runs nothing but what ``--only`` names, and writes the tables of README.md, and corpus-attacks.json,
-of all settings that were run.
+``--report FOLDER`` runs nothing but what ``--only`` names, and writes corpus-attacks.json, tables.md and the first
+table of README.md, of all settings that were run.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from dataclasses import asdict
 from pathlib import Path
 from time import strftime
 from typing import Any
+
+from study_page import put
 
 from robustrank.auditing import run as audit
 from robustrank.config import audit_file
@@ -176,6 +178,17 @@ class Said(Progress):
         print(text, flush=True)
 
 
+TABLES = """# Corpus attacks: all tables
+
+Written by `python benchmarks/corpus_attacks.py WORK --data FOLDER --report reports/corpus-attacks`; the
+[study](README.md) says what they show. `at` says where the added documents stand: in the list of the first stage, or
+behind the ranker. Brackets are 95 % intervals over queries. Grades 2 and above are relevant; what is added is worth
+nothing. *Of the worst* is the loss as a share of what as many documents could do at most (the floor); *shown of
+retrieved* the share of queries with an added document among the candidates that show one; *centroids* the share of
+queries that would show the centroids of the known queries themselves, as vectors.
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
@@ -213,10 +226,30 @@ def report(work: Path, folder: Path, specs: list[AuditSpec]) -> None:
         for row in each["rows"]:
             del row["per_query"], row["open"]
     (folder / "corpus-attacks.json").write_text(json.dumps(done, indent=1) + "\n")
-    tables = "\n".join(table(each) for each in done)
-    page = folder / "README.md"
-    before, _mark, _ = page.read_text().partition("<!-- tables -->\n") if page.is_file() else ("", "", "")
-    page.write_text(f"{before}<!-- tables -->\n{tables}")
+    write(folder, done)
+
+
+def write(folder: Path, done: Sequence[dict[str, Any]]) -> None:
+    """All tables, and the first of the page."""
+    (folder / "tables.md").write_text(TABLES + "\n".join(table(each) for each in done), encoding="utf-8")
+    put(folder / "README.md", "benchmarks/corpus_attacks.py", short(done))
+
+
+def short(done: Sequence[dict[str, Any]]) -> list[str]:
+    """What each setting's largest optimised attack and its unoptimised words show of an added document."""
+    places = [(attack, at) for attack in ("gaslite", "control: stuffing") for at in (STAGE, END)]
+    head = "setting | queries | n | documents | optimised, first stage | optimised, re-ranked | its words, first stage"
+    lines = [f"| {head} | its words, re-ranked | centroids |", f"|{'---|' * 9}"]
+    for told in done:
+        counts = [int(r["attack"].rpartition(" ")[2]) for r in told["rows"] if r["attack"].startswith("gaslite")]
+        for queries in (KNOWN, HELD_OUT) if counts else ():
+            found = {(r["attack"], r["at"]): r for r in told["rows"] if r["queries"] == queries}
+            of = [found[f"{attack}, {max(counts)}", at] for attack, at in places]
+            cells = [figure(row["means"].get(corpus.SHOWN)) for row in of]
+            n = of[0]["means"][corpus.SHOWN][3]
+            cells = [told["setting"], queries, str(n), str(max(counts)), *cells, figure(of[0]["ideal"])]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def table(told: dict[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """How often the intervals of robustrank.stats miss the truth, on either side, and how wide they are.
 
 Usage: ``python benchmarks/coverage.py OUT`` (about twenty minutes on two cores); writes OUT/coverage.csv, a line
-a cell. The populations are those of populations.py. A gate on a limit that the truth just breaks passes
-falsely as often as the interval misses on that side, so the larger of the two sides is what gates and ``worse_by`` err.
+a cell, and the table of OUT/README.md. The populations are those of populations.py. A gate on a limit that the truth
+just breaks passes falsely as often as the interval misses on that side, so the larger of the two sides is what gates
+and ``worse_by`` err.
 
 Samples are taken side by side; a few of every cell are compared with what robustrank.stats says of them.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from populations import Cell, cells
+from study_page import put
 
 from robustrank.stats import anytime, intervals, planning
 from robustrank.stats.contrasts import contrast
@@ -33,6 +35,9 @@ SIMULATED = 1000
 """Sets of weights of a batch; each batch has others, so that their chance averages out."""
 COMPARED = 2
 """Samples of a cell that robustrank.stats is asked about."""
+
+FEWEST = {"coefficient of variation": 30}
+"""Of fewer queries an audit gives no such figure."""
 
 COLUMNS = ("statistic", "population", "n", "truth", "samples", "below", "above", "width")
 
@@ -202,7 +207,8 @@ def told(rows: Sequence[Mapping[str, object]]) -> Iterator[str]:
     yield "| statistic | populations | covers at least, n ≥ 10 | where | errs on one side at most, n ≥ 5 | where |"
     yield "|---|---|---|---|---|---|"
     for name, group in groupby(rows, key=lambda row: row["statistic"]):
-        lines = list(group)
+        fewest = FEWEST.get(str(name), 0)
+        lines = [row for row in group if int(str(row["n"])) >= fewest]
         covered = min(
             (r for r in lines if int(str(r["n"])) >= 10), key=lambda r: 1 - float(r["below"]) - float(r["above"])
         )
@@ -213,7 +219,8 @@ def told(rows: Sequence[Mapping[str, object]]) -> Iterator[str]:
         )
         where = [f"{row['population']}, n = {row['n']}" for row in (covered, errs)]
         populations = len({row["population"] for row in lines})
-        yield f"| {name} | {populations} | {cover:.3f} | {where[0]} | {err:.3f} | {where[1]} |"
+        what = f"{name}, n ≥ {fewest}" if fewest else name
+        yield f"| {what} | {populations} | {cover:.3f} | {where[0]} | {err:.3f} | {where[1]} |"
 
 
 def main(out: Path) -> None:
@@ -230,7 +237,7 @@ def main(out: Path) -> None:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    print("\n".join(told(rows)))
+    put(out / "README.md", "benchmarks/coverage.py", list(told(rows)))
 
 
 if __name__ == "__main__":

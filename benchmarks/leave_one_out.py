@@ -1,7 +1,8 @@
 """What the pool decides on TREC DL 2019 and 2021: ``python benchmarks/leave_one_out.py DATA OUT [DEPTH]``.
 
 DATA holds ``msmarco-dl19`` and ``msmarco-dl21`` in BEIR layout, with ``qrels_full/test.tsv`` and ``runs/``. For each,
-``OUT/<collection>.json`` gets the whole protocol at pool depth DEPTH (default 10), and ``OUT/README.md`` the tables.
+``OUT/<collection>.json`` gets the whole protocol at pool depth DEPTH (default 10), ``OUT/tables.md`` the tables, and
+``OUT/README.md`` the first of them between its markers.
 No model is needed; it takes seconds. Every figure of the tables is read from what was just computed.
 """
 
@@ -12,6 +13,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+
+from study_page import put
 
 from robustrank.collections.beir import Beir
 from robustrank.core.types import Estimate, Range
@@ -24,22 +27,13 @@ LEXICAL = ("bm25", "bm25_rm3")
 DEEP = 100
 
 INTRO = """\
-# What the pool decides: TREC Deep Learning 2019 and 2021
+# What the pool decides: all tables
 
-Rebuilt by `python benchmarks/leave_one_out.py DATA reports/pooling`; DATA is the folder with the two collections. The
-JSON files hold the whole protocol, this page its main tables. nDCG@10, graded; binary measures count grades of 2 and
-more. Brackets are 95 % intervals over queries ([docs/statistics.md](../../docs/statistics.md)). A conclusion is a
-paired test at 0.05 by the interval, Holm-corrected over all pairs. Bounds over unjudged are exact, over every grade the
-unjudged documents of the top 10 could have; "filled at random" is the central 95 % of draws from a model fitted on the
-judged ones.
-
-Read this first. The runs are the top 100 that come with the re-ranking data (RepLLaMA on 2019: 200); the judgments are
-TREC's own, made from other, deeper pools. They were not made from these runs. So "the pool" below is a simulation:
-the official judgments of the documents that these systems put into their first {depth}. Leaving a system out takes away
-the judgments that it alone contributed, also from the ideal list. On the real pool a system like one of these was
-one of dozens, and its loss would have been smaller: the simulation says what a pool of few systems would do. The
-random fillings often miss the value with the whole pool, because what only one system found is unlike what is judged
-without it: believe the bounds, not the draws.
+Written by `python benchmarks/leave_one_out.py DATA reports/pooling`; the [study](README.md) says what they show.
+nDCG@10, graded; binary measures count grades of 2 and more. Brackets are 95 % intervals over queries
+([docs/statistics.md](../../docs/statistics.md)). A conclusion is a paired test at 0.05 by the interval, Holm-corrected
+over all pairs. Bounds over unjudged are exact, over every grade the unjudged documents of the top 10 could have;
+"filled at random" is the central 95 % of draws from a model fitted on the judged ones.
 """
 
 
@@ -49,7 +43,7 @@ def main() -> None:
     data, out = Path(sys.argv[1]), Path(sys.argv[2])
     depth = int(sys.argv[3]) if len(sys.argv) > 3 else 10
     out.mkdir(parents=True, exist_ok=True)
-    page = [INTRO.format(depth=depth)]
+    page, first = [INTRO], [FIRST, "|---" * FIRST.count("| ") + "|"]
     for folder, title in COLLECTIONS.items():
         collection = Beir(path=str(data / folder), qrels="qrels_full/test.tsv", relevant=2).load()
         systems = runs.read([str(data / folder / "runs")])
@@ -59,11 +53,29 @@ def main() -> None:
         found = analyse(systems, collection.qrels, question)
         deep = analyse(systems, collection.qrels, replace(question, depth=DEEP))
         (out / f"{folder}.json").write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
-        page += [f"## {title} ({found.queries} queries)\n", *section(found, deep)]
-    (out / "README.md").write_text("\n".join(page), encoding="utf-8")
+        page += [f"## {title} ({found.queries} queries)\n", *section(title, found, deep)]
+        first += short(title, found, deep)
+    (out / "tables.md").write_text("\n".join(page), encoding="utf-8")
+    put(out / "README.md", "benchmarks/leave_one_out.py", first)
 
 
-def section(found: Pooling, deep: Pooling) -> Iterator[str]:
+FIRST = (
+    "| left out | judgments of its own | change | rank | conclusions that change | change, depth 100 | conclusions |"
+)
+
+
+def short(title: str, found: Pooling, deep: Pooling) -> Iterator[str]:
+    """A line for each system left out alone, and each member of a group."""
+    for here, there in zip(found.left_out, deep.left_out, strict=True):
+        for a, b in zip(here.systems, there.systems, strict=True):
+            who = a.system if here.kind == "system" else f"{here.name}: {a.system}"
+            ranks = f"{a.rank} → {a.rank_left_out}"
+            cells = [who, str(here.unique), of(a.change, sign=True), ranks, ", ".join(a.conclusions) or "none"]
+            cells += [of(b.change, sign=True), ", ".join(b.conclusions) or "none"]
+            yield f"| {title.removeprefix('TREC ')}, {' | '.join(cells)} |"
+
+
+def section(title: str, found: Pooling, deep: Pooling) -> Iterator[str]:
     yield (
         f"{found.judgments:,} official judgments; {found.pooled:,} of them are of documents in the pool of depth "
         f"{found.depth}.\n"
@@ -96,9 +108,10 @@ def section(found: Pooling, deep: Pooling) -> Iterator[str]:
     )  # fmt: skip
     held = sum(not p.may_change for p in found.pairs)
     yield f"The other {held} of {len(found.pairs)} differences have the same sign whatever these grades.\n"
-    yield f"### Leave one out (pool of depth {found.depth})\n"
+    year = title.removeprefix("TREC ")
+    yield f"### {year}: leave one out, pool of depth {found.depth}\n"
     yield from left_out(found.left_out)
-    yield f"With a pool of depth {deep.depth} ({deep.pooled:,} judgments):\n"
+    yield f"### {year}: leave one out, pool of depth {deep.depth}\n\n{deep.pooled:,} judgments.\n"
     yield from left_out(deep.left_out)
     yield "### Shallower pools, and pools of one system\n"
     yield table(

@@ -1,7 +1,7 @@
 """Tables and figure of ``pooling_bias.py``: ``python benchmarks/pooling_bias_report.py reports/pooling-bias-training``.
 
 The folder has ``simulation.json``, ``holes.json`` and ``real.json``, and ``throughput.json`` of
-``training_throughput.py``; every number of the tables is read from them.
+``training_throughput.py``; every number of ``tables.md`` and of the README's table is read from them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from study_page import put
+
 from robustrank.stats import intervals
 
 NAMES = {"random": "random", "hard": "hard", "coupled": "CET", "oracle": "true negatives (oracle)"}
-HEAD = """# Training from labels with holes
+HEAD = """# Training from labels with holes: all tables
 
-Made by `benchmarks/pooling_bias.py`, `benchmarks/training_throughput.py` and `benchmarks/pooling_bias_report.py`; their
-docstrings have the commands. Brackets are 95 % intervals. What it means: [docs/training.md](../../docs/training.md).
+Written by `python benchmarks/pooling_bias_report.py reports/pooling-bias-training`; the [study](README.md) says
+what they show. Brackets are 95 % intervals.
 """
 REAL = """
 ## Real judgments
@@ -32,13 +34,14 @@ def main() -> None:
     folder = Path(sys.argv[1])
     names = ("simulation", "holes", "real", "throughput")
     simulation, holes, real, throughput = (_read(folder / f"{name}.json") for name in names)
-    lines = [HEAD, *_simulation(simulation)]
+    lines = [HEAD, *_differences(simulation)]
     draw(simulation, folder / "simulation.svg")
     if real is not None:
         lines += [*_real(real), *_holes(holes)]
     if throughput is not None:
         lines += _throughput(throughput)
-    (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "tables.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    put(folder / "README.md", "benchmarks/pooling_bias_report.py", list(_simulation(simulation)))
 
 
 def _read(path: Path) -> Any:
@@ -47,13 +50,16 @@ def _read(path: Path) -> Any:
 
 def _simulation(told: Any) -> Iterator[str]:
     n = len(told["biased"]["tau"]["hard"]["seeds"])
-    yield f"## Simulation\n\n![](simulation.svg)\n\nKendall's tau against true relevance, {n} worlds (seeds) each.\n"
+    yield f"Kendall's tau against true relevance, {n} worlds (seeds) each.\n"
     yield "| negatives | selection biased | selection uniform |\n|---|---|---|"
     for method, name in NAMES.items():
         taus = [told[world]["tau"][method]["seeds"] for world in told]
         cells = [_estimate(intervals.mean(each, bounds=(-1, 1))._asdict()) for each in taus]
         yield f"| {name} | {' | '.join(cells)} |"
-    yield "\nPaired differences over the worlds:\n"
+
+
+def _differences(told: Any) -> Iterator[str]:
+    yield "## Simulation\n\nPaired differences over the worlds:\n"
     yield "| selection | difference | | p | worlds in which it is larger |\n|---|---|---|---|---|"
     for world, found in told.items():
         for row in found["differences"]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from study_page import put
+
 from robustrank.core.types import Estimate
 from robustrank.perturbations.quality import quality
 from robustrank.stats import comparisons, intervals
@@ -23,7 +25,7 @@ GOAL, EXAMPLES, SEED = 10, 5, 13
 
 
 def write(path: Path) -> None:
-    """``summary.json``, ``README.md`` and a curve for each setting beside the records."""
+    """``summary.json``, ``tables.md``, the README's table and a curve for each setting beside the records."""
     records = [_looked_at(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     settings = sorted({(r["collection"], r["ranker"], r["edits_allowed"]) for r in records})
     rows, ratios, parts, out = [], [], [HEAD], path.parent
@@ -46,36 +48,33 @@ def write(path: Path) -> None:
     parts += [f"\n## {EXAMPLES} changed documents, drawn by seed\n", *_examples(records)]
     summary = {"rows": rows, "ratios": ratios, "records": len(records)}
     (out / "summary.json").write_text(json.dumps(summary, indent=1, default=list) + "\n", encoding="utf-8")
-    (out / "README.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
+    (out / "tables.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
+    put(out / "README.md", "benchmarks/word_substitution.py", _short(ratios))
+
+
+def _short(ratios: Sequence[dict[str, Any]]) -> list[str]:
+    """Ours with scores and with weights, beside each search of TextAttack."""
+    return [
+        _header(("collection", "ranker", "words", *COMPARED)),
+        *(
+            f"| {' | '.join(map(str, ratio['setting']))} {_ratio_line(ratio)}"
+            for ratio in ratios
+            if ratio["attack"] in ("ours, scores", "ours, weights")
+        ),
+    ]
 
 
 ORDER = (
     "random", "ours, transfer", "ours, ranks", "ours, scores", "ours, scores, own ranker", "ours, scores, 120 pairs",
     "ours, weights", "ours, weights, own ranker", "PRADA, weights", *REFERENCES,
 )  # fmt: skip
-HEAD = """# Word substitution: success and cost
+HEAD = """# Word substitution: all tables
 
-Written by `python benchmarks/word_substitution.py report` from `records.jsonl`, which `... run` makes: same victim,
-substitutes (`counterfitted|wordnet|glove`), edit budgets, targets and meter for every attack. Success is reaching the
-top 10 with a change that the harness verified. Values are means with 95 % intervals over queries. Pairs are those
-asked of the victim; wall seconds depend on what else the machine did, CPU seconds less so, and a ranker of the
-attacker's own costs seconds and no pairs. Ours may ask 28 and 50 pairs at 5 and 10 words (weights: 13 and 28; and
-once 120, a fifth of what the beam may), TextAttack's beam 600, its greedy-WIR what it likes. Rankers: `cross_encoder`
-is the bundled MiniLM-L12 in int8, `bi_encoder` MiniLM-L6, `tiny` robustrank-tiny. The own ranker is `tiny` at score
-access and `bi_encoder` at weights; `tiny` was trained on what that bi-encoder scores, so against it it is no
-stranger. Similarity is a bi-encoder's cosine; detection is by a trigram model; parts of speech and grammar are those
-of spaCy and Harper.
-
-The priors of the search were fitted on TREC DL 2021. The targets here were attacked before by an earlier version of
-ours (DL19, cross-encoder: 14 % and 19 % at scores, 22 % at weights, 5 words; 25 % at weights, 10 words), whose
-figures were known, and limits were moved with figures in sight, to stay below a fifth and a tenth of greedy-WIR's
-pairs: at 5 words from 30 to 28 and from 14 to 13, at 10 words with weights from 22 to 28. Weights were run twice
-before this: with one gradient at first (6 and 10 of 34), then with a limit of 14 at 5 words (8 of 36); the mean over
-gradients and the own ranker were added after such figures had been read. On TREC DL 2021, 33 targets, neither changes
-success beyond noise: at 5 words 13 with one gradient, 11 and 12 with four, 12 with an own ranker, 9 of greedy-WIR; at
-10 words 16, 15 and 16, 16, 15. TextAttack's rows and PRADA's are of the first run, so wall seconds do not compare:
-read pairs and CPU, or `timing.md`, where both took turns. What share of the optimum is reached where all texts can be
-enumerated stands in `optimum.txt`, by `benchmarks/optimum_share.py 12`."""
+Written by `python benchmarks/word_substitution.py report` from `records.jsonl`; the [study](README.md) says what they
+show, and how they were made. Values are means with 95 % intervals over queries. Pairs are those asked of the victim;
+wall seconds depend on what else the machine did, CPU seconds less so, and a ranker of the attacker's own costs seconds
+and no pairs. Similarity is a bi-encoder's cosine; detection is by a trigram model; parts of speech and grammar are
+those of spaCy and Harper, and blank where neither was installed."""
 COLUMNS = (
     "attack", "stratum", "n (queries)", "top 10", "promoted", "boost", "pairs", "wall s", "CPU s", "in victim", *QUALITY
 )  # fmt: skip

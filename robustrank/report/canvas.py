@@ -20,6 +20,8 @@ from robustrank.report.filters import number
 
 WIDTH, MARGIN, SCALE = 400, 10, 34
 """Units of the drawing; ``SCALE`` is the height under the plot for ticks and the name of the axis."""
+ALONE = 1.4
+"""Pixels of a unit in a file of its own, which a page makes narrower where it has no room."""
 
 _PALETTE = {
     "ink": "#1a1c1f", "muted": "#5b6067", "rule": "#dddfdc", "band": "#e4e5e2", "back": "#fdfdfc", "attack": "#c44a00",
@@ -167,18 +169,26 @@ class Canvas:
 
         Args:
             label: What the drawing shows, in words.
-            standalone: For a file of its own rather than inside a page.
+            standalone: For a file of its own rather than inside a page: light, with a background of its own, so that
+                it is legible on a dark page too.
         """
+        height = self.height + SCALE
+        alone = {
+            "xmlns": "http://www.w3.org/2000/svg", "font-family": "sans-serif", "width": _digits(ALONE * WIDTH),
+            "height": _digits(ALONE * height),
+        }  # fmt: skip
         root = ElementTree.Element(
             "svg",
             {
-                **({"xmlns": "http://www.w3.org/2000/svg", "font-family": "sans-serif"} if standalone else {}),
-                "viewBox": f"0 0 {WIDTH} {_digits(self.height + SCALE)}",
+                **(alone if standalone else {}),
+                "viewBox": f"0 0 {WIDTH} {_digits(height)}",
                 "role": "img",
                 "aria-label": for_terminal(label),
                 "class": "chart",
             },
         )
+        if standalone:
+            root.append(ElementTree.Element("rect", {"width": "100%", "height": "100%", "rx": "4", "fill": BACK}))
         root.extend(deepcopy(element) for _, element in sorted(self._layers, key=lambda layer: layer[0]))
         if standalone:
             for element in root.iter():

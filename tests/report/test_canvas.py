@@ -75,6 +75,16 @@ def test_colours_are_the_page_s_unless_the_file_stands_alone() -> None:
     assert page == canvas.svg("a")
 
 
+def test_a_file_of_its_own_has_a_size_and_a_background_behind_everything() -> None:
+    canvas = Canvas(20, (0, 1), "axis")
+    canvas.band((0, 1), (0, 20))
+    alone, page = drawn(canvas, standalone=True), drawn(canvas)
+    assert (alone[0].tag.rpartition("}")[2], alone[0].get("width"), alone[0].get("height")) == ("rect", "100%", "100%")
+    assert float(alone.get("width", 0)) / float(alone.get("height", 0)) == pytest.approx(400 / 54, rel=0.01)
+    assert len(alone) == len(page) + 1
+    assert page.get("width") is None
+
+
 def test_the_first_42_styles_differ_and_every_marker_can_be_drawn() -> None:
     assert len({style(n) for n in range(42)}) == 42
     for marker in (*MARKERS, "|"):
