@@ -240,14 +240,14 @@ def short(done: Sequence[dict[str, Any]]) -> list[str]:
     places = [(attack, at) for attack in ("gaslite", "control: stuffing") for at in (STAGE, END)]
     head = "setting | queries | n | documents | optimised, first stage | optimised, re-ranked | its words, first stage"
     lines = [f"| {head} | its words, re-ranked | centroids |", f"|{'---|' * 9}"]
-    for told in done:
-        counts = [int(r["attack"].rpartition(" ")[2]) for r in told["rows"] if r["attack"].startswith("gaslite")]
+    for setting in done:
+        counts = [int(r["attack"].rpartition(" ")[2]) for r in setting["rows"] if r["attack"].startswith("gaslite")]
         for queries in (KNOWN, HELD_OUT) if counts else ():
-            found = {(r["attack"], r["at"]): r for r in told["rows"] if r["queries"] == queries}
+            found = {(r["attack"], r["at"]): r for r in setting["rows"] if r["queries"] == queries}
             of = [found[f"{attack}, {max(counts)}", at] for attack, at in places]
             cells = [figure(row["means"].get(corpus.SHOWN)) for row in of]
             n = of[0]["means"][corpus.SHOWN][3]
-            cells = [told["setting"], queries, str(n), str(max(counts)), *cells, figure(of[0]["ideal"])]
+            cells = [setting["setting"], queries, str(n), str(max(counts)), *cells, figure(of[0]["ideal"])]
             lines.append(f"| {' | '.join(cells)} |")
     return lines
 

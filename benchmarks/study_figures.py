@@ -55,19 +55,19 @@ def forest(
     y, words = top, []
     for name, figures in every:
         alone = next(iter(figures.values())) if len(figures) == 1 else None
-        canvas.label(y + 8, name, told(alone, digits, zero) if shown and alone else "")
+        canvas.label(y + 8, name, written(alone, digits, zero) if shown and alone else "")
         y += ROW
         for series, estimate in figures.items():
             colour, marker = style(names.index(series))
             low, high = (min(max(end, span[0]), span[1]) for end in (estimate.low, estimate.high))
             canvas.interval(y + LINE / 2, estimate._replace(low=low, high=high), colour, marker)
             y += LINE
-            words.append(f"{name}{f', {series}' if len(names) > 1 else ''} {told(estimate, digits, zero)}")
+            words.append(f"{name}{f', {series}' if len(names) > 1 else ''} {written(estimate, digits, zero)}")
         y += GAP
     return str(canvas.svg(f"{title}. {'; '.join(words)}.", standalone=True)) + "\n"
 
 
-def told(estimate: Estimate, digits: int, sign: bool) -> str:
+def written(estimate: Estimate, digits: int, sign: bool) -> str:
     """``"0.800 [0.612, 0.921]"``."""
     form = f"{'+' if sign else ''}.{digits}f"
     return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
@@ -126,14 +126,14 @@ def corpus_attacks() -> str:
     """What of the added documents is shown, for the three kinds of knowledge."""
     record = json.loads((REPORTS / "corpus-attacks" / "corpus-attacks.json").read_text(encoding="utf-8"))
     settings = {each["setting"]: each["rows"] for each in record}
-    asked = [
+    knowledge = [
         ("each query is known (DL 2021), n=10", "develop, one query", "known", 10),
         ("clusters of queries are known, n=26", "develop, other searches", "known", 10),
         ("the same, queries held out, n=27", "develop, other searches", "held out", 10),
         ("a concept is known, queries held out, n=20", "concept, longer", "held out", 10),
     ]
     every = []
-    for name, setting, queries, count in asked:
+    for name, setting, queries, count in knowledge:
         found = {(r["attack"], r["at"]): r["means"][SHOWN] for r in settings[setting] if r["queries"] == queries}
         figures = {
             f"{kind}, {where}": Estimate(*found[f"{attack}, {count}", at])
