@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from study_page import put
+
 OUT = Path(__file__).parents[1] / "reports" / "detection"
 HEAD = """# Detectors: all tables
 
@@ -30,7 +32,6 @@ SHORT = {
     "homoglyphs": "homoglyphs",
 }
 """Attacks of the table to read first, and their heads."""
-BEGIN, END = "<!-- tables: written by benchmarks/detection_report.py -->\n", "<!-- end -->\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -52,10 +53,7 @@ def main(arguments: list[str]) -> int:
         first += short(path.stem, result)
     first += edited(json.loads((OUT / "edited.json").read_text(encoding="utf-8")))
     (OUT / "tables.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
-    readme = OUT / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    readme.write_text(before + BEGIN + "\n".join(first) + "\n\n" + END + after, encoding="utf-8")
+    put(OUT / "README.md", "benchmarks/detection_report.py", first)
     return 0
 
 
