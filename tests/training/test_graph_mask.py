@@ -31,6 +31,12 @@ def test_a_seed_and_a_map_give_the_same_graph_always_and_others_another(graph: s
     assert not torch.equal(rules.mask(weight, "1|a"), rules.mask(weight, "1|b"))
 
 
+def test_every_map_of_a_model_has_a_graph_of_its_own() -> None:
+    merged = GraphMask(targets=("up",)).attach(small_model(), 1).merged()
+    first, second = (module.weight != 0 for _, module in linear_maps(merged, ("up",)))
+    assert not torch.equal(first, second)
+
+
 def test_without_new_edges_every_output_is_joined_to_the_inputs_beside_it() -> None:
     mask = GraphMask(graph="watts_strogatz", share=0.7, rewire=0.0).mask(torch.zeros(10, 10), "1")
     neighbours = [{(row + step) % 10 for step in (-1, 0, 1)} for row in range(10)]

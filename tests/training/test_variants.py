@@ -240,6 +240,24 @@ def test_a_stage_that_only_compresses_learns_nothing_and_keeps_the_grid(training
     assert 0 < variant(folder)["changed"] <= variant(folder)["parameters"]
 
 
+def test_pruning_in_cycles_reaches_its_share_in_a_run_that_was_killed_between_two_of_them(
+    training: Path, tmp_path: Path
+) -> None:
+    with_tables(training, '[stage.compress]\nuse = "dead_neurons"\nshare = 0.6\ncycles = 2')
+    whole = distill.run(training, tmp_path / "whole", Silent())
+    assert variant(whole)["zeros"] == pytest.approx(0.6, abs=1e-3)
+    with pytest.raises(KeyboardInterrupt):
+        distill.run(training, tmp_path / "cut", KilledAfter(10))
+    again = distill.run(training, tmp_path / "cut", Silent())
+    assert (again / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_pruning_in_cycles_is_no_pruning_at_the_end_of_a_stage(training: Path, tmp_path: Path) -> None:
+    with_tables(training, '[stage.compress]\nuse = "dead_neurons"\nwhen = "end"')
+    with pytest.raises(PluginError, match='when = "start"'):
+        distill.run(training, tmp_path / "out", Silent())
+
+
 def test_frozen_parts_do_not_move(training: Path, tmp_path: Path) -> None:
     with_tables(training, "", 'freeze = ["embeddings"]')
     folder = distill.run(training, tmp_path / "out", Silent())

@@ -85,7 +85,7 @@ class Cycles(Parametrized):
         if zeros < wanted:
             raise PluginError(
                 f"dead_neurons: the training ended before its last cycle, with {zeros} of {wanted} weights at 0; raise "
-                "patience or steps in [stage.schedule], or train longer"
+                'patience or steps in the schedule, or train longer (it needs when = "start", and a stage that learns)'
             )
         return super().merged()
 
