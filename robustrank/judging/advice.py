@@ -117,7 +117,7 @@ def _unread(summary: Summary, name: str) -> Iterable[Advice]:
             if share.low > 0.5:
                 found.append(
                     f"{a.same_score} of {a.changed} documents keep their score bit for bit under “{a.attack}”: "
-                    "what stands there is not read, whoever wrote it"
+                    "what stands there is not read, whether honest or not"
                 )
     result = next((p.result_in(summary) for p in protocols() if p.name == "long_documents"), None)
     rows = [row for row in result.rows if row.ranker == name] if isinstance(result, LongDocuments) else []

@@ -166,6 +166,36 @@ def test_targets_that_a_variant_loses_and_its_parent_keeps_are_its_cost() -> Non
     assert int8.lost(ROBUST) == pytest.approx(0.15)
 
 
+def test_an_attack_that_only_the_parent_met_makes_no_variant_look_robust() -> None:
+    only = [replace(attack("b", query, 1, 0.1), ranker="r") for query in QUERIES]
+    int8 = row(of(PLAIN, [*attacks({}), *only]), "int8")
+    lost = int8.endpoints[LOST].difference
+    assert lost is not None
+    assert lost.estimate.value == 0.0
+    assert int8.left_out == ["b"]
+    assert "left out: b" in int8.sentence
+
+
+def test_a_variant_that_met_no_attack_has_no_worst_case() -> None:
+    met = [record for record in attacks({}) if record.ranker != "int8"]
+    result = of(PLAIN, met)
+    int8 = row(result, "int8")
+    assert LOST not in int8.endpoints
+    assert int8.left_out == ["a"]
+    each = figures(result, "variant lost targets")
+    assert each["int8"].estimate is None
+    assert each[EVERY].estimate is None
+
+
+def test_what_was_not_measured_of_a_variant_is_named() -> None:
+    result = of({ranker: 1 for ranker in PLAIN if ranker != "int8"}, attacks({}))
+    int8 = row(result, "int8")
+    assert int8.missing == [CLEAN]
+    assert "Not measured on it: nDCG@10" in int8.sentence
+    alone = row(of({"int8": 1}), "int8")
+    assert not alone.endpoints
+
+
 def test_the_figure_over_all_variants_holds_where_each_one_does() -> None:
     result = of(PLAIN, attacks({"int8": set(QUERIES[:20]), "lora 1": set(QUERIES[:2])}))
     each = figures(result, "variant robust cost")

@@ -96,8 +96,8 @@ def _row(
     }
     worth = name in pointwise
     names = [list(dict.fromkeys(r.attack for r in side.made)) for side in (on_base, on_it)]
-    needless = _needless(on_base, on_it) if evidence.spec.cases.ladder else set()
-    both = [each for each in names[0] if each in names[1] or each in needless]
+    needless_ = needless(on_base.made, on_it.made) if evidence.spec.cases.ladder else set()
+    both = [each for each in names[0] if each in names[1] or each in needless_]
     of_attacks = attacked.compared(
         name, on_base, on_it, {q: mine[q] for q in shared}, transfers,
         both=both, common=row.common, worth=worth, alone=not evidence.spec.cases.ladder,
@@ -183,26 +183,26 @@ def _missing(evidence: Evidence, row: Defended, shared: bool, on_base: Attacks, 
     return ""
 
 
-def _needless(on_base: Attacks, on_it: Attacks) -> set[str]:
+def needless(on_base: Sequence[AttackRecord], on_it: Sequence[AttackRecord]) -> set[str]:
     """Attacks that the defended ranker did not meet because each of its targets stood first before they were tried.
 
     Where attacks are tried one after another (:mod:`robustrank.auditing.ladder`), those are no attacks that it was
     spared.
     """
-    tried = {r.attack for r in on_it.made}
-    targets = {(r.query_id, r.doc_id) for r in on_it.made}
-    needless = set()
-    for attack in (r for r in on_base.made if r.attack not in tried):
+    tried = {r.attack for r in on_it}
+    targets = {(r.query_id, r.doc_id) for r in on_it}
+    spared = set()
+    for attack in (r for r in on_base if r.attack not in tried):
         like, level = str(attack.threat.edits.operation), attack.threat.access.level
         first = {
             (r.query_id, r.doc_id)
-            for r in on_it.made
+            for r in on_it
             if r.rank_after == 1 and not undecided(r)
             if str(r.threat.edits.operation) == like and r.threat.access.level <= level
         }  # fmt: skip
         if first == targets:
-            needless.add(attack.attack)
-    return needless
+            spared.add(attack.attack)
+    return spared
 
 
 def _corrected(plain: Sequence[Defended]) -> list[Defended]:

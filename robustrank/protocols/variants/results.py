@@ -56,6 +56,10 @@ class VariantRow:
     rankers: Sequence[str] = ()
     """Its seeds."""
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    missing: Sequence[str] = ()
+    """Endpoints that its parent has and it has not."""
+    left_out: Sequence[str] = ()
+    """Attacks that only some of the variant's seeds and its parent met: no worst case is over them."""
     lowest_decile: tuple[Estimate | None, Estimate | None] = (None, None)
     """Of nDCG@10 at home: the variant's and its parent's."""
     order: Order | None = None

@@ -12,6 +12,7 @@ from robustrank.core.types import Estimate
 from robustrank.protocols import worst_case
 from robustrank.protocols.defenses import attacked, texts
 from robustrank.protocols.defenses.results import Difference
+from robustrank.protocols.defenses.rows import needless
 from robustrank.protocols.interface import Evidence
 from robustrank.protocols.variants import sentences
 from robustrank.protocols.variants.results import CLEAN, LOST, ROBUST, VARIED, Endpoint, Order, VariantRow, Variants
@@ -66,8 +67,22 @@ class _Figures:
         self._variations = evidence.of(VariationRecord)
         self._certificates = evidence.of(CertificateRecord)
 
-    def of(self, ranker: str) -> dict[str, Measured]:
-        """Every endpoint of one ranker."""
+    def shared(self, rankers: Sequence[str]) -> tuple[frozenset[str], list[str]]:
+        """Attacks that all of some rankers met, or did not need to meet, and those that only some of them met.
+
+        A worst case over fewer attacks would look more robust than it is.
+        """
+        made = {name: [r for r in self._attacks if r.ranker == name] for name in rankers}
+        met = {name: {r.attack for r in mine} for name, mine in made.items()}
+        if self.spec.cases.ladder:
+            for name, mine in made.items():
+                met[name] = met[name].union(*(needless(other, mine) for other in made.values()))
+        every = {attack: None for names in met.values() for attack in sorted(names)}
+        common = frozenset(attack for attack in every if all(attack in names for names in met.values()))
+        return common, [attack for attack in every if attack not in common]
+
+    def of(self, ranker: str, attacks: frozenset[str]) -> dict[str, Measured]:
+        """Every endpoint of one ranker, the worst case over some attacks."""
         home = self.spec.home.name
         figures: dict[str, Measured] = {}
         for collection in (each.name for each in self.spec.collections):
@@ -75,7 +90,7 @@ class _Figures:
             name = CLEAN if collection == home else f"{CLEAN} on {collection}"
             figures[name] = {q: _clean(r) for q, r in sorted(lists.items())}, tally(lists.values())
         figures[VARIED] = self._varied(ranker, home)
-        mine = [r for r in self._attacks if r.ranker == ranker]
+        mine = [r for r in self._attacks if r.ranker == ranker and r.attack in attacks]
         below = [target for target in worst_case.by_target(mine).values() if target.below]
         figures[LOST] = worst_case.wins(below), worst_case.tally_of(below) if below else Tally()
         figures[ROBUST] = worst_case.least(mine), tally(worst_case.standing(mine)) if mine else Tally()
@@ -120,7 +135,8 @@ class _Figures:
 def _row(figures: _Figures, name: str, seeds: Sequence[RankerSpec]) -> VariantRow:
     of = seeds[0].variant
     assert of is not None, "a variant has a parent"
-    parent, mine = figures.of(of.parent), [figures.of(ranker.name) for ranker in seeds]
+    attacks, left_out = figures.shared([of.parent, *(ranker.name for ranker in seeds)])
+    parent, mine = figures.of(of.parent, attacks), [figures.of(ranker.name, attacks) for ranker in seeds]
     endpoints = {
         endpoint: _endpoint([each[endpoint] for each in mine], parent[endpoint])
         for endpoint in parent
@@ -134,7 +150,12 @@ def _row(figures: _Figures, name: str, seeds: Sequence[RankerSpec]) -> VariantRo
         parent=of.parent,
         rankers=[ranker.name for ranker in seeds],
         endpoints=endpoints,
-        lowest_decile=(_lowest([each[CLEAN][0] for each in mine if CLEAN in each]), _lowest([parent[CLEAN][0]])),
+        missing=[name for name in parent if name not in endpoints],
+        left_out=left_out,
+        lowest_decile=(
+            _lowest([each[CLEAN][0] for each in mine if CLEAN in each]),
+            _lowest([parent[CLEAN][0]] if CLEAN in parent else []),
+        ),
         order=_order(lists, theirs, endpoints.get(CLEAN)),
         seconds=_seconds(record for each in lists for record in each.values()),
         parent_seconds=_seconds(theirs.values()),

@@ -25,6 +25,10 @@ def sentence(row: VariantRow) -> str:
     if better:
         parts.append(f"better: {'; '.join(better)}")
     clean = row.endpoints.get(CLEAN)
+    if row.missing:
+        parts.append(f"not measured on it: {', '.join(row.missing)}")
+    if row.left_out:
+        parts.append(f"not met by all, so left out: {', '.join(row.left_out)}")
     if row.endpoints and not shown:
         seen = (
             f" (a difference of {clean.detectable:.2f} nDCG@10 would have been)" if clean and clean.detectable else ""
