@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from robustrank.config.detection import DetectionSpec
 from robustrank.config.tables import key
+from robustrank.config.variants import VariantOf
 from robustrank.core.flags import Check
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Budget
@@ -41,26 +42,6 @@ class CollectionSpec:
     first_stage: Plugin = field(default_factory=lambda: Plugin(use="bm25"))
     depth: Count = 100
     background: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class VariantOf:
-    """``variant`` of a ``[[ranker]]``: which ranker it was made from, and what was done to it.
-
-    Args:
-        parent: Name of the ranker that it is compared with.
-        name: Of the variant; rankers with the same name are its seeds, whose values are averaged query by query.
-            Default: the ranker's own.
-        trained: Number of parameters that were trained.
-        stored_bytes: Size of its weights on disk.
-        zeros: Share of zeros among the weights of its linear maps.
-    """
-
-    parent: str
-    name: str | None = None
-    trained: int | None = None
-    stored_bytes: int | None = None
-    zeros: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
