@@ -166,6 +166,25 @@ def test_targets_that_a_variant_loses_and_its_parent_keeps_are_its_cost() -> Non
     assert int8.lost(ROBUST) == pytest.approx(0.15)
 
 
+def test_each_attack_is_compared_by_itself_in_a_family_of_its_own() -> None:
+    second = [
+        replace(attack("b", query, 5 if ranker == "r" or n < 10 else 15, 0.8), ranker=ranker)
+        for ranker in PLAIN
+        for n, query in enumerate(QUERIES)
+    ]
+    won = {ranker: set(QUERIES) for ranker in PLAIN}
+    result = of(PLAIN, [*attacks(won), *second])
+    int8 = row(result, "int8")
+    worst, first, other = int8.endpoints[LOST], int8.by_attack["a"], int8.by_attack["b"]
+    assert [each.difference.estimate.value for each in (worst, first, other) if each.difference] == [
+        0.0, 0.0, pytest.approx(-20 / 30)
+    ]  # fmt: skip
+    assert result.comparisons == 2 * len(int8.endpoints)
+    assert other.difference is not None
+    assert other.difference.p_holm == pytest.approx(min(1.0, 4 * other.difference.p))
+    assert not row(of(PLAIN, attacks({})), "int8").by_attack
+
+
 def test_an_attack_that_only_the_parent_met_makes_no_variant_look_robust() -> None:
     only = [replace(attack("b", query, 1, 0.1), ranker="r") for query in QUERIES]
     int8 = row(of(PLAIN, [*attacks({}), *only]), "int8")

@@ -56,6 +56,9 @@ class VariantRow:
     rankers: Sequence[str] = ()
     """Its seeds."""
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    by_attack: Mapping[str, Endpoint] = field(default_factory=dict)
+    """Share of targets that each attack lifts into the top ten by itself, where there are several; a Holm family of
+    its own."""
     missing: Sequence[str] = ()
     """Endpoints that its parent has and it has not."""
     left_out: Sequence[str] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median, stdev
 
@@ -41,17 +41,29 @@ def rows(evidence: Evidence) -> Variants | None:
         return None
     figures = _Figures(evidence)
     plain = [_row(figures, name, seeds) for name, seeds in named.items()]
-    differences = [each.difference for row in plain for each in row.endpoints.values() if each.difference]
+    endpoints = _corrected([row.endpoints for row in plain])
+    by_attack = _corrected([row.by_attack for row in plain])
+    held = [
+        replace(row, endpoints=whole, by_attack=single)
+        for row, whole, single in zip(plain, endpoints, by_attack, strict=True)
+    ]
+    comparisons = sum(each.difference is not None for row in endpoints for each in row.values())
+    return Variants(rows=[replace(row, sentence=sentences.sentence(row)) for row in held], comparisons=comparisons)
+
+
+def _corrected(family: Sequence[Mapping[str, Endpoint]]) -> list[dict[str, Endpoint]]:
+    """Endpoints of all variants, whose p values are corrected as one family."""
+    differences = [each.difference for row in family for each in row.values() if each.difference]
     corrected = dict(zip(map(id, differences), holm([each.p for each in differences]), strict=True))
-
-    def with_holm(endpoint: Endpoint) -> Endpoint:
-        change = endpoint.difference
-        return (
-            endpoint if change is None else replace(endpoint, difference=replace(change, p_holm=corrected[id(change)]))
-        )
-
-    held = [replace(row, endpoints={name: with_holm(each) for name, each in row.endpoints.items()}) for row in plain]
-    return Variants(rows=[replace(row, sentence=sentences.sentence(row)) for row in held], comparisons=len(differences))
+    return [
+        {
+            name: replace(each, difference=replace(change, p_holm=corrected[id(change)]))
+            if (change := each.difference)
+            else each
+            for name, each in row.items()
+        }
+        for row in family
+    ]
 
 
 class _Figures:
@@ -90,12 +102,19 @@ class _Figures:
             name = CLEAN if collection == home else f"{CLEAN} on {collection}"
             figures[name] = {q: _clean(r) for q, r in sorted(lists.items())}, tally(lists.values())
         figures[VARIED] = self._varied(ranker, home)
-        mine = [r for r in self._attacks if r.ranker == ranker and r.attack in attacks]
-        below = [target for target in worst_case.by_target(mine).values() if target.below]
-        figures[LOST] = worst_case.wins(below), worst_case.tally_of(below) if below else Tally()
+        mine = self._made(ranker, attacks)
+        figures[LOST] = _lost(mine)
         figures[ROBUST] = worst_case.least(mine), tally(worst_case.standing(mine)) if mine else Tally()
         figures.update(self._certified(ranker, home))
         return {name: each for name, each in figures.items() if each[0]}
+
+    def by_attack(self, ranker: str, attacks: frozenset[str]) -> dict[str, Measured]:
+        """The share of targets that each attack lifts into the top ten by itself, where there are several."""
+        by_name = {name: self._made(ranker, {name}) for name in sorted(attacks)} if len(attacks) > 1 else {}
+        return {name: each for name, mine in by_name.items() if (each := _lost(mine))[0]}
+
+    def _made(self, ranker: str, attacks: Collection[str]) -> list[AttackRecord]:
+        return [r for r in self._attacks if r.ranker == ranker and r.attack in attacks]
 
     def _varied(self, ranker: str, home: str) -> Measured:
         mine = [r for r in self._variations if (r.ranker, r.collection) == (ranker, home)]
@@ -137,11 +156,8 @@ def _row(figures: _Figures, name: str, seeds: Sequence[RankerSpec]) -> VariantRo
     assert of is not None, "a variant has a parent"
     attacks, left_out = figures.shared([of.parent, *(ranker.name for ranker in seeds)])
     parent, mine = figures.of(of.parent, attacks), [figures.of(ranker.name, attacks) for ranker in seeds]
-    endpoints = {
-        endpoint: _endpoint([each[endpoint] for each in mine], parent[endpoint])
-        for endpoint in parent
-        if all(endpoint in each for each in mine)
-    }
+    endpoints = _endpoints(mine, parent)
+    by_attack = _endpoints([figures.by_attack(r.name, attacks) for r in seeds], figures.by_attack(of.parent, attacks))
     home = figures.spec.home.name
     lists = [figures.lists.get((ranker.name, home), {}) for ranker in seeds]
     theirs = figures.lists.get((of.parent, home), {})
@@ -150,6 +166,7 @@ def _row(figures: _Figures, name: str, seeds: Sequence[RankerSpec]) -> VariantRo
         parent=of.parent,
         rankers=[ranker.name for ranker in seeds],
         endpoints=endpoints,
+        by_attack=by_attack,
         missing=[name for name in parent if name not in endpoints],
         left_out=left_out,
         lowest_decile=(
@@ -164,6 +181,21 @@ def _row(figures: _Figures, name: str, seeds: Sequence[RankerSpec]) -> VariantRo
         zeros=of.zeros,
         common=figures.spec.cases.common,
     )
+
+
+def _endpoints(mine: Sequence[Mapping[str, Measured]], parent: Mapping[str, Measured]) -> dict[str, Endpoint]:
+    """Of the figures that the parent and all seeds have."""
+    return {
+        name: _endpoint([each[name] for each in mine], parent[name])
+        for name in parent
+        if all(name in each for each in mine)
+    }
+
+
+def _lost(attacks: Sequence[AttackRecord]) -> Measured:
+    """Whether some attack lifts a target that stands below the top ten into it."""
+    below = [target for target in worst_case.by_target(attacks).values() if target.below]
+    return worst_case.wins(below), worst_case.tally_of(below) if below else Tally()
 
 
 def _clean(record: RankingRecord) -> tuple[float, float, bool]:

@@ -1,0 +1,208 @@
+"""The tables of ``reports/variants`` from finished audits: ``python benchmarks/variants_report.py NAME=DIR ...``.
+
+DIR is the folder of an audit of ``reports/variants/NAME.variants.toml``; its rows go to ``reports/variants/NAME.json``.
+Of every committed one all tables go to ``tables.md``, and the one to read first into the README, between its markers.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from study_page import put
+
+from robustrank.core.types import Estimate
+
+OUT = Path(__file__).parents[1] / "reports" / "variants"
+NOISE = "own scores"
+"""The arm that learned nothing new: its seeds are the noise floor."""
+SHARES = ("lost targets", "certified")
+PARAMETERS = 4_386_049
+SHAPES = [(128, 128)] * 8 + [(512, 128), (128, 512)] * 2
+MAPS = sum(rows * columns for rows, columns in SHAPES)
+"""Of robustrank-tiny: all weights, and the shapes and weights of its linear maps."""
+MATTERS = {True: 0.10, False: 0.01}
+"""Of shares, and of nDCG@10: a difference whose interval lies within is none that matters."""
+STUDIES = ("study", "certified", "l12")
+HEAD = """# Variants of a ranker: all tables
+
+Written by `python benchmarks/variants_report.py` from audits of the files beside this one; the [study](README.md) says
+what they show. Differences are the variant minus its parent, paired over queries, mean over seeds, with 95 % intervals
+([docs/statistics.md](../../docs/statistics.md)). **Bold**: shown (Holm's p below 0.05 in its family, the same sign in
+every seed, more than the largest difference of the noise floor). `=`: none that matters (the interval lies within 0.01
+of nDCG@10, or 0.10 of a share). Seen: the least difference that four of five such audits would have shown, before
+correction. MB: of the weights as they could be stored, 16 bits each unless they are rounded, zeros and factors counted
+as such, without indices.
+"""
+TITLES = {
+    "study": "robustrank-tiny", "certified": "Certified share, robustrank-tiny, one seed", "l12": "MiniLM-L12",
+}  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Rows of the audits given, then the page of all."""
+    for name, _, folder in (argument.partition("=") for argument in arguments):
+        summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
+        result = summary["results"]["variants"]
+        for row in result["rows"]:
+            row["order"] = row["order"] and {**row["order"], "worse": []}
+            for each in row["endpoints"].values():
+                for part in ("variant", "parent", "difference"):
+                    for heavy in ("per_query", "open", "tally", "ends"):
+                        (each[part] or {}).pop(heavy, None)
+        (OUT / f"{name}.json").write_text(json.dumps(result, separators=(",", ":")) + "\n", encoding="utf-8")
+    parts = [HEAD]
+    for name in STUDIES:
+        if (OUT / f"{name}.json").is_file():
+            result = json.loads((OUT / f"{name}.json").read_text(encoding="utf-8"))
+            parts += [
+                f"\n## {TITLES[name]}\n",
+                f"{result['comparisons']} comparisons in the family.\n",
+                *tables(result["rows"]),
+            ]
+    (OUT / "tables.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
+    put(OUT / "README.md", "benchmarks/variants_report.py", first(json.loads((OUT / "study.json").read_text())["rows"]))
+    return 0
+
+
+def tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One table of differences, one of orders and sizes, one of levels."""
+    names = list(dict.fromkeys(name for row in rows for name in row["endpoints"]))
+    floor, sizes = noise(rows), stored(rows)
+    lines = [*head(["minus the parent", *names])]
+    for row in rows:
+        lines.append(cells([row["variant"], *(difference(row, name, floor) for name in names)]))
+    if floor:
+        lines.append(cells(["largest of the noise floor", *(f"{floor[name]:.3f}" for name in names)]))
+    seen = [max(r["endpoints"][n]["detectable"] or 0 for r in rows if n in r["endpoints"]) for n in names]
+    lines.append(cells(["seen (the worst case)", *(f"{each:.3f}" for each in seen)]))
+    lines += ["", *head(["its own", *names])]
+    parent = rows[0]
+    levels = (parent["endpoints"].get(name) for name in names)
+    lines.append(cells([f"parent ({parent['parent']})", *(level(each, "parent") for each in levels)]))
+    lines += [
+        cells([row["variant"], *(level(row["endpoints"].get(name), "variant") for name in names)]) for row in rows
+    ]
+    if any(row["order"] for row in rows):
+        what = ["Kendall's tau", "top ten shared", "another document first", "others in the top ten", "MB"]
+        lines += [
+            "",
+            *head(["order and size", *what, "lowest decile (parent)", "trained", "zeros", "seconds a list / parent's"]),
+        ]
+        for row in rows:
+            order = row["order"] or {}
+            own, theirs = (Estimate(*each) if each else None for each in row["lowest_decile"])
+            pace = row["seconds"] / row["parent_seconds"] if row["seconds"] and row["parent_seconds"] else None
+            lines.append(
+                cells([
+                    row["variant"],
+                    *(level_of(order.get(key)) for key in ("tau", "overlap", "other_first", "other_top")),
+                    f"{sizes[row['variant']]:.2f}" if row["variant"] in sizes else "",
+                    f"{own.value:.3f} ({theirs.value:.3f})" if own and theirs else "",
+                    f"{row['trained']:,}" if row["trained"] is not None else "",
+                    f"{row['zeros']:.2f}" if row["zeros"] is not None else "",
+                    f"{pace:.2f}" if pace else "",
+                ])
+            )  # fmt: skip
+    return lines
+
+
+def first(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The table to read first: order, effectiveness at home and away, under attack."""
+    names = list(rows[0]["endpoints"])
+    floor = noise(rows)
+    away = [name for name in names if name.startswith("nDCG@10 on ")]
+    shown = ["nDCG@10", *away, "robust nDCG@10", "lost targets"]
+    lines = head(["variant", "another first", *(short(name) for name in shown)])
+    for row in rows:
+        changed = Estimate(*row["order"]["other_first"]).value if row["order"] else None
+        lines.append(
+            cells([
+                row["variant"], f"{changed:.0%}" if changed is not None else "",
+                *(difference(row, name, floor) for name in shown),
+            ])
+        )  # fmt: skip
+    return lines
+
+
+def stored(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Variant of robustrank-tiny to the size of its weights in MB, as its arm of the study says."""
+    arms = tomllib.loads((OUT / "study.variants.toml").read_text(encoding="utf-8"))["variant"]
+    parts = {arm["name"]: arm.get("stage", {}).get("compress", {}) for arm in arms}
+    return {row["variant"]: megabytes(parts[row["variant"]]) for row in rows if row["variant"] in parts}
+
+
+def megabytes(compress: Mapping[str, Any]) -> float:
+    """Of robustrank-tiny: 12 linear maps in two layers, and everything else, of which word embeddings are most."""
+    use, bits = compress.get("use"), 16.0
+    rounded, kept = bits, float(MAPS)
+    others = bits if use != "grid" or not compress.get("embeddings", True) else compress.get("bits", 8)
+    if use == "grid":
+        rounded = compress.get("bits", 8)
+    elif use in ("magnitude", "perp"):
+        kept *= 1 - compress.get("share", 0.5)
+    elif use == "svd":
+        kept = float(sum(compress["rank"] * (rows + columns) for rows, columns in SHAPES))
+    return (kept * rounded + (PARAMETERS - MAPS) * others) / 8e6
+
+
+def short(name: str) -> str:
+    return {"nDCG@10": "home", "robust nDCG@10": "attacked"}.get(name, name.removeprefix("nDCG@10 on "))
+
+
+def noise(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Endpoint to the largest difference, either way, of a seed that learned nothing new."""
+    for row in rows:
+        if row["variant"] == NOISE:
+            return {name: max(map(abs, each["seeds"])) for name, each in row["endpoints"].items() if each["seeds"]}
+    return {}
+
+
+def verdict(row: Mapping[str, Any], name: str, floor: Mapping[str, float]) -> str:
+    """``"shown"``, ``"none that matters"`` or nothing."""
+    each = row["endpoints"][name]
+    change = Estimate(*each["difference"]["estimate"])
+    signs = {seed > 0 for seed in each["seeds"]}
+    p = each["difference"]["p_holm"]
+    if p is not None and p < 0.05 and len(signs) <= 1 and abs(change.value) > floor.get(name, 0.0):
+        return "shown"
+    limit = MATTERS[name.startswith(SHARES)]
+    return "none that matters" if -limit <= change.low and change.high <= limit else ""
+
+
+def difference(row: Mapping[str, Any], name: str, floor: Mapping[str, float]) -> str:
+    """``"+0.012 [-0.003, +0.028]"``, bold where it is shown, with ``=`` where none that matters."""
+    each = row["endpoints"].get(name)
+    if each is None or each["difference"] is None:
+        return ""
+    change = Estimate(*each["difference"]["estimate"])
+    text = f"{change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
+    found = verdict(row, name, floor)
+    return f"**{text}**" if found == "shown" else f"{text} =" if found else text
+
+
+def level(each: Mapping[str, Any] | None, which: str) -> str:
+    return level_of(each[which]["estimate"]) if each else ""
+
+
+def level_of(values: Sequence[float] | None) -> str:
+    if not values:
+        return ""
+    found = Estimate(*values)
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}], n={found.n}"
+
+
+def head(names: Sequence[str]) -> list[str]:
+    return [cells(names), "|" + "---|" * len(names)]
+
+
+def cells(values: Sequence[str]) -> str:
+    return f"| {' | '.join(values)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
