@@ -143,6 +143,19 @@ class ListMaker(Protocol):
 
 
 @runtime_checkable
+class WithEarlier(Protocol):
+    """A list maker that needs the lists of earlier stages."""
+
+    def after(self, earlier: Sequence[Sequence[Any]], /) -> ListMaker:
+        """The list maker of a stage.
+
+        Args:
+            earlier: The lists of every earlier stage that learned from teachers, without those that it took from stages
+                before it; each has a ``query``, ``texts`` and the ``targets`` that its teachers gave.
+        """
+
+
+@runtime_checkable
 class Merge(Protocol):
     """Merges the updates that several adapters learned."""
 

@@ -67,6 +67,7 @@ from robustrank.core.training_types import (
     TrainingOptimizer,
     Weighting,
     WithLoss,
+    WithEarlier,
     WithUpdates,
 )
 from robustrank.core.types import (
@@ -239,6 +240,7 @@ __all__ = [
     "WhiteBox",
     "WithLoss",
     "WithUpdates",
+    "WithEarlier",
     "Word",
     "WordGradients",
     "Workbench",

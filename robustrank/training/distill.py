@@ -16,7 +16,7 @@ from robustrank.certificates import smoothing
 from robustrank.core.errors import MissingExtra, PluginError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress
-from robustrank.core.training_types import LowRank
+from robustrank.core.training_types import LowRank, WithEarlier
 from robustrank.perturbations import substitutes
 from robustrank.plugins import registry
 from robustrank.rankers.models import onnx_int8, torch_models, weights
@@ -71,6 +71,7 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
     courses: dict[str, Course] = {}
     cards: list[StageCard] = []
     kept: dict[str, Mapping[str, LowRank]] = {}
+    earlier: list[Sequence[Group]] = []
     content = digest(asdict(spec.student), spec.seed)
     learns = any(not isinstance(stage, CompressStageSpec) for stage in spec.stages)
     forbidden = groups.forbidden_keys(spec.exclude) if learns else set()
@@ -88,7 +89,8 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
         if isinstance(stage, JudgedStageSpec):
             ready = from_labels.ready(stage, model, tokenizer, forbidden, spec.seed, teacher, progress)
         else:
-            ready = _ready(stage, model, tokenizer, forbidden, spec.seed, teacher, progress)
+            ready = _ready(stage, model, tokenizer, forbidden, spec.seed, teacher, earlier, progress)
+            earlier.append(ready.lists)
         parts = acting(stage, ready.model, ready.train, changed.attached, changed.factors, spec.seed)
         open_ = sum(each.numel() for each in ready.model.parameters() if each.requires_grad)
         content = digest(content, asdict(stage), ready.content)
@@ -128,12 +130,14 @@ def _keep_share(model: Any, parent: Mapping[str, Any], share: float) -> None:
 
 def _ready(
     stage: StageSpec, model: Any, tokenizer: PairTokenizer, forbidden: set[str], seed: int,
-    teacher: Callable[[Plugin], CachedTeacher], progress: Progress,
+    teacher: Callable[[Plugin], CachedTeacher], earlier: Sequence[Sequence[Group]], progress: Progress,
 ) -> Ready:  # fmt: skip
-    """The trainer's inputs for a stage of distillation."""
+    """The trainer's inputs for a stage of distillation; ``earlier`` are the lists of the stages before."""
     train, dev = groups.build(stage, forbidden, seed)
     for number, maker in enumerate(stage.lists):
         plugin = registry.build("list_maker", maker.plugin)
+        if isinstance(plugin, WithEarlier):
+            plugin = plugin.after(earlier)
         train = list(plugin.lists(train, Random(f"{seed}|lists {number}")))
     teachers = [(teacher(each.plugin), each.weight) for each in stage.teachers]
     progress.start(f"{stage.name}: scores of teachers", sum(len(group.texts) for group in (*train, *dev)))
@@ -143,8 +147,13 @@ def _ready(
         opponent = robust.adversary(stage.adversary, substitutes.load(stage.adversary.substitutes), tokenizer)
     objective = partial(robust.objective, partial(_loss, stage.score_weight), opponent, stage.invariance)
     content, readings = digest(train, dev), _readings(stage, seed)
+    own = [
+        group._replace(targets=example.targets)
+        for group, example in zip(train, train_examples, strict=True)
+        if not group.targets
+    ]
     if not readings:
-        return Ready(model, train_examples, dev_examples, objective, content)
+        return Ready(model, train_examples, dev_examples, objective, content, lists=own)
     fresh, held_out = (
         EditedGroups(
             readings, groups_, [example.targets for example in examples], tokenizer, seed,
@@ -152,7 +161,7 @@ def _ready(
         )
         for groups_, examples in ((train, train_examples), (dev, dev_examples))
     )  # fmt: skip
-    return Ready(model, train_examples, held_out.all(0), objective, content, fresh)
+    return Ready(model, train_examples, held_out.all(0), objective, content, fresh, own)
 
 
 def _readings(stage: StageSpec, seed: int) -> list[Reading]:
@@ -175,8 +184,11 @@ def _examples(
     progress: Progress,
 ) -> Iterator[Example]:
     for group in groups_:
-        weighted = ([weight * score for score in teacher.scores(*group)] for teacher, weight in teachers)
-        yield encode(*group, [sum(scores) for scores in zip(*weighted, strict=True)], tokenizer)
+        query, texts, targets = group
+        if not targets:
+            weighted = ([weight * score for score in teacher.scores(query, texts)] for teacher, weight in teachers)
+            targets = tuple(sum(scores) for scores in zip(*weighted, strict=True))
+        yield encode(query, texts, targets, tokenizer)
         progress.advance(len(group.texts))
 
 

@@ -31,6 +31,8 @@ class Ready(NamedTuple):
     """Digest of the training and development data."""
     fresh: Fresh | None = None
     """Draws the example as read in a step, where it differs between steps."""
+    lists: Sequence[Any] = ()
+    """Training lists with the targets of their teachers, which later stages may learn from again."""
 
 
 def ready(

@@ -25,6 +25,8 @@ class Group(NamedTuple):
 
     query: str
     texts: tuple[str, ...]
+    targets: tuple[float, ...] = ()
+    """What teachers of an earlier stage gave, where the list comes from one; the teachers of this one are not used."""
 
 
 def build(stage: StageSpec, forbidden: set[str], seed: int) -> tuple[list[Group], list[Group]]:

@@ -68,7 +68,7 @@ class EditedGroups:
 
     def __call__(self, number: int, places: Sequence[int], step: int) -> Example:
         """These places of a group as they are read in this step."""
-        clean, texts = self.groups[number]
+        clean, texts, _ = self.groups[number]
         query: str = clean
         chosen: Sequence[str] = [texts[place] for place in places]
         targets = [self.targets[number][place] for place in places]
