@@ -66,8 +66,8 @@ from robustrank.core.training_types import (
     TrainingObjective,
     TrainingOptimizer,
     Weighting,
-    WithLoss,
     WithEarlier,
+    WithLoss,
     WithUpdates,
 )
 from robustrank.core.types import (
@@ -238,9 +238,9 @@ __all__ = [
     "Vectors",
     "Weighting",
     "WhiteBox",
+    "WithEarlier",
     "WithLoss",
     "WithUpdates",
-    "WithEarlier",
     "Word",
     "WordGradients",
     "Workbench",
