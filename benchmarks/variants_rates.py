@@ -43,7 +43,7 @@ def main() -> None:
     losses = {
         arm["name"]: [loss(arguments.models, at_rate(arm, schedule, rate)["name"]) for rate in RATES] for arm in arms
     }
-    print("| arm |" + "".join(f" {rate:g} |" for rate in RATES) + "\n|---" * (len(RATES) + 1) + "|")
+    print("| arm |" + "".join(f" {rate:g} |" for rate in RATES) + "\n" + "|---" * (len(RATES) + 1) + "|")
     for name, of_rate in losses.items():
         print(f"| {name} |" + "".join(f" {each:.3f} |" for each in of_rate))
     text = file.read_text(encoding="utf-8")
