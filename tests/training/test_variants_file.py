@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tomllib
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
 
 from robustrank.cli.main import main
+from robustrank.config.writing import as_toml
 from robustrank.core.errors import ConfigError
 from robustrank.core.progress import Silent
 from robustrank.training import distill, variants
@@ -104,6 +109,33 @@ def test_variants_are_trained_once_audited_against_their_parent_and_held_to_a_ga
     again = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert again.exit_code == 0
     assert not ran, "nothing is trained twice"
+
+
+def test_an_adapter_that_learned_nothing_and_doubled_scores_differ_from_the_parent_in_nothing(
+    file: Path, tmp_path: Path
+) -> None:
+    with as_file(files("robustrank").joinpath("data", "models", "robustrank-tiny")) as tiny:
+        shutil.copytree(tiny, tmp_path / "doubled")
+    weights = tmp_path / "doubled" / "model.safetensors"
+    tensors = load_file(weights)
+    head = {name: 2 * each if name.startswith("classifier.") else each for name, each in tensors.items()}
+    save_file(head, weights, metadata={"format": "pt"})
+    stage = tomllib.loads((file.parent / "training.toml").read_text())["stage"][0]
+    rest = as_toml({"variant.stage.schedule": {**stage["schedule"], "learning_rate": 0.0}})
+    lora = '[[variant]]\nname = "LoRA"\n[variant.stage.adapter]\nuse = "peft"\n'
+    doubled = f'[[variant]]\nname = "doubled"\nmodel = "{tmp_path / "doubled"}"\n'
+    file.write_text(f"{FILE[: FILE.index('[[variant]]')]}{lora}{rest}{doubled}".replace("[1, 2]", "[1]"))
+    arguments = ["variants", str(file), "--models", str(tmp_path / "models"), "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(main, [*arguments, "--executor", "serial"], catch_exceptions=False).exit_code == 0
+    (summary_file,) = (tmp_path / "out").glob("*/summary.json")
+    rows = json.loads(summary_file.read_text())["results"]["variants"]["rows"]
+    assert [row["variant"] for row in rows] == ["LoRA", "doubled"]
+    for row in rows:
+        assert set(row["endpoints"]) == {"nDCG@10", "lost targets", "robust nDCG@10"}
+        for each in row["endpoints"].values():
+            assert set(each["difference"]["per_query"].values()) == {0.0}
+            assert each["difference"]["p_holm"] == 1.0
+        assert (row["order"]["tau"][0], row["order"]["other_first"][0]) == (1.0, 0.0)
 
 
 def test_a_variant_whose_tables_changed_is_trained_anew(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
