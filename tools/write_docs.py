@@ -22,6 +22,7 @@ import click
 
 from robustrank.cli.main import main as cli
 from robustrank.config import specs
+from robustrank.config.cases import CasesSpec
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Budget
 from robustrank.judging import figures
@@ -108,7 +109,7 @@ def commands() -> str:
 
 TABLES = {
     "The file": specs.AuditSpec, "[[collection]]": specs.CollectionSpec, "[[ranker]]": specs.RankerSpec,
-    "[cases]": specs.CasesSpec, "[[attack]]": specs.AttackSpec, "budget": Budget, "[[variation]]": specs.VariationSpec,
+    "[cases]": CasesSpec, "[[attack]]": specs.AttackSpec, "budget": Budget, "[[variation]]": specs.VariationSpec,
     "[[defense]]": specs.DefenseSpec, "[[gate]]": specs.GateSpec, "[[accept]]": specs.AcceptSpec,
     "[certify]": specs.CertifySpec, "[sequential]": specs.SequentialSpec, "[corpus]": specs.CorpusSpec,
     "[long_document]": specs.LongDocumentSpec, "[presentation]": specs.PresentationSpec,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from random import Random
 
-from robustrank.config.specs import CasesSpec
+from robustrank.config.cases import CasesSpec
 from robustrank.core.ranking import order
 from robustrank.core.strata import ranks
 from robustrank.core.types import Goal, Surface

@@ -197,6 +197,11 @@ def _check_numbers(spec: AuditSpec, where: str) -> None:
                 raise ConfigError(
                     f"{where}: [[{table}]] {attack.name!r}: budget: {name} must be at least 0, not {limit}"
                 )
+        if attack.budget.similarity is not None and not spec.cases.similarity:
+            raise ConfigError(
+                f"{where}: [[{table}]] {attack.name!r}: its budget limits similarity, which [cases] similarity = false "
+                "leaves unmeasured; take one of the two out"
+            )
     for radius in spec.certify.radius:
         if not 0 <= radius < inf or (radius >= 1 and radius != int(radius)):
             raise ConfigError(

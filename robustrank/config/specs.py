@@ -12,15 +12,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from robustrank.config.cases import CasesSpec
 from robustrank.config.detection import DetectionSpec
-from robustrank.config.tables import key
+from robustrank.config.tables import Count, key
 from robustrank.config.variants import VariantOf
 from robustrank.core.flags import Check
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Budget
-
-Count = Annotated[int, Meta(ge=1)]
-"""A positive whole number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,34 +137,6 @@ class VariationSpec:
     queries: Count | None = None
     rankers: tuple[str, ...] = ()
     end_to_end: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class CasesSpec:
-    """``[cases]``: which documents are attacked.
-
-    Args:
-        queries: Queries of the home collection, drawn with the audit's seed.
-        strata: Clean rank ranges under the attacked ranker, such as ``"11-20"`` or ``"last 5"``.
-        targets: Drawn from each stratum, per query.
-        goal_rank: An attack succeeds at this rank or better.
-        collection: Name of the collection; default home.
-        transfer: Put the texts made against each ranker before the others, at one pair each where they are point-wise.
-        common: Draw targets by their rank in the first stage: the same documents for every ranker, wherever it ranks
-            them. By default by their clean rank under the attacked ranker.
-        ladder: Try the attacks that promote, those of one kind of edit in the order of the file, until one brings the
-            target to the first rank, of point-wise rankers. The worst case over attacks is the same for fewer pairs;
-            what single attacks do is then known of a part of the targets alone, and masked gradients are not seen.
-    """
-
-    queries: Count = 20
-    strata: tuple[str, ...] = ("11-20",)
-    targets: Count = 1
-    goal_rank: Count = 1
-    collection: str | None = None
-    transfer: bool = True
-    common: bool = False
-    ladder: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -346,7 +316,7 @@ class AuditSpec:
     variations: tuple[VariationSpec, ...] = key("variation", default=())
     query_types: tuple[str, ...] = ("label",)
     """Classifications that slices of queries are formed by (:data:`robustrank.config.checks.QUERY_TYPES`)."""
-    cases: CasesSpec = CasesSpec()
+    cases: CasesSpec = field(default_factory=CasesSpec)
     corpus: CorpusSpec | None = None
     certify: CertifySpec = CertifySpec()
     sequential: SequentialSpec | None = None

@@ -17,12 +17,17 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from msgspec import Meta
+
 from robustrank.core import import_path
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.storage import files, typed
 
 T = TypeVar("T")
+
+Count = Annotated[int, Meta(ge=1)]
+"""A positive whole number."""
 
 OBJECTS = frozenset({"function", "object"})
 """Parameters of plug-ins that are import paths, whose module may lie beside the file."""

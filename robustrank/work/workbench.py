@@ -321,7 +321,9 @@ class Workbench(Bench):
 
     @cached_property
     def similarity(self) -> MeteredRanker | None:
-        """The bi-encoder whose cosine measures how much an edit changed a text; ``None`` without its extra."""
+        """The bi-encoder whose cosine measures how much an edit changed a text; ``None`` if it cannot or need not."""
+        if not self.spec.cases.similarity:
+            return None
         try:
             with self._building:
                 return self.encoder()
@@ -333,6 +335,8 @@ class Workbench(Bench):
     @cached_property
     def similarity_by(self) -> str | None:
         """What measured similarities depend on, for the keys of records; ``None`` where none are measured."""
+        if not self.spec.cases.similarity:
+            return None
         try:
             return self.encoder_identity()
         except MissingExtra:

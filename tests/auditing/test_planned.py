@@ -133,3 +133,10 @@ def test_a_limit_in_a_unit_that_binds_nothing_is_refused(
 ) -> None:
     text = AUDIT.replace('use = "query_injection"', f'use = "{attack}"\nbudget = {{ {limit} }}')
     assert message in refused(text, tmp_path, monkeypatch)
+
+
+def test_similarity_is_left_unmeasured_on_request_and_records_are_of_that_audit_alone() -> None:
+    unasked = AUDIT.replace("[cases]\n", "[cases]\nsimilarity = false\n")
+    wanted, unwanted = (workbench.Workbench(audit_file.parse(text)) for text in (AUDIT, unasked))
+    assert (unwanted.similarity, unwanted.similarity_by) == (None, None)
+    assert wanted.similarity_by

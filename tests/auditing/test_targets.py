@@ -11,7 +11,7 @@ from msgspec import structs
 
 from robustrank.auditing.targets import attack_tasks, draw, draw_relevant
 from robustrank.config import audit_file
-from robustrank.config.specs import CasesSpec
+from robustrank.config.cases import CasesSpec
 from robustrank.core.ranking import order
 from robustrank.core.types import Goal
 from robustrank.work.attack import AttackTask

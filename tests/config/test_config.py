@@ -231,3 +231,9 @@ def test_two_rankers_under_test_of_one_name_are_refused() -> None:
     )
     with pytest.raises(ConfigError, match=r"two rankers under test are named 'a \+ b'"):
         audit_file.parse(rankers + DEFENDED.format(defense="a", ranker="b", attacked="false"))
+
+
+def test_a_budget_cannot_limit_a_similarity_that_is_not_measured() -> None:
+    attack = '[[attack]]\nname = "mine"\nuse = "prada"\nbudget = { edits = 3, similarity = 0.9 }\n'
+    with pytest.raises(ConfigError, match=r"'mine': its budget limits similarity, which \[cases\] similarity = false"):
+        audit_file.parse(f"{SMALLEST}{attack}[cases]\nsimilarity = false\n")

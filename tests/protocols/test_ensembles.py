@@ -15,7 +15,8 @@ from robustrank.auditing import planned
 from robustrank.auditing import run as audit
 from robustrank.cli.main import main
 from robustrank.config import audit_file
-from robustrank.config.specs import CasesSpec, GateSpec
+from robustrank.config.cases import CasesSpec
+from robustrank.config.specs import GateSpec
 from robustrank.config.suites import SEARCHABLE
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
