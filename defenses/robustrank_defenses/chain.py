@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from robustrank.plugin import Defense, PluginError, Ranker, Replacement
+from robustrank.plugin import Defense, PluginError, Query, Ranker, ReadsJudgments, Replacement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,11 @@ class Chain:
                 "chain: a defense that puts another ranker in place of the base cannot be a part; audit that ranker as "
                 "a [[ranker]], and put the others around it"
             )
+
+    @property
+    def judged_queries(self) -> Sequence[Query]:
+        """Those of all of them."""
+        return [query for each in self.defenses if isinstance(each, ReadsJudgments) for query in each.judged_queries]
 
     def wrap(self, ranker: Ranker, /) -> Ranker:
         """The ranker behind all of them."""

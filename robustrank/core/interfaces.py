@@ -196,6 +196,15 @@ class Replacement(Defense, Protocol):
         """What makes it one."""
 
 
+@runtime_checkable
+class ReadsJudgments(Defense, Protocol):
+    """A defense that reads judgments; those of queries that it is audited on are refused."""
+
+    @property
+    def judged_queries(self) -> Sequence[Query]:
+        """The queries whose judgments it may read."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lost:
     """An item without a result: its worker ended, or it passed the time limit.

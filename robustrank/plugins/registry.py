@@ -46,6 +46,7 @@ TABLES = {
 
 NESTED = {
     "attack": "attack",
+    "collection": "collection",
     "detector": "detector",
     "lm": "language_model",
     "variation": "variation",

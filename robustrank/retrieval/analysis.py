@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from robustrank.core.types import Collection, Document
+from robustrank.core.types import Collection, Document, Query
 
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 
@@ -21,6 +21,11 @@ def analyze(texts: Sequence[str]) -> list[list[str]]:
     """
     stop_words, stem = _english()
     return [[stem(word) for word in _WORD.findall(text.lower()) if word not in stop_words] for text in texts]
+
+
+def query_keys(queries: Iterable[Query]) -> list[str]:
+    """Keys of queries, equal for queries with the same set of stems; empty where a query has none."""
+    return [" ".join(sorted(set(terms))) for terms in analyze([query.text for query in queries])]
 
 
 def analyzed(collection: Collection) -> list[list[str]]:

@@ -18,11 +18,15 @@ class Vectors:
             raise MissingExtra("topic groups", extra="topics", package="scikit-learn") from error
         self._vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit(texts)
 
+    def rows(self, texts: Sequence[str]) -> Any:
+        """Texts x terms, sparse; each row has length 1, or 0 where the text has no term of the vocabulary."""
+        return self._vectorizer.transform(texts)
+
     def cosines(self, texts: Sequence[str]) -> Any:
         """Cosine similarities, texts x texts; 1 on the diagonal, 0 for a text without a term of the vocabulary."""
         import numpy as np
 
-        vectors = self._vectorizer.transform(texts)
+        vectors = self.rows(texts)
         cosines = (vectors @ vectors.T).toarray()
         np.fill_diagonal(cosines, 1.0)
         return cosines

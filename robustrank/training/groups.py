@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, islice
 from pathlib import Path
 from random import Random
@@ -13,7 +13,7 @@ from robustrank.collections import lines, trec
 from robustrank.collections.beir import Beir
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Collection, Document, Query
-from robustrank.retrieval.analysis import analyze
+from robustrank.retrieval.analysis import query_keys
 from robustrank.retrieval.first_stage import first_stage
 from robustrank.storage.hashing import digest
 from robustrank.training import invented
@@ -36,7 +36,7 @@ def build(stage: StageSpec, forbidden: set[str], seed: int) -> tuple[list[Group]
 
     Args:
         stage: The stage, with its sources.
-        forbidden: :func:`keys` of test queries; queries with such a key are left out.
+        forbidden: Keys (:func:`robustrank.retrieval.analysis.query_keys`) of test queries, which are left out.
         seed: Seed of all draws.
     """
     first, *others = [_groups(source, forbidden, seed) for source in stage.sources]
@@ -57,7 +57,7 @@ def _groups(source: SourceSpec, forbidden: set[str], seed: int) -> Iterator[Grou
     else:
         queries, origins = _queries_of(source.path, source.split), {}
     Random(f"{seed}|{source.name}").shuffle(queries)
-    queries = [query for query, key in zip(queries, keys(queries), strict=True) if key and key not in forbidden]
+    queries = [query for query, key in zip(queries, query_keys(queries), strict=True) if key and key not in forbidden]
     queries = queries[: source.queries]
     rankings = _rankings(source, documents, queries)
     everything = sorted(documents)
@@ -140,9 +140,4 @@ def window(text: str, size: int, rng: Random) -> str:
 
 def forbidden_keys(exclude: Sequence[str]) -> set[str]:
     """Keys of the test queries of collections."""
-    return {key for folder in exclude for key in keys(_queries_of(folder, "test"))}
-
-
-def keys(queries: Iterable[Query]) -> list[str]:
-    """Keys of queries, equal for queries with the same set of stems."""
-    return [" ".join(sorted(set(terms))) for terms in analyze([query.text for query in queries])]
+    return {key for folder in exclude for key in query_keys(_queries_of(folder, "test"))}

@@ -12,8 +12,8 @@ from robustrank.collections.beir import Beir
 from robustrank.core.interfaces import Ranker
 from robustrank.core.types import Collection, Document, Query
 from robustrank.rankers.bm25 import BM25
+from robustrank.retrieval.analysis import query_keys
 from robustrank.retrieval.first_stage import first_stage
-from robustrank.training.groups import keys
 from robustrank.training.judged_spec import FilterSpec, JudgedSpec, JudgedStageSpec
 from robustrank.training.teacher import CachedTeacher
 
@@ -38,7 +38,7 @@ def build(
 
     Args:
         stage: The stage, with its judgments.
-        forbidden: Keys (:func:`robustrank.training.groups.keys`) of test queries, which are left out.
+        forbidden: Keys (:func:`robustrank.retrieval.analysis.query_keys`) of test queries, which are left out.
         seed: Seed of all draws.
         teacher: Creates the teacher of a filter.
     """
@@ -70,7 +70,9 @@ class _Source:
         collection = Beir(path=spec.path, split=spec.split).load()
         queries = list(collection.queries)
         Random(f"{seed}|{spec.name}").shuffle(queries)
-        queries = [query for query, key in zip(queries, keys(queries), strict=True) if key and key not in forbidden]
+        queries = [
+            query for query, key in zip(queries, query_keys(queries), strict=True) if key and key not in forbidden
+        ]
         queries = queries[: spec.queries]
         return cls(
             spec, seed, collection, queries,

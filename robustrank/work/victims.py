@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from robustrank.core.answers import Answers
-from robustrank.core.interfaces import Defense, Ranker, Replacement
+from robustrank.core.errors import ConfigError
+from robustrank.core.interfaces import Defense, Ranker, ReadsJudgments, Replacement
+from robustrank.core.types import Collection, Query
 from robustrank.perturbations.oracle import MeteredRanker
+from robustrank.retrieval.analysis import query_keys
+
+
+def judged_by(defense: object) -> Sequence[Query]:
+    """The queries whose judgments a defense reads; of most, none."""
+    return defense.judged_queries if isinstance(defense, ReadsJudgments) else ()
+
+
+def check_apart(judged: Sequence[Query], collection: Collection, name: str, who: str) -> None:
+    """Check that a defense reads no judgment of a query that it is audited on.
+
+    Args:
+        judged: The queries whose judgments it reads.
+        collection: The collection that it is audited on.
+        name: Of the collection in the audit file.
+        who: The defense, for the message.
+
+    Raises:
+        ConfigError: It reads some; queries with the same stems count as the same.
+    """
+    evaluated = set(query_keys(collection.queries)) - {""} if judged else set()
+    both = [query for query, key in zip(judged, query_keys(judged), strict=True) if key in evaluated]
+    if both:
+        raise ConfigError(
+            f"{who} reads the judgments of {len(both)} queries that it is audited on in collection {name!r}, such as "
+            f"{both[0].text!r:.80}: they hold the answers; give it judgments of other queries, such as split = "
+            '"train"'
+        )
 
 
 class MeteredVictim:

@@ -43,7 +43,7 @@ from robustrank.retrieval.first_stage import first_stage, searcher, searches
 from robustrank.retrieval.lists import Lists
 from robustrank.retrieval.searching import Searcher
 from robustrank.work.executors.local import limited
-from robustrank.work.victims import MeteredVictim
+from robustrank.work.victims import MeteredVictim, check_apart, judged_by
 
 
 @contextmanager
@@ -220,6 +220,9 @@ class Workbench(Bench):
             who = f"{'ranker' if victim.defense is None else 'defense'} {ranker!r}"
             with self._loading(who), blaming(who):
                 wrapper = None if victim.defense is None else self.plugin("defense", victim.defense.plugin)
+                judged = judged_by(wrapper)
+            check_apart(judged, lists.collection, collection, who)
+            with self._loading(who), blaming(who):
                 fitted = self._fitted[base.name, collection]
                 victims[ranker, collection, listwise] = MeteredVictim(fitted, wrapper, listwise=listwise)
         return victims[ranker, collection, listwise]

@@ -13,7 +13,8 @@ import pytest
 from robustrank.core.errors import ConfigError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Document, Query, RankerCard
-from robustrank.training import groups, judged
+from robustrank.retrieval.analysis import query_keys
+from robustrank.training import judged
 from robustrank.training.judged_spec import FilterSpec, JudgedSpec, JudgedStageSpec
 from robustrank.training.spec import load
 from robustrank.training.teacher import CachedTeacher
@@ -141,7 +142,7 @@ def test_evidence_is_whether_and_where_a_retriever_found_a_document_and_never_it
 
 def test_a_test_query_makes_no_list(home: Path) -> None:
     stage = JudgedStageSpec(name="only", judged=(spec(home, first_stage=None),), dev=1)
-    forbidden = set(groups.keys([Query("x", "questions of words")]))
+    forbidden = set(query_keys([Query("x", "questions of words")]))
     teacher = lambda _: CachedTeacher(ByNumber(), home / "t.sqlite")  # noqa: E731
     assert {each.query for part in judged.build(stage, forbidden, 1, teacher) for each in part} == {"another thing"}
 

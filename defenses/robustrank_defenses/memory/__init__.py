@@ -1,0 +1,1 @@
+"""Defenses that remember judged documents."""
