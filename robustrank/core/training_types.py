@@ -79,6 +79,26 @@ class ModelChange(Protocol):
 
 
 @runtime_checkable
+class WithMemory(Attached, Protocol):
+    """A change that the same plug-in goes on from in a later stage."""
+
+    def learned(self) -> Any:
+        """What it goes on from; read after the stage, before :meth:`merged`."""
+
+
+@runtime_checkable
+class Continual(ModelChange, Protocol):
+    """A change that goes on from the stage before that used the same plug-in."""
+
+    def going_on(self, learned: Any, /) -> ModelChange:
+        """The change of a later stage.
+
+        Args:
+            learned: What the change of the stage before has learned.
+        """
+
+
+@runtime_checkable
 class TrainingOptimizer(Protocol):
     """Makes the optimizer of a stage."""
 

@@ -58,6 +58,7 @@ from robustrank.core.topic_types import (
 )
 from robustrank.core.training_types import (
     Attached,
+    Continual,
     ListMaker,
     LowRank,
     Merge,
@@ -69,6 +70,7 @@ from robustrank.core.training_types import (
     Weighting,
     WithEarlier,
     WithLoss,
+    WithMemory,
     WithUpdates,
 )
 from robustrank.core.types import (
@@ -162,6 +164,7 @@ __all__ = [
     "CollectionLoader",
     "CollectionRanker",
     "ConfigError",
+    "Continual",
     "ContractError",
     "CorpusAttack",
     "CorpusCase",
@@ -206,10 +209,10 @@ __all__ = [
     "Ranker",
     "RankerCard",
     "RankingRecord",
+    "ReadsJudgments",
     "Replacement",
     "RobustRankError",
     "Sampler",
-    "ReadsJudgments",
     "ScoredDoc",
     "Section",
     "Seen",
@@ -242,6 +245,7 @@ __all__ = [
     "WhiteBox",
     "WithEarlier",
     "WithLoss",
+    "WithMemory",
     "WithUpdates",
     "Word",
     "WordGradients",

@@ -8,7 +8,7 @@ from typing import Any
 
 from robustrank.core.errors import ContractError, PluginError
 from robustrank.core.plugin_spec import Plugin
-from robustrank.core.training_types import Attached, LowRank, WithUpdates
+from robustrank.core.training_types import Attached, Continual, LowRank, WithMemory, WithUpdates
 from robustrank.plugins import registry
 from robustrank.rankers.models.linear_maps import linear_maps
 from robustrank.training.parts import Parts
@@ -26,6 +26,7 @@ class Changed:
         factors: Name of a parameter that an adapter added to the factor of its learning rate.
         before: The weights before the stage, where the adapter's update is kept apart.
         seed: Seed of all randomness.
+        learned: Name of an adapter's plug-in to what its last stage has learned.
     """
 
     model: Any
@@ -34,6 +35,7 @@ class Changed:
     factors: Mapping[str, float]
     before: Mapping[str, Any]
     seed: int
+    learned: dict[str, Any]
 
     def end(self) -> tuple[Any, Mapping[str, LowRank]]:
         """The plain model after the stage, and the update of a kept adapter, which is not in it.
@@ -46,6 +48,8 @@ class Changed:
         model, updates = self.model, {}
         keep = self.stage.adapter is not None and self.stage.adapter.keep is not None
         for part in reversed(self.attached):
+            if isinstance(part, WithMemory) and self.stage.adapter is not None:
+                self.learned[self.stage.adapter.plugin.use] = part.learned()
             if keep:
                 if not isinstance(part, WithUpdates):
                     raise PluginError(f"[stage.adapter] keep: {type(part).__name__} has no update of low rank to keep")
@@ -65,8 +69,15 @@ class Changed:
         return model, updates
 
 
-def begin(stage: Parts, model: Any, seed: int) -> Changed:
-    """Attach the compressor and the adapter of a stage to a model, in place."""
+def begin(stage: Parts, model: Any, seed: int, learned: dict[str, Any]) -> Changed:
+    """Attach the compressor and the adapter of a stage to a model, in place.
+
+    Args:
+        stage: What its file says.
+        model: The model.
+        seed: Seed of all randomness.
+        learned: Name of an adapter's plug-in to what its last stage has learned; the end of the stage adds to it.
+    """
     import torch
 
     attached: list[Attached] = []
@@ -77,13 +88,16 @@ def begin(stage: Parts, model: Any, seed: int) -> Changed:
         attached.append(registry.build("compressor", stage.compress.plugin).attach(model, seed))
     if stage.adapter is not None:
         present = {name for name, _ in model.named_parameters()}
-        attached.append(registry.build("adapter", stage.adapter.plugin).attach(model, seed))
+        adapter, before_it = registry.build("adapter", stage.adapter.plugin), learned.get(stage.adapter.plugin.use)
+        if before_it is not None and isinstance(adapter, Continual):
+            adapter = adapter.going_on(before_it)
+        attached.append(adapter.attach(model, seed))
         factors = {
             name: stage.adapter.factor
             for name, _ in model.named_parameters()
             if name not in present and not HEADS & set(name.split("."))
         }
-    return Changed(model, stage, attached, factors, before, seed)
+    return Changed(model, stage, attached, factors, before, seed, learned)
 
 
 def merge(model: Any, plugin: Plugin, kept: Sequence[Mapping[str, LowRank]], weights: Sequence[float]) -> None:

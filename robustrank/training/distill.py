@@ -72,6 +72,7 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
     cards: list[StageCard] = []
     kept: dict[str, Mapping[str, LowRank]] = {}
     earlier: list[Sequence[Group]] = []
+    learned: dict[str, Any] = {}
     content = digest(asdict(spec.student), spec.seed)
     learns = any(not isinstance(stage, CompressStageSpec) for stage in spec.stages)
     forbidden = groups.forbidden_keys(spec.exclude) if learns else set()
@@ -85,7 +86,7 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
             content = digest(content, asdict(stage))
             cards.append(StageCard(name=stage.name, parts={"compressor": str(stage.compress.plugin)}))
             continue
-        changed = changes.begin(stage, model, spec.seed)
+        changed = changes.begin(stage, model, spec.seed, learned)
         if isinstance(stage, JudgedStageSpec):
             ready = from_labels.ready(stage, model, tokenizer, forbidden, spec.seed, teacher, progress)
         else:

@@ -41,6 +41,8 @@ OURS = [
     "bottleneck(size=3, head=False)",
     "compander",
     "compander(learned=True)",
+    "hypernetwork(task='one', chunk=200)",
+    "hypernetwork(task='one', chunk=200, head=True)",
     "nola",
     "nola(rank=2, bases=3)",
     "sora(shrink=0.0)",
