@@ -122,7 +122,7 @@ from robustrank.rankers.models.linear_maps import linear_maps
 from robustrank.rankers.models.weights import resolve as model_folder
 from robustrank.results.figures import Figure, FigureKind
 from robustrank.results.summary import Summary
-from robustrank.retrieval.analysis import analyze
+from robustrank.retrieval.analysis import analyze, query_keys
 from robustrank.retrieval.clusters import centroid, clusters
 from robustrank.retrieval.tfidf import Vectors
 from robustrank.work.base import Place, Task
@@ -276,6 +276,7 @@ __all__ = [
     "order",
     "rank_of",
     "rendered",
+    "query_keys",
     "repetition",
     "sentences",
     "share",

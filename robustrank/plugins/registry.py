@@ -47,6 +47,7 @@ TABLES = {
 NESTED = {
     "attack": "attack",
     "collection": "collection",
+    "exclude": "collection",
     "detector": "detector",
     "lm": "language_model",
     "variation": "variation",

@@ -34,8 +34,8 @@ def check_apart(judged: Sequence[Query], collection: Collection, name: str, who:
     if both:
         raise ConfigError(
             f"{who} reads the judgments of {len(both)} queries that it is audited on in collection {name!r}, such as "
-            f"{both[0].text!r:.80}: they hold the answers; give it judgments of other queries, such as split = "
-            '"train"'
+            f"{both[0].text!r:.80}: they hold the answers; give it judgments of other queries: another "
+            "split, or `exclude` = the table of this collection"
         )
 
 

@@ -163,6 +163,7 @@ def test_a_forged_judgment_lifts_a_document_that_nobody_changed_for_a_similar_qu
     [
         {"weight": 1.1}, {"weight": -0.1}, {"mix": 2.0}, {"neighbours": 0}, {"temperature": 0.0}, {"least_error": -1.0},
         {"negatives": -1}, {"size": -1}, {"encoder": WordWeights()}, {"collection": {"path": "x"}},
+        {"exclude": {"path": "x"}},
     ],
 )  # fmt: skip
 def test_values_that_mean_nothing_are_refused(values: dict[str, object]) -> None:
@@ -228,7 +229,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("split", ["test", "inflected"])
 def test_judgments_of_queries_that_are_evaluated_are_a_typed_error(folder: Path, split: str) -> None:
     bench = Workbench(audit_file.parse(AUDIT.replace("SPLIT", split), folder=folder))
-    with pytest.raises(ConfigError, match=r"(?i)memory.* 1 queries .*'home', such as 's.*split = \"train\""):
+    with pytest.raises(ConfigError, match=r"(?i)memory.* 1 queries .*'home', such as 's.*another split"):
         bench.victim("memory + bm25", "home")
 
 
@@ -237,6 +238,13 @@ def test_judgments_of_other_queries_are_remembered_in_an_audit(folder: Path) -> 
     victim = bench.victim("memory + bm25", "home")
     plain = bench.victim("bm25", "home").ranker.score(SEA, docs(*TEXTS.values()))
     assert victim.ranker.score(SEA, docs(*TEXTS.values())) != plain
+
+
+@pytest.mark.parametrize("split", ["test", "inflected"])
+def test_queries_of_an_excluded_collection_are_not_remembered(folder: Path, split: str) -> None:
+    text = AUDIT.replace("SPLIT", split) + 'exclude = { use = "beir", path = "home" }\n'
+    victim = Workbench(audit_file.parse(text, folder=folder)).victim("memory + bm25", "home")
+    assert "corrected by 0 judged pairs" in victim.declared.note
 
 
 def test_a_memory_in_a_chain_is_checked_too() -> None:

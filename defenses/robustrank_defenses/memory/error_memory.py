@@ -30,6 +30,7 @@ from robustrank.plugin import (
     RankerCard,
     Vectors,
     checked_scores,
+    query_keys,
 )
 from robustrank_defenses.certified._readings import pointwise
 
@@ -61,6 +62,8 @@ class ErrorMemory:
 
     Args:
         collection: Whose judgments are remembered, such as ``{ use = "beir", path = "nfcorpus", split = "train" }``.
+        exclude: A collection whose queries are not remembered, such as ``{ use = "selqa" }``; queries with the same
+            stems count as the same.
         encoder: A ranker with embeddings, such as ``{ use = "bi_encoder" }``; without it, tf-idf of the memory's texts.
         weight: Of the correction; 0 is the ranker itself.
         mix: 1 draws scores towards the targets of similar pairs; 0 adds the mean error that the ranker made on them.
@@ -76,6 +79,7 @@ class ErrorMemory:
     """
 
     collection: CollectionLoader
+    exclude: CollectionLoader | None = None
     encoder: Encoder | None = None
     weight: float = 0.3
     mix: float = 1.0
@@ -87,8 +91,10 @@ class ErrorMemory:
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        if not callable(getattr(self.collection, "load", None)):
-            raise PluginError('error_memory: collection must be a table, such as { use = "beir", path = "..." }')
+        for name in ("collection", "exclude"):
+            given = getattr(self, name)
+            if not (given is None and name == "exclude") and not callable(getattr(given, "load", None)):
+                raise PluginError(f'error_memory: {name} must be a table, such as {{ use = "beir", path = "..." }}')
         if self.encoder is not None and not isinstance(self.encoder, Encoder):
             raise PluginError("error_memory: encoder has no `encode`; give a bi-encoder, or leave it out for tf-idf")
         if not (0.0 <= self.weight <= 1.0 and 0.0 <= self.mix <= 1.0 and self.least_error >= 0.0):
@@ -98,10 +104,12 @@ class ErrorMemory:
                 "error_memory: neighbours must be at least 1, temperature above 0, negatives and size at least 0"
             )
 
-    @property
+    @cached_property
     def judged_queries(self) -> Sequence[Query]:
-        """The queries whose judgments may be remembered."""
-        return self._collection.queries
+        """The queries whose judgments are remembered."""
+        left_out = set() if self.exclude is None else set(query_keys(self.exclude.load().queries))
+        queries = self._collection.queries
+        return [query for query, key in zip(queries, query_keys(queries), strict=True) if key not in left_out]
 
     def wrap(self, ranker: Ranker, /) -> Remembering:
         """The ranker with corrected scores; it scores the memory's pairs once.
@@ -130,7 +138,7 @@ class ErrorMemory:
     def _pairs(self) -> tuple[Pair, ...]:
         """What is remembered, in an order that does not depend on that of the judgments."""
         loaded = self._collection
-        queries, documents = {query.query_id: query.text for query in loaded.queries}, sorted(loaded.documents)
+        queries, documents = {query.query_id: query.text for query in self.judged_queries}, sorted(loaded.documents)
         pairs: dict[Pair, None] = {}
         for query_id, judged in loaded.qrels.items():
             if query_id not in queries:
