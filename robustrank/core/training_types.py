@@ -79,6 +79,18 @@ class ModelChange(Protocol):
 
 
 @runtime_checkable
+class WithFigures(Attached, Protocol):
+    """A change that tells more of what it did than its weights show."""
+
+    def figures(self, batches: Sequence[Any], /) -> Mapping[str, float]:
+        """Name to figure, for ``variant.json``; read before the first step and after the last.
+
+        Args:
+            batches: Some development lists, each alone.
+        """
+
+
+@runtime_checkable
 class WithMemory(Attached, Protocol):
     """A change that the same plug-in goes on from in a later stage."""
 

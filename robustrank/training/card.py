@@ -27,6 +27,7 @@ class StageCard:
         steps: Steps that were made.
         best_step: The step whose weights were taken.
         pairs: Pairs that were read in training.
+        figures: ``"before"`` and ``"after"`` the stage: what its changes tell of the model on development lists.
     """
 
     name: str
@@ -35,6 +36,7 @@ class StageCard:
     steps: int = 0
     best_step: int = 0
     pairs: int = 0
+    figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def write(

@@ -8,11 +8,15 @@ from typing import Any
 
 from robustrank.core.errors import ContractError, PluginError
 from robustrank.core.plugin_spec import Plugin
-from robustrank.core.training_types import Attached, Continual, LowRank, WithMemory, WithUpdates
+from robustrank.core.training_types import Attached, Continual, LowRank, WithFigures, WithMemory, WithUpdates
 from robustrank.plugins import registry
 from robustrank.rankers.models.linear_maps import linear_maps
+from robustrank.training.batches import Example, collate
 from robustrank.training.parts import Parts
-from robustrank.training.trainer import HEADS
+from robustrank.training.trainer import HEADS, pad_of
+
+LISTS = 16
+"""Development lists that figures of changes are taken on, at most."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class Changed:
     before: Mapping[str, Any]
     seed: int
     learned: dict[str, Any]
+
+    def figures(self, examples: Sequence[Example]) -> dict[str, float]:
+        """What the changes tell of the model, on the first of some examples."""
+        first = [collate([each], [(0, tuple(range(len(each.ids))))], pad_of(self.model)) for each in examples[:LISTS]]
+        return {n: x for part in self.attached if isinstance(part, WithFigures) for n, x in part.figures(first).items()}
 
     def end(self) -> tuple[Any, Mapping[str, LowRank]]:
         """The plain model after the stage, and the update of a kept adapter, which is not in it.

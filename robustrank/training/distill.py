@@ -94,19 +94,20 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
             earlier.append(ready.lists)
         parts = acting(stage, ready.model, ready.train, changed.attached, changed.factors, spec.seed)
         open_ = sum(each.numel() for each in ready.model.parameters() if each.requires_grad)
-        content = digest(content, asdict(stage), ready.content)
+        content, before = digest(content, asdict(stage), ready.content), changed.figures(ready.dev)
         course = courses[stage.name] = fit(
             ready.model, ready.train, ready.dev, parts.objective(ready.objective(parts.reduce())), stage.schedule,
             seed=spec.seed, folder=out / "checkpoints" / f"{stage.name}-{content}", progress=progress,
             fresh=ready.fresh, optimizer=parts.optimizer, attached=changed.attached, factors=changed.factors,
         )  # fmt: skip
+        figures = {"before": before, "after": changed.figures(ready.dev)} if before else {}
         model, updates = changed.end()
         if stage.adapter is not None and stage.adapter.keep is not None:
             kept[stage.adapter.keep] = updates
         cards.append(
             StageCard(
                 name=stage.name, parts=stage.all, trained=open_, steps=course.step, best_step=course.best_step,
-                pairs=course.pairs,
+                pairs=course.pairs, figures=figures,
             )
         )  # fmt: skip
     for merge in spec.merges:
@@ -114,9 +115,9 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
     if spec.student.change < 1:
         _keep_share(model, parent, spec.student.change)
     compressed = any(stage.compress is not None for stage in spec.stages)
-    figures = card.measured(parent, model)
+    measured = card.measured(parent, model)
     folder = _export(model, backbone, Path(spec_path), courses, out / spec.name, single=compressed)
-    card.write(folder, figures, spec.student.model, card.weights_digest(parent), cards, spec.seed)
+    card.write(folder, measured, spec.student.model, card.weights_digest(parent), cards, spec.seed)
     return folder
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from robustrank.core.training_types import LowRank, Then
+from robustrank.core.errors import ConfigError
+from robustrank.core.training_types import LowRank, Then, WithLoss
 from robustrank.rankers.models.linear_maps import linear_maps
 from robustrank.testing.training_contract import small_batch, small_model
 from robustrank.training.adapters import nola
 from robustrank.training.adapters.compander import squashed
-from robustrank.training.adapters.entries import SmallWeights, SparseMask
+from robustrank.training.adapters.entries import Penalised, SmallWeights, SparseMask, nuclear_norm
 from robustrank.training.adapters.sora import Sora, soft_threshold
 from robustrank.training.compressors.magnitude import smallest
 from robustrank.training.merges.lego import Lego
@@ -100,6 +101,68 @@ def test_only_the_smallest_weights_move() -> None:
         open_ = smallest(start[name], 0.25) == 0
         assert torch.equal(module.weight != start[name], open_)
         assert ((module.weight.grad != 0) <= open_).all()
+
+
+def test_the_gradient_of_the_penalty_is_that_of_finite_differences_and_uv_on_the_entries() -> None:
+    matrix, mask = random(6, 4).requires_grad_(), (random(6, 4, seed=1) > 0).double()
+    assert torch.autograd.gradcheck(lambda x: nuclear_norm(x * mask), matrix)
+    (gradient,) = torch.autograd.grad(nuclear_norm(matrix * mask), matrix)
+    u, s, v = torch.linalg.svd(matrix.detach() * mask, full_matrices=False)
+    assert torch.allclose(gradient, (u @ v) * mask, atol=1e-10)
+    assert nuclear_norm(matrix * mask).item() == pytest.approx(s.sum().item())
+
+
+def test_the_penalty_is_that_of_the_trained_entries_of_one_map_which_the_step_draws() -> None:
+    model = small_model()
+    attached = SmallWeights(share=0.25, penalty=0.5).attach(model, 1)
+    assert isinstance(attached, Penalised)
+    opened = {name: module.weight * (smallest(module.weight, 0.25) == 0) for name, module in linear_maps(model)}
+    expected = [0.5 * torch.linalg.svdvals(each).sum().item() for each in opened.values()]
+    drawn = []
+    for step in range(100):
+        torch.manual_seed(step)
+        drawn.append(attached.extra(model, None, None).item())
+    assert {min(range(12), key=lambda n: abs(expected[n] - value)) for value in drawn} == set(range(12))
+    assert all(min(abs(each - value) for each in expected) < 1e-4 for value in drawn)
+    assert not isinstance(SmallWeights().attach(small_model(), 1), WithLoss)
+
+
+def test_entries_that_have_grown_are_held_at_what_they_are_and_the_small_ones_trained_on() -> None:
+    model = small_model()
+    start = {name: module.weight.detach().clone() for name, module in linear_maps(model)}
+    attached = SmallWeights(share=0.5, again=0.5).attach(model, 1)
+    rng = torch.Generator().manual_seed(0)
+
+    def moved() -> dict[str, torch.Tensor]:
+        with torch.no_grad():
+            for _, module in linear_maps(model):
+                module.weight += 0.1 * torch.randn(module.weight.shape, generator=rng)
+        return {name: module.weight.detach().clone() for name, module in linear_maps(model)}
+
+    moved()
+    attached.after_step(1, 4)
+    moved()
+    attached.after_step(2, 4)
+    chosen = {name: module.weight.detach().clone() for name, module in linear_maps(model)}
+    last = moved()
+    attached.after_step(3, 4)
+    for name, module in linear_maps(model):
+        opened = smallest(start[name], 0.5) == 0
+        limit = start[name].abs()[opened].max()
+        small = opened & (chosen[name].abs() <= limit)
+        grown = opened & ~small
+        assert small.any()
+        assert grown.any()
+        assert torch.equal(module.weight[small], last[name][small])
+        assert torch.equal(module.weight[grown], chosen[name][grown])
+        assert torch.equal(module.weight[~opened], start[name][~opened])
+    assert not [name for name, _ in attached.merged().named_buffers() if "entries" in name]
+
+
+@pytest.mark.parametrize("values", [{"share": 0.0}, {"penalty": -1.0}, {"again": 0.0}, {"again": 1.0}])
+def test_values_of_small_weights_that_mean_nothing_are_refused(values: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="small_weights"):
+        SmallWeights(**values)  # type: ignore[arg-type]
 
 
 def test_as_many_units_as_there_are_give_the_sum_and_their_order_means_nothing() -> None:

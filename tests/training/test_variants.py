@@ -48,6 +48,7 @@ OURS = [
     "sora(shrink=0.0)",
     "sora(shrink=0.05)",
     "small_weights",
+    "small_weights(penalty=0.01, again=0.5)",
     "sparse_mask(entries=100)",
     "spectral",
     "spectral(vectors=3, gap=1)",

@@ -12,7 +12,8 @@ from robustrank.rankers.models.linear_maps import linear_maps
 from robustrank.training.compressors.magnitude import smallest
 from robustrank.training.parametrized import freeze
 
-BUFFER = "trained_entries"
+BUFFER, HELD = "trained_entries", "held_entries"
+"""Masks of what is trained, and what the other entries are held at; both are in checkpoints."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,27 +58,37 @@ class SparseMask:
 class SmallWeights:
     """SaRA (Hu et al. 2024): only the weights of smallest absolute value are trained, a share of every linear map.
 
-    The paper's penalty of the nuclear norm is left out.
+    The penalty and the second choice are the paper's; both are off by default.
 
     Args:
         share: Of every map's weights.
         head: Whether the classification head is trained too.
+        penalty: Of the nuclear norm of the trained entries of one linear map, drawn in every step (5e-4 in its code).
+        again: Share of the steps after which entries that have grown beyond the largest that was opened are held at
+            what they are, and only the others trained on.
 
     Raises:
-        ConfigError: A share of 0 and below, or above 1.
+        ConfigError: A share of 0 and below or above 1, a negative penalty, or ``again`` not between 0 and 1.
     """
 
     share: float = 0.2
     head: bool = True
+    penalty: float = 0.0
+    again: float | None = None
 
     def __post_init__(self) -> None:
-        """Check the share."""
+        """Check the parameters."""
         if not 0.0 < self.share <= 1.0:
             raise ConfigError(f"small_weights: share must be above 0 and at most 1, not {self.share}")
+        if self.penalty < 0 or not (self.again is None or 0.0 < self.again < 1.0):
+            raise ConfigError("small_weights: penalty must be at least 0, and again above 0 and below 1")
 
-    def attach(self, model: Any, seed: int, /) -> Entries:
+    def attach(self, model: Any, seed: int, /) -> Small:
         """Open the smallest entries."""
-        return _entries(model, self.head, lambda weight: 1.0 - smallest(weight, self.share))
+        opened = _entries(model, self.head, lambda weight: 1.0 - smallest(weight, self.share))
+        if self.penalty > 0:
+            return Penalised(model, opened.start, None, self.again, self.penalty)
+        return Small(model, opened.start, None, self.again)
 
 
 @dataclass(frozen=True)
@@ -100,8 +111,9 @@ class Entries:
                     module.get_buffer(BUFFER).copy_(mask)
                     module.weight.copy_(self.start[name])
                 return Then.BEGIN_ANEW
-            for name, module in linear_maps(self.model):
-                module.weight.copy_(torch.where(module.get_buffer(BUFFER) > 0, module.weight, self.start[name]))
+            for _, module in linear_maps(self.model):
+                mask, held = module.get_buffer(BUFFER), module.get_buffer(HELD)
+                module.weight.copy_(torch.where(mask > 0, module.weight, held))
         return Then.GO_ON
 
     def updates(self) -> Mapping[str, LowRank]:
@@ -116,10 +128,54 @@ class Entries:
     def merged(self) -> Any:
         """The model, without masks."""
         for _, module in linear_maps(self.model):
-            del module._buffers[BUFFER]
+            del module._buffers[BUFFER], module._buffers[HELD]
             module.weight._backward_hooks = None
         self.model.requires_grad_(True)
         return self.model
+
+
+@dataclass(frozen=True)
+class Small(Entries):
+    """A model of whose linear maps the smallest entries are trained.
+
+    Args:
+        again: Share of the steps after which those are chosen that are still small.
+    """
+
+    again: float | None
+
+    def after_step(self, step: int, total: int, /) -> Then:
+        """Put back what is not trained; once, hold what has grown."""
+        then = super().after_step(step, total)
+        if self.again is not None and step == max(1, round(self.again * total)):
+            for name, module in linear_maps(self.model):
+                mask = module.get_buffer(BUFFER)
+                limit = (self.start[name].abs() * mask).max()
+                mask.mul_(module.weight.detach().abs() <= limit)
+                module.get_buffer(HELD).copy_(module.weight.detach())
+        return then
+
+
+@dataclass(frozen=True)
+class Penalised(Small):
+    """The same with a penalty on the rank of what is trained."""
+
+    penalty: float
+
+    def extra(self, model: Any, batch: Any, scores: Any, /) -> Any:
+        """The penalty of one linear map, drawn from the generator that the trainer seeds in every step."""
+        import torch
+
+        maps = [module for _, module in linear_maps(self.model)]
+        module = maps[int(torch.randint(len(maps), (1,)))]
+        return self.penalty * nuclear_norm(module.weight * module.get_buffer(BUFFER))
+
+
+def nuclear_norm(matrix: Any) -> Any:
+    """The sum of the singular values; its gradient is UV'."""
+    import torch
+
+    return torch.linalg.matrix_norm(matrix, ord="nuc")
 
 
 def _entries(
@@ -131,6 +187,7 @@ def _entries(
     for name, module in linear_maps(model):
         start[name] = module.weight.detach().clone()
         module.register_buffer(BUFFER, made(start[name]))
+        module.register_buffer(HELD, start[name].clone())
         module.weight.requires_grad_(True)
         module.weight.register_hook(lambda gradient, module=module: gradient * module.get_buffer(BUFFER))
     return Entries(model, start, half)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from robustrank.core.errors import ConfigError, PluginError
 from robustrank.core.training_types import Then
 from robustrank.rankers.models.linear_maps import kind_of, linear_maps
+from robustrank.training import dead_units
 from robustrank.training.compressors.magnitude import masked
 from robustrank.training.parametrized import Parametrized, parametrize_maps
 
@@ -22,6 +23,8 @@ class DeadNeurons:
     all but a share of ``revive`` are the smallest of all linear maps; the rest are, among the negative weights
     into units of the feed-forward part, those that moved least in the cycle. With ``revive = 0`` it is iterative
     magnitude pruning.
+
+    ``variant.json`` has the shares of dead units before and after the stage, on some development lists.
 
     The method is of nets with ReLU, whose units are dead where they give 0, and whose inputs are not negative. Here
     units have GELU and their inputs have both signs, so that a negative weight need not keep a unit down.
@@ -71,6 +74,10 @@ class Cycles(Parametrized):
             for name, each in self.model.named_parameters():
                 each.copy_(self.start[name])
         return Then.BEGIN_ANEW
+
+    def figures(self, batches: Sequence[Any], /) -> Mapping[str, float]:
+        """Shares of dead units."""
+        return dead_units.shares(self.model, batches)
 
     def merged(self) -> Any:
         """The plain model.
