@@ -188,6 +188,21 @@ class WithEarlier(Protocol):
 
 
 @runtime_checkable
+class AddsTexts(ListMaker, Protocol):
+    """A maker of lists whose texts come from elsewhere than the sources of the stage."""
+
+    def check_apart(self, exclude: Sequence[str], /) -> None:
+        """Check that its texts are none of the collections that are tested on; called before :meth:`lists`.
+
+        Args:
+            exclude: The folders in BEIR layout that the training file excludes.
+
+        Raises:
+            DataError: One is; the message names its place, and the document.
+        """
+
+
+@runtime_checkable
 class Merge(Protocol):
     """Merges the updates that several adapters learned."""
 

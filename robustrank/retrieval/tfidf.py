@@ -1,11 +1,15 @@
-"""tf-idf vectors of short texts, for the cosine similarity of queries."""
+"""tf-idf vectors of texts: cosine similarities of queries, and their leading directions, for clusters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from robustrank.core.errors import MissingExtra
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Vectors:
@@ -15,7 +19,7 @@ class Vectors:
         try:
             from sklearn.feature_extraction.text import TfidfVectorizer
         except ImportError as error:
-            raise MissingExtra("topic groups", extra="topics", package="scikit-learn") from error
+            raise MissingExtra("tf-idf vectors", extra="topics", package="scikit-learn") from error
         self._vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english").fit(texts)
 
     def rows(self, texts: Sequence[str]) -> Any:
@@ -37,3 +41,22 @@ class Vectors:
             return 1.0
         n = len(texts)
         return float((self.cosines(texts).sum() - n) / (n * (n - 1)))
+
+    def leading(self, texts: Sequence[str], dimensions: int) -> NDArray[np.float32]:
+        """Vectors in their leading singular directions (latent semantic analysis), of length 1; 0 without a known term.
+
+        Args:
+            texts: One row each.
+            dimensions: At most so many; all of them where the vectors have no more.
+        """
+        import numpy as np
+        from sklearn.decomposition import TruncatedSVD
+
+        vectors = self._vectorizer.transform(texts)
+        if min(vectors.shape) > dimensions:
+            reduced = TruncatedSVD(dimensions, random_state=0).fit_transform(vectors)
+        else:
+            reduced = vectors.toarray()
+        lengths = np.linalg.norm(reduced, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = (reduced / np.maximum(lengths, 1e-12)).astype(np.float32)
+        return unit

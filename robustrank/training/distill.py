@@ -16,7 +16,7 @@ from robustrank.certificates import smoothing
 from robustrank.core.errors import MissingExtra, PluginError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress
-from robustrank.core.training_types import LowRank, WithEarlier
+from robustrank.core.training_types import AddsTexts, LowRank, WithEarlier
 from robustrank.perturbations import substitutes
 from robustrank.plugins import registry
 from robustrank.rankers.models import onnx_int8, torch_models, weights
@@ -30,7 +30,7 @@ from robustrank.training.groups import Group
 from robustrank.training.judged_spec import JudgedStageSpec
 from robustrank.training.noise import EditedGroups, Reading
 from robustrank.training.parts import acting
-from robustrank.training.spec import CompressStageSpec, StageSpec, StudentSpec, load
+from robustrank.training.spec import CompressStageSpec, StageSpec, StudentSpec, TrainingSpec, load
 from robustrank.training.teacher import CachedTeacher
 from robustrank.training.trainer import Course, fit
 
@@ -90,7 +90,7 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
         if isinstance(stage, JudgedStageSpec):
             ready = from_labels.ready(stage, model, tokenizer, forbidden, spec.seed, teacher, progress)
         else:
-            ready = _ready(stage, model, tokenizer, forbidden, spec.seed, teacher, earlier, progress)
+            ready = _ready(stage, model, tokenizer, forbidden, spec, teacher, earlier, progress)
             earlier.append(ready.lists)
         parts = acting(stage, ready.model, ready.train, changed.attached, changed.factors, spec.seed)
         open_ = sum(each.numel() for each in ready.model.parameters() if each.requires_grad)
@@ -131,15 +131,18 @@ def _keep_share(model: Any, parent: Mapping[str, Any], share: float) -> None:
 
 
 def _ready(
-    stage: StageSpec, model: Any, tokenizer: PairTokenizer, forbidden: set[str], seed: int,
+    stage: StageSpec, model: Any, tokenizer: PairTokenizer, forbidden: set[str], spec: TrainingSpec,
     teacher: Callable[[Plugin], CachedTeacher], earlier: Sequence[Sequence[Group]], progress: Progress,
 ) -> Ready:  # fmt: skip
     """The trainer's inputs for a stage of distillation; ``earlier`` are the lists of the stages before."""
+    seed = spec.seed
     train, dev = groups.build(stage, forbidden, seed)
     for number, maker in enumerate(stage.lists):
         plugin = registry.build("list_maker", maker.plugin)
         if isinstance(plugin, WithEarlier):
             plugin = plugin.after(earlier)
+        if isinstance(plugin, AddsTexts):
+            plugin.check_apart(spec.exclude)
         train = list(plugin.lists(train, Random(f"{seed}|lists {number}")))
     teachers = [(teacher(each.plugin), each.weight) for each in stage.teachers]
     progress.start(f"{stage.name}: scores of teachers", sum(len(group.texts) for group in (*train, *dev)))

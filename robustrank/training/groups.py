@@ -10,7 +10,7 @@ from random import Random
 from typing import NamedTuple
 
 from robustrank.collections import lines, trec
-from robustrank.collections.beir import Beir
+from robustrank.collections.beir import Beir, either
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Collection, Document, Query
 from robustrank.retrieval.analysis import query_keys
@@ -50,8 +50,7 @@ def build(stage: StageSpec, forbidden: set[str], seed: int) -> tuple[list[Group]
 
 
 def _groups(source: SourceSpec, forbidden: set[str], seed: int) -> Iterator[Group]:
-    folder = Path(source.path)
-    documents = _documents(folder, titles=source.titles)
+    documents = {doc_id: Document(doc_id, text) for doc_id, text in passages(source.path, titles=source.titles)}
     if source.split is None:
         queries, origins = _invented(source, documents, seed)
     else:
@@ -78,15 +77,21 @@ def _queries_of(folder: str, split: str) -> list[Query]:
     return list(Beir(path=folder, split=split).load().queries)
 
 
-def _documents(folder: Path, *, titles: bool) -> dict[str, Document]:
-    plain, zipped = folder / "corpus.jsonl", folder / "corpus.jsonl.gz"
-    path = zipped if zipped.is_file() else plain
-    documents = {}
+def passages(folder: str, *, titles: bool) -> Iterator[tuple[str, str]]:
+    """Id and text of every document of a folder in BEIR layout, one at a time.
+
+    Args:
+        folder: The folder.
+        titles: Whether a document's title is part of its text.
+
+    Raises:
+        DataError: The file is missing or wrong.
+    """
+    path = either(Path(folder) / "corpus.jsonl")
     for line, value in lines.objects(path):
         doc_id, text = (lines.field(value, name, path, line) for name in ("_id", "text"))
         title = value.get("title", "") if titles else ""
-        documents[doc_id] = Document(doc_id, f"{title} {text}".strip())
-    return documents
+        yield doc_id, f"{title} {text}".strip()
 
 
 def _invented(source: SourceSpec, documents: Mapping[str, Document], seed: int) -> tuple[list[Query], dict[str, str]]:
