@@ -28,6 +28,7 @@ class StageCard:
         best_step: The step whose weights were taken.
         pairs: Pairs that were read in training.
         figures: ``"before"`` and ``"after"`` the stage: what its changes tell of the model on development lists.
+        written: Source to what became of the answers of the language model that wrote its queries.
     """
 
     name: str
@@ -37,6 +38,7 @@ class StageCard:
     best_step: int = 0
     pairs: int = 0
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    written: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def write(

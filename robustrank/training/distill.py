@@ -33,6 +33,7 @@ from robustrank.training.parts import acting
 from robustrank.training.spec import CompressStageSpec, StageSpec, StudentSpec, TrainingSpec, load
 from robustrank.training.teacher import CachedTeacher
 from robustrank.training.trainer import Course, fit
+from robustrank.training.written import Writer
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
@@ -42,8 +43,8 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
 
     Args:
         spec_path: The file (:mod:`robustrank.training.spec`).
-        out: The output folder: ``teacher.sqlite`` (scores by content, for any training file), a folder of checkpoints
-            for each stage, and the model.
+        out: The output folder: ``teacher.sqlite`` and ``queries.sqlite`` (scores, and answers of language models, by
+            content, for any training file), a folder of checkpoints for each stage, and the model.
         progress: Receives two phases per stage: preparation (teachers' scores in pairs, or lists) and training (in
             steps).
 
@@ -86,11 +87,12 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
             content = digest(content, asdict(stage))
             cards.append(StageCard(name=stage.name, parts={"compressor": str(stage.compress.plugin)}))
             continue
+        writer = Writer(out / "queries.sqlite", progress)
         changed = changes.begin(stage, model, spec.seed, learned)
         if isinstance(stage, JudgedStageSpec):
             ready = from_labels.ready(stage, model, tokenizer, forbidden, spec.seed, teacher, progress)
         else:
-            ready = _ready(stage, model, tokenizer, forbidden, spec, teacher, earlier, progress)
+            ready = _ready(stage, model, tokenizer, forbidden, spec, teacher, writer, earlier, progress)
             earlier.append(ready.lists)
         parts = acting(stage, ready.model, ready.train, changed.attached, changed.factors, spec.seed)
         open_ = sum(each.numel() for each in ready.model.parameters() if each.requires_grad)
@@ -108,6 +110,7 @@ def run(spec_path: Path | str, out: Path, progress: Progress) -> Path:
             StageCard(
                 name=stage.name, parts=stage.all, trained=open_, steps=course.step, best_step=course.best_step,
                 pairs=course.pairs, figures=figures,
+                written={name: dict(counts) for name, counts in writer.counts.items()},
             )
         )  # fmt: skip
     for merge in spec.merges:
@@ -132,11 +135,11 @@ def _keep_share(model: Any, parent: Mapping[str, Any], share: float) -> None:
 
 def _ready(
     stage: StageSpec, model: Any, tokenizer: PairTokenizer, forbidden: set[str], spec: TrainingSpec,
-    teacher: Callable[[Plugin], CachedTeacher], earlier: Sequence[Sequence[Group]], progress: Progress,
+    teacher: Callable[[Plugin], CachedTeacher], writer: Writer, earlier: Sequence[Sequence[Group]], progress: Progress,
 ) -> Ready:  # fmt: skip
     """The trainer's inputs for a stage of distillation; ``earlier`` are the lists of the stages before."""
     seed = spec.seed
-    train, dev = groups.build(stage, forbidden, seed)
+    train, dev = groups.build(stage, forbidden, seed, writer.queries)
     for number, maker in enumerate(stage.lists):
         plugin = registry.build("list_maker", maker.plugin)
         if isinstance(plugin, WithEarlier):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate, islice
 from pathlib import Path
 from random import Random
@@ -19,6 +19,9 @@ from robustrank.storage.hashing import digest
 from robustrank.training import invented
 from robustrank.training.spec import STRATA, SourceSpec, StageSpec
 
+Write = Callable[[SourceSpec, Mapping[str, Document], set[str], int], tuple[list[Query], dict[str, str]]]
+"""A source, its passages, keys of test queries and a seed, to queries and, by query id, the passage of each."""
+
 
 class Group(NamedTuple):
     """A query and the candidate texts that teachers score and the student learns to rank."""
@@ -29,7 +32,9 @@ class Group(NamedTuple):
     """What teachers of an earlier stage gave, where the list comes from one; the teachers of this one are not used."""
 
 
-def build(stage: StageSpec, forbidden: set[str], seed: int) -> tuple[list[Group], list[Group]]:
+def build(
+    stage: StageSpec, forbidden: set[str], seed: int, write: Write | None = None
+) -> tuple[list[Group], list[Group]]:
     """The groups of the training set and of the development set, each in a seeded order.
 
     Every group is drawn with a random generator of its own, so changing one source leaves the other groups as they are.
@@ -38,8 +43,9 @@ def build(stage: StageSpec, forbidden: set[str], seed: int) -> tuple[list[Group]
         stage: The stage, with its sources.
         forbidden: Keys (:func:`robustrank.retrieval.analysis.query_keys`) of test queries, which are left out.
         seed: Seed of all draws.
+        write: Writes the queries of sources with a generator.
     """
-    first, *others = [_groups(source, forbidden, seed) for source in stage.sources]
+    first, *others = [_groups(source, forbidden, seed, write) for source in stage.sources]
     held_out = list(islice(first, stage.dev))
     train = [group for groups in (first, *others) for group in groups]
     Random(f"{seed}|order").shuffle(train)
@@ -49,9 +55,12 @@ def build(stage: StageSpec, forbidden: set[str], seed: int) -> tuple[list[Group]
     return train, held_out
 
 
-def _groups(source: SourceSpec, forbidden: set[str], seed: int) -> Iterator[Group]:
+def _groups(source: SourceSpec, forbidden: set[str], seed: int, write: Write | None) -> Iterator[Group]:
     documents = {doc_id: Document(doc_id, text) for doc_id, text in passages(source.path, titles=source.titles)}
-    if source.split is None:
+    if source.generator is not None:
+        assert write is not None
+        queries, origins = write(source, documents, forbidden, seed)
+    elif source.split is None:
         queries, origins = _invented(source, documents, seed)
     else:
         queries, origins = _queries_of(source.path, source.split), {}

@@ -19,6 +19,19 @@ STRATA = ((0, 5), (5, 20), (20, 100))
 
 
 @dataclass(frozen=True, kw_only=True)
+class GeneratorSpec:
+    """``generator`` of a source without ``split``: a language model that writes the queries (Promptagator).
+
+    Args:
+        plugin: The language model, such as ``{ use = "transformers" }``.
+        examples: A file with at most 8 examples for its prompt, one JSON object a line: ``query`` and ``text``.
+    """
+
+    plugin: Plugin
+    examples: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceSpec:
     """One ``[[stage.source]]``: queries and passages out of a folder in BEIR layout.
 
@@ -29,6 +42,7 @@ class SourceSpec:
             passages.
         queries: Largest number of queries.
         rounds: Queries generated from each passage.
+        generator: A language model that writes the queries; without one they are made by templates.
         runs: Runs in ``runs/`` that candidates are drawn from; without any, BM25.
         candidates: Candidates drawn from ranks 1-5, 6-20 and 21-100 of each ranking, and from the whole collection.
         words: Passages are cut to this many words, with probability 1/2 from the start of a random sentence.
@@ -40,6 +54,7 @@ class SourceSpec:
     split: str | None = None
     queries: int | None = None
     rounds: int = 1
+    generator: GeneratorSpec | None = None
     runs: tuple[str, ...] = ()
     candidates: tuple[int, ...] = (3, 2, 2, 1)
     words: int = 48
@@ -245,7 +260,14 @@ def _placed(
         return stage
     if isinstance(stage, JudgedStageSpec):
         return replace(stage, judged=tuple(replace(each, path=str(folder / each.path)) for each in stage.judged))
-    return replace(stage, sources=tuple(replace(each, path=str(folder / each.path)) for each in stage.sources))
+    return replace(stage, sources=tuple(_placed_source(each, folder) for each in stage.sources))
+
+
+def _placed_source(source: SourceSpec, folder: Path) -> SourceSpec:
+    generator = source.generator
+    if generator is not None and generator.examples is not None:
+        generator = replace(generator, examples=str(folder / generator.examples))
+    return replace(source, path=str(folder / source.path), generator=generator)
 
 
 def _check(stage: StageSpec, where: str) -> None:
@@ -257,6 +279,11 @@ def _check(stage: StageSpec, where: str) -> None:
     if not stage.teachers:
         raise ConfigError(f"{where}: needs at least one [[stage.teacher]]")
     for source in stage.sources:
+        if source.generator is not None and source.split is not None:
+            raise ConfigError(
+                f"{where}: source {source.name!r}: generator writes queries for passages, and split takes those of a "
+                "collection; leave one of them out"
+            )
         if len(source.candidates) != len(STRATA) + 1:
             places = ", ".join(f"{start + 1}-{end}" for start, end in STRATA)
             raise ConfigError(

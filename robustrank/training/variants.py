@@ -165,7 +165,7 @@ def _absolute(value: Any, folder: Path) -> Any:
     if isinstance(value, Mapping):
         return {
             name: str((folder / each).resolve())
-            if name == "path" and isinstance(each, str)
+            if name in ("path", "examples") and isinstance(each, str)
             else [str((folder / one).resolve()) for one in each]
             if name == "exclude"
             else _absolute(each, folder)
