@@ -146,8 +146,17 @@ def judgments(path: Path) -> Iterator[tuple[int, Qrel]]:
 def rankings(path: Path) -> dict[str, tuple[str, ...]]:
     """A run file as query id to document ids, best first.
 
-    Columns are query, Q0, document, rank, score, tag. The rank column is ignored: documents are ordered by
-    score, and ties are broken by :data:`robustrank.core.ranking.TIE_RULE`.
+    The rank column is ignored: documents are ordered by score, and ties are broken by
+    :data:`robustrank.core.ranking.TIE_RULE`.
+
+    Raises:
+        DataError: As of :func:`run_scores`.
+    """
+    return {query_id: tuple(order(list(scores.items()))) for query_id, scores in run_scores(path).items()}
+
+
+def run_scores(path: Path) -> dict[str, dict[str, float]]:
+    """A run file as query id to document id to score; its columns are query, Q0, document, rank, score, tag.
 
     Raises:
         DataError: A wrong number of columns, a score that is no finite number, a document twice for a query.
@@ -163,7 +172,7 @@ def rankings(path: Path) -> dict[str, tuple[str, ...]]:
         if doc_id in scores_by_id:
             raise DataError(f"document {doc_id!r} a second time for query {query_id!r}", path=path, line=number)
         scores_by_id[doc_id] = _score(score, path, number)
-    return {query_id: tuple(order(list(scores_by_id.items()))) for query_id, scores_by_id in scored.items()}
+    return scored
 
 
 def _score(text: str, path: Path, line: int) -> float:

@@ -7,15 +7,16 @@ collection; the others take lists as they are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import nan
 from pathlib import Path
 
-from robustrank.collections.trec import rankings
+from robustrank.collections.trec import rankings, run_scores
 from robustrank.core.errors import ConfigError, DataError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Collection, Query
 from robustrank.retrieval import dense
 from robustrank.retrieval.lexical import Lexical
-from robustrank.retrieval.searching import Searcher
+from robustrank.retrieval.searching import Scored, Searcher
 
 
 def first_stage(
@@ -44,6 +45,30 @@ def first_stage(
         return {query.query_id: [doc_id for doc_id, _ in scored] for query, scored in zip(queries, found, strict=True)}
     lists = _LISTS[plugin.use][0](collection, queries, depth, **plugin.params)
     return {query.query_id: list(lists.get(query.query_id, ()))[:depth] for query in queries}
+
+
+def with_scores(plugin: Plugin, collection: Collection, queries: Sequence[Query], depth: int) -> dict[str, Scored]:
+    """As :func:`first_stage`, with the score of every document; NaN where the first stage has none.
+
+    Args:
+        plugin: As there.
+        collection: What is searched.
+        queries: Queries of the collection.
+        depth: Documents per query, at most.
+
+    Raises:
+        ConfigError: As there.
+        DataError: As there.
+    """
+    if searches(plugin):
+        found = searcher(plugin, collection).search([query.text for query in queries], depth)
+        return {query.query_id: scored for query, scored in zip(queries, found, strict=True)}
+    lists = first_stage(plugin, collection, queries, depth)
+    scores = run_scores(Path(plugin.params["path"])) if plugin.use == "run" else {}
+    return {
+        query_id: [(doc_id, scores.get(query_id, {}).get(doc_id, nan)) for doc_id in doc_ids]
+        for query_id, doc_ids in lists.items()
+    }
 
 
 def searches(plugin: Plugin) -> bool:

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from robustrank.rankers.models.pairs import PairTokenizer
+from robustrank.training.standing import Standing
 
 WINDOW = 64
 """Batches whose lists are sorted by length together: saves most padding, and keeps the order nearly random."""
@@ -24,6 +25,8 @@ class Example(NamedTuple):
     """For each pair, the features that a selection model reads; empty where there is none."""
     twin: Example | None = None
     """The same pairs after edits, where the objective reads both."""
+    standings: tuple[Standing, ...] = ()
+    """For each pair, how its document stands in the first stage; empty where that is not known."""
 
 
 class Batch(NamedTuple):
@@ -39,6 +42,8 @@ class Batch(NamedTuple):
     """Share of the training's steps that were made before this batch."""
     learning: bool = False
     """Whether it is learned from; development lists are not."""
+    standings: Any | None = None
+    """Lists x places x measures (:class:`robustrank.training.standing.Standing`), where all lists have them."""
 
 
 def encode(query: str, texts: Sequence[str], targets: Sequence[float], tokenizer: PairTokenizer) -> Example:
@@ -88,9 +93,11 @@ def collate(examples: Sequence[Example], batch: Sequence[tuple[int, tuple[int, .
     for row, (number, places) in enumerate(batch):
         targets[row, : len(places)] = torch.tensor([examples[number].targets[place] for place in places])
     evidence = [example.evidence[place] for example, place in rows if example.evidence]
+    standings = [example.standings[place] for example, place in rows if example.standings]
     return Batch(
         _inputs(rows, pad), targets, torch.tensor(evidence).reshape(*targets.shape, -1) if evidence else None,
         _inputs(twins, pad) if twins else None,
+        standings=torch.tensor(standings).reshape(*targets.shape, -1) if len(standings) == len(rows) else None,
     )  # fmt: skip
 
 

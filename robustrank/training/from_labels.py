@@ -75,5 +75,5 @@ def _encoded(
             tuple((value - mean) / deviation for value, (mean, deviation) in zip(row, spread, strict=True))
             for row in each.evidence
         )
-        yield example._replace(evidence=tuple(scaled))
+        yield example._replace(evidence=tuple(scaled), standings=each.standings)
         progress.advance()

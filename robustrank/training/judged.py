@@ -13,8 +13,10 @@ from robustrank.core.interfaces import Ranker
 from robustrank.core.types import Collection, Document, Query
 from robustrank.rankers.bm25 import BM25
 from robustrank.retrieval.analysis import query_keys
-from robustrank.retrieval.first_stage import first_stage
+from robustrank.retrieval.first_stage import first_stage, with_scores
+from robustrank.retrieval.searching import Scored
 from robustrank.training.judged_spec import FilterSpec, JudgedSpec, JudgedStageSpec
+from robustrank.training.standing import Standing, standings
 from robustrank.training.teacher import CachedTeacher
 
 DEPTH = 100
@@ -24,11 +26,12 @@ Teachers = Callable[[FilterSpec], CachedTeacher]
 
 
 class Judged(NamedTuple):
-    """A query, its texts with the relevant one first, and retriever features of each text."""
+    """A query, its texts with the relevant one first, and of each its retriever features and its standing."""
 
     query: str
     texts: tuple[str, ...]
     evidence: tuple[tuple[float, ...], ...] = ()
+    standings: tuple[Standing, ...] = ()
 
 
 def build(
@@ -45,7 +48,7 @@ def build(
     train: list[Judged] = []
     dev: list[Judged] = []
     for judged in stage.judged:
-        source = _Source.of(judged, forbidden, seed, teacher)
+        source = _Source.of(judged, forbidden, seed, teacher, standing=stage.curriculum is not None)
         held_out = 0 if dev else stage.dev
         dev += [made for query in source.queries[:held_out] for made in source.lists(query)]
         train += [made for query in source.queries[held_out:] for made in source.lists(query)]
@@ -64,9 +67,10 @@ class _Source:
     ranking: Mapping[str, Sequence[str]] | None
     teacher: CachedTeacher | None
     evidence: _Evidence | None
+    scored: Mapping[str, Scored] | None
 
     @classmethod
-    def of(cls, spec: JudgedSpec, forbidden: set[str], seed: int, teacher: Teachers) -> _Source:
+    def of(cls, spec: JudgedSpec, forbidden: set[str], seed: int, teacher: Teachers, *, standing: bool) -> _Source:
         collection = Beir(path=spec.path, split=spec.split).load()
         queries = list(collection.queries)
         Random(f"{seed}|{spec.name}").shuffle(queries)
@@ -74,11 +78,17 @@ class _Source:
             query for query, key in zip(queries, query_keys(queries), strict=True) if key and key not in forbidden
         ]
         queries = queries[: spec.queries]
+        ranking: Mapping[str, Sequence[str]] | None = None
+        scored: Mapping[str, Scored] | None = None
+        if spec.first_stage and standing:
+            scored = with_scores(spec.first_stage, collection, queries, spec.ranks[1])
+            ranking = {query_id: [doc_id for doc_id, _ in each] for query_id, each in scored.items()}
+        elif spec.first_stage:
+            ranking = first_stage(spec.first_stage, collection, queries, spec.ranks[1])
         return cls(
-            spec, seed, collection, queries,
-            first_stage(spec.first_stage, collection, queries, spec.ranks[1]) if spec.first_stage else None,
+            spec, seed, collection, queries, ranking,
             teacher(spec.filter) if spec.filter else None,
-            _Evidence.of(spec, collection, queries) if spec.evidence else None,
+            _Evidence.of(spec, collection, queries) if spec.evidence else None, scored,
         )  # fmt: skip
 
     def lists(self, query: Query) -> list[Judged]:
@@ -95,7 +105,8 @@ class _Source:
     def _judged(self, query: Query, doc_ids: Sequence[str]) -> Judged:
         documents = [self.collection.documents[doc_id] for doc_id in doc_ids]
         evidence = self.evidence.of_pairs(query, documents) if self.evidence else ()
-        return Judged(query.text, tuple(document.text for document in documents), evidence)
+        stand = standings(self.scored[query.query_id], doc_ids) if self.scored is not None else ()
+        return Judged(query.text, tuple(document.text for document in documents), evidence, stand)
 
     def _negatives(self, query: Query, positive: str, relevant: set[str], rng: Random) -> list[str]:
         pool = sorted(self.collection.documents)
