@@ -8,6 +8,7 @@ from math import isnan, nan
 from pathlib import Path
 from statistics import NormalDist, stdev
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +18,7 @@ from robustrank.core.progress import Silent
 from robustrank.plugins import registry
 from robustrank.testing.training_contract import small_batch
 from robustrank.training import distill, judged
-from robustrank.training.batches import Batch
+from robustrank.training.batches import Batch, Example, collate
 from robustrank.training.judged_spec import JudgedSpec, JudgedStageSpec
 from robustrank.training.parts import Acting
 from robustrank.training.standing import Standing, standings
@@ -104,6 +105,15 @@ def test_each_measure_is_read_as_itself() -> None:
 def test_places_without_a_document_do_not_count() -> None:
     targets = torch.tensor([[0.0, 1.0, torch.nan]])
     assert ease_by(torch.tensor([[0.25, 0.5, 1.0]]), targets).item() == pytest.approx((0.5 - 0.25 + 1) / 2)
+
+
+def test_a_batch_of_lists_with_and_without_a_first_stage_has_no_standings() -> None:
+    pair = np.ones(3, dtype=np.int32)
+    known = Example((pair, pair), (pair, pair), (1.0, 0.0), standings=(at(1), at(2)))
+    whole = collate([known, known], [(0, (1, 0)), (1, (0, 1))], 0)
+    assert whole.standings is not None
+    assert whole.standings[:, :, 0].tolist() == [[0.5, 1.0], [1.0, 0.5]]
+    assert collate([known, known._replace(standings=())], [(0, (0, 1)), (1, (0, 1))], 0).standings is None
 
 
 def test_lists_without_the_measure_and_lists_that_are_all_alike_are_refused() -> None:
