@@ -51,13 +51,17 @@ KEPT, REFUSED, EMPTY, LONG, REPEATED, EXCLUDED = "kept", "refused", "empty", "to
 def prompt(examples: Sequence[tuple[str, str]], text: str) -> list[Segment]:
     """The question to the model: ``Passage: ...`` and ``Query: ...`` for every example and, left open, the passage.
 
+    Where the model has a chat template, queries of examples are its own turns: shown them in one message, a small model
+    copies an example.
+
     Args:
         examples: Queries, each with its passage.
         text: The passage to write a query for.
     """
     segments = [Segment(INSTRUCTION)]
     for number, (query, passage) in enumerate(examples):
-        segments += [Segment("Passage: "), Segment(_line(passage), document=number), Segment(f"\nQuery: {query}\n\n")]
+        segments += [Segment("Passage: "), Segment(_line(passage), document=number), Segment("\nQuery:")]
+        segments += [Segment(f" {query}", role="assistant"), Segment("\n\n")]
     return [*segments, Segment("Passage: "), Segment(_line(text), document=len(examples)), Segment("\nQuery:")]
 
 

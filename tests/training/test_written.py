@@ -69,6 +69,7 @@ def test_the_prompt_is_instruction_examples_and_the_passage_left_open() -> None:
         "Passage: Whales Query: sing.\nQuery:"
     )
     assert [segment.document for segment in segments if segment.document is not None] == [0, 1, 2]
+    assert [segment.text for segment in segments if segment.role == "assistant"] == [" when is high tide", " knit"]
 
 
 @pytest.mark.parametrize(
