@@ -80,7 +80,7 @@ class ModelChange(Protocol):
 
 @runtime_checkable
 class WithFigures(Attached, Protocol):
-    """A change that tells more of what it did than its weights show."""
+    """A change with figures of its own, beside those of the weights."""
 
     def figures(self, batches: Sequence[Any], /) -> Mapping[str, float]:
         """Name to figure, for ``variant.json``; read before the first step and after the last.

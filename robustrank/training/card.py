@@ -27,7 +27,7 @@ class StageCard:
         steps: Steps that were made.
         best_step: The step whose weights were taken.
         pairs: Pairs that were read in training.
-        figures: ``"before"`` and ``"after"`` the stage: what its changes tell of the model on development lists.
+        figures: ``"before"`` and ``"after"`` the stage: figures of its changes, on development lists.
         written: Source to what became of the answers of the language model that wrote its queries.
     """
 

@@ -42,7 +42,7 @@ class Changed:
     learned: dict[str, Any]
 
     def figures(self, examples: Sequence[Example]) -> dict[str, float]:
-        """What the changes tell of the model, on the first of some examples."""
+        """Figures of the changes, on the first of some examples."""
         first = [collate([each], [(0, tuple(range(len(each.ids))))], pad_of(self.model)) for each in examples[:LISTS]]
         return {n: x for part in self.attached if isinstance(part, WithFigures) for n, x in part.figures(first).items()}
 

@@ -23,6 +23,8 @@ from robustrank.training.trainer import scores_of
 
 FIRST = Hypernetwork(task="first", chunk=200, rank=2)
 SECOND = Hypernetwork(task="second", chunk=200, rank=2)
+NUMBERS = 2 * (4 * 2 * (16 + 16) + 2 * 2 * (16 + 32))
+"""Of all factors: of two layers, four maps and two, with rank 2."""
 
 
 def attach(rules: Hypernetwork, model: Any, learned: Any = None) -> Generated:
@@ -85,6 +87,7 @@ def test_one_task_is_plain_training_whatever_beta_is() -> None:
     for beta in (0.0, 1e6):
         attached = attach(Hypernetwork(task="first", chunk=200, rank=2, beta=beta), small_model())
         before = value(attached, 1)
+        assert torch.allclose(logits(attached.model), logits(small_model()), atol=1e-6)
         assert attached.extra(attached.model, small_batch(), torch.zeros(1)).item() == 0
         models.append(trained(attached, seed=1))
         assert value(attached, 1) < before / 2
@@ -104,9 +107,7 @@ def test_a_second_task_begins_at_the_model_of_the_first_where_the_regulariser_an
     assert all(each.grad is None or not each.grad.any() for each in attached.network.parameters())
     with torch.no_grad():
         attached.network.out.bias += 0.1
-    numbers = 2 * (4 * 2 * (16 + 16) + 2 * 2 * (16 + 32))  # of two layers, four maps and two, with rank 2
-    expected = SECOND.beta * numbers * 0.01
-    assert attached.extra(model, small_batch(), torch.zeros(1)).item() == pytest.approx(expected, rel=1e-4)
+    assert attached.extra(model, small_batch(), torch.zeros(1)).item() == pytest.approx(NUMBERS * 0.01, rel=1e-4)
 
 
 def test_a_strong_regulariser_keeps_what_is_generated_for_the_first_task_and_without_it_it_moves(
@@ -153,9 +154,16 @@ def test_a_third_stage_with_a_task_of_before_trains_its_embedding_on_and_keeps_t
     second = trained(attach(SECOND, deepcopy(parent), learned), seed=2)
     now = second.learned()
     assert list(now.tasks) == ["first", "second"]
-    again = attach(FIRST, second.merged(), now)
+    left = second.merged()
+    again = attach(FIRST, deepcopy(left), now)
     assert torch.equal(again.network.task, now.tasks["first"])
     assert list(again.kept) == ["second"]
+    third = attach(Hypernetwork(task="third", chunk=200, rank=2, beta=3.0), left, now)
+    assert list(third.kept) == ["first", "second"]
+    with torch.no_grad():
+        third.network.out.bias += 0.1
+    mean = third.extra(third.model, small_batch(), torch.zeros(1)).item()
+    assert mean == pytest.approx(3.0 * NUMBERS * 0.01, rel=1e-4)
 
 
 def test_a_copy_of_the_model_has_a_network_of_its_own(after_first: tuple[Any, dict[str, torch.Tensor], Any]) -> None:

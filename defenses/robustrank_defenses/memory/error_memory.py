@@ -55,10 +55,10 @@ class ErrorMemory:
     on their grades (scikit-learn). The similarity of two pairs is the mean of the cosines of their queries and of their
     documents.
 
-    What it opens: whoever gets a judgment, or a click that counts as one, into the memory moves every document that is
-    near it, for all queries near its query, without a change of these documents or the ranker; copies of a judged
-    document inherit its correction. Judgments of queries that are evaluated are refused, since they would hold the
-    answers.
+    What it opens: a forged judgment, or a click that counts as one, moves every document near its document, for all
+    queries near its query, and neither these documents nor the ranker are changed (a poisoned memory); copies of a
+    judged document inherit its correction. Judgments of queries that are evaluated are refused, since they would hold
+    the answers.
 
     Args:
         collection: Whose judgments are remembered, such as ``{ use = "beir", path = "nfcorpus", split = "train" }``.

@@ -43,8 +43,8 @@ class Hypernetwork:
     the squared distance of what is generated for the task now from what was when this stage began. A_0 is random and
     not learned, and O begins at 0, so that the first task begins at the parent.
 
-    The model that a stage leaves behind is that of one task: nothing of the network is in it, and it cannot tell which
-    task a query belongs to. ``model`` names the task; whoever has queries of several tasks needs a model for each.
+    The model that a stage leaves behind is that of one task, which ``model`` names: nothing of the network is in it,
+    and it does not see which task a query belongs to. Queries of several tasks need a model for each.
 
     Args:
         task: Name of the stage's task; the same name again trains the same embedding on.
