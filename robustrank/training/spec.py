@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -156,6 +157,14 @@ class StageSpec(Parts):
     edits: tuple[EditSpec, ...] = key("edit", default=())
     adversary: AdversarySpec | None = None
     invariance: Invariance | None = None
+
+    @property
+    def all(self) -> Mapping[str, str]:
+        """Those of every stage, those that make its lists, and those that edit what is read."""
+        lists = ", ".join(str(each.plugin) for each in self.lists)
+        edits = ", ".join(str(each.plugin) for each in self.edits)
+        own = {"list_maker": lists, "training_edit": edits}
+        return {**super().all, **{kind: text for kind, text in own.items() if text}}
 
 
 @dataclass(frozen=True, kw_only=True)

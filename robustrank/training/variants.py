@@ -19,8 +19,8 @@ from robustrank.storage import files
 from robustrank.training import distill
 from robustrank.training.card import FILE
 
-LEARNING = ("teacher", "source", "judged", "dev", "schedule", "pairs")
-"""Keys of a stage that a variant without training leaves out."""
+WITHOUT_LEARNING = ("name", "compress")
+"""Keys of a stage that a variant without training keeps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +149,7 @@ def _training(variant: VariantSpec, file: Path, seed: int, name: str) -> dict[st
     if not stages:
         raise ConfigError(f"{file}: needs at least one [[stage]]")
     if not variant.learns:
-        stages[-1] = {k: value for k, value in stages[-1].items() if k not in LEARNING}
+        stages[-1] = {k: value for k, value in stages[-1].items() if k in WITHOUT_LEARNING}
     stages[-1] = {**stages[-1], **variant.stage}
     merged = {"merge": [dict(each) for each in variant.merge]} if variant.merge else {}
     body = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from random import Random
 
@@ -58,7 +59,9 @@ def test_a_stage_learns_from_what_is_kept(training: Path, tmp_path: Path, monkey
         def start(self, phase: str, total: int) -> None:
             phases.append((phase, total))
 
-    distill.run(training, tmp_path / "out", Noted())
+    folder = distill.run(training, tmp_path / "out", Noted())
     assert seen[0] > 3
     steps = next(total for phase, total in phases if phase == "training")
     assert steps < 2 * seen[0]
+    (stage,) = json.loads((folder / "variant.json").read_text())["stages"]
+    assert stage["parts"] == {"list_maker": "round_trip(ranker={'use': 'random'})"}

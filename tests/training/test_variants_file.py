@@ -84,6 +84,24 @@ def test_every_seed_of_a_variant_that_learns_is_a_model_and_one_of_one_that_does
     assert len({each.model for each in planned}) == 4
 
 
+def test_a_variants_training_file_finds_its_data_from_any_folder_and_without_training_needs_none(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = file.parent / "training.toml"
+    generator = 'generator = { use = "transformers", examples = "few.jsonl" }'
+    lists = '[[stage.lists]]\nuse = "documents"\npath = "made.jsonl"\n[stage.curriculum]\nuse = "easy_first"\n'
+    training.write_text('exclude = ["held"]\n' + training.read_text().replace('split = "train"', generator) + lists)
+    monkeypatch.chdir(file.parent.parent)
+    full, *_, int8 = variants.plan(variants.load(file), file.parent, file.parent / "models")
+    assert full.tables is not None
+    assert int8.tables is not None
+    (stage,) = full.tables["stage"]
+    (source,), (maker,) = stage["source"], stage["lists"]
+    paths = [source["path"], source["generator"]["examples"], maker["path"], *full.tables["exclude"]]
+    assert paths == [str(file.parent / name) for name in ("home", "few.jsonl", "made.jsonl", "held")]
+    assert int8.tables["stage"] == [{"name": "only", "compress": {"use": "grid"}}]
+
+
 def test_variants_are_trained_once_audited_against_their_parent_and_held_to_a_gate(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

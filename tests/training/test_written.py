@@ -132,9 +132,12 @@ def test_what_was_answered_is_not_asked_again_unless_the_model_or_the_examples_a
     Writer(tmp_path / "queries.sqlite", Silent()).queries(source(str(examples)), PASSAGES, set(), 13)
     assert len(echo.asked) == 20
     assert "Passage: Wool is knitted.\nQuery: knit\n\n" in echo.asked[-1]
+    examples.write_text('{"query": "weave", "text": "Flax is woven."}')
+    Writer(tmp_path / "queries.sqlite", Silent()).queries(source(str(examples)), PASSAGES, set(), 13)
+    assert len(echo.asked) == 30
     echo.card = ModelCard(name="echo", fingerprint="echo 2", can=frozenset({Ability.GENERATE}))
     Writer(tmp_path / "queries.sqlite", Silent()).queries(source(), PASSAGES, set(), 13)
-    assert len(echo.asked) == 30
+    assert len(echo.asked) == 40
 
 
 def test_in_further_rounds_another_part_of_a_passage_is_shown(tmp_path: Path, echo: Echo) -> None:
