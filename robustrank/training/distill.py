@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from robustrank.certificates import smoothing
-from robustrank.core.errors import MissingExtra, PluginError
+from robustrank.core.errors import ContractError, MissingExtra, PluginError
 from robustrank.core.plugin_spec import Plugin
 from robustrank.core.progress import Progress
 from robustrank.core.training_types import AddsTexts, LowRank, WithEarlier
@@ -196,6 +196,11 @@ def _examples(
         if not targets:
             weighted = ([weight * score for score in teacher.scores(query, texts)] for teacher, weight in teachers)
             targets = tuple(sum(scores) for scores in zip(*weighted, strict=True))
+        if len(targets) != len(texts):
+            raise ContractError(
+                f"[[stage.lists]]: the list of {query!r:.60} has {len(texts)} texts and {len(targets)} targets of an "
+                "earlier stage; put replay after plug-ins that change texts"
+            )
         yield encode(query, texts, targets, tokenizer)
         progress.advance(len(group.texts))
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from robustrank.core.errors import ConfigError
+from robustrank.core.errors import ConfigError, ContractError
 from robustrank.core.progress import Progress, Silent
 from robustrank.core.training_types import ListMaker, WithEarlier
 from robustrank.testing import KilledAfter
@@ -18,6 +18,7 @@ from robustrank.training import distill
 from robustrank.training.batches import Example
 from robustrank.training.groups import Group
 from robustrank.training.lists.replay import Replay
+from robustrank.training.lists.round_trip import RoundTrip
 from robustrank.training.trainer import fit
 
 
@@ -104,6 +105,21 @@ def test_replayed_lists_keep_the_targets_of_their_own_teachers_and_are_not_repla
     assert not {*content(second[:number])} & {*content(first)}, "teachers of the stages differ"
     assert {*content(third[number : number + half])} < {*content(first)}
     assert {*content(third[number + half :])} < {*content(second[:number])}
+
+
+def test_a_list_maker_that_changes_texts_after_replay_is_an_error(
+    stages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def longer(self: RoundTrip, lists: list[Group], rng: Random, /) -> list[Group]:
+        return [each._replace(texts=(*each.texts, "more")) for each in lists]
+
+    monkeypatch.setattr(RoundTrip, "lists", longer)
+    table = '[[stage.lists]]\nuse = "round_trip"\nranker = { use = "random" }\n'
+    text = stages.read_text().replace("share = 0.5\n", f"share = 0.5\n{table}")
+    assert text.count("round_trip") == 2
+    stages.write_text(text)
+    with pytest.raises(ContractError, match="put replay after"):
+        distill.run(stages, tmp_path / "out", Silent())
 
 
 def test_a_share_of_0_trains_the_model_of_the_stages_without_replay(stages: Path, tmp_path: Path) -> None:
