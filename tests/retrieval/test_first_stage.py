@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from math import log
+from math import isnan, log
 from pathlib import Path
 from statistics import mean
 
@@ -22,7 +22,7 @@ from robustrank.core.plugin_spec import Plugin
 from robustrank.core.types import Collection, Document, Query
 from robustrank.measures import effectiveness
 from robustrank.retrieval.analysis import analyze
-from robustrank.retrieval.first_stage import first_stage
+from robustrank.retrieval.first_stage import first_stage, with_scores
 from robustrank.retrieval.lexical import K1, B
 
 BM25 = Plugin(use="bm25")
@@ -132,6 +132,21 @@ def test_a_run_of_another_collection_is_refused(tmp_path: Path) -> None:
     assert first_stage(given, here, here.queries, 1) == {"q": ["a"]}
     with pytest.raises(DataError, match="run: query 'q' lists document 'stranger', unknown to collection 'tiny'"):
         first_stage(given, here, here.queries, 2)
+
+
+def test_scores_are_those_of_the_search_or_the_run_and_nan_where_there_are_none(tmp_path: Path) -> None:
+    collection = tiny({"a": "a cat sleeps", "b": "cats", "c": "dogs"}, {"q": ["c", "a"]})
+    query = collection.queries[0]
+    scored = with_scores(BM25, collection, [query], 10)["q"]
+    assert [doc_id for doc_id, _ in scored] == first_stage(BM25, collection, [query], 10)["q"] == ["a", "b"]
+    assert scored[0][1] > scored[1][1] > 0
+    (tmp_path / "own.trec").write_text("q Q0 b 1 0.5 t\nq Q0 c 2 7 t\n")
+    run = Plugin(use="run", params={"path": str(tmp_path / "own.trec")})
+    assert with_scores(run, collection, [query], 10) == {"q": [("c", 7.0), ("b", 0.5)]}
+    assert with_scores(run, collection, [query], 1) == {"q": [("c", 7.0)]}
+    without = with_scores(Plugin(use="candidates"), collection, [query], 10)["q"]
+    assert [doc_id for doc_id, _ in without] == ["c", "a"]
+    assert all(isnan(score) for _, score in without)
 
 
 def test_candidates_keep_their_order_and_must_be_there() -> None:
