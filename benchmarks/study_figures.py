@@ -322,7 +322,7 @@ def known(cell: str) -> Estimate:
 FIGURES: Mapping[str, Callable[[], str]] = {
     "default": default, "five-tasks": five_tasks, "suite": suite, "corpus-attacks": corpus_attacks, "pooling": pooling,
     "certified-insertion": certified_insertion, "language-models": language_models, "topics": topics,
-    "coverage": coverage, "certificates": certificates, "variants": variants_cost, "variants/size": variants_size,
+    "coverage": coverage, "certificates": certificates,
 }  # fmt: skip
 """Study to its figure, ``figure.svg``, or with a name after it, ``NAME.svg``."""
 

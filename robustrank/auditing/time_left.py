@@ -32,6 +32,23 @@ class _Sum:
     scoring: float = 0.0
 
 
+@dataclass
+class _Ratio:
+    """Seconds to what they were spent on."""
+
+    seconds: float = 0.0
+    count: int = 0
+
+    def add(self, seconds: float, count: int) -> None:
+        """More of both."""
+        self.seconds += seconds
+        self.count += count
+
+
+def _ratio(of: _Ratio | None) -> float:
+    return of.seconds / of.count if of is not None else 0.0
+
+
 class TimeLeft:
     """Counts what is left and how fast it goes.
 
@@ -87,20 +104,33 @@ class TimeLeft:
         """Seconds left; ``None`` while nothing has been seen."""
         if not self._seen:
             return None
-        total = sum(left.tasks * self._each(kind, left) for kind, left in self._left.items() if left.tasks)
+        speeds, beside = self._speeds(), self._beside()
+        total = 0.0
+        for kind, left in self._left.items():
+            if not left.tasks:
+                continue
+            if (seen := self._seen.get(kind)) is not None:
+                total += left.tasks * seen.seconds / seen.tasks
+                continue
+            alike = beside.get((kind.phase, kind.what)) or beside.get((kind.phase, None))
+            total += _ratio(speeds.get(kind.ranker) or speeds.get(None)) * left.pairs + _ratio(alike) * left.tasks
         return total * (self._wall / self._busy if self._busy else 1.0)
 
-    def _each(self, kind: Kind, left: _Sum) -> float:
-        """Seconds of one task of a kind."""
-        if kind in self._seen:
-            return self._seen[kind].seconds / self._seen[kind].tasks
-        same_ranker = [s for k, s in self._seen.items() if k.ranker == kind.ranker and s.pairs]
-        scored = same_ranker or [s for s in self._seen.values() if s.pairs]
-        speed = sum(s.scoring for s in scored) / sum(s.pairs for s in scored) if scored else 0.0
-        same_phase = [s for k, s in self._seen.items() if k.phase == kind.phase]
-        alike = [s for k, s in self._seen.items() if (k.phase, k.what) == (kind.phase, kind.what)] or same_phase
-        beside = sum(s.seconds - s.scoring for s in alike) / sum(s.tasks for s in alike) if alike else 0.0
-        return speed * left.pairs / left.tasks + beside
+    def _speeds(self) -> dict[str | None, _Ratio]:
+        """Ranker, or ``None`` for all of them, to the seconds of scoring and the pairs that were seen."""
+        sums: defaultdict[str | None, _Ratio] = defaultdict(_Ratio)
+        for kind, seen in self._seen.items():
+            for name in (kind.ranker, None) if seen.pairs else ():
+                sums[name].add(seen.scoring, seen.pairs)
+        return sums
+
+    def _beside(self) -> dict[tuple[str, str | None], _Ratio]:
+        """Phase, and what is done or ``None`` for all, to the seconds beside scoring and the tasks that were seen."""
+        sums: defaultdict[tuple[str, str | None], _Ratio] = defaultdict(_Ratio)
+        for kind, seen in self._seen.items():
+            for name in (kind.what, None):
+                sums[kind.phase, name].add(seen.seconds - seen.scoring, seen.tasks)
+        return sums
 
     def _add(self, phase: str, tasks: Mapping[str, Task], records: Records) -> None:
         for key, task in tasks.items():

@@ -106,7 +106,9 @@ def _victims(bench: Workbench, task: Task) -> list[MeteredVictim]:
 
 def workbench(spec: AuditSpec) -> Workbench:
     """The process's workbench for an audit file."""
-    return _workbench(_Keyed(spec))
+    if not (_LAST and _LAST[0].spec is spec):
+        _LAST[:] = [_Keyed(spec)]
+    return _workbench(_LAST[0])
 
 
 class _Keyed:
@@ -121,6 +123,10 @@ class _Keyed:
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+
+_LAST: list[_Keyed] = []
+"""The last one: writing out an audit file of many rankers takes longer than to score a short list."""
 
 
 @lru_cache(maxsize=1)

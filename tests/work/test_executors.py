@@ -60,6 +60,35 @@ def test_a_worker_that_dies_costs_its_item_and_says_how() -> None:
     assert (lost.item, lost.reason) == (3, "the worker process ended with exit code 3")
 
 
+class Sent:
+    """A function of a worker that counts, where it is sent, how often that was."""
+
+    def __init__(self, ends_with: int = -1) -> None:
+        self.ends_with = ends_with
+        self.times = 0
+
+    def __reduce__(self) -> tuple[type[Sent], tuple[int]]:
+        self.times += 1
+        return Sent, (self.ends_with,)
+
+    def __call__(self, item: int) -> int:
+        if item == self.ends_with:
+            os._exit(3)
+        return item + 1
+
+
+def test_a_function_is_sent_once_to_a_worker_and_again_to_the_one_that_takes_its_place() -> None:
+    executor, plain, ending = Processes(workers=1), Sent(), Sent(ends_with=2)
+    assert list(executor.run(plain, [1, 2, 3])) == [2, 3, 4]
+    assert plain.times == 1
+    found = list(executor.run(ending, [1, 2, 3, 4]))
+    assert [each for each in found if isinstance(each, int)] == [2, 4, 5]
+    assert ending.times == 3  # to the first worker, to the one of the second trial, and to the one after that
+    assert list(executor.run(plain, [5])) == [6]
+    assert plain.times == 2
+    executor.close()
+
+
 def test_results_arrive_while_others_are_still_computed() -> None:
     first = next(iter(Serial().run(len, ["a"])))
     assert first == 1

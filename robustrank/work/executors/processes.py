@@ -68,16 +68,20 @@ class _Processes:
     def __init__(self, size: int) -> None:
         self.size = size
         self._workers: dict[int, _Worker] = {}
+        self._given: dict[int, Callable[[Any], Any]] = {}
         self._began: dict[int, float] = {}
 
     def begin(self, number: int, function: Callable[[Any], Any], item: Any) -> None:
-        """Send an item to a process."""
+        """Send an item to a process, and the function if it has another one: an audit file of many rankers is large."""
         worker = self._workers.get(number)
         if worker is None or not worker.process.is_alive():
             worker = self._workers[number] = self._start()
+            self._given.pop(number, None)
         self._began.pop(number, None)
+        new = self._given.get(number) is not function
         with suppress(OSError):  # of a process that just died, as its sentinel says
-            worker.pipe.send((function, item))
+            worker.pipe.send((function if new else None, item))
+            self._given[number] = function
 
     def began(self, number: int) -> float | None:
         """When a process had loaded what its item needs."""
@@ -100,6 +104,7 @@ class _Processes:
     def discard(self, number: int) -> None:
         """Kill a process, and what it started."""
         worker = self._workers.pop(number, None)
+        self._given.pop(number, None)
         if worker is None:
             return
         with suppress(ProcessLookupError, PermissionError):
@@ -163,11 +168,13 @@ def serve(pipe: Connection, threads: int, parent: int) -> None:
         os.environ.setdefault(name, str(threads))
     with suppress(OSError):
         os.dup2(2, 1)  # what plug-ins print is no part of our output
+    function: Any = None
     while True:
         try:
-            function, item = pipe.recv()
+            new, item = pipe.recv()
         except (EOFError, OSError):
             return
+        function = function if new is None else new
         try:
             prepare(function, item)
             pipe.send(None)
