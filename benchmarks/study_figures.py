@@ -1,7 +1,7 @@
 """The figures of the studies, from what is committed: ``python benchmarks/study_figures.py [--check]``.
 
-Each is ``reports/STUDY/figure.svg``, or has a name of its own: intervals of figures that a table or a record of the
-study holds. With ``--check`` nothing is written, and the studies whose figure would change are named.
+Each is ``reports/STUDY/figure.svg``: intervals of figures that a table or a record of the study holds. With ``--check``
+nothing is written, and the studies whose figure would change are named.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from statistics import median
 from study_page import figure, rows
 
 from robustrank.core.types import Estimate
-from robustrank.report.canvas import MUTED, RULE, Canvas, round_values, style
+from robustrank.report.canvas import MUTED, Canvas, style
 from robustrank.stats import intervals
 
 REPORTS = Path(__file__).parents[1] / "reports"
@@ -227,91 +227,6 @@ def coverage() -> str:
     return forest("Coverage of 95 % intervals", "least, median and greatest share", (0.94, 1), every, shown=True)
 
 
-KINDS = {
-    "compressed": ("int", "pruned", "SVD"), "optimizers": ("GaLore", "Fira"), "own scores": ("own",),
-    "adapters": ("LoRA", "RandLoRA", "NOLA", "SoRA", "sparse", "small", "merged"), "other training": ("",),
-}  # fmt: skip
-"""Groups of variants by how their names begin; the first that fits."""
-PLOT = 230.0
-
-
-def variants_cost() -> str:
-    """Effectiveness under attack against clean effectiveness, of every variant."""
-    table = rows(REPORTS / "variants" / "tables.md", "minus the parent", "robustrank-tiny")
-    points = [
-        (row["minus the parent"], figure(row["nDCG@10"].strip("*")), figure(row["robust nDCG@10"].strip("*")))
-        for row in table
-    ]
-    named = [(name, clean, robust) for name, clean, robust in points if clean and robust]
-    title = "nDCG@10 under attack minus the parent's, against clean nDCG@10 minus the parent's"
-    return scatter(title, "clean nDCG@10 minus the parent's", "under attack, minus the parent's", named)
-
-
-def variants_size() -> str:
-    """Effectiveness under attack against the size of the weights."""
-    changes = rows(REPORTS / "variants" / "tables.md", "minus the parent", "robustrank-tiny")
-    sizes = {
-        row["order and size"]: float(row["MB"])
-        for row in rows(REPORTS / "variants" / "tables.md", "order and size", "robustrank-tiny")
-    }
-    named = []
-    for row in changes:
-        robust = figure(row["robust nDCG@10"].strip("*"))
-        if robust and (size := sizes.get(row["minus the parent"])):
-            named.append((row["minus the parent"], Estimate(size, size, size, n=0), robust))
-    title = "nDCG@10 under attack minus the parent's, against the size of the weights"
-    return scatter(
-        title, "MB of weights, as they could be stored", "under attack, minus the parent's", named, less=True
-    )
-
-
-def scatter(
-    title: str, axis: str, upwards: str, points: Sequence[tuple[str, Estimate, Estimate]], *, less: bool = False
-) -> str:
-    """Points with intervals both ways, by kind, and the line of those that none beats both ways.
-
-    Args:
-        title: What is drawn, for readers who do not see it.
-        axis: Name of the horizontal scale.
-        upwards: Name of the vertical one.
-        points: Name, horizontal and vertical figure.
-        less: Whether less is better across.
-    """
-    kinds = {name: next(k for k, starts in KINDS.items() if name.startswith(starts)) for name, _, _ in points}
-    used = [kind for kind in KINDS if kind in kinds.values()]
-    top = ROW * len(used) + 22
-    wide = [end for _, x, _ in points for end in (x.low, x.high)]
-    tall = [end for _, _, y in points for end in (y.low, y.high)]
-    room = 0.06 * (max(wide) - min(wide))
-    canvas = Canvas(top + PLOT, (min(wide) - room, max(wide) + room), axis, sign=not less)
-
-    def down(value: float) -> float:
-        return top + PLOT * (max(tall) - value) / (max(tall) - min(tall))
-
-    for place, kind in enumerate(used):
-        canvas.key(8 + ROW * place, kind, place)
-    canvas.text(0, top - 10, f"upwards: {upwards}", MUTED, size=9)
-    for tick in round_values(min(tall), max(tall)):
-        canvas.line([min(wide) - room, max(wide) + room], [down(tick)] * 2, RULE, width=0.8)
-        canvas.text(0, down(tick) - 6, f"{tick:+.2f}" if tick else "0", MUTED, size=9)
-    for name, x, y in points:
-        colour, marker = style(used.index(kinds[name]))
-        canvas.line([x.low, x.high], [down(y.value)] * 2, colour, width=0.7)
-        canvas.line([x.value] * 2, [down(y.low), down(y.high)], colour, width=0.7)
-        canvas.mark(x.value, down(y.value), colour, marker, size=6)
-    front = unbeaten([(name, -x.value if less else x.value, y.value) for name, x, y in points])
-    best = sorted(((x.value, y.value) for name, x, y in points if name in front))
-    canvas.line([x for x, _ in best], [down(y) for _, y in best], MUTED, width=1.4, dash="--", layer=2)
-    words = [f"{name} {x.value:.3f}, {written(y, 3, sign=True)}" for name, x, y in points]
-    unbeatable = f"None is better both ways than: {', '.join(sorted(front))}"
-    return str(canvas.svg(f"{title}. {'; '.join(words)}. {unbeatable}.", standalone=True)) + "\n"
-
-
-def unbeaten(points: Sequence[tuple[str, float, float]]) -> set[str]:
-    """Names of the points that no other one equals or exceeds both ways (the Pareto front)."""
-    return {name for name, x, y in points if not any(a >= x and b >= y and (a, b) != (x, y) for _, a, b in points)}
-
-
 def known(cell: str) -> Estimate:
     """The figure of a cell that has one."""
     found = figure(cell)
@@ -324,15 +239,13 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "certified-insertion": certified_insertion, "language-models": language_models, "topics": topics,
     "coverage": coverage, "certificates": certificates,
 }  # fmt: skip
-"""Study to its figure, ``figure.svg``, or with a name after it, ``NAME.svg``."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write all figures, or name those that would change."""
     changed = []
     for study, draw in FIGURES.items():
-        folder, _, name = study.partition("/")
-        path, drawn = REPORTS / folder / f"{name or 'figure'}.svg", draw()
+        path, drawn = REPORTS / study / "figure.svg", draw()
         if not path.is_file() or path.read_text(encoding="utf-8") != drawn:
             changed.append(study)
             if "--check" not in arguments:

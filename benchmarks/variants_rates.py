@@ -30,6 +30,8 @@ def main() -> None:
     file = STUDY / "study.variants.toml"
     study = tomllib.loads(file.read_text(encoding="utf-8"))
     schedule = tomllib.loads((STUDY / study["training"]).read_text(encoding="utf-8"))["stage"][-1]["schedule"]
+    if arguments.step == "chosen" and any("schedule" in arm.get("stage", {}) for arm in study["variant"]):
+        parser.error(f"{file} has learning rates; take its [variant.stage.schedule] tables out to choose again")
     arms = [arm for arm in study["variant"] if arm.get("learns", True) and "training" not in arm]
     if arguments.step == "pilot":
         pilot = {

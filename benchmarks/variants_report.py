@@ -33,10 +33,10 @@ HEAD = """# Variants of a ranker: all tables
 Written by `python benchmarks/variants_report.py` from audits of the files beside this one; the [study](README.md) says
 what they show. Differences are the variant minus its parent, paired over queries, mean over seeds, with 95 % intervals
 ([docs/statistics.md](../../docs/statistics.md)). **Bold**: shown (Holm's p below 0.05 in its family, the same sign in
-every seed, more than the largest difference of the noise floor). `=`: none that matters (the interval lies within 0.01
-of nDCG@10, or 0.10 of a share). Seen: the least difference that four of five such audits would have shown, before
-correction. MB: of the weights as they could be stored, 16 bits each unless they are rounded, zeros and factors counted
-as such, without indices.
+every seed, more than the largest difference of the noise floor; tables without a row of the noise floor have none, and
+one seed). `=`: none that matters (the interval lies within 0.01 of nDCG@10, or 0.10 of a share). Seen: the least
+difference that four of five such audits would have shown, before correction. MB: of the weights as they could be
+stored, 16 bits each unless they are rounded, zeros and factors counted as such, without indices.
 """
 TITLES = {
     "study": "robustrank-tiny", "certified": "Certified share, robustrank-tiny, one seed", "l12": "MiniLM-L12",
@@ -65,7 +65,9 @@ def main(arguments: list[str]) -> int:
                 *tables(result["rows"]),
             ]
     (OUT / "tables.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
-    put(OUT / "README.md", "benchmarks/variants_report.py", first(json.loads((OUT / "study.json").read_text())["rows"]))
+    if (study := OUT / "study.json").is_file():
+        rows = json.loads(study.read_text(encoding="utf-8"))["rows"]
+        put(OUT / "README.md", "benchmarks/variants_report.py", first(rows))
     return 0
 
 
@@ -77,7 +79,8 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for row in rows:
         lines.append(cells([row["variant"], *(difference(row, name, floor) for name in names)]))
     if floor:
-        lines.append(cells(["largest of the noise floor", *(f"{floor[name]:.3f}" for name in names)]))
+        largest = (f"{floor[name]:.3f}" if name in floor else "" for name in names)
+        lines.append(cells(["largest of the noise floor", *largest]))
     seen = [max(r["endpoints"][n]["detectable"] or 0 for r in rows if n in r["endpoints"]) for n in names]
     lines.append(cells(["seen (the worst case)", *(f"{each:.3f}" for each in seen)]))
     lines += ["", *head(["its own", *names])]
@@ -166,7 +169,7 @@ def verdict(row: Mapping[str, Any], name: str, floor: Mapping[str, float]) -> st
     """``"shown"``, ``"none that matters"`` or nothing."""
     each = row["endpoints"][name]
     change = Estimate(*each["difference"]["estimate"])
-    signs = {seed > 0 for seed in each["seeds"]}
+    signs = {(seed > 0) - (seed < 0) for seed in each["seeds"]}
     p = each["difference"]["p_holm"]
     if p is not None and p < 0.05 and len(signs) <= 1 and abs(change.value) > floor.get(name, 0.0):
         return "shown"

@@ -41,7 +41,7 @@ def added(spec: AuditSpec, where: str) -> AuditSpec:
             f"the first stage's lists, which have {depth} documents; a larger `depth` of the collection gives them"
         )
     cases = replace(fixed.cases, queries=spec.cases.queries, collection=named, transfer=spec.cases.transfer)
-    cases = replace(cases, strata=strata, ladder=spec.cases.ladder)
+    cases = replace(cases, strata=strata, ladder=spec.cases.ladder, similarity=spec.cases.similarity)
     attacks = (*fixed.attacks, *spec.attacks)
     return replace(spec, suite=version, cases=cases, attacks=attacks, corpus=_corpus(spec, fixed.corpus))
 

@@ -20,11 +20,13 @@ def shares(model: Any, batches: Sequence[Any]) -> Mapping[str, float]:
 
     Returns:
         :data:`STATIC`: the share of units that are dead at every token of every input. :data:`DYNAMIC`: the share at a
-        token, in the mean over an input's tokens and over inputs.
+        token, in the mean over an input's tokens and over inputs. Nothing without inputs or feed-forward parts.
     """
     import torch
 
     layers = [module for name, module in model.named_modules() if name.endswith(".intermediate")]
+    if not layers or not batches:
+        return {}
     read: list[list[Any]] = [[] for _ in layers]
     hooks = [
         layer.register_forward_hook(lambda module, given, made, into=into: into.append(made.detach()))

@@ -136,7 +136,8 @@ class StageSpec(Parts):
         sources: Its ``[[stage.source]]`` tables.
         lists: Its ``[[stage.lists]]`` tables, applied in order to the training lists, before teachers score them.
         dev: Number of development queries, of the first source, for early stopping.
-        pairs: Largest number of pairs that teachers score, a random sample of all sources.
+        pairs: Largest number of pairs of the sources that teachers score, a random sample of all sources; texts that
+            ``[[stage.lists]]`` add come on top.
         score_weight: Weight of the squared error of the scores themselves, beside that of the margins, which is 1.
         schedule: Number of steps, learning rate and checkpoints.
         noise: Perturbations that the student reads in place of the texts.

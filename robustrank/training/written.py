@@ -1,12 +1,13 @@
 """Training queries that a language model writes for passages (Promptagator, Dai et al. 2023).
 
 The prompt is the same for every model (:func:`prompt`): an instruction, at most eight examples, the passage. Answers
-are those at temperature 0, kept on disk, so that a run that was cut off asks nothing twice; they are cleaned
+are those at temperature 0, kept on disk, so that a run that was cut off requests none twice; they are cleaned
 (:func:`cleaned`), and what is of no use is left out and counted.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,6 +45,9 @@ MOST = 8
 BATCH = 8
 """Passages that are asked about at a time; after ``kill -9`` the answers of one batch are lost."""
 
+MARKS, NUMBER = " \t*-\"'`“”", re.compile(r"^\d+[.)]\s+")
+"""What stands around a query in answers, and the number of a list."""
+
 KEPT, REFUSED, EMPTY, LONG, REPEATED, EXCLUDED = "kept", "refused", "empty", "too long", "repeated", "excluded"
 """What becomes of an answer."""
 
@@ -68,7 +72,7 @@ def prompt(examples: Sequence[tuple[str, str]], text: str) -> list[Segment]:
 def cleaned(answer: str) -> str:
     """The first line that has words, up to its first question mark, without label, quotes and list marks around it."""
     line = next((each for each in answer.splitlines() if each.strip()), "")
-    line = line.strip(" \t*-\"'`“”").removeprefix("Query:").strip(" \t\"'`“”")
+    line = NUMBER.sub("", line.strip(MARKS)).strip(MARKS).removeprefix("Query:").strip(MARKS)
     question, mark, _ = line.partition("?")
     return " ".join((question + mark).split())
 
@@ -147,13 +151,22 @@ class Writer:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.path)) as database:
             database.execute("CREATE TABLE IF NOT EXISTS answers (prompt BLOB PRIMARY KEY, text, cut, refused)")
+            database.execute("PRAGMA journal_mode = WAL")
             found = {key: answer for key in keys if (answer := _kept(database, key)) is not None}
             new = {key: each for key, each in zip(keys, prompts, strict=True) if key not in found}
             if new:
-                found |= zip(new, lm.generate(list(new.values()), tokens=TOKENS, stop=STOP), strict=True)
+                made = map(_storable, lm.generate(list(new.values()), tokens=TOKENS, stop=STOP))
+                rows = [(key, *answer) for key, answer in zip(new, made, strict=True)]
                 with database:
-                    database.executemany("INSERT INTO answers VALUES (?, ?, ?, ?)", [(k, *found[k]) for k in new])
+                    database.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", rows)
+                # Another training may have stored its own in the meantime: both go on with the same ones.
+                found |= {key: answer for key in new if (answer := _kept(database, key)) is not None}
         return [found[key] for key in keys]
+
+
+def _storable(answer: Written) -> Written:
+    """The answer without halves of characters, which a service may send and no file can hold."""
+    return answer._replace(text=answer.text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _kept(database: sqlite3.Connection, key: bytes) -> Written | None:

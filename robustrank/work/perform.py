@@ -106,9 +106,11 @@ def _victims(bench: Workbench, task: Task) -> list[MeteredVictim]:
 
 def workbench(spec: AuditSpec) -> Workbench:
     """The process's workbench for an audit file."""
-    if not (_LAST and _LAST[0].spec is spec):
-        _LAST[:] = [_Keyed(spec)]
-    return _workbench(_LAST[0])
+    last = _LAST[0] if _LAST else None
+    if last is None or last.spec is not spec:  # another thread may have another audit
+        last = _Keyed(spec)
+        _LAST[:] = [last]
+    return _workbench(last)
 
 
 class _Keyed:

@@ -27,16 +27,21 @@ def check_apart(judged: Sequence[Query], collection: Collection, name: str, who:
         who: The defense, for the message.
 
     Raises:
-        ConfigError: It reads some; queries with the same stems count as the same.
+        ConfigError: It reads some; queries with the same stems count as the same, those without any by their text.
     """
-    evaluated = set(query_keys(collection.queries)) - {""} if judged else set()
-    both = [query for query, key in zip(judged, query_keys(judged), strict=True) if key in evaluated]
+    evaluated = set(_keys(collection.queries)) if judged else set()
+    both = [query for query, key in zip(judged, _keys(judged), strict=True) if key in evaluated]
     if both:
         raise ConfigError(
             f"{who} reads the judgments of {len(both)} queries that it is audited on in collection {name!r}, such as "
             f"{both[0].text!r:.80}: they hold the answers; give it judgments of other queries: another "
             "split, or `exclude` = the table of this collection"
         )
+
+
+def _keys(queries: Sequence[Query]) -> list[str]:
+    """Of every query, its key, or its text where it has none."""
+    return [key or query.text.strip().lower() for query, key in zip(queries, query_keys(queries), strict=True)]
 
 
 class MeteredVictim:

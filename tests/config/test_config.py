@@ -233,6 +233,12 @@ def test_two_rankers_under_test_of_one_name_are_refused() -> None:
         audit_file.parse(rankers + DEFENDED.format(defense="a", ranker="b", attacked="false"))
 
 
+def test_a_suite_leaves_similarity_as_the_file_has_it() -> None:
+    text = f'suite = "standard"\n{SMALLEST}[cases]\nsimilarity = false\n'
+    assert not audit_file.parse(text).cases.similarity
+    assert audit_file.parse(f'suite = "standard"\n{SMALLEST}').cases.similarity
+
+
 def test_a_budget_cannot_limit_a_similarity_that_is_not_measured() -> None:
     attack = '[[attack]]\nname = "mine"\nuse = "prada"\nbudget = { edits = 3, similarity = 0.9 }\n'
     with pytest.raises(ConfigError, match=r"'mine': its budget limits similarity, which \[cases\] similarity = false"):

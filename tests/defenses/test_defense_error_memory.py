@@ -247,6 +247,14 @@ def test_queries_of_an_excluded_collection_are_not_remembered(folder: Path, spli
     assert "corrected by 0 judged pairs" in victim.declared.note
 
 
+def test_a_query_without_words_is_not_remembered_and_its_judgments_are_refused_by_its_text() -> None:
+    collection = made({"C++": {"a": 1}, "q": {"b": 1}})
+    assert [query.query_id for query in ErrorMemory(collection=collection).judged_queries] == ["q"]
+    with pytest.raises(ConfigError, match="hold the answers"):
+        check_apart([Query("other", "c++ ")], collection.load(), "home", "defense")
+    check_apart([Query("other", "c#")], collection.load(), "home", "defense")
+
+
 def test_a_memory_in_a_chain_is_checked_too() -> None:
     evaluated = made({"q": {"a": 1}}).load()
     with pytest.raises(ConfigError, match="hold the answers"):

@@ -183,6 +183,8 @@ def test_each_attack_is_compared_by_itself_in_a_family_of_its_own() -> None:
     assert other.difference is not None
     assert other.difference.p_holm == pytest.approx(min(1.0, 4 * other.difference.p))
     assert not row(of(PLAIN, attacks({})), "int8").by_attack
+    in_turn = of(PLAIN, [*attacks(won), *second], SPEC.replace("common = true", "common = true\nladder = true"))
+    assert not row(in_turn, "int8").by_attack, "the second met only what the first left"
 
 
 def test_an_attack_that_only_the_parent_met_makes_no_variant_look_robust() -> None:

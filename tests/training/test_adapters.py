@@ -140,9 +140,9 @@ def test_entries_that_have_grown_are_held_at_what_they_are_and_the_small_ones_tr
         return {name: module.weight.detach().clone() for name, module in linear_maps(model)}
 
     moved()
-    attached.after_step(1, 4)
+    assert attached.after_step(1, 4) is Then.GO_ON
     moved()
-    attached.after_step(2, 4)
+    assert attached.after_step(2, 4) is Then.BEGIN_ANEW, "the best weights before the choice are none of it"
     chosen = {name: module.weight.detach().clone() for name, module in linear_maps(model)}
     last = moved()
     attached.after_step(3, 4)

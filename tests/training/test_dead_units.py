@@ -38,6 +38,11 @@ def test_of_a_model_whose_units_are_switched_off_so_many_are_dead_and_padding_co
     assert not model.bert.encoder.layer[0].intermediate._forward_hooks
 
 
+def test_without_inputs_or_feed_forward_parts_there_is_no_share() -> None:
+    assert shares(small_model(), []) == {}
+    assert shares(torch.nn.Linear(2, 2), [small_batch()]) == {}
+
+
 def test_the_mode_of_the_model_stays() -> None:
     model = small_model().train()
     DeadNeurons().attach(model, 1).figures([small_batch()])

@@ -79,6 +79,9 @@ def test_the_prompt_is_instruction_examples_and_the_passage_left_open() -> None:
         ("\n\n  Query: 'whale songs'", "whale songs"),
         ("Where do whales go? They go south.", "Where do whales go?"),
         ('- "whales\u00a0 and   krill"', "whales and krill"),
+        ('**Query:** "whale songs"', "whale songs"),
+        ("1. whale songs", "whale songs"),
+        ("2001 a space odyssey", "2001 a space odyssey"),
         (" \n ", ""),
     ],
 )
@@ -138,6 +141,34 @@ def test_what_was_answered_is_not_asked_again_unless_the_model_or_the_examples_a
     echo.card = ModelCard(name="echo", fingerprint="echo 2", can=frozenset({Ability.GENERATE}))
     Writer(tmp_path / "queries.sqlite", Silent()).queries(source(), PASSAGES, set(), 13)
     assert len(echo.asked) == 40
+
+
+def test_half_a_character_in_an_answer_is_stored_as_a_question_mark(tmp_path: Path, echo: Echo) -> None:
+    echo.answers = {PASSAGES["tides"].text: Written("tides \ud83d high")}
+    writer = Writer(tmp_path / "queries.sqlite", Silent())
+    queries, origins = writer.queries(source(), PASSAGES, set(), 13)
+    assert {q.text for q in queries if origins[q.query_id] == "tides"} == {"tides ?"}
+
+
+def test_an_answer_that_another_training_stored_meanwhile_is_taken(
+    tmp_path: Path, echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, generate = tmp_path / "queries.sqlite", echo.generate
+    other = Echo(answers={each.text: Written(f"other {name}") for name, each in PASSAGES.items()})
+    found: list[list[Query]] = []
+
+    def slow(prompts: Sequence[Prompt], /, *, tokens: int, stop: Sequence[str] = ()) -> list[Written]:
+        if not found:
+            found.append([])
+            monkeypatch.setattr(echo, "generate", other.generate)
+            found.append(Writer(path, Silent()).queries(source(), PASSAGES, set(), 13)[0])
+            monkeypatch.setattr(echo, "generate", slow)
+        return generate(prompts, tokens=tokens, stop=stop)
+
+    monkeypatch.setattr(echo, "generate", slow)
+    mine = Writer(path, Silent()).queries(source(), PASSAGES, set(), 13)[0]
+    assert mine == found[1]
+    assert {query.text.split()[0] for query in mine} == {"other"}
 
 
 def test_in_further_rounds_another_part_of_a_passage_is_shown(tmp_path: Path, echo: Echo) -> None:

@@ -109,7 +109,8 @@ class ErrorMemory:
         """The queries whose judgments are remembered."""
         left_out = set() if self.exclude is None else set(query_keys(self.exclude.load().queries))
         queries = self._collection.queries
-        return [query for query, key in zip(queries, query_keys(queries), strict=True) if key not in left_out]
+        keyed = zip(queries, query_keys(queries), strict=True)
+        return [query for query, key in keyed if key and key not in left_out]
 
     def wrap(self, ranker: Ranker, /) -> Remembering:
         """The ranker with corrected scores; it scores the memory's pairs once.

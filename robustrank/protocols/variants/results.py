@@ -57,8 +57,8 @@ class VariantRow:
     """Its seeds."""
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     by_attack: Mapping[str, Endpoint] = field(default_factory=dict)
-    """Share of targets that each attack lifts into the top ten by itself, where there are several; a Holm family of
-    its own."""
+    """Share of targets that each attack lifts into the top ten by itself, where there are several and all were tried on
+    every target (not with ``ladder``); a Holm family of its own."""
     missing: Sequence[str] = ()
     """Endpoints that its parent has and it has not."""
     left_out: Sequence[str] = ()

@@ -109,8 +109,12 @@ class _Figures:
         return {name: each for name, each in figures.items() if each[0]}
 
     def by_attack(self, ranker: str, attacks: frozenset[str]) -> dict[str, Measured]:
-        """The share of targets that each attack lifts into the top ten by itself, where there are several."""
-        by_name = {name: self._made(ranker, {name}) for name in sorted(attacks)} if len(attacks) > 1 else {}
+        """The share of targets that each attack lifts into the top ten by itself, where there are several.
+
+        None where attacks are tried in turn (``ladder``): a later one met only those targets that the others left.
+        """
+        alone = len(attacks) > 1 and not self.spec.cases.ladder
+        by_name = {name: self._made(ranker, {name}) for name in sorted(attacks)} if alone else {}
         return {name: each for name, mine in by_name.items() if (each := _lost(mine))[0]}
 
     def _made(self, ranker: str, attacks: Collection[str]) -> list[AttackRecord]:

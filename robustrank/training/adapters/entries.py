@@ -139,15 +139,17 @@ class Small(Entries):
     """A model of whose linear maps the smallest entries are trained.
 
     Args:
-        again: Share of the steps after which those are chosen that are still small.
+        again: Share of the schedule's steps after which those are chosen that are still small; a stage that ends before
+            makes no second choice.
     """
 
     again: float | None
 
     def after_step(self, step: int, total: int, /) -> Then:
-        """Put back what is not trained; once, hold what has grown."""
+        """Put back what is not trained; once, hold what has grown, after which the best weights are sought anew."""
         then = super().after_step(step, total)
         if self.again is not None and step == max(1, round(self.again * total)):
+            then = Then.BEGIN_ANEW
             for name, module in linear_maps(self.model):
                 mask = module.get_buffer(BUFFER)
                 limit = (self.start[name].abs() * mask).max()
