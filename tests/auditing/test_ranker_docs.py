@@ -84,7 +84,7 @@ def means(folder: Path, example: str) -> dict[str, float]:
 
 def test_the_page_has_an_example_of_every_kind() -> None:
     assert [re.search(r'use = "(\w+)"', each)[1] for each in EXAMPLES] == [  # type: ignore[index]
-        "http", "http", "callable", "cross_encoder", "pyterrier", "adapter",
+        "http", "http", "callable", "cross_encoder", "aligned", "pyterrier", "adapter",
     ]  # fmt: skip
 
 
@@ -94,6 +94,11 @@ def test_an_example_runs_with_the_figures_of_the_scorer_behind_it(folder: Path, 
     if 'use = "cross_encoder"' in example:
         pytest.importorskip("transformers")
         assert means(folder, example)
+        return
+    if 'use = "aligned"' in example:  # the bundled encoder in place of the new one, too: nothing is turned
+        pytest.importorskip("transformers")
+        alone = '[[ranker]]\nname = "old"\nuse = "bi_encoder"\n'
+        assert means(folder, example.replace(', model = "./out/new"', "")) == means(folder, alone)
         return
     if 'use = "pyterrier"' in example:
         pytest.importorskip("pandas")

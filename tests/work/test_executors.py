@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,30 +62,28 @@ def test_a_worker_that_dies_costs_its_item_and_says_how() -> None:
 
 
 class Sent:
-    """A function of a worker that counts, where it is sent, how often that was."""
+    """A function that counts how often it is sent to a worker."""
 
-    def __init__(self, ends_with: int = -1) -> None:
-        self.ends_with = ends_with
+    def __init__(self, function: Callable[[int], object]) -> None:
+        self.function = function
         self.times = 0
 
-    def __reduce__(self) -> tuple[type[Sent], tuple[int]]:
+    def __reduce__(self) -> tuple[type[partial[object]], tuple[Callable[[int], object]]]:
         self.times += 1
-        return Sent, (self.ends_with,)
+        return partial, (self.function,)
 
-    def __call__(self, item: int) -> int:
-        if item == self.ends_with:
-            os._exit(3)
-        return item + 1
+    def __call__(self, item: int) -> object:
+        return self.function(item)
 
 
 def test_a_function_is_sent_once_to_a_worker_and_again_to_the_one_that_takes_its_place() -> None:
-    executor, plain, ending = Processes(workers=1), Sent(), Sent(ends_with=2)
-    assert list(executor.run(plain, [1, 2, 3])) == [2, 3, 4]
+    executor, plain, ending = Processes(workers=1), Sent(abs), Sent(os._exit)
+    assert list(executor.run(plain, [-1, -2, -3])) == [1, 2, 3]
     assert plain.times == 1
-    found = list(executor.run(ending, [1, 2, 3, 4]))
-    assert [each for each in found if isinstance(each, int)] == [2, 4, 5]
-    assert ending.times == 3  # to the first worker, to the one of the second trial, and to the one after that
-    assert list(executor.run(plain, [5])) == [6]
+    [lost] = executor.run(ending, [3])
+    assert isinstance(lost, Lost)
+    assert ending.times == 2, "to the first worker, and to the one of the second trial"
+    assert list(executor.run(plain, [-5])) == [5]
     assert plain.times == 2
     executor.close()
 
