@@ -43,7 +43,7 @@ class Vectors:
         return float((self.cosines(texts).sum() - n) / (n * (n - 1)))
 
     def leading(self, texts: Sequence[str], dimensions: int) -> NDArray[np.float32]:
-        """Vectors in their leading singular directions (latent semantic analysis), of length 1; 0 without a known term.
+        """Vectors in their leading singular directions (latent semantic analysis), of length 1, or 0, as :meth:`rows`.
 
         Args:
             texts: One row each.
@@ -52,7 +52,7 @@ class Vectors:
         import numpy as np
         from sklearn.decomposition import TruncatedSVD
 
-        vectors = self._vectorizer.transform(texts)
+        vectors = self.rows(texts)
         if min(vectors.shape) > dimensions:
             reduced = TruncatedSVD(dimensions, random_state=0).fit_transform(vectors)
         else:

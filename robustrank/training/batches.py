@@ -26,7 +26,7 @@ class Example(NamedTuple):
     twin: Example | None = None
     """The same pairs after edits, where the objective reads both."""
     standings: tuple[Standing, ...] = ()
-    """For each pair, how its document stands in the first stage; empty where that is not known."""
+    """For each pair, how its document stands in the first stage; empty without one."""
 
 
 class Batch(NamedTuple):
