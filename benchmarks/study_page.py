@@ -18,12 +18,21 @@ def put(page: Path, script: str, lines: Sequence[str]) -> None:
     Raises:
         ValueError: The page has no such markers.
     """
+    page.write_text(placed(page, script, lines), encoding="utf-8")
+
+
+def placed(page: Path, script: str, lines: Sequence[str]) -> str:
+    """The text of ``page`` with other lines between the markers of ``script``.
+
+    Raises:
+        ValueError: The page has no such markers.
+    """
     begin = f"<!-- tables: written by {script} -->\n"
     before, found, rest = page.read_text(encoding="utf-8").partition(begin)
     _, ended, after = rest.partition(END)
     if not (found and ended):
         raise ValueError(f"{page}: no {begin.strip()} with {END.strip()} after it")
-    page.write_text(before + begin + "\n" + "\n".join(lines).strip() + "\n\n" + END + after, encoding="utf-8")
+    return before + begin + "\n" + "\n".join(lines).strip() + "\n\n" + END + after
 
 
 def rows(page: Path, key: str, section: str = "") -> list[dict[str, str]]:

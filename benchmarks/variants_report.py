@@ -1,7 +1,8 @@
-"""The tables of ``reports/variants`` from finished audits: ``python benchmarks/variants_report.py NAME=DIR ...``.
+"""The tables of ``reports/variants``: ``python benchmarks/variants_report.py [NAME=DIR ...] [--check]``.
 
 DIR is the folder of an audit of ``reports/variants/NAME.variants.toml``; its rows go to ``reports/variants/NAME.json``.
 Of every committed one all tables go to ``tables.md``, and the one to read first into the README, between its markers.
+With ``--check`` no page is written, and those that would change are named.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from study_page import put
+from study_page import placed
 
 from robustrank.core.types import Estimate
 
 OUT = Path(__file__).parents[1] / "reports" / "variants"
 NOISE = "own scores"
 """The arm that learned nothing new: its seeds are the noise floor."""
-SHARES = ("lost targets", "certified")
+SCORES = ("nDCG@10", "robust nDCG@10")
+"""How the names of endpoints begin that are no shares."""
 PARAMETERS = 4_386_049
 SHAPES = [(128, 128)] * 8 + [(512, 128), (128, 512)] * 2
 MAPS = sum(rows * columns for rows, columns in SHAPES)
 """Of robustrank-tiny: all weights, and the shapes and weights of its linear maps."""
 MATTERS = {True: 0.10, False: 0.01}
 """Of shares, and of nDCG@10: a difference whose interval lies within is none that matters."""
-STUDIES = ("study", "certified", "l12")
 HEAD = """# Variants of a ranker: all tables
 
 Written by `python benchmarks/variants_report.py` from audits of the files beside this one; the [study](README.md) says
@@ -43,53 +44,58 @@ TITLES = {
 }  # fmt: skip
 
 
-def main(arguments: list[str]) -> int:
-    """Rows of the audits given, then the page of all."""
-    for name, _, folder in (argument.partition("=") for argument in arguments):
+def main(arguments: Sequence[str]) -> int:
+    """Rows of the audits given, then the pages of all."""
+    for name, _, folder in (each.partition("=") for each in arguments if "=" in each):
         summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
-        result = summary["results"]["variants"]
-        for row in result["rows"]:
-            row["order"] = row["order"] and {**row["order"], "worse": []}
-            for each in row["endpoints"].values():
-                for part in ("variant", "parent", "difference"):
-                    for heavy in ("per_query", "open", "tally", "ends"):
-                        (each[part] or {}).pop(heavy, None)
-        (OUT / f"{name}.json").write_text(json.dumps(result, separators=(",", ":")) + "\n", encoding="utf-8")
+        text = json.dumps(committed(summary["results"]["variants"]), separators=(",", ":")) + "\n"
+        (OUT / f"{name}.json").write_text(text, encoding="utf-8")
+    changed = {
+        page: text for page, text in pages().items() if not page.is_file() or page.read_text(encoding="utf-8") != text
+    }
+    for page, text in changed.items() if "--check" not in arguments else ():
+        page.write_text(text, encoding="utf-8")
+    print("\n".join(page.name for page in changed) or "no page changes")
+    return int("--check" in arguments and bool(changed))
+
+
+def committed(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a summary says of variants, without the values of single queries."""
+    rows = []
+    for row in result["rows"]:
+        for each in (*row["endpoints"].values(), *row["by_attack"].values()):
+            for part in ("variant", "parent", "difference"):
+                for heavy in ("per_query", "open", "tally", "ends"):
+                    (each[part] or {}).pop(heavy, None)
+        rows.append({**row, "order": row["order"] and {**row["order"], "worse": []}})
+    return {**result, "rows": rows}
+
+
+def pages() -> dict[Path, str]:
+    """``tables.md`` and the README, as the committed rows make them."""
+    results = {
+        name: json.loads((OUT / f"{name}.json").read_text(encoding="utf-8"))
+        for name in TITLES
+        if (OUT / f"{name}.json").is_file()
+    }
     parts = [HEAD]
-    for name in STUDIES:
-        if (OUT / f"{name}.json").is_file():
-            result = json.loads((OUT / f"{name}.json").read_text(encoding="utf-8"))
-            parts += [
-                f"\n## {TITLES[name]}\n",
-                f"{result['comparisons']} comparisons in the family.\n",
-                *tables(result["rows"]),
-            ]
-    (OUT / "tables.md").write_text("\n".join(parts) + "\n", encoding="utf-8")
-    if (study := OUT / "study.json").is_file():
-        rows = json.loads(study.read_text(encoding="utf-8"))["rows"]
-        put(OUT / "README.md", "benchmarks/variants_report.py", first(rows))
-    return 0
+    for name, result in results.items():
+        parts += [
+            f"\n## {TITLES[name]}\n",
+            f"{result['comparisons']} comparisons in the family.\n",
+            *tables(result["rows"]),
+            *singly(result["rows"]),
+        ]
+    readme = OUT / "README.md"
+    return {
+        OUT / "tables.md": "\n".join(parts) + "\n",
+        readme: placed(readme, "benchmarks/variants_report.py", first(results["study"]["rows"])),
+    }
 
 
 def tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """One table of differences, one of orders and sizes, one of levels."""
-    names = list(dict.fromkeys(name for row in rows for name in row["endpoints"]))
-    floor, sizes = noise(rows), stored(rows)
-    lines = [*head(["minus the parent", *names])]
-    for row in rows:
-        lines.append(cells([row["variant"], *(difference(row, name, floor) for name in names)]))
-    if floor:
-        largest = (f"{floor[name]:.3f}" if name in floor else "" for name in names)
-        lines.append(cells(["largest of the noise floor", *largest]))
-    seen = [max(r["endpoints"][n]["detectable"] or 0 for r in rows if n in r["endpoints"]) for n in names]
-    lines.append(cells(["seen (the worst case)", *(f"{each:.3f}" for each in seen)]))
-    lines += ["", *head(["its own", *names])]
-    parent = rows[0]
-    levels = (parent["endpoints"].get(name) for name in names)
-    lines.append(cells([f"parent ({parent['parent']})", *(level(each, "parent") for each in levels)]))
-    lines += [
-        cells([row["variant"], *(level(row["endpoints"].get(name), "variant") for name in names)]) for row in rows
-    ]
+    lines, sizes = compared(rows, "endpoints"), stored(rows)
     if any(row["order"] for row in rows):
         what = ["Kendall's tau", "top ten shared", "another document first", "others in the top ten", "MB"]
         lines += [
@@ -114,10 +120,37 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def singly(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Tables of what each attack does alone, where there are several."""
+    if not any(row["by_attack"] for row in rows):
+        return []
+    family = sum(each["difference"] is not None for row in rows for each in row["by_attack"].values())
+    above = f"Share of targets that each attack alone lifts into the top ten: {family} comparisons, another family."
+    return ["", above, "", *compared(rows, "by_attack")]
+
+
+def compared(rows: Sequence[Mapping[str, Any]], part: str) -> list[str]:
+    """One table of differences and one of levels, of ``"endpoints"`` or ``"by_attack"``."""
+    names = list(dict.fromkeys(name for row in rows for name in row[part]))
+    floor = noise(rows, part)
+    lines = [*head(["minus the parent", *names])]
+    for row in rows:
+        lines.append(cells([row["variant"], *(difference(row[part].get(name), name, floor) for name in names)]))
+    if floor:
+        largest = (f"{floor[name]:.3f}" if name in floor else "" for name in names)
+        lines.append(cells(["largest of the noise floor", *largest]))
+    seen = [max(row[part][name]["detectable"] or 0 for row in rows if name in row[part]) for name in names]
+    lines.append(cells(["seen (the worst case)", *(f"{each:.3f}" for each in seen)]))
+    lines += ["", *head(["its own", *names])]
+    levels = (rows[0][part].get(name) for name in names)
+    lines.append(cells([f"parent ({rows[0]['parent']})", *(level(each, "parent") for each in levels)]))
+    return lines + [cells([row["variant"], *(level(row[part].get(name), "variant") for name in names)]) for row in rows]
+
+
 def first(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The table to read first: order, effectiveness at home and away, under attack."""
     names = list(rows[0]["endpoints"])
-    floor = noise(rows)
+    floor = noise(rows, "endpoints")
     away = [name for name in names if name.startswith("nDCG@10 on ")]
     shown = ["nDCG@10", *away, "robust nDCG@10", "lost targets"]
     lines = head(["variant", "another first", *(short(name) for name in shown)])
@@ -126,7 +159,7 @@ def first(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         lines.append(
             cells([
                 row["variant"], f"{changed:.0%}" if changed is not None else "",
-                *(difference(row, name, floor) for name in shown),
+                *(difference(row["endpoints"].get(name), name, floor) for name in shown),
             ])
         )  # fmt: skip
     return lines
@@ -157,34 +190,32 @@ def short(name: str) -> str:
     return {"nDCG@10": "home", "robust nDCG@10": "attacked"}.get(name, name.removeprefix("nDCG@10 on "))
 
 
-def noise(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def noise(rows: Sequence[Mapping[str, Any]], part: str) -> dict[str, float]:
     """Endpoint to the largest difference, either way, of a seed that learned nothing new."""
     for row in rows:
         if row["variant"] == NOISE:
-            return {name: max(map(abs, each["seeds"])) for name, each in row["endpoints"].items() if each["seeds"]}
+            return {name: max(map(abs, each["seeds"])) for name, each in row[part].items() if each["seeds"]}
     return {}
 
 
-def verdict(row: Mapping[str, Any], name: str, floor: Mapping[str, float]) -> str:
+def verdict(each: Mapping[str, Any], name: str, floor: Mapping[str, float]) -> str:
     """``"shown"``, ``"none that matters"`` or nothing."""
-    each = row["endpoints"][name]
     change = Estimate(*each["difference"]["estimate"])
     signs = {(seed > 0) - (seed < 0) for seed in each["seeds"]}
     p = each["difference"]["p_holm"]
     if p is not None and p < 0.05 and len(signs) <= 1 and abs(change.value) > floor.get(name, 0.0):
         return "shown"
-    limit = MATTERS[name.startswith(SHARES)]
+    limit = MATTERS[not name.startswith(SCORES)]
     return "none that matters" if -limit <= change.low and change.high <= limit else ""
 
 
-def difference(row: Mapping[str, Any], name: str, floor: Mapping[str, float]) -> str:
+def difference(each: Mapping[str, Any] | None, name: str, floor: Mapping[str, float]) -> str:
     """``"+0.012 [-0.003, +0.028]"``, bold where it is shown, with ``=`` where none that matters."""
-    each = row["endpoints"].get(name)
     if each is None or each["difference"] is None:
         return ""
     change = Estimate(*each["difference"]["estimate"])
     text = f"{change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
-    found = verdict(row, name, floor)
+    found = verdict(each, name, floor)
     return f"**{text}**" if found == "shown" else f"{text} =" if found else text
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +32,8 @@ class VariantSpec:
         student: Keys of ``[student]`` that are added or changed.
         stage: Tables and keys that are added to, or changed in, the last stage of the training file.
         merge: Its ``[[merge]]`` tables, in place of those of the training file.
-        learns: Without training, the last stage only compresses (``stage.compress``), and there is one seed.
+        learns: Without, there is one seed, and the last stage only compresses (``stage.compress``): of the training
+            file, else of the parent as it is.
         training: Another training file.
         model: A trained model's folder, taken as it is.
     """
@@ -101,8 +101,8 @@ def load(path: Path | str) -> VariantsSpec:
         place = f"{where}: [[variant]] {variant.name!r}"
         if variant.model is not None and (variant.stage or variant.student or variant.training or variant.merge):
             raise ConfigError(f"{place}: a model that is taken as it is has no training; leave out the other keys")
-        if variant.model is None and not (variant.training or spec.training):
-            raise ConfigError(f"{place}: needs a training file, or a model")
+        if variant.model is None and variant.learns and not (variant.training or spec.training):
+            raise ConfigError(f"{place}: needs a training file, or a model, or learns = false")
         if not variant.learns and "compress" not in variant.stage:
             raise ConfigError(f"{place}: without training there is nothing to do but [variant.stage.compress]")
     return spec
@@ -128,8 +128,7 @@ def plan(spec: VariantsSpec, folder: Path, models: Path) -> list[Planned]:
         seeds = variant.seeds or (spec.seeds if variant.learns else spec.seeds[:1])
         for seed in seeds:
             name = variant.name if len(seeds) == 1 else f"{variant.name}, seed {seed}"
-            file = (folder / (variant.training or spec.training or "")).resolve()
-            tables = _training(variant, file, seed, model_name(name))
+            tables = _training(spec, variant, folder, seed, model_name(name))
             planned.append(
                 Planned(ranker=name, variant=variant.name, tables=tables, model=models / str(tables["name"]))
             )
@@ -142,9 +141,11 @@ def model_name(ranker: str) -> str:
     return "-".join(part for part in kept.split("-") if part)
 
 
-def _training(variant: VariantSpec, file: Path, seed: int, name: str) -> dict[str, Any]:
+def _training(spec: VariantsSpec, variant: VariantSpec, folder: Path, seed: int, name: str) -> dict[str, Any]:
     """A variant's training file; paths are absolute."""
-    tables = toml(read(file, "training file"), str(file))
+    named = variant.training or spec.training
+    file = (folder / (named or spec.audit)).resolve()
+    tables = toml(read(file, "training file"), str(file)) if named else _bare(_parent(spec, folder)[1])
     stages = [dict(stage) for stage in tables.get("stage", ())]
     if not stages:
         raise ConfigError(f"{file}: needs at least one [[stage]]")
@@ -158,6 +159,12 @@ def _training(variant: VariantSpec, file: Path, seed: int, name: str) -> dict[st
     }  # fmt: skip
     placed: dict[str, Any] = _absolute(body, file.parent)
     return placed
+
+
+def _bare(parent: Mapping[str, Any]) -> dict[str, Any]:
+    """The training file of a variant that only compresses its parent, a ranker of the audit."""
+    student = {name: parent[name] for name in ("model", "max_length") if name in parent}
+    return {"student": student, "stage": [{"name": "compress"}]}
 
 
 def _absolute(value: Any, folder: Path) -> Any:
@@ -196,22 +203,28 @@ def audit_spec(spec: VariantsSpec, folder: Path, planned: Sequence[Planned]) -> 
     Raises:
         ConfigError: The parent is no ranker of the audit, or none that loads a model's folder.
     """
+    tables, parent = _parent(spec, folder)
     file = folder / spec.audit
-    tables = tomllib.loads(read(file, "audit file"))
     rankers = [dict(table) for table in tables.get("ranker", ())]
-    by_name = {str(table.get("name", table.get("use"))): table for table in rankers}
-    check_name(spec.parent, list(by_name), f"{file}: parent")
-    parent = by_name[spec.parent]
-    if "model" not in parent:
-        raise ConfigError(
-            f"{file}: [[ranker]] {spec.parent!r} names no model, so a variant of it cannot take its place"
-        )
     for each in planned:
         card = _card(each)
         variant = {"parent": spec.parent, "name": each.variant, **card}
         rankers.append({**parent, "name": each.ranker, "model": str(each.model), "variant": variant, "audited": False})
     text = as_toml({**tables, "name": spec.name, "ranker": rankers})
     return audit_file.parse(text, where=str(file), folder=file.parent)
+
+
+def _parent(spec: VariantsSpec, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The audit file, and in it the table of the ranker that is the parent."""
+    file = folder / spec.audit
+    tables = toml(read(file, "audit file"), str(file))
+    by_name = {str(table.get("name", table.get("use"))): dict(table) for table in tables.get("ranker", ())}
+    check_name(spec.parent, list(by_name), f"{file}: parent")
+    if "model" not in by_name[spec.parent]:
+        raise ConfigError(
+            f"{file}: [[ranker]] {spec.parent!r} names no model, so a variant of it cannot take its place"
+        )
+    return tables, by_name[spec.parent]
 
 
 def _card(each: Planned) -> dict[str, Any]:

@@ -168,6 +168,35 @@ def test_a_variant_whose_tables_changed_is_trained_anew(file: Path, monkeypatch:
     assert len(ran) == 1
 
 
+def test_a_copy_that_is_only_compressed_needs_no_training_file_and_is_the_one_that_a_file_makes(file: Path) -> None:
+    only = FILE[: FILE.index("[[variant]]")] + FILE[FILE.index('[[variant]]\nname = "int8"') :]
+    made = {}
+    for name, text in {"with": only, "without": only.replace('training = "training.toml"\n', "")}.items():
+        file.write_text(text)
+        (planned,) = variants.plan(variants.load(file), file.parent, file.parent / name)
+        variants.train([planned], file.parent / name, Silent())
+        made[name] = load_file(planned.model / "model.safetensors")
+        if name == "without":
+            assert planned.tables is not None
+            assert planned.tables["student"] == {"model": "robustrank-tiny", "max_length": 24}
+            assert planned.tables["stage"] == [{"name": "compress", "compress": {"use": "grid"}}]
+    assert set(made["with"]) == set(made["without"])
+    assert all((made["with"][name] == each).all() for name, each in made["without"].items())
+
+
+def test_the_parent_of_a_compressed_copy_is_found_beside_the_audit_file(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit = file.parent / "parent.audit.toml"
+    audit.write_text(AUDIT.replace('"robustrank-tiny"', '"./mine"'))
+    only = FILE[: FILE.index("[[variant]]")] + FILE[FILE.index('[[variant]]\nname = "int8"') :]
+    file.write_text(only.replace('training = "training.toml"\n', ""))
+    monkeypatch.chdir(tmp_path)
+    (planned,) = variants.plan(variants.load(file), file.parent, tmp_path / "models")
+    assert planned.tables is not None
+    assert planned.tables["student"]["model"] == str((file.parent / "mine").resolve())
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
