@@ -22,9 +22,10 @@ def _effectiveness(evidence: Evidence) -> Mapping[str, Any]:
     from robustrank.protocols import effectiveness, weak_queries
 
     rankings, home = evidence.rankings, evidence.spec.home.name
+    parents = {ranker.name: ranker.variant.parent for ranker in evidence.spec.rankers if ranker.variant is not None}
     return {
         "effectiveness": effectiveness.effectiveness(rankings),
-        "comparisons": effectiveness.comparisons(rankings, evidence.leading),
+        "comparisons": effectiveness.comparisons(rankings, evidence.leading, parents),
         "weakest": weak_queries.weakest(rankings, evidence.audited, home, evidence.leading),
     }
 

@@ -209,3 +209,13 @@ def test_where_errors_cannot_turn_a_difference_its_p_is_the_greatest_of_the_thre
     sides = [comparisons.paired([0.9] * 30, [0.1] * 29 + [end]).p for end in (0.0, 1.0)]
     assert found.p == pytest.approx(max(sides))
     assert 0 < found.p < 0.01
+
+
+def test_a_variant_is_compared_with_its_parent_and_with_nothing_else() -> None:
+    names = ["base", "other", "int8", "lora", "int8 of lora"]
+    records = [ranking(query, 0.5, ranker=name) for name in names for query in "abc"]
+    parents = {"int8": "base", "lora": "base", "int8 of lora": "lora"}
+    found = effectiveness.comparisons(records, "nDCG@10", parents)
+    expected = [("base", "other"), ("base", "int8"), ("base", "lora"), ("lora", "int8 of lora")]
+    assert [(each.a, each.b) for each in found] == expected
+    assert len(effectiveness.comparisons(records, "nDCG@10")) == 10

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from robustrank.config import audit_file
 from robustrank.core.errors import ConfigError
 from robustrank.core.types import Estimate, Status
-from robustrank.protocols import variants
+from robustrank.protocols import builtin, variants
 from robustrank.protocols.defenses.results import Difference
 from robustrank.protocols.interface import Evidence
 from robustrank.protocols.variants.results import CLEAN, LOST, ROBUST, VariantRow, Variants
@@ -123,6 +123,33 @@ def test_what_is_lost_is_the_mean_difference_and_the_order_is_counted() -> None:
     assert "another document first for 100 % of queries, and other documents into the top ten for 0 %" in int8.sentence
     assert "Worse: effectiveness" in int8.sentence
     assert "Nothing is shown" in row(of(PLAIN), "int8").sentence
+
+
+def test_a_query_without_candidates_has_an_nDCG_of_zero_and_no_order() -> None:
+    empty: dict[str, Any] = {
+        "candidates": 0,
+        "doc_ids": [],
+        "scores": [],
+        "measures": {CLEAN: 0.0},
+        "pairs": 0,
+        "call_seconds": None,
+    }
+    lists = [ranking(ranker, query, first=1 + (ranker == "int8")) for ranker in PLAIN for query in QUERIES[1:]]
+    int8 = row(made([*lists, *(ranking(ranker, QUERIES[0], **empty) for ranker in PLAIN)]), "int8")
+    change = int8.endpoints[CLEAN].difference
+    assert change is not None
+    assert (change.estimate.n, change.per_query[QUERIES[0]]) == (30, 0.0)
+    assert int8.order is not None
+    assert (int8.order.other_first.n, int8.order.other_first.value) == (29, 1.0)
+    assert row(made([ranking(r, q, **empty) for r in PLAIN for q in QUERIES]), "int8").order is None
+
+
+def test_the_comparisons_of_an_audit_are_not_those_of_seeds_among_each_other() -> None:
+    records = [ranking(ranker, query) for ranker in PLAIN for query in QUERIES]
+    setup = cast("SetupRecord", SimpleNamespace(rankers=[], collections=[]))
+    evidence = Evidence(spec=audit_file.parse(SPEC), setup=setup, tasks=records)
+    found = cast("dict[str, Any]", builtin.EFFECTIVENESS.summarise(evidence))["comparisons"]
+    assert [(each.a, each.b) for each in found] == [("r", "int8"), ("r", "lora 1"), ("r", "lora 2")]
 
 
 def test_seeds_are_averaged_query_by_query_and_shown_one_by_one() -> None:

@@ -33,7 +33,7 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """How a variant orders the clean lists of home against its parent, means over queries (and seeds)."""
+    """How a variant orders clean lists of home against its parent, over queries with candidates, means over seeds."""
 
     tau: Estimate
     """Kendall's tau of both orders of the candidates."""

@@ -271,6 +271,8 @@ def _order(
             other = theirs.get(query)
             if other is None or undecided(record) or undecided(other) or set(record.doc_ids) != set(other.doc_ids):
                 continue
+            if not record.doc_ids:  # the first stage found no candidate
+                continue
             by_query.setdefault(query, []).append(_moved(_ordered(record), _ordered(other)))
     if not by_query:
         return None
