@@ -1,7 +1,7 @@
 """The figures of the studies, from what is committed: ``python benchmarks/study_figures.py [--check]``.
 
-Each is ``reports/STUDY/figure.svg``: intervals of figures that a table or a record of the study holds. With ``--check``
-nothing is written, and the studies whose figure would change are named.
+Each is ``reports/STUDY/figure.svg``, or the file named: figures with intervals that a table or a record of the study
+holds. With ``--check`` nothing is written, and the studies whose figure would change are named.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from statistics import median
 
+import variants_figures
 from study_page import figure, rows
 
 from robustrank.core.types import Estimate
@@ -237,7 +238,8 @@ def known(cell: str) -> Estimate:
 FIGURES: Mapping[str, Callable[[], str]] = {
     "default": default, "five-tasks": five_tasks, "suite": suite, "corpus-attacks": corpus_attacks, "pooling": pooling,
     "certified-insertion": certified_insertion, "language-models": language_models, "topics": topics,
-    "coverage": coverage, "certificates": certificates,
+    "coverage": coverage, "certificates": certificates, "variants": variants_figures.cost,
+    "variants/size.svg": variants_figures.size,
 }  # fmt: skip
 
 
@@ -245,7 +247,7 @@ def main(arguments: Sequence[str]) -> int:
     """Write all figures, or name those that would change."""
     changed = []
     for study, draw in FIGURES.items():
-        path, drawn = REPORTS / study / "figure.svg", draw()
+        path, drawn = REPORTS / study if study.endswith(".svg") else REPORTS / study / "figure.svg", draw()
         if not path.is_file() or path.read_text(encoding="utf-8") != drawn:
             changed.append(study)
             if "--check" not in arguments:

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 from variants_report import NOISE, OUT, PARAMETERS, stored
 
 from robustrank.core.types import Estimate
-from robustrank.report.canvas import INK, MUTED, RULE, Canvas, round_values, style
+from robustrank.protocols.variants.results import CLEAN, LOST
+from robustrank.report.canvas import INK, MARGIN, MUTED, RULE, WIDTH, Canvas, round_values, style
 
-ATTACK = "substitution"
-"""Of the attacks the one that asks the ranker: how far its success depends on the ranker is what a plot can show."""
 HEIGHT = 300.0
+UPWARDS = "share of lost targets, minus the parent's (less is better)"
+LETTER, APART = 6.2, 36.0
+"""Units of the drawing: of a letter of a name, about; and between two points that have room for a name."""
 PARENT = "parent"
 KINDS = (PARENT, NOISE, "compressed, not trained", "compressed and trained", "adapter or mask", "weights trained")
 
@@ -29,32 +31,27 @@ class Point(NamedTuple):
 
 
 def cost() -> str:
-    """Lost targets against clean nDCG@10 at home."""
+    """Lost targets against clean nDCG@10 at home, both minus the parent's."""
     rows = _rows()
-    level = rows[0]["endpoints"]["nDCG@10"]["parent"]["estimate"]
-    points = [_point(row, Estimate(*row["endpoints"]["nDCG@10"]["variant"]["estimate"])) for row in rows]
-    points.append(Point("parent", PARENT, Estimate(*level), _lost(rows[0], "parent")))
-    title = "Targets lost to substitution against nDCG@10 at home"
-    return scatter(title, "nDCG@10 on nfcorpus", "share of targets lost to substitution", points, more=True)
+    points = [Point(PARENT, PARENT, _exact(0.0), _exact(0.0)), *(_point(row, _change(row, CLEAN)) for row in rows)]
+    return scatter("Lost targets against nDCG@10 at home", "nDCG@10 on nfcorpus, minus the parent's", points, more=True)
 
 
 def size() -> str:
-    """Lost targets against the size of the weights as they could be stored."""
+    """Lost targets, minus the parent's, against the size of the weights as they could be stored."""
     rows = _rows()
-    sizes = {**stored(rows), PARENT: PARAMETERS * 16 / 8e6}
+    sizes = stored(rows)
     points = [_point(row, _exact(sizes[row["variant"]])) for row in rows if row["variant"] in sizes]
-    points.append(Point("parent", PARENT, _exact(sizes[PARENT]), _lost(rows[0], "parent")))
-    title = "Targets lost to substitution against size"
-    return scatter(title, "MB of weights", "share of targets lost to substitution", points, more=False)
+    points.insert(0, Point(PARENT, PARENT, _exact(PARAMETERS * 16 / 8e6), _exact(0.0)))
+    return scatter("Lost targets against size", "MB of weights as they could be stored", points, more=False)
 
 
-def scatter(title: str, across: str, upwards: str, points: Sequence[Point], *, more: bool) -> str:
+def scatter(title: str, across: str, points: Sequence[Point], *, more: bool) -> str:
     """Points with error bars both ways, and the line of those that no other is better than in both.
 
     Args:
         title: What is drawn, for readers who do not see it.
         across: Name of the horizontal scale.
-        upwards: Name of the vertical scale, of which less is better.
         points: The points.
         more: Whether more is better across.
     """
@@ -68,15 +65,15 @@ def scatter(title: str, across: str, upwards: str, points: Sequence[Point], *, m
 
     for place, kind in enumerate(KINDS):
         canvas.key(8 + 15.0 * place, kind, place)
-    canvas.text(0, legend - 14, f"{upwards} (less is better)", MUTED, size=9)
+    canvas.text(0, legend - 14, UPWARDS, MUTED, size=9)
     for tick in round_values(*span):
         canvas.line([tick, tick], [legend, legend + HEIGHT], RULE, width=0.8)
         canvas.tick(tick, f"{tick:g}")
     for tick in round_values(low, high):
         canvas.line(span, [down(tick)] * 2, RULE, width=0.8)
-        canvas.text(0, down(tick) - 6, f"{tick:g}", MUTED, size=9)
+        canvas.text(0, down(tick) - 6, f"{tick:+g}" if tick else "0", MUTED, size=9)
     front = _front(points, more=more)
-    edge = sorted((point.across.value, down(point.upwards.value)) for point in front)
+    edge = [(point.across.value, down(point.upwards.value)) for point in sorted(front, key=_across)]
     canvas.line([x for x, _ in edge], [y for _, y in edge], INK, width=1.2, dash="--", layer=2)
     for point in points:
         colour, marker = style(KINDS.index(point.kind))
@@ -84,9 +81,23 @@ def scatter(title: str, across: str, upwards: str, points: Sequence[Point], *, m
         canvas.line([x.value] * 2, [down(y.low), down(y.high)], colour, width=0.7, layer=1.5)
         canvas.line([x.low, x.high], [down(y.value)] * 2, colour, width=0.7, layer=1.5)
         canvas.mark(x.value, down(y.value), colour, marker)
+    _name(canvas, span, [(point.name, point.across.value, down(point.upwards.value)) for point in points])
     words = "; ".join(f"{p.name}: {_words(p.across)}, {_words(p.upwards)}" for p in points)
     best = ", ".join(point.name for point in front)
     return str(canvas.svg(f"{title}. {words}. No other is better in both than: {best}.", standalone=True)) + "\n"
+
+
+def _across(point: Point) -> float:
+    return point.across.value
+
+
+def _name(canvas: Canvas, span: tuple[float, float], every: Sequence[tuple[str, float, float]]) -> None:
+    """The names of those points that stand apart from all others, above them."""
+    unit = (span[1] - span[0]) / (WIDTH - 2 * MARGIN)
+    for name, x, y in every:
+        near = [abs(other_x - x) < APART * unit and abs(other_y - y) < APART for _, other_x, other_y in every]
+        if sum(near) == 1:
+            canvas.name(max(span[0], min(x + 4 * unit, span[1] - LETTER * len(name) * unit)), y - 9, name, MUTED)
 
 
 def _front(points: Sequence[Point], *, more: bool) -> list[Point]:
@@ -105,11 +116,11 @@ def _rows() -> list[dict[str, Any]]:
 
 
 def _point(row: Mapping[str, Any], across: Estimate) -> Point:
-    return Point(row["variant"], kinds()[row["variant"]], across, _lost(row, "variant"))
+    return Point(row["variant"], kinds()[row["variant"]], across, _change(row, LOST))
 
 
-def _lost(row: Mapping[str, Any], side: str) -> Estimate:
-    return Estimate(*row["by_attack"][ATTACK][side]["estimate"])
+def _change(row: Mapping[str, Any], endpoint: str) -> Estimate:
+    return Estimate(*row["endpoints"][endpoint]["difference"]["estimate"])
 
 
 def _exact(value: float) -> Estimate:

@@ -153,7 +153,7 @@ def first(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     floor = noise(rows, "endpoints")
     away = [name for name in names if name.startswith("nDCG@10 on ")]
     shown = ["nDCG@10", *away, "robust nDCG@10", "lost targets"]
-    lines = head(["variant", "another first", *(short(name) for name in shown)])
+    lines = head(["variant", "another document first", *(f"{short(name)}, {counted(rows, name)}" for name in shown)])
     for row in rows:
         changed = Estimate(*row["order"]["other_first"]).value if row["order"] else None
         lines.append(
@@ -187,7 +187,13 @@ def megabytes(compress: Mapping[str, Any]) -> float:
 
 
 def short(name: str) -> str:
-    return {"nDCG@10": "home", "robust nDCG@10": "attacked"}.get(name, name.removeprefix("nDCG@10 on "))
+    return {"nDCG@10": "nDCG@10 at home"}.get(name, name.removeprefix("nDCG@10 on "))
+
+
+def counted(rows: Sequence[Mapping[str, Any]], name: str) -> str:
+    """``"n=323"``, or the least and the greatest of all variants: of the queries of a difference."""
+    every = sorted({Estimate(*row["endpoints"][name]["difference"]["estimate"]).n for row in rows})
+    return f"n={every[0]}" if len(every) == 1 else f"n={every[0]} to {every[-1]}"
 
 
 def noise(rows: Sequence[Mapping[str, Any]], part: str) -> dict[str, float]:
@@ -214,9 +220,14 @@ def difference(each: Mapping[str, Any] | None, name: str, floor: Mapping[str, fl
     if each is None or each["difference"] is None:
         return ""
     change = Estimate(*each["difference"]["estimate"])
-    text = f"{change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
+    text = f"{signed(change.value)} [{signed(change.low)}, {signed(change.high)}]"
     found = verdict(each, name, floor)
     return f"**{text}**" if found == "shown" else f"{text} =" if found else text
+
+
+def signed(value: float) -> str:
+    """Three places; what rounds to zero is ``"+0.000"``."""
+    return f"{round(value, 3) + 0.0:+.3f}"
 
 
 def level(each: Mapping[str, Any] | None, which: str) -> str:

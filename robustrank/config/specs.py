@@ -91,12 +91,17 @@ class Victim:
     @property
     def name(self) -> str:
         """The name in reports and records; built here and never parsed."""
-        return self.ranker.name if self.defense is None else f"{self.defense.name} + {self.ranker.name}"
+        return self.ranker.name if self.defense is None else behind(self.defense.name, self.ranker.name)
 
     @property
     def attacked(self) -> bool:
         """Whether attacks are run on it."""
         return (self.ranker if self.defense is None else self.defense).attacked
+
+
+def behind(defense: str, ranker: str) -> str:
+    """The name of a ranker behind a defense."""
+    return f"{defense} + {ranker}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Gates that cannot be judged, refused before anything is scored."""
+"""Gates that cannot be judged, and defenses around no ranker, refused before anything is scored."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 
 
 def check(spec: AuditSpec) -> None:
-    """Find the gates whose names are wrong, before anything is loaded.
+    """Find the gates whose names are wrong, and the defenses that would defend nothing, before anything is loaded.
 
     Raises:
-        ConfigError: An unknown measure, key or name, with the nearest known one; or a figure that cannot be judged in
-            the way the gate says.
+        ConfigError: An unknown measure, key or name, with the nearest known one; a figure that cannot be judged in the
+            way the gate says; or a defense that names no ranker.
     """
+    for defense in spec.defenses:
+        if not defense.rankers:
+            raise ConfigError(
+                f"[[defense]] {defense.name!r} is around no ranker, so nothing would be defended or certified; name "
+                f"some, such as rankers = [{spec.rankers[0].name!r}]"
+            )
     victims = [victim.name for victim in spec.victims]
     names = {
         "ranker": victims,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from robustrank.config import audit_file
-from robustrank.config.specs import AuditSpec
+from robustrank.config.specs import AuditSpec, behind
 from robustrank.config.tables import check_name, key, read, read_as, toml
 from robustrank.config.writing import as_toml
 from robustrank.core.errors import ConfigError
@@ -18,6 +18,8 @@ from robustrank.storage import files
 from robustrank.training import distill
 from robustrank.training.card import FILE
 
+ABOUT_RANKERS = ("defense", "attack", "variation")
+"""Tables of an audit that may name the rankers which they are about."""
 WITHOUT_LEARNING = ("name", "compress")
 """Keys of a stage that a variant without training keeps."""
 
@@ -210,8 +212,20 @@ def audit_spec(spec: VariantsSpec, folder: Path, planned: Sequence[Planned]) -> 
         card = _card(each)
         variant = {"parent": spec.parent, "name": each.variant, **card}
         rankers.append({**parent, "name": each.ranker, "model": str(each.model), "variant": variant, "audited": False})
-    text = as_toml({**tables, "name": spec.name, "ranker": rankers})
+    names = [each.ranker for each in planned]
+    also = {spec.parent: names}
+    for defense in (str(table.get("name", table.get("use"))) for table in tables.get("defense", ())):
+        also[behind(defense, spec.parent)] = [behind(defense, name) for name in names]
+    about = {kind: [_about_all(table, also) for table in tables[kind]] for kind in ABOUT_RANKERS if kind in tables}
+    text = as_toml({**tables, **about, "name": spec.name, "ranker": rankers})
     return audit_file.parse(text, where=str(file), folder=file.parent)
+
+
+def _about_all(table: Mapping[str, Any], also: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """A table that names the parent, with its variants beside it: what is done to it is done to them."""
+    if "rankers" not in table:
+        return dict(table)
+    return {**table, "rankers": [name for one in table["rankers"] for name in (one, *also.get(one, ()))]}
 
 
 def _parent(spec: VariantsSpec, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -298,6 +298,14 @@ def test_names_of_the_audit_file_and_free_labels_pass() -> None:
         checked("boost", 'stratum = "11-20"', audit=one)
 
 
+def test_a_defense_around_no_ranker_is_refused_before_anything_is_scored() -> None:
+    defense = '\n[[defense]]\nname = "another"\nuse = "randomized_smoothing"\n'
+    around = audit_file.parse(AUDIT + defense)
+    with pytest.raises(ConfigError, match=f"'another' is around no ranker.*'{around.rankers[0].name}'"):
+        checks.check(around)
+    checks.check(audit_file.parse(f'{AUDIT}{defense}rankers = ["{around.rankers[0].name}"]\n'))
+
+
 @pytest.mark.parametrize(
     ("measure", "where", "limit", "sequential", "why"),
     [

@@ -197,6 +197,31 @@ def test_the_parent_of_a_compressed_copy_is_found_beside_the_audit_file(
     assert planned.tables["student"]["model"] == str((file.parent / "mine").resolve())
 
 
+def test_what_an_audit_does_to_the_parent_alone_is_done_to_its_variants(file: Path) -> None:
+    audit = file.parent / "parent.audit.toml"
+    other = '[[ranker]]\nname = "other"\nuse = "bm25"\n'
+    audit.write_text(
+        AUDIT.replace("[cases]", f"{other}[cases]").replace(
+            '"query_injection"', '"query_injection"\nrankers = ["tiny"]'
+        )
+        + '[[attack]]\nname = "b"\nuse = "benign_insertion"\nrankers = ["smoothed + tiny", "other"]\n'
+        + '[[attack]]\nname = "everywhere"\nuse = "benign_insertion"\n'
+        + '[[variation]]\nuse = "query_operations"\nrankers = ["tiny"]\n'
+        + '[[defense]]\nname = "smoothed"\nuse = "randomized_smoothing"\nrankers = ["tiny", "other"]\nattacked = true\n'
+    )
+    spec = variants.load(file)
+    planned = variants.plan(spec, file.parent, file.parent / "models")
+    found = variants.audit_spec(spec, file.parent, planned)
+    names = [each.ranker for each in planned]
+    assert found.defenses[0].rankers == ("tiny", *names, "other")
+    assert [each.rankers for each in found.attacks] == [
+        ("tiny", *names),
+        ("smoothed + tiny", *(f"smoothed + {name}" for name in names), "other"),
+        (),
+    ]
+    assert found.variations[0].rankers == ("tiny", *names)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
