@@ -120,7 +120,7 @@ def test_variants_are_trained_once_audited_against_their_parent_and_held_to_a_ga
     assert 0 < rows["LoRA"]["trained"] < rows["full"]["trained"]
     assert set(rows["int8"]["endpoints"]) == {"nDCG@10", "lost targets", "robust nDCG@10"}
     page = summary_file.with_name("report.html").read_text()
-    assert 'id="variants"' in page
+    assert '<section id="variants" aria-labelledby' in page, "open, not folded"
     assert "int8" in page
     ran = []
     monkeypatch.setattr(distill, "run", lambda *rest: ran.append(rest))
