@@ -212,10 +212,11 @@ def test_where_errors_cannot_turn_a_difference_its_p_is_the_greatest_of_the_thre
 
 
 def test_a_variant_is_compared_with_its_parent_and_with_nothing_else() -> None:
-    names = ["base", "other", "int8", "lora", "int8 of lora"]
+    names = ["early", "base", "other", "int8", "lora", "int8 of lora"]
     records = [ranking(query, 0.5, ranker=name) for name in names for query in "abc"]
-    parents = {"int8": "base", "lora": "base", "int8 of lora": "lora"}
+    parents = {"early": "base", "int8": "base", "lora": "base", "int8 of lora": "lora"}
     found = effectiveness.comparisons(records, "nDCG@10", parents)
-    expected = [("base", "other"), ("base", "int8"), ("base", "lora"), ("lora", "int8 of lora")]
+    of_variants = [("base", "int8"), ("base", "lora"), ("lora", "int8 of lora")]
+    expected = [("early", "base"), ("base", "other"), *of_variants]
     assert [(each.a, each.b) for each in found] == expected
-    assert len(effectiveness.comparisons(records, "nDCG@10")) == 10
+    assert len(effectiveness.comparisons(records, "nDCG@10")) == 15

@@ -17,7 +17,7 @@ from robustrank.core.errors import DataError, MissingExtra, RobustRankError
 from robustrank.core.interfaces import Executor, Lost
 from robustrank.core.words import words
 from robustrank.work.executors.local import Serial, Threads
-from robustrank.work.executors.processes import Processes
+from robustrank.work.executors.processes import THREADS, Processes
 from robustrank.work.executors.ray_cluster import Ray
 
 EXECUTORS: list[Executor] = [
@@ -88,6 +88,30 @@ def test_a_function_is_sent_once_to_a_worker_and_again_to_the_one_that_takes_its
     executor.close()
 
 
+@pytest.mark.parametrize("limited", THREADS)
+def test_a_limit_of_threads_that_is_set_for_one_library_holds_for_all(
+    limited: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(limited, "7")
+    assert list(Processes(workers=1).run(os.getenv, list(THREADS))) == ["7", "7", "7"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system limits no process to some cores")
+def test_without_a_limit_workers_share_the_cores_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    allowed = os.sched_getaffinity(0)
+    assert list(Processes(workers=1).run(os.getenv, list(THREADS))) == [str(len(allowed))] * 3
+    assert set(Processes(workers=2).run(os.getenv, list(THREADS))) == {str(max(1, len(allowed) // 2))}
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert list(Processes(workers=1).run(os.getenv, list(THREADS))) == ["1", "1", "1"]
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 def test_results_arrive_while_others_are_still_computed() -> None:
     first = next(iter(Serial().run(len, ["a"])))
     assert first == 1
@@ -103,7 +127,7 @@ def test_ray_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyP
 SCRIPT = """
 from multiprocessing import RLock
 
-from robustrank.work.executors.processes import Processes
+from robustrank.work.executors.processes import THREADS, Processes
 
 
 def takes(item):

@@ -21,7 +21,14 @@ from robustrank.work.executors.supervision import Died, Done, Raised, prepare, s
 
 PATIENCE = 2.0
 """Seconds for idle processes to end by themselves."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Who limits one of these means all: a library with more threads than cores it gets waits for most of its time."""
 _SPAWN = get_context("spawn")  # a fork would copy locks that threads of torch hold
+
+
+def cores() -> int:
+    """Cores that this process may use, which a container or ``taskset`` makes fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +48,7 @@ class Processes:
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"executor processes: workers must be at least 1, not {self.workers}")
-        crew = _Processes(self.workers or os.cpu_count() or 1)
+        crew = _Processes(self.workers or cores())
         object.__setattr__(self, "_crew", crew)
         finalize(self, crew.close)  # also at the interpreter's exit
 
@@ -129,7 +136,7 @@ class _Processes:
 
     def _start(self) -> _Worker:
         ours, theirs = _SPAWN.Pipe()
-        threads = max(1, (os.cpu_count() or 1) // self.size)
+        threads = max(1, cores() // self.size)
         process = _SPAWN.Process(target=serve, args=(theirs, threads, os.getpid()), name="robustrank worker")
         process.start()
         theirs.close()
@@ -164,8 +171,9 @@ def serve(pipe: Connection, threads: int, parent: int) -> None:
     """The life of a worker: items in, outcomes out, until the pipe closes or the parent ends."""
     _end_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; a KeyboardInterrupt is a plug-in's own
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, str(threads))
+    limit = next((os.environ[name] for name in THREADS if name in os.environ), str(threads))
+    for name in THREADS:
+        os.environ.setdefault(name, limit)
     with suppress(OSError):
         os.dup2(2, 1)  # what plug-ins print is no part of our output
     function: Any = None
