@@ -17,6 +17,7 @@ from typing import Any
 from study_page import placed
 
 from robustrank.core.types import Estimate
+from robustrank.protocols.variants.results import CLEAN, LOST
 
 OUT = Path(__file__).parents[1] / "reports" / "variants"
 NOISE = "own scores"
@@ -27,6 +28,8 @@ PARAMETERS = 4_386_049
 SHAPES = [(128, 128)] * 8 + [(512, 128), (128, 512)] * 2
 MAPS = sum(rows * columns for rows, columns in SHAPES)
 """Of robustrank-tiny: all weights, and the shapes and weights of its linear maps."""
+MANY = 100
+"""Queries of a collection whose differences stand in the table to read first."""
 MATTERS = {True: 0.10, False: 0.01}
 """Of shares, and of nDCG@10: a difference whose interval lies within is none that matters."""
 HEAD = """# Variants of a ranker: all tables
@@ -148,11 +151,9 @@ def compared(rows: Sequence[Mapping[str, Any]], part: str) -> list[str]:
 
 
 def first(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The table to read first: order, effectiveness at home and away, under attack."""
-    names = list(rows[0]["endpoints"])
+    """The table to read first: order, what attacks lift, effectiveness at home and away where many queries are."""
     floor = noise(rows, "endpoints")
-    away = [name for name in names if name.startswith("nDCG@10 on ")]
-    shown = ["nDCG@10", *away, "robust nDCG@10", "lost targets"]
+    shown = [LOST, *(name for name in rows[0]["endpoints"] if name.startswith(CLEAN) and smallest(rows, name) >= MANY)]
     lines = head(["variant", "another document first", *(f"{short(name)}, {counted(rows, name)}" for name in shown)])
     for row in rows:
         changed = Estimate(*row["order"]["other_first"]).value if row["order"] else None
@@ -187,7 +188,12 @@ def megabytes(compress: Mapping[str, Any]) -> float:
 
 
 def short(name: str) -> str:
-    return {"nDCG@10": "nDCG@10 at home"}.get(name, name.removeprefix("nDCG@10 on "))
+    return {CLEAN: f"{CLEAN} at home"}.get(name, name.removeprefix(f"{CLEAN} on "))
+
+
+def smallest(rows: Sequence[Mapping[str, Any]], name: str) -> int:
+    """The fewest queries of a difference."""
+    return min(Estimate(*row["endpoints"][name]["difference"]["estimate"]).n for row in rows)
 
 
 def counted(rows: Sequence[Mapping[str, Any]], name: str) -> str:
