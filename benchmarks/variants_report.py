@@ -20,6 +20,7 @@ from robustrank.core.types import Estimate
 from robustrank.protocols.variants.results import CLEAN, LOST
 
 OUT = Path(__file__).parents[1] / "reports" / "variants"
+PARENT = "tiny"
 NOISE = "own scores"
 """The arm that learned nothing new: its seeds are the noise floor."""
 SCORES = ("nDCG@10", "robust nDCG@10")
@@ -167,7 +168,9 @@ def first(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def stored(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Variant of robustrank-tiny to the size of its weights in MB, as its arm of the study says."""
+    """Variant of robustrank-tiny to the size of its weights in MB, as its arm of the study says; none of other parents."""
+    if rows[0]["parent"] != PARENT:
+        return {}
     arms = tomllib.loads((OUT / "study.variants.toml").read_text(encoding="utf-8"))["variant"]
     parts = {arm["name"]: arm.get("stage", {}).get("compress", {}) for arm in arms}
     return {row["variant"]: megabytes(parts[row["variant"]]) for row in rows if row["variant"] in parts}
