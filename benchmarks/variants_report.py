@@ -168,7 +168,7 @@ def first(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def stored(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Variant of robustrank-tiny to the size of its weights in MB, as its arm of the study says; none of other parents."""
+    """Variant of robustrank-tiny to the size of its weights in MB, as its arm of the study says; else nothing."""
     if rows[0]["parent"] != PARENT:
         return {}
     arms = tomllib.loads((OUT / "study.variants.toml").read_text(encoding="utf-8"))["variant"]
