@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from variants_report import NOISE, OUT, PARAMETERS, stored
+from variants_report import NOISE, OUT, PARAMETERS, signed, stored
 
 from robustrank.core.types import Estimate
 from robustrank.protocols.variants.results import CLEAN, LOST
@@ -55,7 +56,7 @@ def scatter(title: str, across: str, points: Sequence[Point], *, more: bool) -> 
         points: The points.
         more: Whether more is better across.
     """
-    legend = 15.0 * len(KINDS) + 26
+    legend = 15.0 * len(KINDS) + 38
     span = _span([point.across for point in points])
     low, high = _span([point.upwards for point in points])
     canvas = Canvas(legend + HEIGHT, span, across, ticks=())
@@ -65,6 +66,7 @@ def scatter(title: str, across: str, points: Sequence[Point], *, more: bool) -> 
 
     for place, kind in enumerate(KINDS):
         canvas.key(8 + 15.0 * place, kind, place)
+    canvas.text(0, legend - 28, "dashed: no other is better in both", MUTED, size=9)
     canvas.text(0, legend - 14, UPWARDS, MUTED, size=9)
     for tick in round_values(*span):
         canvas.line([tick, tick], [legend, legend + HEIGHT], RULE, width=0.8)
@@ -82,8 +84,8 @@ def scatter(title: str, across: str, points: Sequence[Point], *, more: bool) -> 
         canvas.line([x.low, x.high], [down(y.value)] * 2, colour, width=0.7, layer=1.5)
         canvas.mark(x.value, down(y.value), colour, marker)
     _name(canvas, span, [(point.name, point.across.value, down(point.upwards.value)) for point in points])
-    words = "; ".join(f"{p.name}: {_words(p.across)}, {_words(p.upwards)}" for p in points)
-    best = ", ".join(point.name for point in front)
+    words = "; ".join(f"{p.name}: {_words(p.across)} and {_words(p.upwards)}" for p in points)
+    best = "; ".join(point.name for point in front)
     return str(canvas.svg(f"{title}. {words}. No other is better in both than: {best}.", standalone=True)) + "\n"
 
 
@@ -134,10 +136,11 @@ def _span(estimates: Sequence[Estimate]) -> tuple[float, float]:
 
 
 def _words(estimate: Estimate) -> str:
-    value = f"{estimate.value:.3f}"
-    return value if estimate.low == estimate.high else f"{value} [{estimate.low:.3f}, {estimate.high:.3f}]"
+    value = signed(estimate.value)
+    return value if estimate.low == estimate.high else f"{value} [{signed(estimate.low)}, {signed(estimate.high)}]"
 
 
+@cache
 def kinds() -> dict[str, str]:
     """Arm of the study to what is done to it."""
     arms = tomllib.loads((OUT / "study.variants.toml").read_text(encoding="utf-8"))["variant"]

@@ -1,6 +1,7 @@
 """The tables of ``reports/variants``: ``python benchmarks/variants_report.py [NAME=DIR ...] [--check]``.
 
 DIR is the folder of an audit of ``reports/variants/NAME.variants.toml``; its rows go to ``reports/variants/NAME.json``.
+``control=DIR`` is that of ``lowered.audit.toml``, whose certified share is kept likewise.
 Of every committed one all tables go to ``tables.md``, and the one to read first into the README, between its markers.
 With ``--check`` no page is written, and those that would change are named.
 """
@@ -21,6 +22,7 @@ from robustrank.protocols.variants.results import CLEAN, LOST
 
 OUT = Path(__file__).parents[1] / "reports" / "variants"
 PARENT = "tiny"
+CONTROL = "control"
 NOISE = "own scores"
 """The arm that learned nothing new: its seeds are the noise floor."""
 SCORES = ("nDCG@10", "robust nDCG@10")
@@ -52,7 +54,8 @@ def main(arguments: Sequence[str]) -> int:
     """Rows of the audits given, then the pages of all."""
     for name, _, folder in (each.partition("=") for each in arguments if "=" in each):
         summary = json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
-        text = json.dumps(committed(summary["results"]["variants"]), separators=(",", ":")) + "\n"
+        kept = summary["certificates"][0]["crq"] if name == CONTROL else committed(summary["results"]["variants"])
+        text = json.dumps(kept, separators=(",", ":")) + "\n"
         (OUT / f"{name}.json").write_text(text, encoding="utf-8")
     changed = {
         page: text for page, text in pages().items() if not page.is_file() or page.read_text(encoding="utf-8") != text
@@ -89,12 +92,22 @@ def pages() -> dict[Path, str]:
             f"{result['comparisons']} comparisons in the family.\n",
             *tables(result["rows"], orders=name != "certified"),  # its lists of eight have no top ten to speak of
             *singly(result["rows"]),
+            *(control() if name == "certified" else ()),
         ]
     readme = OUT / "README.md"
     return {
         OUT / "tables.md": "\n".join(parts) + "\n",
         readme: placed(readme, "benchmarks/variants_report.py", first(results["study"]["rows"])),
     }
+
+
+def control() -> list[str]:
+    """What of the parent is certified with its scores lowered by nine, before they are mapped to 0..1."""
+    share = level_of(json.loads((OUT / f"{CONTROL}.json").read_text(encoding="utf-8")))
+    return [
+        "",
+        f"The parent with its scores lowered by nine, which orders as it does ([file](lowered.audit.toml)): {share}.",
+    ]
 
 
 def tables(rows: Sequence[Mapping[str, Any]], *, orders: bool) -> list[str]:

@@ -25,7 +25,7 @@ def _effectiveness(evidence: Evidence) -> Mapping[str, Any]:
     parents = {ranker.name: ranker.variant.parent for ranker in evidence.spec.rankers if ranker.variant is not None}
     return {
         "effectiveness": effectiveness.effectiveness(rankings),
-        "comparisons": effectiveness.comparisons(rankings, evidence.leading, parents),
+        "comparisons": effectiveness.comparisons(rankings, evidence.leading, parents, evidence.spec.baseline),
         "weakest": weak_queries.weakest(rankings, evidence.audited, home, evidence.leading),
     }
 

@@ -127,31 +127,35 @@ def _ends(values: Mapping[str, float], lists: Sequence[RankingRecord], open_: Op
 
 
 def comparisons(
-    records: Sequence[RankingRecord], measure: str, parents: Mapping[str, str] = MappingProxyType({})
+    records: Sequence[RankingRecord],
+    measure: str,
+    parents: Mapping[str, str] = MappingProxyType({}),
+    baseline: str | None = None,
 ) -> list[Comparison]:
     """Every pair of plain rankers, and every defended ranker with its base on the same lists; Holm over all.
 
     Args:
         records: The clean lists.
         measure: What is compared.
-        parents: Variants of a ranker, with its name: they are compared with nothing else. Seeds and copies of one
-            ranker, each with each, would be thousands of pairs, among which Holm's correction would find nothing.
+        parents: Variants of a ranker, with its name: they are compared with it and the baseline alone. Seeds and
+            copies, each with each, would be thousands of pairs, among which Holm's correction would find nothing.
+        baseline: The ranker that all are compared with.
     """
     lists: dict[tuple[str, str], dict[str, RankingRecord]] = {}
     for record in records:
         if measure in record.measures:
             lists.setdefault((record.ranker, record.collection), {})[record.query_id] = record
     plain = [key for key, group in lists.items() if not _defended(group)]
-    pairs = [(a, b) for a, b in combinations(plain, 2) if a[1] == b[1] and _asked(a[0], b[0], parents)]
+    pairs = [(a, b) for a, b in combinations(plain, 2) if a[1] == b[1] and _asked(a[0], b[0], parents, baseline)]
     pairs += [(key, key) for key, group in lists.items() if _defended(group)]
     results = [_compared(lists, a, b, measure) for a, b in pairs if len(set(lists[a]) & set(lists[b])) > 1]
     corrected = holm([each.p for each in results])
     return [replace(each, p_holm=p) for each, p in zip(results, corrected, strict=True)]
 
 
-def _asked(a: str, b: str, parents: Mapping[str, str]) -> bool:
+def _asked(a: str, b: str, parents: Mapping[str, str], baseline: str | None) -> bool:
     """Whether two rankers are compared."""
-    return parents.get(a) == b or parents.get(b) == a or not parents.keys() & {a, b}
+    return baseline in (a, b) or parents.get(a) == b or parents.get(b) == a or not parents.keys() & {a, b}
 
 
 def _defended(group: Mapping[str, RankingRecord]) -> bool:

@@ -14,6 +14,8 @@ from robustrank.config.tables import check_name, key, read, read_as, toml
 from robustrank.config.writing import as_toml
 from robustrank.core.errors import ConfigError
 from robustrank.core.progress import Progress
+from robustrank.rankers.cross_encoder import BUNDLED_LENGTH
+from robustrank.rankers.models.weights import BUNDLED
 from robustrank.storage import files
 from robustrank.training import distill
 from robustrank.training.card import FILE
@@ -164,7 +166,16 @@ def _training(spec: VariantsSpec, variant: VariantSpec, folder: Path, seed: int,
 
 
 def _bare(parent: Mapping[str, Any]) -> dict[str, Any]:
-    """The training file of a variant that only compresses its parent, a ranker of the audit."""
+    """The training file of a variant that only compresses its parent, a ranker of the audit.
+
+    Raises:
+        ConfigError: The parent is no cross-encoder.
+    """
+    if parent.get("use") != "cross_encoder":
+        raise ConfigError(
+            f"a variant that is only compressed needs a parent with use = 'cross_encoder', not {parent.get('use')!r}; "
+            "compress it yourself and give the `model` of the variant"
+        )
     student = {name: parent[name] for name in ("model", "max_length") if name in parent}
     return {"student": student, "stage": [{"name": "compress"}]}
 
@@ -208,22 +219,36 @@ def audit_spec(spec: VariantsSpec, folder: Path, planned: Sequence[Planned]) -> 
     tables, parent = _parent(spec, folder)
     file = folder / spec.audit
     rankers = [dict(table) for table in tables.get("ranker", ())]
+    if (
+        parent.get("use") == "cross_encoder" and parent["model"] in BUNDLED
+    ):  # which reads fewer word pieces by default than a folder of the same weights
+        parent = {"max_length": BUNDLED_LENGTH, **parent}
     for each in planned:
         card = _card(each)
         variant = {"parent": spec.parent, "name": each.variant, **card}
         rankers.append({**parent, "name": each.ranker, "model": str(each.model), "variant": variant, "audited": False})
     names = [each.ranker for each in planned]
     also = {spec.parent: names}
-    for defense in (str(table.get("name", table.get("use"))) for table in tables.get("defense", ())):
+    for defense in (str(table.get("name", table.get("use"))) for table in _each(tables.get("defense"))):
         also[behind(defense, spec.parent)] = [behind(defense, name) for name in names]
-    about = {kind: [_about_all(table, also) for table in tables[kind]] for kind in ABOUT_RANKERS if kind in tables}
+    about: dict[str, Any] = {
+        kind: [_about_all(table, also) for table in tables[kind]] for kind in ABOUT_RANKERS if _each(tables.get(kind))
+    }
+    corpus = tables.get("corpus")
+    if isinstance(corpus, Mapping) and _each(corpus.get("attack")):
+        about["corpus"] = {**corpus, "attack": [_about_all(table, also) for table in corpus["attack"]]}
     text = as_toml({**tables, **about, "name": spec.name, "ranker": rankers})
     return audit_file.parse(text, where=str(file), folder=file.parent)
 
 
+def _each(tables: Any) -> Sequence[Mapping[str, Any]]:
+    """The tables of an array; none of what is no array, which reading the audit refuses."""
+    return tables if isinstance(tables, list) and all(isinstance(each, Mapping) for each in tables) else ()
+
+
 def _about_all(table: Mapping[str, Any], also: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """A table that names the parent, with its variants beside it: what is done to it is done to them."""
-    if "rankers" not in table:
+    if not isinstance(table.get("rankers"), list):
         return dict(table)
     return {**table, "rankers": [name for one in table["rankers"] for name in (one, *also.get(one, ()))]}
 

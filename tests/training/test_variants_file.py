@@ -17,6 +17,7 @@ from robustrank.cli.main import main
 from robustrank.config.writing import as_toml
 from robustrank.core.errors import ConfigError
 from robustrank.core.progress import Silent
+from robustrank.rankers.cross_encoder import BUNDLED_LENGTH
 from robustrank.training import distill, variants
 
 AUDIT = """
@@ -220,6 +221,48 @@ def test_what_an_audit_does_to_the_parent_alone_is_done_to_its_variants(file: Pa
         (),
     ]
     assert found.variations[0].rankers == ("tiny", *names)
+
+
+@pytest.mark.parametrize("given", ["", "max_length = 64"])
+def test_copies_of_a_bundled_parent_read_as_many_word_pieces_as_it_does(file: Path, given: str) -> None:
+    (file.parent / "parent.audit.toml").write_text(AUDIT.replace("max_length = 24", given))
+    spec = variants.load(file)
+    planned = variants.plan(spec, file.parent, file.parent / "models")
+    parent, *copies = variants.audit_spec(spec, file.parent, planned).rankers
+    read = parent.plugin.params.get("max_length", BUNDLED_LENGTH)
+    assert [each.plugin.params["max_length"] for each in copies] == [read] * len(planned)
+
+
+def test_attackers_of_the_corpus_of_the_parent_are_those_of_its_variants(file: Path) -> None:
+    corpus = '[corpus]\nqueries = 4\n[[corpus.attack]]\nname = "c"\nuse = "stuffing"\nrankers = ["tiny"]\n'
+    corpus += "budget = { plants = 1 }\n"
+    (file.parent / "parent.audit.toml").write_text(AUDIT + corpus)
+    spec = variants.load(file)
+    planned = variants.plan(spec, file.parent, file.parent / "models")
+    found = variants.audit_spec(spec, file.parent, planned).corpus
+    assert found is not None
+    assert found.attacks[0].rankers == ("tiny", *(each.ranker for each in planned))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [("[[attack]]", "[attack]", "attack"), ('use = "query_injection"', 'use = "x"\nrankers = "tiny"', "rankers")],
+)
+def test_an_audit_that_is_written_wrongly_is_refused_as_any_audit_is(
+    file: Path, old: str, new: str, message: str
+) -> None:
+    (file.parent / "parent.audit.toml").write_text(AUDIT.replace(old, new))
+    spec = variants.load(file)
+    with pytest.raises(ConfigError, match=message):
+        variants.audit_spec(spec, file.parent, variants.plan(spec, file.parent, file.parent / "models"))
+
+
+def test_a_copy_without_a_training_file_needs_a_cross_encoder_as_parent(file: Path) -> None:
+    (file.parent / "parent.audit.toml").write_text(AUDIT.replace("cross_encoder", "bi_encoder"))
+    only = FILE[: FILE.index("[[variant]]")] + FILE[FILE.index('[[variant]]\nname = "int8"') :]
+    file.write_text(only.replace('training = "training.toml"\n', ""))
+    with pytest.raises(ConfigError, match="not 'bi_encoder'"):
+        variants.plan(variants.load(file), file.parent, file.parent / "models")
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_ray_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyP
 SCRIPT = """
 from multiprocessing import RLock
 
-from robustrank.work.executors.processes import THREADS, Processes
+from robustrank.work.executors.processes import Processes
 
 
 def takes(item):
