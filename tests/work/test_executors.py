@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -13,11 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from robustrank.core.cores import THREADS, threads
 from robustrank.core.errors import DataError, MissingExtra, RobustRankError
 from robustrank.core.interfaces import Executor, Lost
+from robustrank.core.types import Document, Query
 from robustrank.core.words import words
+from robustrank.rankers import cross_encoder
 from robustrank.work.executors.local import Serial, Threads
-from robustrank.work.executors.processes import THREADS, Processes
+from robustrank.work.executors.processes import Processes
 from robustrank.work.executors.ray_cluster import Ray
 
 EXECUTORS: list[Executor] = [
@@ -96,6 +100,26 @@ def test_a_limit_of_threads_that_is_set_for_one_library_holds_for_all(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(limited, "7")
     assert list(Processes(workers=1).run(os.getenv, list(THREADS))) == ["7", "7", "7"]
+
+
+@pytest.mark.parametrize(("given", "expected"), [("3", 3), ("0", 5), ("many", 5), ("", 5)])
+def test_a_computation_keeps_the_limit_of_threads_that_is_set(
+    given: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", given)
+    assert threads(default=5) == expected
+
+
+def test_the_packaged_int8_ranker_scores_on_as_many_threads_as_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    cross_encoder._load.cache_clear()
+    ranker = cross_encoder.CrossEncoder(model="ms-marco-MiniLM-L-12-v2", device="cpu")
+    before = threading.active_count()
+    ranker.score(Query("q", "what is a test"), [Document(str(n), "a text to score " * 9) for n in range(24)])
+    assert threading.active_count() - before == 3
+    cross_encoder._load.cache_clear()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system limits no process to some cores")

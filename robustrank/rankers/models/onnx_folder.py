@@ -6,7 +6,6 @@ the graph has, the tokenizer, its lengths and the prompt from the folder.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from robustrank.core.cores import threads
 from robustrank.core.errors import ContractError, MissingExtra, PluginError
 from robustrank.rankers.models import torch_models, weights
 from robustrank.rankers.models.batching import by_length
@@ -124,7 +124,7 @@ class OnnxFolder:
         pairs = self.tokenizer.encode(f"{self._prompt}{query}", texts, places=False)
         if self._alone:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
+                self._pool = ThreadPoolExecutor(threads())
             return [logit for row in self._pool.map(lambda pair: self._run([pair]), pairs) for logit in row]
         return self._batched(pairs)
 

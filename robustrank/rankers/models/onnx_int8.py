@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
+from robustrank.core.cores import threads
 from robustrank.core.errors import MissingExtra
 from robustrank.rankers._options import require_fits
 from robustrank.rankers.models.onnx_folder import session
@@ -44,7 +44,7 @@ class OnnxCrossEncoder:
             weights = file_digest(file, "sha256").hexdigest()
         self.fingerprint = sha256(f"{weights} {self._tokenizer.state}".encode()).hexdigest()[:16]
         self._session = session(folder / "model.onnx", threads=1)
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
+        self._pool = ThreadPoolExecutor(threads())
 
     def logits(self, query: str, texts: Sequence[str]) -> list[float]:
         """One logit per text."""

@@ -15,20 +15,15 @@ from time import monotonic
 from typing import Any, NamedTuple
 from weakref import finalize
 
+from robustrank.core.cores import THREADS, cores
+from robustrank.core.cores import threads as limited
 from robustrank.core.errors import ConfigError, RobustRankError, reason
 from robustrank.core.interfaces import Item, Lost, Result
 from robustrank.work.executors.supervision import Died, Done, Raised, prepare, supervised
 
 PATIENCE = 2.0
 """Seconds for idle processes to end by themselves."""
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""Who limits one of these means all: a library with more threads than cores it gets waits for most of its time."""
 _SPAWN = get_context("spawn")  # a fork would copy locks that threads of torch hold
-
-
-def cores() -> int:
-    """Cores that this process may use, which a container or ``taskset`` makes fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +166,7 @@ def serve(pipe: Connection, threads: int, parent: int) -> None:
     """The life of a worker: items in, outcomes out, until the pipe closes or the parent ends."""
     _end_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides; a KeyboardInterrupt is a plug-in's own
-    limit = next((os.environ[name] for name in THREADS if name in os.environ), str(threads))
+    limit = str(limited(threads))
     for name in THREADS:
         os.environ.setdefault(name, limit)
     with suppress(OSError):
