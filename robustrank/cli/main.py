@@ -233,8 +233,10 @@ def variants(file: str, models: Path, out: Path, executor: str, train_only: bool
     The exit code is that of `audit`: 1 when a gate of the audit does not hold.
     """
     from robustrank.auditing import run as auditing
+    from robustrank.core.escaping import for_terminal
     from robustrank.judging import checks, gate
     from robustrank.plugins import registry
+    from robustrank.protocols.variants import PROTOCOL
     from robustrank.report import terminal
     from robustrank.training import variants as training
 
@@ -253,7 +255,10 @@ def variants(file: str, models: Path, out: Path, executor: str, train_only: bool
     for part in terminal.overview(summary):
         screen.print(part)
         screen.print()
-    click.echo(f"report   {where / 'report.html'}\nsummary  {where / 'summary.json'}")
+    result = PROTOCOL.result_in(summary)
+    for row in result.rows if result else ():
+        click.echo(for_terminal(f"{row.variant}: {row.sentence}"))
+    click.echo(f"\nreport   {where / 'report.html'}\nsummary  {where / 'summary.json'}")
     sys.exit(gate.exit_code(summary))
 
 

@@ -112,6 +112,8 @@ def test_variants_are_trained_once_audited_against_their_parent_and_held_to_a_ga
     arguments = ["variants", str(file), "--models", models, "--out", out, "--executor", "serial"]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
+    for name in ("full", "LoRA", "int8"):
+        assert f"\n{name}: It puts another document first for" in result.output
     (summary_file,) = (tmp_path / "out").glob("*/summary.json")
     summary = json.loads(summary_file.read_text())
     rows = {row["variant"]: row for row in summary["results"]["variants"]["rows"]}
