@@ -145,11 +145,13 @@ def test_a_query_without_candidates_has_an_nDCG_of_zero_and_no_order() -> None:
 
 
 def test_the_comparisons_of_an_audit_are_not_those_of_seeds_among_each_other() -> None:
-    records = [ranking(ranker, query) for ranker in PLAIN for query in QUERIES]
+    records = [ranking(ranker, query) for ranker in (*PLAIN, "b") for query in QUERIES]
     setup = cast("SetupRecord", SimpleNamespace(rankers=[], collections=[]))
-    evidence = Evidence(spec=audit_file.parse(SPEC), setup=setup, tasks=records)
+    baseline = SPEC.replace("[cases]", '[[ranker]]\nuse = "random"\nname = "b"\n[cases]')
+    evidence = Evidence(spec=audit_file.parse(f'baseline = "b"\n{baseline}'), setup=setup, tasks=records)
     found = cast("dict[str, Any]", builtin.EFFECTIVENESS.summarise(evidence))["comparisons"]
-    assert [(each.a, each.b) for each in found] == [("r", "int8"), ("r", "lora 1"), ("r", "lora 2")]
+    of_the_parent = {("r", "int8"), ("r", "lora 1"), ("r", "lora 2")}
+    assert {(each.a, each.b) for each in found} == {*of_the_parent, *((ranker, "b") for ranker in PLAIN)}
 
 
 def test_seeds_are_averaged_query_by_query_and_shown_one_by_one() -> None:
