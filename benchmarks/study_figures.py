@@ -241,6 +241,7 @@ FIGURES: Mapping[str, Callable[[], str]] = {
     "coverage": coverage, "certificates": certificates, "variants": variants_figures.cost,
     "variants/size.svg": variants_figures.size,
 }  # fmt: skip
+"""Study to its figure, ``figure.svg``, or another file of its folder."""
 
 
 def main(arguments: Sequence[str]) -> int:

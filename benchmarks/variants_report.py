@@ -92,7 +92,7 @@ def pages() -> dict[Path, str]:
             f"{result['comparisons']} comparisons in the family.\n",
             *tables(result["rows"], orders=name != "certified"),  # its lists of eight have no top ten to speak of
             *singly(result["rows"]),
-            *(control() if name == "certified" else ()),
+            *(control() if name == "certified" and (OUT / f"{CONTROL}.json").is_file() else ()),
         ]
     readme = OUT / "README.md"
     return {

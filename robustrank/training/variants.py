@@ -219,9 +219,8 @@ def audit_spec(spec: VariantsSpec, folder: Path, planned: Sequence[Planned]) -> 
     tables, parent = _parent(spec, folder)
     file = folder / spec.audit
     rankers = [dict(table) for table in tables.get("ranker", ())]
-    if (
-        parent.get("use") == "cross_encoder" and parent["model"] in BUNDLED
-    ):  # which reads fewer word pieces by default than a folder of the same weights
+    if parent.get("use") == "cross_encoder" and parent["model"] in BUNDLED:
+        # By default it reads fewer word pieces than a folder of the same weights.
         parent = {"max_length": BUNDLED_LENGTH, **parent}
     for each in planned:
         card = _card(each)

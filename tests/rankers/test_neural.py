@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -16,7 +17,7 @@ from robustrank.core.types import Document, Query
 from robustrank.core.words import words
 from robustrank.measures import effectiveness
 from robustrank.rankers.bi_encoder import BiEncoder
-from robustrank.rankers.cross_encoder import CrossEncoder, _tensors
+from robustrank.rankers.cross_encoder import CrossEncoder, _load, _tensors
 from robustrank.rankers.models.batching import by_length
 from robustrank.retrieval.first_stage import first_stage
 
@@ -59,6 +60,15 @@ def test_a_score_does_not_depend_on_the_other_documents(cross_encoder: CrossEnco
     assert cross_encoder.score(QUERY, DOCS[::-1]) == together[::-1]
     alone = [BiEncoder(batch=1).score(QUERY, [doc])[0] for doc in DOCS]
     assert alone == pytest.approx(bi_encoder.score(QUERY, DOCS), abs=1e-5)
+
+
+def test_the_int8_model_scores_on_as_many_threads_as_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    _load.cache_clear()
+    before = set(threading.enumerate())
+    CrossEncoder().score(QUERY, [Document(str(n), "a text to score " * 9) for n in range(24)])
+    assert len(set(threading.enumerate()) - before) == 3
+    _load.cache_clear()
 
 
 def test_the_dequantised_model_agrees_with_the_int8_model(cross_encoder: CrossEncoder) -> None:

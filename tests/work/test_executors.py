@@ -6,7 +6,6 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -17,9 +16,7 @@ import pytest
 from robustrank.core.cores import THREADS, threads
 from robustrank.core.errors import DataError, MissingExtra, RobustRankError
 from robustrank.core.interfaces import Executor, Lost
-from robustrank.core.types import Document, Query
 from robustrank.core.words import words
-from robustrank.rankers import cross_encoder
 from robustrank.work.executors.local import Serial, Threads
 from robustrank.work.executors.processes import Processes
 from robustrank.work.executors.ray_cluster import Ray
@@ -110,16 +107,6 @@ def test_a_computation_keeps_the_limit_of_threads_that_is_set(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MKL_NUM_THREADS", given)
     assert threads(default=5) == expected
-
-
-def test_the_packaged_int8_ranker_scores_on_as_many_threads_as_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    cross_encoder._load.cache_clear()
-    ranker = cross_encoder.CrossEncoder(model="ms-marco-MiniLM-L-12-v2", device="cpu")
-    before = threading.active_count()
-    ranker.score(Query("q", "what is a test"), [Document(str(n), "a text to score " * 9) for n in range(24)])
-    assert threading.active_count() - before == 3
-    cross_encoder._load.cache_clear()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system limits no process to some cores")
